@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "array.h"
+
+#include <string.h>
+
+#include "raise.h"
+
+namespace nb = nanobind;
+
+namespace chiphost::bindings {
+
+const char* dtype_name(int dtype) {
+    switch (dtype) {
+#define CH_DTYPE(number, name, bytes, numpy_name) \
+    case number:                                  \
+        return numpy_name;
+        CH_DTYPE_TABLE(CH_DTYPE)
+#undef CH_DTYPE
+        default:
+            return "any";
+    }
+}
+
+namespace {
+
+constexpr const char* supported_dtypes =
+#define CH_DTYPE(number, name, bytes, numpy_name) numpy_name " "
+    CH_DTYPE_TABLE(CH_DTYPE)
+#undef CH_DTYPE
+    ;
+
+std::string type_of(nb::handle object) { return nb::cast<std::string>(nb::str(object.type().attr("__name__"))); }
+
+// ch_dtype of a buffer's format (struct module syntax, native byte order), -1 if there is none.
+int dtype_of_format(const char* format, Py_ssize_t item_bytes) {
+    if (!format) return CH_UINT8;
+    if (*format == '@' || *format == '=' || *format == '<') ++format;  // all mean little-endian here
+    if (format[0] == 0 || format[1] != 0) return -1;
+    switch (*format) {
+        case 'e':
+            return CH_FLOAT16;
+        case 'f':
+            return CH_FLOAT32;
+        case 'd':
+            return CH_FLOAT64;
+        case '?':
+            return CH_BOOL;
+        case 'b':
+        case 'h':
+        case 'i':
+        case 'l':
+        case 'q':
+            return item_bytes == 1 ? CH_INT8 : item_bytes == 2 ? CH_INT16 : item_bytes == 4 ? CH_INT32 : CH_INT64;
+        case 'B':
+        case 'H':
+        case 'I':
+        case 'L':
+        case 'Q':
+            return item_bytes == 1 ? CH_UINT8 : item_bytes == 2 ? CH_UINT16 : item_bytes == 4 ? CH_UINT32 : CH_UINT64;
+        default:
+            return -1;
+    }
+}
+
+int dtype_of_dlpack(nb::dlpack::dtype dtype) {
+    if (dtype.lanes != 1) return -1;
+    switch (static_cast<nb::dlpack::dtype_code>(dtype.code)) {
+        case nb::dlpack::dtype_code::Float:
+            return dtype.bits == 16 ? CH_FLOAT16 : dtype.bits == 32 ? CH_FLOAT32 : dtype.bits == 64 ? CH_FLOAT64 : -1;
+        case nb::dlpack::dtype_code::Bfloat:
+            return dtype.bits == 16 ? CH_BFLOAT16 : -1;
+        case nb::dlpack::dtype_code::Bool:
+            return dtype.bits == 8 ? CH_BOOL : -1;
+        case nb::dlpack::dtype_code::Int:
+            return dtype.bits == 8    ? CH_INT8
+                   : dtype.bits == 16 ? CH_INT16
+                   : dtype.bits == 32 ? CH_INT32
+                   : dtype.bits == 64 ? CH_INT64
+                                      : -1;
+        case nb::dlpack::dtype_code::UInt:
+            return dtype.bits == 8    ? CH_UINT8
+                   : dtype.bits == 16 ? CH_UINT16
+                   : dtype.bits == 32 ? CH_UINT32
+                   : dtype.bits == 64 ? CH_UINT64
+                                      : -1;
+        default:
+            return -1;
+    }
+}
+
+// NumPy arrays of ml_dtypes' types refuse to export a buffer; a view of the same bytes as integers does not.
+nb::object integer_view(nb::handle array, int* out_dtype) {
+    const auto name = nb::cast<std::string>(nb::str(array.attr("dtype").attr("name")));
+    for (int dtype : {CH_BFLOAT16, CH_FLOAT8_E4M3FN, CH_FLOAT8_E5M2}) {
+        if (name != dtype_name(dtype)) continue;
+        *out_dtype = dtype;
+        return array.attr("view")(ch_dtype_bytes(static_cast<uint32_t>(dtype)) == 2 ? "uint16" : "uint8");
+    }
+    return nb::none();
+}
+
+template <typename Length>
+std::string shape_text(const Length* shape, size_t ndims) {
+    std::string text = "(";
+    for (size_t dim = 0; dim < ndims; ++dim) {
+        text += (dim ? ", " : "") + (static_cast<int64_t>(shape[dim]) < 0 ? "any" : std::to_string(shape[dim]));
+    }
+    return text + (ndims == 1 ? ",)" : ")");
+}
+
+// Fills shape and checks that the strides (in bytes) are those of a C-contiguous array. Lengths of 1 have no stride.
+template <typename Length, typename Stride>
+void set_shape(const Length* shape, const Stride* strides, size_t ndims, int64_t stride_unit, ch_tensor* out_tensor,
+               const std::string& where) {
+    if (ndims > CH_MAX_DIMS) {
+        raise(CH_ARGUMENT_SHAPE, where,
+              "wanted at most " + std::to_string(CH_MAX_DIMS) + " dimensions, found " + std::to_string(ndims));
+    }
+    out_tensor->ndims = static_cast<uint32_t>(ndims);
+    int64_t expected = ch_dtype_bytes(out_tensor->dtype);
+    bool empty = false;
+    bool contiguous = true;
+    for (size_t dim = ndims; dim-- > 0;) {
+        const auto length = static_cast<int64_t>(shape[dim]);
+        if (length > UINT32_MAX) {
+            raise(CH_ARGUMENT_SHAPE, where, "wanted lengths below 2^32, found " + shape_text(shape, ndims));
+        }
+        out_tensor->shape[dim] = static_cast<uint32_t>(length);
+        empty = empty || length == 0;
+        if (strides && length > 1 && static_cast<int64_t>(strides[dim]) * stride_unit != expected) contiguous = false;
+        expected *= length;
+    }
+    if (!contiguous && !empty) {
+        raise(CH_ARGUMENT_LAYOUT, where, "the array of shape " + shape_text(shape, ndims) + " is not C-contiguous");
+    }
+}
+
+void check_spec(const ch_tensor& tensor, const ArgSpec& spec, bool read_only, const std::string& where) {
+    if (spec.dtype >= 0 && tensor.dtype != spec.dtype) {
+        raise(CH_ARGUMENT_DTYPE, where,
+              std::string("wanted dtype ") + dtype_name(spec.dtype) + ", found " + dtype_name(tensor.dtype));
+    }
+    if (!spec.any_shape) {
+        bool fits = spec.shape.size() == tensor.ndims;
+        for (uint32_t dim = 0; fits && dim < tensor.ndims; ++dim) {
+            fits = spec.shape[dim] < 0 || spec.shape[dim] == static_cast<int64_t>(tensor.shape[dim]);
+        }
+        if (!fits) {
+            raise(CH_ARGUMENT_SHAPE, where,
+                  "wanted shape " + shape_text(spec.shape.data(), spec.shape.size()) + ", found " +
+                      shape_text(tensor.shape, tensor.ndims));
+        }
+    }
+    if (read_only && (spec.access == CH_OUT || spec.access == CH_INOUT)) {
+        raise(CH_ARGUMENT_READ_ONLY, where, "the run writes this array, but it is read-only");
+    }
+}
+
+template <typename T>
+uint64_t word_of(T value) {
+    uint64_t word = 0;
+    memcpy(&word, &value, sizeof value);  // little-endian
+    return word;
+}
+
+double as_double(nb::handle number, const std::string& where) {
+    const double value = PyFloat_AsDouble(number.ptr());
+    if (value == -1.0 && PyErr_Occurred()) {
+        PyErr_Clear();
+        raise(CH_INVALID_ARGUMENT, where, "wanted a number, found " + type_of(number));
+    }
+    return value;
+}
+
+// An integer in [low, high] as its word; both bounds fit into 65 bits.
+uint64_t integer_word(nb::handle number, int dtype, const std::string& where) {
+    PyObject* index = PyNumber_Index(number.ptr());
+    if (!index) {
+        PyErr_Clear();
+        raise(CH_INVALID_ARGUMENT, where,
+              std::string("wanted an integer (") + dtype_name(dtype) + "), found " + type_of(number));
+    }
+    const nb::object holder = nb::steal(index);
+    const auto out_of_range = [&]() {
+        raise(CH_INVALID_ARGUMENT, where,
+              nb::cast<std::string>(nb::str(holder)) + " does not fit into " + (dtype < 0 ? "64 bits" : dtype_name(dtype)));
+    };
+    int overflow = 0;
+    const long long value = PyLong_AsLongLongAndOverflow(index, &overflow);
+    if (overflow < 0) out_of_range();
+    if (overflow > 0) {
+        const unsigned long long large = PyLong_AsUnsignedLongLong(index);
+        if (PyErr_Occurred()) {
+            PyErr_Clear();
+            out_of_range();
+        }
+        if (dtype >= 0 && dtype != CH_UINT64) out_of_range();
+        return large;
+    }
+    int64_t low = INT64_MIN;
+    int64_t high = INT64_MAX;
+    switch (dtype) {
+        case CH_BOOL:
+            low = 0, high = 1;
+            break;
+        case CH_INT8:
+            low = INT8_MIN, high = INT8_MAX;
+            break;
+        case CH_INT16:
+            low = INT16_MIN, high = INT16_MAX;
+            break;
+        case CH_INT32:
+            low = INT32_MIN, high = INT32_MAX;
+            break;
+        case CH_UINT8:
+            low = 0, high = UINT8_MAX;
+            break;
+        case CH_UINT16:
+            low = 0, high = UINT16_MAX;
+            break;
+        case CH_UINT32:
+            low = 0, high = UINT32_MAX;
+            break;
+        case CH_UINT64:
+            low = 0;
+            break;
+        default:
+            break;
+    }
+    if (value < low || value > high) out_of_range();
+    return static_cast<uint64_t>(value);
+}
+
+}  // namespace
+
+Pins::~Pins() {
+    for (Py_buffer& buffer : buffers_) PyBuffer_Release(&buffer);
+}
+
+void Pins::abandon() {
+    buffers_.clear();  // without releasing them
+    for (nb::object& owner : owners_) owner.release();
+    owners_.clear();
+}
+
+// False: the object has no buffer to give.
+bool Pins::add_buffer(nb::handle array, ch_tensor* out_tensor, bool* out_read_only, const std::string& where) {
+    Py_buffer& buffer = buffers_.emplace_back();
+    if (PyObject_GetBuffer(array.ptr(), &buffer, PyBUF_FORMAT | PyBUF_STRIDES) != 0) {
+        PyErr_Clear();
+        buffers_.pop_back();
+        return false;
+    }
+    const int dtype = dtype_of_format(buffer.format, buffer.itemsize);
+    if (dtype < 0) {
+        raise(CH_ARGUMENT_DTYPE, where,
+              std::string("elements of format '") + (buffer.format ? buffer.format : "") +
+                  "' are not supported; supported are " + supported_dtypes);
+    }
+    out_tensor->data = reinterpret_cast<uint64_t>(buffer.buf);
+    out_tensor->dtype = static_cast<uint8_t>(dtype);
+    *out_read_only = buffer.readonly != 0;
+    set_shape(buffer.shape, buffer.strides, static_cast<size_t>(buffer.ndim), 1, out_tensor, where);
+    return true;
+}
+
+void Pins::add_dlpack(nb::handle array, bool writable, ch_tensor* out_tensor, const std::string& where) {
+    nb::ndarray<nb::ro> view;
+    if (!nb::try_cast(array, view, false)) {
+        raise(CH_INVALID_ARGUMENT, where,
+              "wanted an array (buffer protocol or DLPack), found " + type_of(array));
+    }
+    if (view.device_type() != nb::device::cpu::value) {
+        raise(CH_INVALID_ARGUMENT, where, "wanted an array in host memory; copy it to the CPU first");
+    }
+    nb::ndarray<> writable_view;
+    if (writable && !nb::try_cast(array, writable_view, false)) {
+        raise(CH_ARGUMENT_READ_ONLY, where, "the run writes this array, but it is read-only");
+    }
+    const int dtype = dtype_of_dlpack(view.dtype());
+    if (dtype < 0) {
+        raise(CH_ARGUMENT_DTYPE, where, std::string("the dtype is not supported; supported are ") + supported_dtypes);
+    }
+    out_tensor->data = reinterpret_cast<uint64_t>(view.data());
+    out_tensor->dtype = static_cast<uint8_t>(dtype);
+    set_shape(view.shape_ptr(), view.stride_ptr(), view.ndim(), ch_dtype_bytes(static_cast<uint32_t>(dtype)), out_tensor,
+              where);
+    owners_.push_back(nb::cast(view, nb::rv_policy::reference));
+    owners_.push_back(nb::borrow(array));
+}
+
+ch_tensor Pins::add(nb::handle array, const ArgSpec& spec, const std::string& where) {
+    ch_tensor tensor{};
+    bool read_only = false;
+    if (!add_buffer(array, &tensor, &read_only, where)) {
+        int dtype = -1;
+        nb::object view = nb::hasattr(array, "dtype") && nb::hasattr(array, "view") ? integer_view(array, &dtype)
+                                                                                   : nb::none();
+        if (!view.is_none() && add_buffer(view, &tensor, &read_only, where)) {
+            tensor.dtype = static_cast<uint8_t>(dtype);
+        } else {
+            add_dlpack(array, spec.access == CH_OUT || spec.access == CH_INOUT, &tensor, where);
+        }
+    }
+    check_spec(tensor, spec, read_only, where);
+    // Without a signature the run may write what it was given, unless that cannot be written.
+    tensor.access = static_cast<uint8_t>(spec.access == CH_ACCESS_UNKNOWN && read_only ? CH_IN : spec.access);
+    return tensor;
+}
+
+uint64_t scalar_word(nb::handle number, int dtype, const std::string& where) {
+    switch (dtype) {
+        case CH_FLOAT32:
+            return word_of(static_cast<float>(as_double(number, where)));
+        case CH_FLOAT64:
+            return word_of(as_double(number, where));
+        case -1:
+            break;
+        default:
+            return integer_word(number, dtype, where);
+    }
+    if (PyFloat_Check(number.ptr())) return word_of(static_cast<float>(as_double(number, where)));
+    if (PyLong_Check(number.ptr())) return integer_word(number, -1, where);
+    // NumPy scalars and ctypes numbers say what they are.
+    if (nb::hasattr(number, "dtype")) {
+        const auto name = nb::cast<std::string>(nb::str(number.attr("dtype").attr("name")));
+        if (name == "float32") return word_of(static_cast<float>(as_double(number, where)));
+        if (name.find("int") != std::string::npos || name == "bool") return integer_word(number, -1, where);
+    } else if (nb::hasattr(number, "value")) {
+        const nb::object value = number.attr("value");
+        const std::string name = type_of(number);
+        if (name == "c_double") return word_of(as_double(value, where));
+        return scalar_word(value, -1, where);
+    }
+    raise(CH_INVALID_ARGUMENT, where, "wanted an int or a float, found " + type_of(number));
+}
+
+}  // namespace chiphost::bindings

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <string>
+
+#include "chiphost/abi/error.h"
+
+namespace chiphost::bindings {
+
+// Raises the Python exception for an error record; never returns. Needs the GIL.
+[[noreturn]] void raise(const ch_error& error);
+
+// The same for an error found in the bindings themselves.
+[[noreturn]] void raise(ch_code code, const std::string& where, const std::string& message);
+
+}  // namespace chiphost::bindings

@@ -1,0 +1,54 @@
+# How chiphost's programs are built.
+
+# What every target of chiphost is compiled with.
+add_library(chiphost_options INTERFACE)
+target_include_directories(chiphost_options INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/cpp"
+                                                      "${CMAKE_CURRENT_SOURCE_DIR}/cpp/include"
+                                                      "${CMAKE_CURRENT_SOURCE_DIR}/platform/include")
+target_compile_definitions(chiphost_options INTERFACE CHIPHOST_VERSION="${PROJECT_VERSION}" _GNU_SOURCE)
+target_compile_options(chiphost_options INTERFACE -Wall -Wextra -Wshadow -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # An object with STB_GNU_UNIQUE symbols is never unloaded (docs/internals/namespaces.md, H1).
+    target_compile_options(chiphost_options INTERFACE -fno-gnu-unique)
+endif()
+if(CHIPHOST_WERROR)
+    target_compile_options(chiphost_options INTERFACE -Werror)
+endif()
+if(CHIPHOST_SANITIZE)
+    target_compile_options(chiphost_options INTERFACE -fsanitize=${CHIPHOST_SANITIZE} -fno-omit-frame-pointer -g)
+    target_link_options(chiphost_options INTERFACE -fsanitize=${CHIPHOST_SANITIZE})
+endif()
+
+# A program that the dynamic loader loads: nothing exported but its entry, nothing left unresolved.
+function(chiphost_make_program target)
+    target_link_libraries(${target} PRIVATE chiphost_options)
+    set_target_properties(${target} PROPERTIES PREFIX "" SUFFIX ".so")
+    if(NOT CHIPHOST_SANITIZE)
+        target_link_options(${target} PRIVATE -Wl,--no-undefined)
+    endif()
+endfunction()
+
+# chiphost_add_runtime(NAME host_build_graph ARCH a2a3 PLATFORM sim)
+#
+# Builds the three programs of a runtime for a chip on a platform: lib/<arch><platform>/<name>/{host,aicpu,aicore}.so.
+function(chiphost_add_runtime)
+    cmake_parse_arguments(arg "" "NAME;ARCH;PLATFORM" "" ${ARGN})
+    set(platform "${arg_ARCH}${arg_PLATFORM}")
+    set(folder "lib/${platform}/${arg_NAME}")
+
+    set(host_sources ${chiphost_host_sources} ${chiphost_runtime_${arg_NAME}_sources} ${chiphost_${arg_PLATFORM}_host_sources})
+    set(aicpu_sources ${chiphost_aicpu_sources} ${chiphost_${arg_PLATFORM}_aicpu_sources})
+    set(aicore_sources ${chiphost_aicore_sources} ${chiphost_${arg_PLATFORM}_aicore_sources})
+    foreach(program IN ITEMS host aicpu aicore)
+        set(target "${platform}_${arg_NAME}_${program}")
+        add_library(${target} MODULE ${${program}_sources} "${chiphost_SOURCE_DIR}/platform/${arg_ARCH}/chip.cpp")
+        chiphost_make_program(${target})
+        target_include_directories(${target} PRIVATE "${chiphost_SOURCE_DIR}/platform/${arg_PLATFORM}")
+        target_compile_definitions(${target} PRIVATE CHIPHOST_PLATFORM="${platform}" CHIPHOST_ARCH="${arg_ARCH}"
+                                                     CHIPHOST_RUNTIME="${arg_NAME}")
+        set_target_properties(${target} PROPERTIES OUTPUT_NAME ${program}
+                                                   LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/${folder}")
+        install(TARGETS ${target} LIBRARY DESTINATION "chiphost/${folder}")
+    endforeach()
+    target_link_libraries(${platform}_${arg_NAME}_host PRIVATE Threads::Threads)
+endfunction()

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The AICore program's heart: takes dispatches and calls kernels.
+#pragma once
+
+#include "chiphost/abi/device_program.h"
+#include "chiphost/platform/aicore.h"
+#include "scheduler/core_protocol.h"
+
+namespace chiphost::executor {
+
+// One core of one launch.
+class CoreExecutor {
+public:
+    CoreExecutor(const ch_launch& launch, uint32_t core, uint32_t core_type, platform::AicorePort* port);
+
+    ch_step step();
+
+private:
+    enum class Phase : uint8_t { await_aicpu, await_registers, run, acknowledged, done };
+
+    ch_step next_dispatch();
+    ch_step execute();
+
+    scheduler::Handshake& handshake_;
+    platform::AicorePort* const port_;
+    const uint32_t core_;
+    const uint32_t core_type_;
+    Phase phase_ = Phase::await_aicpu;
+    uint32_t number_ = scheduler::main_base_idle;  // DATA_MAIN_BASE as last taken
+    scheduler::Payload* payloads_ = nullptr;
+};
+
+}  // namespace chiphost::executor

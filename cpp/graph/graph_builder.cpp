@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "graph_builder.h"
+
+#include <stdio.h>
+
+#include <algorithm>
+
+#include "abi/report.h"
+
+namespace chiphost::graph {
+
+namespace {
+
+uint64_t aligned(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+uint32_t power_of_two_at_least(uint32_t value) {
+    uint32_t power = 1;
+    while (power < value) power *= 2;
+    return value == 0 ? 0 : power;
+}
+
+// Keeps memory for the next graph, but not that of one exceptional graph for ever.
+template <typename T>
+void clear_and_trim(std::vector<T>* values) {
+    constexpr size_t bytes_worth_keeping = 1 << 20;
+    const size_t used = values->size();
+    values->clear();
+    if (values->capacity() * sizeof(T) > bytes_worth_keeping && values->capacity() / 4 > used) values->shrink_to_fit();
+}
+
+}  // namespace
+
+void GraphBuilder::clear() {
+    clear_and_trim(&tasks_);
+    clear_and_trim(&edges_);
+    clear_and_trim(&args_);
+    clear_and_trim(&cells_);
+    forward_only_ = true;
+}
+
+uint32_t GraphBuilder::add_task(Shape shape, uint16_t func_id, const uint64_t* args, uint32_t arg_count) {
+    const size_t index = tasks_.size();
+    if (index >= tasks_max || args_.size() + arg_count >= none) return none;
+    Task& task = tasks_.emplace_back();
+    task.first_edge = none;
+    task.first_arg = static_cast<uint32_t>(args_.size());
+    task.arg_count = static_cast<uint16_t>(arg_count);
+    task.cores = shape == Shape::aic ? aic_bit : aiv0_bit;
+    task.shape = shape;
+    task.func_id[shape == Shape::aic ? 0 : 1] = func_id;
+    task.block_num = 1;
+    task.unfinished = 1;
+    task.id = static_cast<int64_t>(index);
+    args_.insert(args_.end(), args, args + arg_count);
+    return static_cast<uint32_t>(index);
+}
+
+bool GraphBuilder::add_edge(uint32_t from, uint32_t to) {
+    if (edges_.size() >= edges_max) return false;
+    edges_.push_back({to, tasks_[from].first_edge});
+    tasks_[from].first_edge = static_cast<uint32_t>(edges_.size() - 1);
+    ++tasks_[to].unmet;
+    forward_only_ = forward_only_ && from < to;
+    return true;
+}
+
+// Kahn's algorithm: takes away tasks that wait for nothing until none is left, or only cycles and what follows them.
+int32_t GraphBuilder::check(ch_error* out_error) const {
+    if (forward_only_) return CH_OK;
+    std::vector<uint32_t> unmet(tasks_.size());
+    std::vector<uint32_t> ready;
+    for (uint32_t i = 0; i < tasks_.size(); ++i) {
+        unmet[i] = tasks_[i].unmet;
+        if (unmet[i] == 0) ready.push_back(i);
+    }
+    size_t ordered = 0;
+    while (!ready.empty()) {
+        const uint32_t index = ready.back();
+        ready.pop_back();
+        ++ordered;
+        for (uint32_t edge = tasks_[index].first_edge; edge != none; edge = edges_[edge].next) {
+            if (--unmet[edges_[edge].successor] == 0) ready.push_back(edges_[edge].successor);
+        }
+    }
+    if (ordered == tasks_.size()) return CH_OK;
+    const std::string cycle = one_cycle(unmet);
+    const int32_t code = report(out_error, CH_GRAPH_CYCLE, "graph", "tasks wait for each other: %s", cycle.c_str());
+    out_error->task = strtoll(cycle.c_str(), nullptr, 10);
+    return code;
+}
+
+// Names the tasks of one cycle among those with unmet predecessors.
+std::string GraphBuilder::one_cycle(const std::vector<uint32_t>& unmet) const {
+    constexpr size_t named_max = 16;
+    // Every task that is left has a predecessor that is left; walking back must come round.
+    std::vector<uint32_t> predecessor(tasks_.size(), none);
+    uint32_t at = none;
+    for (uint32_t from = 0; from < tasks_.size(); ++from) {
+        if (unmet[from] == 0) continue;
+        for (uint32_t edge = tasks_[from].first_edge; edge != none; edge = edges_[edge].next) {
+            if (unmet[edges_[edge].successor] != 0) predecessor[edges_[edge].successor] = from;
+        }
+        at = from;
+    }
+    std::vector<bool> seen(tasks_.size(), false);
+    while (!seen[at]) {
+        seen[at] = true;
+        at = predecessor[at];
+    }
+    std::vector<uint32_t> cycle;
+    for (uint32_t task = predecessor[at]; task != at; task = predecessor[task]) cycle.push_back(task);
+    cycle.push_back(at);
+    std::reverse(cycle.begin(), cycle.end());  // now in the order of the edges, beginning with `at`
+    std::rotate(cycle.begin(), std::min_element(cycle.begin(), cycle.end()), cycle.end());
+    std::string text;
+    for (size_t i = 0; i < std::min(cycle.size(), named_max); ++i) text += std::to_string(cycle[i]) + " -> ";
+    if (cycle.size() > named_max) text += "(" + std::to_string(cycle.size() - named_max) + " more) -> ";
+    return text + std::to_string(cycle.front());
+}
+
+GraphBuilder::Layout GraphBuilder::layout() const {
+    uint32_t tasks_of[shape_count] = {};
+    for (const Task& task : tasks_) ++tasks_of[static_cast<uint32_t>(task.shape)];
+    Layout at{};
+    at.tasks = aligned(sizeof(Image));
+    at.edges = aligned(at.tasks + tasks_.size() * sizeof(Task));
+    at.args = aligned(at.edges + edges_.size() * sizeof(Edge));
+    at.end = aligned(at.args + args_.size() * sizeof(uint64_t));
+    for (uint32_t shape = 0; shape < shape_count; ++shape) {
+        at.capacity[shape] = power_of_two_at_least(tasks_of[shape]);
+        at.cells[shape] = at.end;
+        at.end += uint64_t{at.capacity[shape]} * sizeof(QueueCell);
+    }
+    return at;
+}
+
+uint64_t GraphBuilder::image_bytes() { return layout().end; }
+
+// Prepares the queues: tasks that wait for nothing are in them, the other cells are free.
+void GraphBuilder::find_ready() {
+    const Layout at = layout();
+    cells_.resize(size_t{at.capacity[0]} + at.capacity[1] + at.capacity[2]);
+    QueueCell* cells[shape_count] = {cells_.data(), cells_.data() + at.capacity[0],
+                                     cells_.data() + at.capacity[0] + at.capacity[1]};
+    uint32_t ready[shape_count] = {};
+    for (uint32_t i = 0; i < tasks_.size(); ++i) {
+        if (tasks_[i].unmet != 0) continue;
+        const auto shape = static_cast<uint32_t>(tasks_[i].shape);
+        cells[shape][ready[shape]] = {ready[shape] + 1, i};
+        ++ready[shape];
+    }
+    for (uint32_t shape = 0; shape < shape_count; ++shape) {
+        for (uint32_t i = ready[shape]; i < at.capacity[shape]; ++i) cells[shape][i] = {i, none};
+        image_.queues[shape].capacity = at.capacity[shape];
+        image_.queues[shape].ready = ready[shape];
+    }
+}
+
+std::string GraphBuilder::describe() const {
+    std::string text = std::to_string(tasks_.size()) + " tasks, " + std::to_string(edges_.size()) + " edges\n";
+    for (const Task& task : tasks_) {
+        const bool on_aic = task.shape == Shape::aic;
+        text += "  task " + std::to_string(task.id) + (on_aic ? " AIC" : " AIV") + " func " +
+                std::to_string(task.func_id[on_aic ? 0 : 1]) + " args (";
+        for (uint32_t i = 0; i < task.arg_count; ++i) {
+            char word[20];
+            snprintf(word, sizeof word, "%s0x%llx", i ? ", " : "",
+                     static_cast<unsigned long long>(args_[task.first_arg + i]));
+            text += word;
+        }
+        text += ")";
+        for (uint32_t edge = task.first_edge; edge != none; edge = edges_[edge].next) {
+            text += (edge == task.first_edge ? " -> " : ", ") + std::to_string(edges_[edge].successor);
+        }
+        text += "\n";
+    }
+    return text;
+}
+
+}  // namespace chiphost::graph

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The task model: what a graph looks like in device memory. Every runtime builds this, the scheduler runs it.
+#pragma once
+
+#include <stdint.h>
+
+namespace chiphost::graph {
+
+// Changes whenever the meaning of the structures below does.
+constexpr uint32_t image_format = 1;
+
+// Cores of a cluster that a task uses, as bits of Task::cores.
+enum CoreBit : uint8_t { aic_bit = 1, aiv0_bit = 2, aiv1_bit = 4 };
+
+// Which ready queue a task waits in: one core of a type, or several cores of one cluster at once.
+enum class Shape : uint8_t { aic = 0, aiv = 1, mix = 2 };
+constexpr uint32_t shape_count = 3;
+
+constexpr uint32_t none = UINT32_MAX;
+
+// One task. Tasks are named by their index; successors by a list of edges. One cache line. The fields that several AICPU
+// threads change at once are accessed with the __atomic builtins there.
+struct alignas(64) Task {
+    uint32_t unmet;          // atomic: predecessors that have not completed
+    uint32_t first_edge;     // index of the first successor edge, none: no successors
+    uint32_t first_arg;      // index into the argument words
+    uint16_t arg_count;
+    uint8_t cores;           // CoreBit: which of func_id is valid
+    Shape shape;
+    uint16_t func_id[3];     // kernels for AIC, AIV0, AIV1
+    uint16_t reserved;
+    uint32_t block_num;      // SPMD blocks, at least 1
+    uint32_t next_block;     // first block not dispatched; used by whoever took the task from its queue
+    uint32_t unfinished;     // atomic: blocks times cores that have not completed
+    int64_t id;              // the name users see
+    uint8_t reserved_too[16];
+};
+static_assert(sizeof(Task) == 64, "Task is a device format");
+
+// An entry of a task's list of successors.
+struct Edge {
+    uint32_t successor;  // task index
+    uint32_t next;       // edge index, none: last
+};
+static_assert(sizeof(Edge) == 8, "Edge is a device format");
+
+// Cell of a ready queue (scheduler/ready_queue.h).
+struct QueueCell {
+    uint32_t turn;  // atomic
+    uint32_t task;
+};
+
+// What the scheduler is given. Addresses are device addresses.
+struct Image {
+    uint32_t format;      // image_format
+    uint32_t task_count;
+    uint64_t tasks;       // Task[task_count]
+    uint64_t edges;       // Edge[]
+    uint64_t args;        // uint64_t[]
+    struct {
+        uint64_t cells;     // QueueCell[capacity]
+        uint32_t capacity;  // power of two, at least the number of tasks of this shape; 0: no such tasks
+        uint32_t ready;     // tasks that wait for nothing: cells[0..ready) name them
+    } queues[shape_count];
+};
+
+}  // namespace chiphost::graph

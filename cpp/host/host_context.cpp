@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host_context.h"
+
+#include <new>
+
+#include "abi/report.h"
+
+namespace chiphost::host {
+
+namespace {
+
+void set_phase(const ch_run_request& request, ch_run_phase phase) {
+    __atomic_store_n(&request.progress->phase, static_cast<uint32_t>(phase), __ATOMIC_RELEASE);
+}
+
+int32_t check_range(const char* field, uint32_t value, uint32_t low, uint32_t high, ch_error* out_error) {
+    if (value >= low && value <= high) return CH_OK;
+    return report(out_error, CH_CONFIG_OUT_OF_RANGE, field, "wanted %u to %u on %s, found %u", low, high,
+                  platform::chip.name, value);
+}
+
+int32_t check_config(const ch_call_config& config, ch_error* out_error) {
+    const platform::Chip& chip = platform::chip;
+    if (const int32_t code = check_range("block_dim", config.block_dim, 1, chip.clusters, out_error)) return code;
+    if (const int32_t code =
+            check_range("aicpu_thread_num", config.aicpu_thread_num, 1, chip.aicpu_threads, out_error)) {
+        return code;
+    }
+    if (const int32_t code =
+            check_range("orch_thread_num", config.orch_thread_num, 0, config.aicpu_thread_num, out_error)) {
+        return code;
+    }
+    if (const int32_t code = check_range("sim_threads", config.sim_threads, 1, CH_MAX_SIM_THREADS, out_error)) {
+        return code;
+    }
+    if (config.trace && config.sim_threads != 1) {
+        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "trace",
+                      "wanted sim_threads 1: only a run on one thread has an order to record; found %u",
+                      config.sim_threads);
+    }
+    return CH_OK;
+}
+
+// The caller may have given up waiting. Only one of the two may use its arrays from now on.
+bool claim_arrays(ch_run_progress* progress) {
+    uint32_t open = CH_CLAIM_OPEN;
+    return __atomic_compare_exchange_n(&progress->claim, &open, CH_CLAIM_COPY_OUT, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+}
+
+}  // namespace
+
+int32_t HostContext::open(const ch_device_options& options, ch_error* out_error) {
+    if (const int32_t code = platform::open_device(options, &device_, out_error)) return code;
+    runtime_ = make_runtime(device_, options.anchor, options.anchor_state);
+    callables_ = std::make_unique<LoadedCallables>(device_, runtime_.get());
+    launch_area_ = std::make_unique<LaunchArea>(device_);
+    return CH_OK;
+}
+
+HostContext::~HostContext() {
+    launch_area_.reset();
+    callables_.reset();
+    runtime_.reset();
+    if (device_) platform::close_device(device_);
+}
+
+int32_t HostContext::run(const ch_run_request& request, ch_error* out_error) {
+    const uint64_t start = ch_monotonic_ns();
+    set_phase(request, CH_PHASE_PREPARE);
+    if (request.callable->format != CH_CALLABLE_FORMAT) {
+        return report(out_error, CH_ABI_MISMATCH, "callable", "wanted format %d, found %u", CH_CALLABLE_FORMAT,
+                      request.callable->format);
+    }
+    if (const int32_t code = check_config(*request.config, out_error)) return code;
+    LoadedCallable* callable = nullptr;
+    if (const int32_t code = callables_->get(*request.callable, &callable, out_error)) return code;
+    // Also when something is thrown.
+    struct EndOfRun {
+        Runtime& runtime;
+        ~EndOfRun() { runtime.end_run(); }
+    } end_of_run{*runtime_};
+    const int32_t code = execute(request, *callable, out_error);
+    set_phase(request, CH_PHASE_IDLE);
+    request.out_result->total_ns = ch_monotonic_ns() - start;
+    return code;
+}
+
+int32_t HostContext::execute(const ch_run_request& request, LoadedCallable& callable, ch_error* out_error) {
+    const ch_call_config& config = *request.config;
+    ch_run_result& result = *request.out_result;
+
+    const uint64_t orchestration_start = ch_monotonic_ns();
+    set_phase(request, CH_PHASE_ORCHESTRATION);
+    uint64_t graph = 0;
+    if (const int32_t code = runtime_->build(callable.orchestration(), callable.kernels(), *request.args, &graph,
+                                             &result.task_count, out_error)) {
+        return code;
+    }
+    result.orchestration_ns = ch_monotonic_ns() - orchestration_start;
+
+    set_phase(request, CH_PHASE_DEVICE);
+    const LaunchArea::Setup setup{config.block_dim, config.aicpu_thread_num, callable.kernels().size(),
+                                  callable.kernel_addresses(), graph};
+    uint64_t launch = 0;
+    if (const int32_t code = launch_area_->prepare(setup, &launch, out_error)) return code;
+    trace_.clear();
+    const platform::LaunchOptions options{launch,
+                                          config.block_dim,
+                                          config.aicpu_thread_num,
+                                          config.sim_threads,
+                                          config.seed,
+                                          request.progress,
+                                          config.trace ? &trace_ : nullptr};
+    const uint64_t device_start = ch_monotonic_ns();
+    const int32_t launched = platform::launch(device_, options, out_error);
+    result.device_ns = ch_monotonic_ns() - device_start;
+    // What the device itself reports is nearer to the cause than how the launch ended.
+    ch_error device_error = no_error();
+    if (const int32_t code = launch_area_->read_status(&device_error)) {
+        *out_error = device_error;
+        return code;
+    }
+    if (launched != CH_OK) return launched;
+    result.trace = trace_.data();
+    result.trace_count = trace_.size();
+
+    set_phase(request, CH_PHASE_COPY_OUT);
+    if (!claim_arrays(request.progress)) {
+        return report(out_error, CH_DEADLINE_EXCEEDED, "run", "finished after the caller had given up");
+    }
+    return runtime_->copy_out(out_error);
+}
+
+}  // namespace chiphost::host

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The context of one worker in a host runtime: a device, a runtime, and what they keep between runs. The same for every
+// runtime on every platform.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "chiphost/abi/host_runtime.h"
+#include "launch_area.h"
+#include "loaded_callable.h"
+#include "runtime.h"
+
+namespace chiphost::host {
+
+// Used by one thread at a time. Destroying it closes the device and frees everything.
+class HostContext {
+public:
+    // On failure the context may only be destroyed.
+    [[nodiscard]] int32_t open(const ch_device_options& options, ch_error* out_error);
+    ~HostContext();
+
+    [[nodiscard]] int32_t run(const ch_run_request& request, ch_error* out_error);
+
+private:
+    [[nodiscard]] int32_t execute(const ch_run_request& request, LoadedCallable& callable, ch_error* out_error);
+
+    platform::Device* device_ = nullptr;
+    std::unique_ptr<Runtime> runtime_;
+    std::unique_ptr<LoadedCallables> callables_;
+    std::unique_ptr<LaunchArea> launch_area_;
+    std::vector<ch_trace_event> trace_;
+};
+
+}  // namespace chiphost::host

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The table of a host runtime: contexts behind the C ABI.
+#include "chiphost/abi/host_runtime.h"
+
+#include <exception>
+#include <new>
+
+#include "abi/report.h"
+#include "host_context.h"
+
+namespace chiphost::host {
+
+namespace {
+
+// No exception may leave the library.
+template <typename Body>
+int32_t guarded(const char* where, ch_error* out_error, Body&& body) {
+    try {
+        return body();
+    } catch (const std::bad_alloc&) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, where, "out of memory");
+    } catch (const std::exception& error) {
+        return report(out_error, CH_INTERNAL, where, "%s", error.what());
+    } catch (...) {
+        return report(out_error, CH_INTERNAL, where, "an exception that is no std::exception");
+    }
+}
+
+uint64_t runtime_size() { return sizeof(HostContext); }
+
+int32_t set_device(void* memory, const ch_device_options* options, ch_error* out_error) {
+    if (options->struct_bytes < sizeof(ch_device_options)) {
+        return report(out_error, CH_ABI_MISMATCH, "set_device", "wanted options of %zu bytes, found %u",
+                      sizeof(ch_device_options), options->struct_bytes);
+    }
+    auto* context = new (memory) HostContext;
+    const int32_t code = guarded("set_device", out_error, [&] { return context->open(*options, out_error); });
+    if (code != CH_OK) context->~HostContext();
+    return code;
+}
+
+int32_t run(void* memory, const ch_run_request* request, ch_error* out_error) {
+    if (request->struct_bytes < sizeof(ch_run_request) || request->config->struct_bytes < sizeof(ch_call_config)) {
+        return report(out_error, CH_ABI_MISMATCH, "run", "wanted a request of %zu and a configuration of %zu bytes, "
+                      "found %u and %u", sizeof(ch_run_request), sizeof(ch_call_config), request->struct_bytes,
+                      request->config->struct_bytes);
+    }
+    return guarded("run", out_error, [&] { return static_cast<HostContext*>(memory)->run(*request, out_error); });
+}
+
+int32_t finalize_device(void* memory, const void*, ch_error* out_error) {
+    return guarded("finalize_device", out_error, [&]() -> int32_t {
+        static_cast<HostContext*>(memory)->~HostContext();
+        return CH_OK;
+    });
+}
+
+}  // namespace
+
+}  // namespace chiphost::host
+
+extern "C" __attribute__((visibility("default"))) const ch_host_runtime* chiphost_host_runtime() {
+    using namespace chiphost::host;
+    static const ch_host_runtime table = {
+        CH_ABI_HEADER(ch_host_runtime, CH_ABI_HOST_RUNTIME, CH_HOST_RUNTIME_MAJOR, CH_HOST_RUNTIME_MINOR,
+                      CHIPHOST_PLATFORM),
+        CHIPHOST_RUNTIME,
+        CHIPHOST_ARCH,
+        CHIPHOST_PLATFORM,
+        CHIPHOST_VERSION,
+        runtime_size,
+        set_device,
+        run,
+        finalize_device,
+    };
+    return &table;
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "launch_area.h"
+
+#include <vector>
+
+#include "abi/report.h"
+#include "scheduler/core_protocol.h"
+
+namespace chiphost::host {
+
+using scheduler::Handshake;
+using scheduler::Payload;
+
+namespace {
+
+constexpr uint64_t aligned(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+// Offsets in the area.
+constexpr uint64_t launch_at = 0;
+constexpr uint64_t status_at = aligned(sizeof(ch_launch));
+constexpr uint64_t handshakes_at = status_at + aligned(sizeof(ch_launch_status));
+constexpr uint64_t payloads_at(uint32_t cores) { return handshakes_at + cores * sizeof(Handshake); }
+constexpr uint64_t area_bytes(uint32_t cores) { return payloads_at(cores) + 2 * cores * sizeof(Payload); }
+
+}  // namespace
+
+LaunchArea::~LaunchArea() {
+    if (memory_) platform::release(device_, memory_);
+}
+
+int32_t LaunchArea::prepare(const Setup& setup, uint64_t* out_launch, ch_error* out_error) {
+    const uint32_t cores = setup.block_dim * 3;
+    if (cores > cores_) {
+        if (memory_) platform::release(device_, memory_);
+        memory_ = 0;
+        cores_ = 0;
+        if (const int32_t code = platform::allocate(device_, area_bytes(cores), &memory_, out_error)) return code;
+        cores_ = cores;
+    }
+    ch_launch launch{};
+    launch.format = CH_LAUNCH_FORMAT;
+    launch.block_dim = setup.block_dim;
+    launch.aicpu_thread_count = setup.aicpu_threads;
+    launch.kernel_count = setup.kernel_count;
+    launch.graph = setup.graph;
+    launch.kernels = setup.kernels;
+    launch.handshakes = memory_ + handshakes_at;
+    launch.payloads = memory_ + payloads_at(cores);
+    launch.status = memory_ + status_at;
+    ch_launch_status status{};
+    status.task = status.core = status.func_id = -1;
+    const std::vector<char> no_handshakes(cores * sizeof(Handshake));
+    if (const int32_t code = platform::copy_to_device(device_, memory_, &launch, sizeof launch, out_error)) return code;
+    if (const int32_t code =
+            platform::copy_to_device(device_, launch.status, &status, sizeof status, out_error)) {
+        return code;
+    }
+    *out_launch = memory_ + launch_at;
+    return platform::copy_to_device(device_, launch.handshakes, no_handshakes.data(), no_handshakes.size(), out_error);
+}
+
+int32_t LaunchArea::read_status(ch_error* out_error) {
+    ch_launch_status status{};
+    if (const int32_t code =
+            platform::copy_from_device(device_, &status, memory_ + status_at, sizeof status, out_error)) {
+        return code;
+    }
+    if (status.code == CH_OK) return CH_OK;
+    const int32_t code = report(out_error, static_cast<ch_code>(status.code), "device", "%s",
+                                status.complete ? status.message : "(the device did not get to say more)");
+    out_error->task = status.task;
+    out_error->core = status.core;
+    out_error->func_id = status.func_id;
+    return code;
+}
+
+}  // namespace chiphost::host

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stdint.h>
+
+#include "chiphost/abi/device_program.h"
+#include "chiphost/platform/device.h"
+
+namespace chiphost::host {
+
+// The device memory through which the host and the two programs of a launch talk: the launch record, the status, and
+// handshake and payloads of every core. Made at the first run, reused by the next.
+class LaunchArea {
+public:
+    explicit LaunchArea(platform::Device* device) : device_(device) {}
+    ~LaunchArea();
+    LaunchArea(const LaunchArea&) = delete;
+    LaunchArea& operator=(const LaunchArea&) = delete;
+
+    struct Setup {
+        uint32_t block_dim;
+        uint32_t aicpu_threads;
+        uint32_t kernel_count;
+        uint64_t kernels;  // device addresses
+        uint64_t graph;
+    };
+    // Writes the records for one launch. *out_launch is the device address of the ch_launch.
+    [[nodiscard]] int32_t prepare(const Setup& setup, uint64_t* out_launch, ch_error* out_error);
+
+    // CH_OK, or the fault that the device reported.
+    [[nodiscard]] int32_t read_status(ch_error* out_error);
+
+private:
+    platform::Device* const device_;
+    uint64_t memory_ = 0;
+    uint32_t cores_ = 0;  // that memory_ has room for
+};
+
+}  // namespace chiphost::host

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The anchor: the first object of every linker namespace that chiphost opens.
+//
+// It keeps the namespace's libc and libstdc++ alive, owns every thread that enters the namespace, and holds the
+// libraries that are loaded there. Its threads are made inside the namespace and never end: a thread that ends hands
+// blocks of one libc's heap to another libc (docs/internals/namespaces.md). They park in the kernel between calls.
+//
+// The same code, linked into the program itself, serves libraries that are loaded as private copies.
+//
+// Except for `create`, every function runs on a thread of the anchor. All but `create` and `count` have the form of a
+// ch_call, so that a caller from another namespace can post them to the keeper thread.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "callable.h"
+#include "error.h"
+#include "header.h"
+#include "mailbox.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CH_ANCHOR_MAJOR 1
+#define CH_ANCHOR_MINOR 0
+#define CH_ANCHOR_ENTRY "chiphost_anchor"
+
+// What a posted call returns that let an exception out.
+#define CH_ANCHOR_CALL_THREW (-1)
+
+// A loaded library. Opaque.
+typedef struct ch_library ch_library;
+
+// For open_library.
+typedef struct ch_open_request {
+    // The bytes; or, when data is NULL, name is the path of the file.
+    ch_binary binary;
+    // 0: load a private copy of the bytes. Copies of equal key are shared as long as the library has no writable statics
+    // of its own; others get a copy each time.
+    // 1: load the file itself, by its path. It must not have been loaded under this path before.
+    uint32_t in_place;
+    uint32_t reserved;
+    ch_library** out_library;
+} ch_open_request;
+
+// For find_symbol.
+typedef struct ch_symbol_request {
+    const ch_library* library;
+    const char* symbol;
+    void** out_address;  // NULL if the library and its dependencies do not define the symbol
+} ch_symbol_request;
+
+// Numbers for tests and `chiphost doctor`.
+typedef struct ch_anchor_counts {
+    uint64_t threads;         // made so far; they live as long as the process
+    uint64_t threads_free;    // parked and not lent
+    uint64_t libraries;       // loaded now
+    uint64_t libraries_idle;  // of these, kept for the next user
+    uint64_t loads;           // dlopen calls so far
+} ch_anchor_counts;
+
+typedef struct ch_anchor {
+    ch_abi_header header;
+
+    // Makes the anchor's state, which lives as long as the process, and its first thread, the keeper. Called once. Uses
+    // system calls and pthread_create only: it runs on a thread of another namespace. 0, or the errno of what failed.
+    int32_t (*create)(void** out_state, ch_mailbox** out_keeper);
+
+    // Lends a parked thread, making one if none is free. `third` is a ch_mailbox**.
+    int32_t (*lease_thread)(void* state, const void* unused, void* out_mailbox);
+
+    // Gives a thread back; it must not have a call under way. `second` is its ch_mailbox.
+    int32_t (*return_thread)(void* state, const void* mailbox, void* unused);
+
+    // Loads a library. `second` is a ch_open_request, `third` a ch_error.
+    int32_t (*open_library)(void* state, const void* request, void* out_error);
+
+    // Looks a symbol up. `second` is a ch_symbol_request.
+    int32_t (*find_symbol)(void* state, const void* request, void* unused);
+
+    // Gives a library back. Shared ones stay loaded for the next user, up to a fixed number; others are unloaded.
+    // `second` is the ch_library; `third` may be a uint32_t* that becomes 1 if nothing of the library is left.
+    int32_t (*close_library)(void* state, const void* library, void* out_unloaded);
+
+    // `third` is a ch_anchor_counts.
+    int32_t (*count)(void* state, const void* unused, void* out_counts);
+} ch_anchor;
+
+typedef const ch_anchor* (*ch_anchor_entry)(void);
+
+#ifdef __cplusplus
+}
+#endif

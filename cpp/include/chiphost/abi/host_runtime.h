@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The boundary between a worker and a host runtime: a library that prepares and launches runs on one kind of chip.
+//
+// A host runtime is one shared library for one (runtime, chip, platform). It exports one function,
+//
+//     const ch_host_runtime* chiphost_host_runtime(void);
+//
+// that returns a table of constant data. The worker calls the table's functions only on threads that belong to the
+// library's own linker namespace, one call at a time for each context; calls on different contexts may overlap. The
+// library keeps nothing in globals: all that a worker needs lives in its context.
+//
+// Nothing goes the other way as a function pointer into the worker: its code belongs to another namespace and must not
+// run on the runtime's threads. What the runtime needs from outside it finds in the anchor (abi/anchor.h), the first
+// object of its own namespace, and in plain shared memory (ch_run_progress).
+#pragma once
+
+#include "anchor.h"
+#include "callable.h"
+#include "error.h"
+#include "header.h"
+#include "tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CH_HOST_RUNTIME_MAJOR 1
+#define CH_HOST_RUNTIME_MINOR 0
+#define CH_HOST_RUNTIME_ENTRY "chiphost_host_runtime"
+
+// Most host threads that one run may use (ch_call_config.sim_threads).
+#define CH_MAX_SIM_THREADS 64
+
+// A program that the runtime loads itself.
+typedef struct ch_program_file {
+    const char* path;
+    const char* key;  // identity of the file: a rebuilt file has another key
+} ch_program_file;
+
+// For set_device. Everything is borrowed for the duration of the call, except `anchor`, which outlives every context.
+typedef struct ch_device_options {
+    uint32_t struct_bytes;         // sizeof(ch_device_options) of the caller
+    int32_t device_id;
+    ch_program_file aicpu;         // the AICPU scheduler
+    ch_program_file aicore;        // the AICore executor
+    uint64_t device_memory_bytes;  // device memory this context may use; 0: what the chip has
+    const ch_anchor* anchor;       // services of the namespace the runtime lives in
+    void* anchor_state;            // first argument of the anchor's functions
+} ch_device_options;
+
+// How one run is to be executed.
+typedef struct ch_call_config {
+    uint32_t struct_bytes;      // sizeof(ch_call_config) of the caller
+    uint32_t block_dim;         // clusters in use (1 AIC + 2 AIV each): 1 to the chip's number
+    uint32_t aicpu_thread_num;  // AICPU threads: 1 to the chip's number
+    uint32_t orch_thread_num;   // AICPU threads for orchestration; host_build_graph needs none and ignores it
+    uint32_t sim_threads;       // simulated chip: host threads that run processors; 1 is deterministic
+    uint32_t trace;             // 1: record what every processor did (ch_run_result.trace)
+    uint64_t seed;              // simulated chip: 0 steps processors in turn, any other value in an order of its own
+} ch_call_config;
+
+enum ch_run_phase {
+    CH_PHASE_IDLE = 0,
+    CH_PHASE_PREPARE = 1,        // checks, loading of kernels
+    CH_PHASE_ORCHESTRATION = 2,  // inside the orchestration
+    CH_PHASE_DEVICE = 3,         // the device is running
+    CH_PHASE_COPY_OUT = 4,       // results go to the caller's arrays
+};
+
+// Who may touch the caller's arrays.
+enum ch_run_claim {
+    CH_CLAIM_OPEN = 0,       // the run goes on
+    CH_CLAIM_COPY_OUT = 1,   // the runtime writes results: the caller must wait, it is a bounded copy
+    CH_CLAIM_ABANDONED = 2,  // the caller gave up: the runtime must not touch the arrays any more
+};
+
+// Shared between the waiting caller and the running runtime. All fields are accessed atomically. The caller owns the
+// record and keeps it alive until the run has returned, for ever if that never happens.
+typedef struct ch_run_progress {
+    uint32_t cancel;  // caller: 1 asks the run to stop at the next opportunity
+    uint32_t phase;   // runtime: ch_run_phase
+    uint32_t claim;   // ch_run_claim, changed by compare-and-swap
+    uint32_t reserved;
+    struct {
+        int64_t task;     // the task this lane executes, -1: none
+        int32_t core;
+        int32_t func_id;
+    } lanes[CH_MAX_SIM_THREADS];  // one for each host thread that runs kernels
+} ch_run_progress;
+
+// One step of a traced run. Times are step numbers: the trace of a run with sim_threads 1 depends on the callable, its
+// arguments, the configuration and the seed, and on nothing else.
+typedef struct ch_trace_event {
+    uint32_t step;
+    uint16_t core;
+    uint8_t kind;     // ch_trace_kind
+    uint8_t by;       // AICPU thread that acted; 255: the core itself
+    uint32_t value;   // register value, or block index
+    uint32_t task;    // low 32 bits of the task id; 0xFFFFFFFF when the event has none
+} ch_trace_event;
+
+enum ch_trace_kind {
+    CH_TRACE_DISPATCH = 1,  // DATA_MAIN_BASE was written
+    CH_TRACE_COND = 2,      // COND was written
+    CH_TRACE_KERNEL = 3,    // a kernel was entered
+};
+
+// Filled by a run that returned CH_OK.
+typedef struct ch_run_result {
+    uint32_t struct_bytes;
+    uint32_t reserved;
+    uint64_t task_count;
+    uint64_t orchestration_ns;  // building the graph
+    uint64_t device_ns;         // from launch to completion
+    uint64_t total_ns;          // all of run()
+    const ch_trace_event* trace;  // owned by the context, valid until its next call
+    uint64_t trace_count;
+} ch_run_result;
+
+typedef struct ch_run_request {
+    uint32_t struct_bytes;
+    uint32_t reserved;
+    const ch_callable* callable;
+    const ch_task_args* args;
+    const ch_call_config* config;
+    ch_run_progress* progress;
+    ch_run_result* out_result;
+} ch_run_request;
+
+// Every function returns CH_OK or a code, in which case *out_error is filled. None lets an exception out. All but
+// runtime_size take three pointers, so that a mailbox can carry the call.
+typedef struct ch_host_runtime {
+    ch_abi_header header;
+    const char* runtime;   // "host_build_graph"
+    const char* arch;      // "a2a3"
+    const char* platform;  // "a2a3sim"
+    const char* version;   // of the library, for messages
+
+    // Bytes of a context, to be allocated by the caller with an alignment of 64.
+    uint64_t (*runtime_size)(void);
+
+    // Makes the context at `context` and opens the device. On failure the memory is as before.
+    int32_t (*set_device)(void* context, const ch_device_options* options, ch_error* out_error);
+
+    // Executes one run and returns when it has ended. A run that fails leaves the context usable.
+    int32_t (*run)(void* context, const ch_run_request* request, ch_error* out_error);
+
+    // Closes the device and destroys the context. All it held is free afterwards, also after an error.
+    // `reserved` is NULL.
+    int32_t (*finalize_device)(void* context, const void* reserved, ch_error* out_error);
+} ch_host_runtime;
+
+typedef const ch_host_runtime* (*ch_host_runtime_entry)(void);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// For orchestrations of the host_build_graph runtime: C++ functions that run on the host and describe the whole graph
+// before the device starts.
+//
+//     #include <chiphost/host_build_graph.h>
+//
+//     CHIPHOST_HOST_ORCHESTRATION(build_graph, graph, args) {
+//         auto in = graph.copy_in(args.tensor(0));
+//         auto out = graph.copy_out(args.tensor(1));
+//         graph.add_task(chiphost::AIV, /*func_id=*/0, {in, out, args.tensor(0).elements()});
+//         return 0;
+//     }
+#pragma once
+
+#include <stdint.h>
+#include <string.h>
+
+#include <initializer_list>
+#include <type_traits>
+
+#include "abi/host_orchestration.h"
+#include "task_args.h"
+
+// Says which version of the table this library expects; the runtime reads it before it calls anything.
+extern "C" {
+__attribute__((visibility("default"), weak)) extern const ch_abi_header chiphost_orchestration_abi;
+const ch_abi_header chiphost_orchestration_abi = CH_ABI_HEADER(
+    ch_host_graph_ops, CH_ABI_HOST_ORCHESTRATION, CH_HOST_ORCHESTRATION_MAJOR, CH_HOST_ORCHESTRATION_MINOR, "*");
+}
+
+namespace chiphost {
+
+constexpr ch_core_type AIC = CH_AIC;
+constexpr ch_core_type AIV = CH_AIV;
+
+// An address in device memory. Not to be dereferenced on the host.
+class DevicePointer {
+public:
+    DevicePointer() = default;
+    explicit DevicePointer(uint64_t address) : address_(address) {}
+    uint64_t address() const { return address_; }
+    explicit operator bool() const { return address_ != 0; }
+    // Address `bytes` further.
+    DevicePointer operator+(uint64_t bytes) const { return DevicePointer(address_ + bytes); }
+    // Address of element `index` of an array of T.
+    template <typename T>
+    DevicePointer element(uint64_t index) const {
+        return DevicePointer(address_ + index * sizeof(T));
+    }
+
+private:
+    uint64_t address_ = 0;
+};
+
+// One argument of a task as its 64-bit word: addresses, integers in two's complement, float and double by their bits.
+class Word {
+public:
+    Word(DevicePointer pointer) : bits_(pointer.address()) {}
+    template <typename T, typename = std::enable_if_t<std::is_arithmetic<T>::value || std::is_enum<T>::value>>
+    Word(T value) : bits_(0) {
+        if constexpr (std::is_floating_point<T>::value) {
+            static_assert(sizeof(T) <= 8, "long double has no place in an argument");
+            memcpy(&bits_, &value, sizeof(T));  // little-endian
+        } else {
+            bits_ = static_cast<uint64_t>(static_cast<int64_t>(value));
+        }
+    }
+    uint64_t bits() const { return bits_; }
+
+private:
+    uint64_t bits_;
+};
+static_assert(sizeof(Word) == sizeof(uint64_t), "an array of Word is an array of words");
+
+// The graph under construction. Used by the orchestration only, on its thread, until it returns.
+//
+// A call that fails records why; the run then ends with that error, whatever follows. Return values need no check: ids
+// become -1 and addresses 0, and further calls do nothing.
+class HostGraph {
+public:
+    using TaskId = int32_t;
+
+    explicit HostGraph(ch_host_graph* graph) : graph_(graph) {}
+
+    // Adds a task: one call of kernel func_id with these arguments on a core of the type. At most CH_MAX_TASK_ARGS.
+    TaskId add_task(ch_core_type core_type, int32_t func_id, std::initializer_list<Word> args) {
+        return add_task(core_type, func_id, args.begin(), static_cast<uint32_t>(args.size()));
+    }
+    TaskId add_task(ch_core_type core_type, int32_t func_id, const Word* args, uint32_t arg_count) {
+        return graph_->ops->add_task(graph_, reinterpret_cast<const uint64_t*>(args), arg_count, func_id, core_type);
+    }
+
+    // `to` starts after `from` has completed.
+    void add_successor(TaskId from, TaskId to) { graph_->ops->add_successor(graph_, from, to); }
+
+    // Device memory for this run: alignment 64, content undefined, freed when the run ends.
+    DevicePointer device_malloc(uint64_t bytes) { return DevicePointer(graph_->ops->device_malloc(graph_, bytes)); }
+    void device_free(DevicePointer pointer) { graph_->ops->device_free(graph_, pointer.address()); }
+
+    void copy_to_device(DevicePointer device, const void* host, uint64_t bytes) {
+        graph_->ops->copy_to_device(graph_, device.address(), host, bytes);
+    }
+
+    // Copies `bytes` back from device memory to a tensor argument after the run.
+    void record_tensor_pair(void* host, DevicePointer device, uint64_t bytes) {
+        graph_->ops->record_tensor_pair(graph_, host, device.address(), bytes);
+    }
+
+    // Device memory with a copy of the tensor.
+    DevicePointer copy_in(const Tensor& tensor) {
+        const DevicePointer device = device_malloc(tensor.bytes());
+        copy_to_device(device, tensor.address(), tensor.bytes());
+        return device;
+    }
+
+    // Device memory that is copied into the tensor after the run. Starts undefined.
+    DevicePointer copy_out(const Tensor& tensor) {
+        const DevicePointer device = device_malloc(tensor.bytes());
+        record_tensor_pair(tensor.address(), device, tensor.bytes());
+        return device;
+    }
+
+    // Device memory that starts as the tensor and is copied into it after the run.
+    DevicePointer copy_in_out(const Tensor& tensor) {
+        const DevicePointer device = copy_in(tensor);
+        record_tensor_pair(tensor.address(), device, tensor.bytes());
+        return device;
+    }
+
+    int32_t task_count() const { return graph_->ops->get_task_count(graph_); }
+
+    // Writes the graph to the log, one line a task.
+    void print() const { graph_->ops->print_runtime(graph_); }
+
+private:
+    ch_host_graph* graph_;
+};
+
+}  // namespace chiphost
+
+// Defines the orchestration function `name`. Its body sees the graph and the arguments under the names given and returns
+// 0, or a code of its own that ends the run.
+#define CHIPHOST_HOST_ORCHESTRATION(name, graph, args)                                                     \
+    static int32_t name##_body(::chiphost::HostGraph& graph, const ::chiphost::TaskArgs& args);            \
+    extern "C" __attribute__((visibility("default"))) int32_t name(ch_host_graph* raw_graph,               \
+                                                                   const ch_task_args* raw_args) {         \
+        ::chiphost::HostGraph wrapped_graph(raw_graph);                                                    \
+        const ::chiphost::TaskArgs wrapped_args(*raw_args);                                                \
+        return name##_body(wrapped_graph, wrapped_args);                                                   \
+    }                                                                                                      \
+    static int32_t name##_body([[maybe_unused]] ::chiphost::HostGraph& graph,                              \
+                               [[maybe_unused]] const ::chiphost::TaskArgs& args)

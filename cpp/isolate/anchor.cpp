@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Built twice: as a shared library, the first object of every namespace, and into the program itself for libraries that
+// are loaded as private copies.
+#include "chiphost/abi/anchor.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <exception>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#include "../abi/report.h"
+#include "anchor.h"
+#include "library_pool.h"
+
+namespace chiphost::isolate {
+
+namespace {
+
+// Stack of every thread of the namespace: what a program's first thread usually has. Pages are used as they are touched.
+constexpr size_t stack_bytes = 8u << 20;
+
+uint32_t usable_processors() {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<uint32_t>(CPU_COUNT(&set)) : 2;
+}
+
+// A library that lets an exception out breaks its contract, but must not take the process down.
+int32_t call_guarded(const ch_mailbox& mailbox) {
+    try {
+        return mailbox.call(mailbox.first, mailbox.second, mailbox.third);
+    } catch (...) {
+        return CH_ANCHOR_CALL_THREW;
+    }
+}
+
+void* thread_main(void* argument) {
+    auto* mailbox = static_cast<ch_mailbox*>(argument);
+    mailbox->system_id = static_cast<int32_t>(syscall(SYS_gettid));
+    for (uint32_t served = 0;; ++served) {
+        ch_mailbox_await(mailbox, served);
+        ch_mailbox_complete(mailbox, served, call_guarded(*mailbox));
+    }
+    return nullptr;
+}
+
+// Makes a thread that serves the mailbox for ever. 0, or the errno of what failed.
+int start_thread(ch_mailbox* mailbox) {
+    new (mailbox) ch_mailbox{};
+    mailbox->spin = usable_processors() > 1;
+    pthread_attr_t attributes;
+    if (const int failed = pthread_attr_init(&attributes)) return failed;
+    pthread_attr_setstacksize(&attributes, stack_bytes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    // The program's signal handlers are code of another namespace and must not run here. Faults stay deliverable.
+    sigset_t block;
+    sigset_t before;
+    sigfillset(&block);
+    for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) sigdelset(&block, fault);
+    pthread_sigmask(SIG_SETMASK, &block, &before);
+    pthread_t thread;
+    const int failed = pthread_create(&thread, &attributes, thread_main, mailbox);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    pthread_attr_destroy(&attributes);
+    if (!failed) pthread_setname_np(thread, "chiphost");
+    return failed;
+}
+
+struct Anchor {
+    std::mutex mutex;                   // guards threads and free_threads
+    std::vector<ch_mailbox*> threads;   // all, for counting
+    std::vector<ch_mailbox*> free_threads;
+    LibraryPool libraries;
+};
+
+Anchor& anchor(void* state) { return *static_cast<Anchor*>(state); }
+
+int32_t create(void** out_state, ch_mailbox** out_keeper) {
+    // No malloc here: this runs on a foreign thread, whose heap belongs to another libc.
+    constexpr size_t bytes = sizeof(Anchor) + sizeof(ch_mailbox) + 64;
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return errno;
+    auto* keeper = static_cast<ch_mailbox*>(memory);
+    auto* state = new (static_cast<char*>(memory) + sizeof(ch_mailbox)) Anchor;
+    if (const int failed = start_thread(keeper)) {
+        munmap(memory, bytes);
+        return failed;
+    }
+    *out_state = state;
+    *out_keeper = keeper;
+    return 0;
+}
+
+// No exception may leave: the caller is in another namespace.
+template <typename Body>
+int32_t guarded(ch_error* out_error, Body&& body) {
+    try {
+        return body();
+    } catch (const std::bad_alloc&) {
+        return out_error ? report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "out of memory")
+                         : CH_HOST_MEMORY_EXHAUSTED;
+    } catch (const std::exception& error) {
+        return out_error ? report(out_error, CH_INTERNAL, "anchor", "%s", error.what()) : CH_INTERNAL;
+    }
+}
+
+int32_t lease_thread(void* state, const void*, void* out_mailbox) {
+    return guarded(nullptr, [&]() -> int32_t {
+        Anchor& self = anchor(state);
+        const std::lock_guard lock(self.mutex);
+        if (self.free_threads.empty()) {
+            self.threads.reserve(self.threads.size() + 1);
+            self.free_threads.reserve(self.threads.size() + 1);  // so that return_thread never allocates
+            void* memory = ::operator new(sizeof(ch_mailbox), std::align_val_t{64});
+            auto* mailbox = static_cast<ch_mailbox*>(memory);
+            if (start_thread(mailbox) != 0) {
+                ::operator delete(memory, std::align_val_t{64});
+                return CH_HOST_MEMORY_EXHAUSTED;
+            }
+            self.threads.push_back(mailbox);
+            self.free_threads.push_back(mailbox);
+        }
+        *static_cast<ch_mailbox**>(out_mailbox) = self.free_threads.back();
+        self.free_threads.pop_back();
+        return CH_OK;
+    });
+}
+
+int32_t return_thread(void* state, const void* mailbox, void*) {
+    Anchor& self = anchor(state);
+    const std::lock_guard lock(self.mutex);
+    self.free_threads.push_back(static_cast<ch_mailbox*>(const_cast<void*>(mailbox)));
+    return CH_OK;
+}
+
+int32_t open_library(void* state, const void* request, void* out_error) {
+    auto* error = static_cast<ch_error*>(out_error);
+    return guarded(error,
+                   [&] { return anchor(state).libraries.open(*static_cast<const ch_open_request*>(request), error); });
+}
+
+int32_t find_symbol(void*, const void* request, void*) {
+    const auto& wanted = *static_cast<const ch_symbol_request*>(request);
+    *wanted.out_address = dlsym(wanted.library->handle, wanted.symbol);
+    return CH_OK;
+}
+
+int32_t close_library(void* state, const void* library, void* out_unloaded) {
+    return guarded(nullptr, [&]() -> int32_t {
+        const bool unloaded = anchor(state).libraries.close(static_cast<ch_library*>(const_cast<void*>(library)));
+        if (out_unloaded) *static_cast<uint32_t*>(out_unloaded) = unloaded;
+        return CH_OK;
+    });
+}
+
+int32_t count(void* state, const void*, void* out_counts) {
+    auto& counts = *static_cast<ch_anchor_counts*>(out_counts);
+    Anchor& self = anchor(state);
+    self.libraries.count(&counts);
+    const std::lock_guard lock(self.mutex);
+    counts.threads = self.threads.size() + 1;  // and the keeper
+    counts.threads_free = self.free_threads.size();
+    return CH_OK;
+}
+
+constexpr ch_anchor table = {
+    CH_ABI_HEADER(ch_anchor, CH_ABI_ANCHOR, CH_ANCHOR_MAJOR, CH_ANCHOR_MINOR, "*"),
+    create,
+    lease_thread,
+    return_thread,
+    open_library,
+    find_symbol,
+    close_library,
+    count,
+};
+
+}  // namespace
+
+const ch_anchor& anchor_of_this_program() { return table; }
+
+}  // namespace chiphost::isolate

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "domain.h"
+
+#include <dlfcn.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <memory>
+#include <vector>
+
+#include "../abi/report.h"
+#include "anchor.h"
+#include "elf_image.h"
+#include "namespace_budget.h"
+#include "private_copy.h"
+
+namespace chiphost::isolate {
+
+const char* strategy_name(Strategy strategy) {
+    return strategy == Strategy::link_namespace ? "namespace" : "copy";
+}
+
+Domain::Domain(Strategy strategy, const ch_anchor* anchor)
+    : strategy_(strategy), anchor_(anchor), process_(getpid()) {}
+
+int32_t Domain::start(ch_error* out_error) {
+    if (const int32_t failed = anchor_->create(&state_, &keeper_)) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "cannot make the first thread of a domain: %s",
+                      strerror(failed));
+    }
+    return CH_OK;
+}
+
+int32_t Domain::open(Strategy strategy, const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
+    if (strategy == Strategy::link_namespace) return open_namespace(anchor_path, out_domain, out_error);
+
+    // One domain for all copies of the process; a child made by fork() gets its own.
+    static std::mutex mutex;
+    static Domain* of_this_process = nullptr;
+    const std::lock_guard lock(mutex);
+    if (!of_this_process || of_this_process->process() != getpid()) {
+        std::unique_ptr<Domain> domain(new Domain(Strategy::copy, &anchor_of_this_program()));
+        if (const int32_t code = domain->start(out_error)) return code;
+        of_this_process = domain.release();
+    }
+    *out_domain = of_this_process;
+    return CH_OK;
+}
+
+int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
+#ifdef LM_ID_NEWLM
+    std::vector<char> file;
+    if (const int32_t code = read_file(anchor_path, &file, out_error)) return code;
+    if (const int32_t code = check_elf_library(file.data(), file.size(), anchor_path, out_error)) return code;
+
+    NamespaceBudget& budget = NamespaceBudget::of_this_process();
+    if (const int32_t code = budget.take(out_error)) return code;
+    void* handle = dlmopen(LM_ID_NEWLM, anchor_path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!handle) return budget.refused(dlerror(), out_error);
+
+    auto* entry = reinterpret_cast<ch_anchor_entry>(dlsym(handle, CH_ANCHOR_ENTRY));
+    if (!entry) {
+        return report(out_error, CH_ENTRY_MISSING, anchor_path, "wanted the function " CH_ANCHOR_ENTRY);
+    }
+    const ch_anchor* anchor = entry();
+    const Expected expected{CH_ABI_ANCHOR, CH_ANCHOR_MAJOR, CH_ANCHOR_MINOR, sizeof(ch_anchor), ""};
+    if (const int32_t code = check_header(anchor->header, expected, anchor_path, out_error)) return code;
+    std::unique_ptr<Domain> domain(new Domain(Strategy::link_namespace, anchor));
+    if (const int32_t code = domain->start(out_error)) return code;
+    *out_domain = domain.release();
+    return CH_OK;
+#else
+    (void)out_domain;
+    return report(out_error, CH_ISOLATION_UNAVAILABLE, anchor_path, "this system's loader has no dlmopen");
+#endif
+}
+
+int32_t Domain::call_keeper(ch_call call, const void* second, void* third) {
+    const std::lock_guard lock(keeper_mutex_);
+    return ch_mailbox_call(keeper_, call, state_, second, third);
+}
+
+int32_t Domain::lease_thread(ch_mailbox** out_mailbox, ch_error* out_error) {
+    {
+        const std::lock_guard lock(threads_mutex_);
+        if (!free_threads_.empty()) {
+            *out_mailbox = free_threads_.back();
+            free_threads_.pop_back();
+            return CH_OK;
+        }
+    }
+    if (call_keeper(anchor_->lease_thread, nullptr, out_mailbox) != CH_OK) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "the system refuses another thread");
+    }
+    return CH_OK;
+}
+
+void Domain::return_thread(ch_mailbox* mailbox) {
+    const std::lock_guard lock(threads_mutex_);
+    free_threads_.push_back(mailbox);
+}
+
+int32_t Domain::open_library(const std::string& path, ch_library** out_library, ch_error* out_error) {
+    ch_open_request request{};
+    request.binary.name = path.c_str();
+    request.in_place = strategy_ == Strategy::link_namespace;
+    request.out_library = out_library;
+    return call_keeper(anchor_->open_library, &request, out_error);
+}
+
+int32_t Domain::find_symbol(ch_library* library, const char* symbol, const std::string& path, void** out_address,
+                            ch_error* out_error) {
+    *out_address = nullptr;
+    const ch_symbol_request request{library, symbol, out_address};
+    call_keeper(anchor_->find_symbol, &request, nullptr);
+    if (!*out_address) return report(out_error, CH_ENTRY_MISSING, path, "wanted the function %s", symbol);
+    return CH_OK;
+}
+
+bool Domain::close_library(ch_library* library) {
+    uint32_t unloaded = 0;
+    call_keeper(anchor_->close_library, library, &unloaded);
+    return unloaded != 0;
+}
+
+ch_anchor_counts Domain::counts() {
+    ch_anchor_counts counts{};
+    call_keeper(anchor_->count, nullptr, &counts);
+    const std::lock_guard lock(threads_mutex_);
+    counts.threads_free += free_threads_.size();
+    return counts;
+}
+
+}  // namespace chiphost::isolate

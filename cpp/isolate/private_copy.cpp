@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "private_copy.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "../abi/report.h"
+
+namespace chiphost::isolate {
+
+namespace {
+
+class File {
+public:
+    explicit File(int descriptor) : descriptor_(descriptor) {}
+    ~File() {
+        if (descriptor_ >= 0) close(descriptor_);
+    }
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+    int get() const { return descriptor_; }
+    bool ok() const { return descriptor_ >= 0; }
+
+private:
+    int descriptor_;
+};
+
+bool write_all(int descriptor, const void* data, size_t bytes) {
+    const char* next = static_cast<const char*>(data);
+    while (bytes > 0) {
+        const ssize_t written = write(descriptor, next, bytes);
+        if (written < 0) {
+            if (errno == EINTR) continue;
+            return false;
+        }
+        next += written;
+        bytes -= static_cast<size_t>(written);
+    }
+    return true;
+}
+
+std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+// A path to the open file that no earlier load has used. The loader takes an equal path for the same library, even if
+// the descriptor was closed and reused since. So the path spells a number that only grows: "/." is a one, "/" a zero.
+std::string unused_path(int descriptor) {
+    static std::atomic<uint64_t> loads{0};  // names only: every value may be used once, nothing else depends on it
+    std::string path = "/proc/self/fd";
+    for (uint64_t number = ++loads; number != 0; number >>= 1) path += (number & 1) ? "/." : "/";
+    return path + "/" + std::to_string(descriptor);
+}
+
+}  // namespace
+
+int32_t read_file(const std::string& path, std::vector<char>* out_bytes, ch_error* out_error) {
+    const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    struct stat status{};
+    if (!file.ok() || fstat(file.get(), &status) != 0) {
+        return report(out_error, CH_FILE_UNREADABLE, path, "cannot open: %s", strerror(errno));
+    }
+    if (!S_ISREG(status.st_mode)) return report(out_error, CH_FILE_UNREADABLE, path, "not a regular file");
+    out_bytes->resize(static_cast<size_t>(status.st_size));
+    size_t done = 0;
+    while (done < out_bytes->size()) {
+        const ssize_t got = read(file.get(), out_bytes->data() + done, out_bytes->size() - done);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return report(out_error, CH_FILE_UNREADABLE, path, "cannot read: %s", strerror(errno));
+        if (got == 0) break;  // it shrank meanwhile; the ELF check will say so
+        done += static_cast<size_t>(got);
+    }
+    out_bytes->resize(done);
+    return CH_OK;
+}
+
+int32_t load_private_copy(const void* data, size_t bytes, const std::string& name, void** out_handle,
+                          ch_error* out_error) {
+    std::string path;
+    std::string temporary;
+    int descriptor = static_cast<int>(syscall(SYS_memfd_create, base_name(name).substr(0, 200).c_str(), MFD_CLOEXEC));
+    if (descriptor < 0 && errno == ENOSYS) {
+        // A kernel without it: a file of our own, removed as soon as it is mapped.
+        const char* folder = getenv("TMPDIR");
+        temporary = std::string(folder && *folder ? folder : "/tmp") + "/chiphost-XXXXXX";
+        descriptor = mkostemp(temporary.data(), O_CLOEXEC);
+        path = temporary;
+    }
+    const File file(descriptor);
+    if (!file.ok()) return report(out_error, CH_LOAD_REFUSED, name, "no file for a private copy: %s", strerror(errno));
+    if (path.empty()) path = unused_path(file.get());
+
+    int32_t code = CH_OK;
+    if (!write_all(file.get(), data, bytes)) {
+        code = report(out_error, CH_LOAD_REFUSED, name, "cannot write a private copy: %s", strerror(errno));
+    } else if ((*out_handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) == nullptr) {
+        std::string words = dlerror();
+        if (const size_t at = words.find(path); at != std::string::npos) words.replace(at, path.size(), name);
+        code = report(out_error, CH_LOAD_REFUSED, name, "%s", words.c_str());
+    }
+    if (!temporary.empty()) unlink(temporary.c_str());
+    return code;
+}
+
+}  // namespace chiphost::isolate

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Loading a library from bytes, so that it shares nothing with another load of the same bytes.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <string>
+#include <vector>
+
+#include "chiphost/abi/error.h"
+
+namespace chiphost::isolate {
+
+// Reads a whole file. CH_FILE_UNREADABLE with the system's reason.
+[[nodiscard]] int32_t read_file(const std::string& path, std::vector<char>* out_bytes, ch_error* out_error);
+
+// Loads the bytes with RTLD_NOW | RTLD_LOCAL into the namespace of this code. Nothing is left in the file system, also
+// when the process is killed, as long as the system has memfd_create. `name` is for messages and for /proc/self/maps.
+[[nodiscard]] int32_t load_private_copy(const void* data, size_t bytes, const std::string& name, void** out_handle,
+                                        ch_error* out_error);
+
+}  // namespace chiphost::isolate

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// host_build_graph: the orchestration runs on the host and describes the whole graph, with explicit edges, before the
+// device starts.
+#include "host_build_graph.h"
+
+#include <exception>
+#include <new>
+
+#include <unistd.h>
+
+#include "abi/report.h"
+
+namespace chiphost::host_build_graph {
+
+namespace {
+
+// The orchestration's library stays loaded as long as its callable does.
+class HostOrchestration final : public host::Orchestration {
+public:
+    HostOrchestration(const ch_anchor* anchor, void* anchor_state) : anchor_(anchor), anchor_state_(anchor_state) {}
+    ~HostOrchestration() override {
+        if (library_) anchor_->close_library(anchor_state_, library_, nullptr);
+    }
+
+    int32_t load(const ch_callable& callable, ch_error* out_error) {
+        ch_open_request request{};
+        request.binary = callable.orchestration;
+        request.out_library = &library_;
+        if (const int32_t code = anchor_->open_library(anchor_state_, &request, out_error)) return code;
+        const char* name = callable.orchestration.name;
+        const auto* abi = static_cast<const ch_abi_header*>(find(CH_HOST_ORCHESTRATION_ABI));
+        if (!abi) {
+            return report(out_error, CH_ENTRY_MISSING, name,
+                          "wanted the symbol " CH_HOST_ORCHESTRATION_ABI ", which chiphost/host_build_graph.h defines");
+        }
+        // Here the library is the user of the table: it may want less than this runtime has, not more.
+        if (abi->magic != CH_ABI_MAGIC || abi->kind != CH_ABI_HOST_ORCHESTRATION ||
+            abi->major != CH_HOST_ORCHESTRATION_MAJOR || abi->minor > CH_HOST_ORCHESTRATION_MINOR) {
+            return report(out_error, CH_ABI_MISMATCH, name,
+                          "wanted an orchestration for host_build_graph of version %d.%d or an earlier minor, "
+                          "found kind %u of version %u.%u",
+                          CH_HOST_ORCHESTRATION_MAJOR, CH_HOST_ORCHESTRATION_MINOR, abi->kind, abi->major, abi->minor);
+        }
+        entry_ = reinterpret_cast<ch_host_orchestration>(find(callable.entry));
+        if (!entry_) return report(out_error, CH_ENTRY_MISSING, name, "wanted the function %s", callable.entry);
+        name_ = std::string(callable.entry) + " of " + name;
+        return CH_OK;
+    }
+
+    ch_host_orchestration entry() const { return entry_; }
+    const std::string& name() const { return name_; }
+
+private:
+    void* find(const char* symbol) const {
+        void* address = nullptr;
+        const ch_symbol_request request{library_, symbol, &address};
+        anchor_->find_symbol(anchor_state_, &request, nullptr);
+        return address;
+    }
+
+    const ch_anchor* const anchor_;
+    void* const anchor_state_;
+    ch_library* library_ = nullptr;
+    ch_host_orchestration entry_ = nullptr;
+    std::string name_;
+};
+
+}  // namespace
+
+const ch_host_graph_ops HostBuildGraph::ops = {
+    CH_ABI_HEADER(ch_host_graph_ops, CH_ABI_HOST_ORCHESTRATION, CH_HOST_ORCHESTRATION_MAJOR,
+                  CH_HOST_ORCHESTRATION_MINOR, "*"),
+    [](ch_host_graph* graph, const uint64_t* args, uint32_t arg_count, int32_t func_id, int32_t core_type) {
+        return self(graph).guarded("add_task", [&](HostBuildGraph& runtime) {
+            return runtime.add_task(args, arg_count, func_id, core_type);
+        });
+    },
+    [](ch_host_graph* graph, int32_t from, int32_t to) {
+        return self(graph).guarded("add_successor",
+                                   [&](HostBuildGraph& runtime) { return runtime.add_successor(from, to); });
+    },
+    [](ch_host_graph* graph, void* host, uint64_t device, uint64_t bytes) {
+        return self(graph).guarded("record_tensor_pair", [&](HostBuildGraph& runtime) {
+            return runtime.record_tensor_pair(host, device, bytes);
+        });
+    },
+    [](ch_host_graph* graph) { return static_cast<int32_t>(self(graph).graph_.task_count()); },
+    [](ch_host_graph* graph) {
+        self(graph).guarded("print_runtime", [](HostBuildGraph& runtime) { return runtime.print(); });
+    },
+    [](ch_host_graph* graph, uint64_t bytes) {
+        uint64_t address = 0;
+        self(graph).guarded("device_malloc", [&](HostBuildGraph& runtime) {
+            return -runtime.memory_.allocate(bytes, &address, &runtime.error_);
+        });
+        return address;
+    },
+    [](ch_host_graph* graph, uint64_t device) {
+        return self(graph).guarded("device_free", [&](HostBuildGraph& runtime) {
+            return -runtime.memory_.release(device, &runtime.error_);
+        });
+    },
+    [](ch_host_graph* graph, uint64_t device, const void* host, uint64_t bytes) {
+        return self(graph).guarded("copy_to_device", [&](HostBuildGraph& runtime) {
+            return runtime.copy_to_device(device, host, bytes);
+        });
+    },
+};
+
+HostBuildGraph::HostBuildGraph(platform::Device* device, const ch_anchor* anchor, void* anchor_state)
+    : ch_host_graph{&ops}, device_(device), anchor_(anchor), anchor_state_(anchor_state), memory_(device) {
+    error_ = no_error();
+}
+
+HostBuildGraph::~HostBuildGraph() {
+    if (image_) platform::release(device_, image_);
+}
+
+// Runs the body of one function of the table. Nothing may be thrown into the orchestration; the first error of a run
+// stays, and after it nothing is done any more.
+template <typename Body>
+int32_t HostBuildGraph::guarded(const char* where, Body&& body) {
+    if (error_.code != CH_OK) return -error_.code;
+    try {
+        return body(*this);
+    } catch (const std::bad_alloc&) {
+        return -report(&error_, CH_HOST_MEMORY_EXHAUSTED, where, "no memory for %u tasks", graph_.task_count());
+    }
+}
+
+int32_t HostBuildGraph::load(const ch_callable& callable, std::unique_ptr<host::Orchestration>* out_orchestration,
+                             ch_error* out_error) {
+    auto orchestration = std::make_unique<HostOrchestration>(anchor_, anchor_state_);
+    if (const int32_t code = orchestration->load(callable, out_error)) return code;
+    *out_orchestration = std::move(orchestration);
+    return CH_OK;
+}
+
+int32_t HostBuildGraph::build(host::Orchestration& orchestration, const host::KernelTable& kernels,
+                              const ch_task_args& args, uint64_t* out_graph, uint64_t* out_task_count,
+                              ch_error* out_error) {
+    kernels_ = &kernels;
+    args_ = &args;
+    const auto& loaded = static_cast<const HostOrchestration&>(orchestration);
+    int32_t returned = 0;
+    std::string thrown;
+    bool threw = false;
+    try {
+        returned = loaded.entry()(this, &args);
+    } catch (const std::exception& error) {
+        threw = true;
+        thrown = error.what();
+    } catch (...) {
+        threw = true;
+        thrown = "an exception that is no std::exception";
+    }
+    if (error_.code != CH_OK) {
+        *out_error = error_;
+        return error_.code;
+    }
+    if (threw) return report(out_error, CH_ORCHESTRATION_THREW, loaded.name(), "%s", thrown.c_str());
+    if (returned != 0) {
+        const int32_t code = report(out_error, CH_ORCHESTRATION_FAILED, loaded.name(), "returned %d", returned);
+        out_error->detail_code = returned;
+        return code;
+    }
+    if (const int32_t code = graph_.check(out_error)) return code;
+    *out_task_count = graph_.task_count();
+    return ship(out_graph, out_error);
+}
+
+// Copies the finished graph to the device.
+int32_t HostBuildGraph::ship(uint64_t* out_graph, ch_error* out_error) {
+    const uint64_t bytes = graph_.image_bytes();
+    if (bytes > image_bytes_ || bytes < image_bytes_ / 8) {
+        if (image_) platform::release(device_, image_);
+        image_ = 0;
+        image_bytes_ = 0;
+        if (const int32_t code = platform::allocate(device_, bytes, &image_, out_error)) return code;
+        image_bytes_ = bytes;
+    }
+    int32_t code = CH_OK;
+    graph_.write_image(image_, [&](uint64_t offset, const void* source, uint64_t part) {
+        if (code == CH_OK) code = platform::copy_to_device(device_, image_ + offset, source, part, out_error);
+    });
+    *out_graph = image_;
+    return code;
+}
+
+int32_t HostBuildGraph::copy_out(ch_error* out_error) {
+    for (const TensorPair& pair : pairs_) {
+        if (const int32_t code = memory_.check_range(pair.device, pair.bytes, "record_tensor_pair", out_error)) {
+            return code;  // it was freed after it was recorded
+        }
+        if (const int32_t code = platform::copy_from_device(device_, pair.host, pair.device, pair.bytes, out_error)) {
+            return code;
+        }
+    }
+    return CH_OK;
+}
+
+void HostBuildGraph::end_run() {
+    graph_.clear();
+    memory_.release_all();
+    pairs_.clear();
+    error_ = no_error();
+    kernels_ = nullptr;
+    args_ = nullptr;
+}
+
+int32_t HostBuildGraph::add_task(const uint64_t* args, uint32_t arg_count, int32_t func_id, int32_t core_type) {
+    const uint32_t id = graph_.task_count();
+    const auto refuse = [&](int32_t code) {
+        error_.task = id;
+        error_.func_id = func_id;
+        return -code;
+    };
+    if (func_id < 0 || func_id > CH_MAX_FUNC_ID) {
+        return refuse(report(&error_, CH_FUNC_ID_OUT_OF_RANGE, "add_task", "task %u: wanted func_id 0 to %d, found %d",
+                             id, CH_MAX_FUNC_ID, func_id));
+    }
+    if (core_type != CH_AIC && core_type != CH_AIV) {
+        return refuse(report(&error_, CH_CORE_TYPE_INVALID, "add_task",
+                             "task %u: wanted core type %d (AIC) or %d (AIV), found %d", id, CH_AIC, CH_AIV, core_type));
+    }
+    const host::KernelTable::Entry kernel = (*kernels_)[static_cast<uint32_t>(func_id)];
+    if (kernel.address == 0) {
+        return refuse(
+            report(&error_, CH_KERNEL_MISSING, "add_task", "task %u: the callable has no kernel %d", id, func_id));
+    }
+    if (kernel.core_type != static_cast<uint32_t>(core_type)) {
+        return refuse(report(&error_, CH_CORE_TYPE_INVALID, "add_task",
+                             "task %u: kernel %d was built for %s, the task wants %s", id, func_id,
+                             kernel.core_type == CH_AIC ? "AIC" : "AIV", core_type == CH_AIC ? "AIC" : "AIV"));
+    }
+    if (arg_count > CH_MAX_TASK_ARGS) {
+        return refuse(report(&error_, CH_TOO_MANY_TASK_ARGS, "add_task", "task %u: wanted at most %d arguments, found %u",
+                             id, CH_MAX_TASK_ARGS, arg_count));
+    }
+    const graph::Shape shape = core_type == CH_AIC ? graph::Shape::aic : graph::Shape::aiv;
+    if (graph_.add_task(shape, static_cast<uint16_t>(func_id), args, arg_count) == graph::none) {
+        return refuse(report(&error_, CH_TOO_MANY_TASKS, "add_task", "there are %u tasks already", id));
+    }
+    return static_cast<int32_t>(id);
+}
+
+int32_t HostBuildGraph::add_successor(int32_t from, int32_t to) {
+    const auto count = static_cast<int32_t>(graph_.task_count());
+    for (const int32_t id : {from, to}) {
+        if (id >= 0 && id < count) continue;
+        const int32_t code = report(&error_, CH_TASK_ID_OUT_OF_RANGE, "add_successor",
+                                    "edge %d -> %d: the graph has tasks 0 to %d", from, to, count - 1);
+        error_.task = id;
+        return -code;
+    }
+    if (!graph_.add_edge(static_cast<uint32_t>(from), static_cast<uint32_t>(to))) {
+        return -report(&error_, CH_TOO_MANY_TASKS, "add_successor", "edge %d -> %d is one too many", from, to);
+    }
+    return 0;
+}
+
+int32_t HostBuildGraph::record_tensor_pair(void* host, uint64_t device, uint64_t bytes) {
+    if (const int32_t code = memory_.check_range(device, bytes, "record_tensor_pair", &error_)) return -code;
+    const auto address = reinterpret_cast<uint64_t>(host);
+    for (uint32_t i = 0; i < args_->tensor_count; ++i) {
+        const ch_tensor& tensor = args_->tensors[i];
+        const uint64_t size = ch_tensor_bytes(&tensor);
+        if (address < tensor.data || address - tensor.data > size || bytes > size - (address - tensor.data)) continue;
+        if (tensor.access == CH_IN) {
+            return -report(&error_, CH_HOST_RANGE_INVALID, "record_tensor_pair",
+                           "tensor %u is an input by the callable's signature and must not be written", i);
+        }
+        pairs_.push_back({host, device, bytes});
+        return 0;
+    }
+    return -report(&error_, CH_HOST_RANGE_INVALID, "record_tensor_pair",
+                   "%llu bytes at %p are inside none of the run's %u tensors", static_cast<unsigned long long>(bytes),
+                   host, args_->tensor_count);
+}
+
+int32_t HostBuildGraph::copy_to_device(uint64_t device, const void* host, uint64_t bytes) {
+    if (const int32_t code = memory_.check_range(device, bytes, "copy_to_device", &error_)) return -code;
+    return -platform::copy_to_device(device_, device, host, bytes, &error_);
+}
+
+int32_t HostBuildGraph::print() const {
+    const std::string text = graph_.describe();
+    for (size_t done = 0; done < text.size();) {
+        const ssize_t written = write(STDERR_FILENO, text.data() + done, text.size() - done);
+        if (written <= 0) break;  // nobody reads it
+        done += static_cast<size_t>(written);
+    }
+    return 0;
+}
+
+}  // namespace chiphost::host_build_graph
+
+namespace chiphost::host {
+
+const char* const runtime_name = "host_build_graph";
+
+std::unique_ptr<Runtime> make_runtime(platform::Device* device, const ch_anchor* anchor, void* anchor_state) {
+    return std::make_unique<host_build_graph::HostBuildGraph>(device, anchor, anchor_state);
+}
+
+}  // namespace chiphost::host

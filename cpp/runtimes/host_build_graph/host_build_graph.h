@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "chiphost/abi/host_orchestration.h"
+#include "graph/graph_builder.h"
+#include "host/run_memory.h"
+#include "host/runtime.h"
+
+namespace chiphost::host_build_graph {
+
+// The runtime in one context. It is itself the graph handle that the orchestration gets.
+class HostBuildGraph final : public ch_host_graph, public host::Runtime {
+public:
+    HostBuildGraph(platform::Device* device, const ch_anchor* anchor, void* anchor_state);
+    ~HostBuildGraph() override;
+    HostBuildGraph(const HostBuildGraph&) = delete;
+    HostBuildGraph& operator=(const HostBuildGraph&) = delete;
+
+    int32_t load(const ch_callable& callable, std::unique_ptr<host::Orchestration>* out_orchestration,
+                 ch_error* out_error) override;
+    int32_t build(host::Orchestration& orchestration, const host::KernelTable& kernels, const ch_task_args& args,
+                  uint64_t* out_graph, uint64_t* out_task_count, ch_error* out_error) override;
+    int32_t copy_out(ch_error* out_error) override;
+    void end_run() override;
+
+private:
+    static const ch_host_graph_ops ops;
+    static HostBuildGraph& self(ch_host_graph* graph) { return *static_cast<HostBuildGraph*>(graph); }
+    template <typename Body>
+    int32_t guarded(const char* where, Body&& body);
+
+    int32_t add_task(const uint64_t* args, uint32_t arg_count, int32_t func_id, int32_t core_type);
+    int32_t add_successor(int32_t from, int32_t to);
+    int32_t record_tensor_pair(void* host, uint64_t device, uint64_t bytes);
+    int32_t copy_to_device(uint64_t device, const void* host, uint64_t bytes);
+    int32_t print() const;
+    int32_t ship(uint64_t* out_graph, ch_error* out_error);
+
+    // What is to be copied back.
+    struct TensorPair {
+        void* host;
+        uint64_t device;
+        uint64_t bytes;
+    };
+
+    platform::Device* const device_;
+    const ch_anchor* const anchor_;
+    void* const anchor_state_;
+    uint64_t image_ = 0;  // device memory for the graph, kept from run to run
+    uint64_t image_bytes_ = 0;
+
+    // Of the current run.
+    graph::GraphBuilder graph_;
+    host::RunMemory memory_;
+    std::vector<TensorPair> pairs_;
+    const host::KernelTable* kernels_ = nullptr;
+    const ch_task_args* args_ = nullptr;
+    ch_error error_;  // the first one
+};
+
+}  // namespace chiphost::host_build_graph

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "scheduler.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <initializer_list>
+#include <new>
+
+namespace chiphost::scheduler {
+
+using graph::Shape;
+using graph::Task;
+using platform::Register;
+
+namespace {
+
+template <typename T>
+T* at(uint64_t address) {
+    return reinterpret_cast<T*>(address);
+}
+
+// Numbers alternate between even and odd, so that two dispatches in flight never share a payload.
+uint32_t next_number(uint32_t number) {
+    static_assert(dispatch_max % 2 == 1, "the number after the last odd one must be even");
+    return number == dispatch_max ? 2 : number + 1;
+}
+
+ReadyQueue make_queue(const graph::Image& image, uint32_t shape) {
+    const auto& queue = image.queues[shape];
+    return ReadyQueue(at<graph::QueueCell>(queue.cells), queue.capacity, queue.ready);
+}
+
+}  // namespace
+
+uint64_t Scheduler::bytes(const ch_launch& launch) {
+    return sizeof(Scheduler) + launch.aicpu_thread_count * sizeof(Thread) + launch.block_dim * 3 * sizeof(Core);
+}
+
+Scheduler::Scheduler(const ch_launch& launch, void* const* ports)
+    : launch_(launch),
+      image_(*at<const graph::Image>(launch.graph)),
+      status_(*at<ch_launch_status>(launch.status)),
+      tasks_(at<Task>(image_.tasks)),
+      edges_(at<graph::Edge>(image_.edges)),
+      args_(at<const uint64_t>(image_.args)),
+      kernels_(at<const uint64_t>(launch.kernels)),
+      handshakes_(at<Handshake>(launch.handshakes)),
+      payloads_(at<Payload>(launch.payloads)),
+      core_count_(launch.block_dim * 3),
+      queues_{make_queue(image_, 0), make_queue(image_, 1), make_queue(image_, 2)} {
+    static_assert(sizeof(Scheduler) % alignof(Thread) == 0, "the threads follow the scheduler in memory");
+    threads_ = reinterpret_cast<Thread*>(this + 1);
+    cores_ = reinterpret_cast<Core*>(threads_ + launch.aicpu_thread_count);
+    for (uint32_t i = 0; i < core_count_; ++i) new (&cores_[i]) Core{};
+    for (uint32_t i = 0; i < launch.aicpu_thread_count; ++i) {
+        Thread* thread = new (&threads_[i]) Thread;
+        thread->port = static_cast<platform::AicpuPort*>(ports[i]);
+        thread->first_cluster = i;
+        for (uint32_t cluster = i; cluster < launch.block_dim; cluster += launch.aicpu_thread_count) {
+            const uint32_t aiv = launch.block_dim + 2 * cluster;
+            for (uint32_t core : {cluster, aiv, aiv + 1}) thread->cores.insert(core);
+            cores_[aiv].type = cores_[aiv + 1].type = CH_AIV;
+            cores_[aiv + 1].sub_block_id = 1;
+        }
+    }
+}
+
+ch_step Scheduler::step(uint32_t thread_index) {
+    Thread& thread = threads_[thread_index];
+    switch (thread.phase) {
+        case Phase::announce:
+            announce(thread);
+            thread.phase = Phase::open_registers;
+            return CH_STEP_WORKED;
+        case Phase::open_registers:
+            if (!open_registers(thread)) return CH_STEP_POLL;
+            thread.phase = Phase::await_cores;
+            return CH_STEP_WORKED;
+        case Phase::await_cores:
+            if (!cores_started(thread)) return CH_STEP_POLL;
+            thread.phase = Phase::run;
+            return CH_STEP_WORKED;
+        case Phase::run:
+            return run(thread);
+        case Phase::stop:
+            stop(thread);
+            thread.phase = Phase::await_exit;
+            return CH_STEP_WORKED;
+        case Phase::await_exit:
+            if (!cores_exited(thread)) return CH_STEP_IDLE;
+            thread.phase = Phase::done;
+            return CH_STEP_DONE;
+        case Phase::done:
+            return CH_STEP_DONE;
+    }
+    return CH_STEP_DONE;
+}
+
+// The handshake, first part: tell every core where its payloads are.
+void Scheduler::announce(Thread& thread) {
+    thread.cores.for_each([&](uint32_t core) {
+        Handshake& handshake = handshakes_[core];
+        handshake.payloads = reinterpret_cast<uint64_t>(&payload(core, 0));
+        handshake.aicpu_ready.store(1, std::memory_order_release);
+        platform::flush_cache(&handshake, sizeof handshake);
+    });
+}
+
+// Second part: when all have said which physical core they are, open their registers.
+bool Scheduler::open_registers(Thread& thread) {
+    bool all = true;
+    thread.cores.for_each([&](uint32_t core) {
+        platform::invalidate_cache(&handshakes_[core], sizeof(Handshake));
+        all = all && handshakes_[core].aicore_regs_ready.load(std::memory_order_acquire) != 0;
+    });
+    if (!all) return false;
+    thread.cores.for_each([&](uint32_t index) {
+        Handshake& handshake = handshakes_[index];
+        Core& core = cores_[index];
+        if (handshake.physical_core >= platform::chip.physical_cores || handshake.core_type != core.type) {
+            fail(CH_CORE_HANDSHAKE_FAILED, -1, static_cast<int32_t>(index), -1,
+                 "wanted a physical core below %u of type %u, the core says %u of type %u", platform::chip.physical_cores,
+                 core.type, handshake.physical_core, handshake.core_type);
+            thread.cores.erase(index);  // its registers cannot be reached; it is left alone
+            return;
+        }
+        core.physical = handshake.physical_core;
+        core.cond = cond_idle;
+        if (platform::chip.has(Register::fast_path)) {
+            platform::write_register(thread.port, core.physical, Register::fast_path, fast_path_open);
+        }
+        platform::write_register(thread.port, core.physical, Register::data_main_base, main_base_idle);
+        handshake.aicpu_regs_ready.store(1, std::memory_order_release);
+        platform::flush_cache(&handshake, sizeof handshake);
+        thread.idle[core.type].insert(index);
+    });
+    return true;
+}
+
+// Third part: wait until all of them wait for dispatches.
+bool Scheduler::cores_started(Thread& thread) {
+    bool all = true;
+    thread.cores.for_each([&](uint32_t core) {
+        platform::invalidate_cache(&handshakes_[core], sizeof(Handshake));
+        all = all && handshakes_[core].aicore_done.load(std::memory_order_acquire) == core + 1;
+    });
+    return all;
+}
+
+ch_step Scheduler::run(Thread& thread) {
+    const uint32_t completed = collect(thread);
+    if (completed) {
+        const uint32_t before = completed_.fetch_add(completed, std::memory_order_acq_rel);
+        if (before + completed == image_.task_count) stopping_.store(true, std::memory_order_release);
+    } else if (image_.task_count == 0) {
+        stopping_.store(true, std::memory_order_release);
+    }
+    if (stopping_.load(std::memory_order_acquire)) {
+        thread.phase = Phase::stop;
+        platform::signal_threads(thread.port);
+        return CH_STEP_WORKED;
+    }
+    dispatch_mix(thread);
+    dispatch_single(thread, Shape::aic);
+    dispatch_single(thread, Shape::aiv);
+    flush_local(thread);
+    if (thread.shared) {
+        thread.shared = false;
+        platform::signal_threads(thread.port);
+    }
+    // What could be started has been: only an answer of a core, or another thread, can bring more.
+    return CH_STEP_IDLE;
+}
+
+// Reads the busy cores' answers. Returns the number of tasks that completed.
+uint32_t Scheduler::collect(Thread& thread) {
+    uint32_t completed = 0;
+    thread.busy.for_each([&](uint32_t index) {
+        Core& core = cores_[index];
+        const uint32_t cond = platform::read_register(thread.port, core.physical, Register::cond);
+        if (cond == core.cond) return;
+        core.cond = cond;
+        const uint32_t number = cond & ~cond_finish_bit;
+        const bool finished = (cond & cond_finish_bit) != 0;
+        if (core.waiting.number != 0 && number == core.waiting.number) {
+            // An answer for the later dispatch: the earlier one has finished.
+            completed += finish(thread, index, core.running);
+            core.running = core.waiting;
+            core.waiting = Dispatch{};
+        }
+        if (number != core.running.number) return;  // an answer from before this dispatch
+        if (!finished) {
+            if (core.waiting.number == 0) thread.half[core.type].insert(index);
+            return;
+        }
+        completed += finish(thread, index, core.running);
+        core.running = core.waiting;
+        core.waiting = Dispatch{};
+        thread.half[core.type].erase(index);
+        if (core.running.number == 0) {
+            thread.busy.erase(index);
+            thread.idle[core.type].insert(index);
+        }
+    });
+    return completed;
+}
+
+// One dispatch of a task has ended. Returns 1 if the task is complete.
+uint32_t Scheduler::finish(Thread& thread, uint32_t core, Dispatch& dispatch) {
+    const Payload& done = payload(core, dispatch.number);
+    if (done.status != KernelStatus::ok) {
+        platform::invalidate_cache(&done, sizeof done);
+        fail(CH_KERNEL_THREW, done.task, static_cast<int32_t>(core), static_cast<int32_t>(done.func_id), "%s",
+             done.fault_text);
+    }
+    const uint32_t index = dispatch.task;
+    dispatch = Dispatch{};
+    Task& task = tasks_[index];
+    if (__atomic_fetch_sub(&task.unfinished, 1, __ATOMIC_ACQ_REL) != 1) return 0;
+    for (uint32_t edge = task.first_edge; edge != graph::none; edge = edges_[edge].next) {
+        const uint32_t successor = edges_[edge].successor;
+        if (__atomic_fetch_sub(&tasks_[successor].unmet, 1, __ATOMIC_ACQ_REL) == 1) make_ready(thread, successor);
+    }
+    return 1;
+}
+
+void Scheduler::make_ready(Thread& thread, uint32_t task) {
+    const Shape shape = tasks_[task].shape;
+    uint32_t& count = thread.local_count[static_cast<uint32_t>(shape)];
+    if (count < Thread::local_max) {
+        thread.local[static_cast<uint32_t>(shape)][count++] = task;
+    } else {
+        give_back(thread, shape, task);
+    }
+}
+
+uint32_t Scheduler::take(Thread& thread, Shape shape) {
+    uint32_t& count = thread.local_count[static_cast<uint32_t>(shape)];
+    if (count > 0) return thread.local[static_cast<uint32_t>(shape)][--count];
+    return queue(shape).pop();
+}
+
+void Scheduler::give_back(Thread& thread, Shape shape, uint32_t task) {
+    thread.shared = true;
+    if (!queue(shape).push(task)) {
+        fail(CH_INTERNAL, tasks_[task].id, -1, -1, "ready queue %u is full", static_cast<unsigned>(shape));
+    }
+}
+
+// What this thread could not start is for the others, too.
+void Scheduler::flush_local(Thread& thread) {
+    for (Shape shape : {Shape::aic, Shape::aiv, Shape::mix}) {
+        uint32_t& count = thread.local_count[static_cast<uint32_t>(shape)];
+        while (count > 0) give_back(thread, shape, thread.local[static_cast<uint32_t>(shape)][--count]);
+    }
+}
+
+// Tasks for several cores of one cluster.
+void Scheduler::dispatch_mix(Thread& thread) {
+    if (thread.local_count[static_cast<uint32_t>(Shape::mix)] == 0 && queue(Shape::mix).size() == 0) return;
+    for (uint32_t cluster = thread.first_cluster; cluster < launch_.block_dim; cluster += launch_.aicpu_thread_count) {
+        const uint32_t aiv = launch_.block_dim + 2 * cluster;
+        const uint32_t cores[3] = {cluster, aiv, aiv + 1};
+        if (!thread.idle[CH_AIC].contains(cores[0]) || !thread.idle[CH_AIV].contains(cores[1]) ||
+            !thread.idle[CH_AIV].contains(cores[2])) {
+            continue;
+        }
+        const uint32_t index = take(thread, Shape::mix);
+        if (index == graph::none) return;
+        Task& task = tasks_[index];
+        const uint32_t block = task.next_block++;
+        const bool more = task.next_block < task.block_num;
+        for (uint32_t slot = 0; slot < 3; ++slot) {
+            if (!(task.cores & (1u << slot))) continue;
+            thread.idle[cores_[cores[slot]].type].erase(cores[slot]);
+            start(thread, cores[slot], cores_[cores[slot]].running, index, block, slot);
+        }
+        if (more) give_back(thread, Shape::mix, index);
+    }
+}
+
+// Tasks for one core.
+void Scheduler::dispatch_single(Thread& thread, Shape shape) {
+    const uint32_t type = shape == Shape::aic ? CH_AIC : CH_AIV;
+    const uint32_t kernel_slot = shape == Shape::aic ? 0 : 1;
+    const auto start_on = [&](CoreSet& candidates, bool second) {
+        while (!candidates.empty()) {
+            const uint32_t index = take(thread, shape);
+            if (index == graph::none) return;
+            Task& task = tasks_[index];
+            bool more = true;
+            while (more && !candidates.empty()) {
+                const uint32_t core = candidates.first();
+                candidates.erase(core);
+                const uint32_t block = task.next_block++;
+                more = task.next_block < task.block_num;
+                start(thread, core, second ? cores_[core].waiting : cores_[core].running, index, block, kernel_slot);
+            }
+            if (more) give_back(thread, shape, index);
+        }
+    };
+    start_on(thread.idle[type], false);
+    // A second dispatch hides the way to the core and back, but waits behind the first. So only when there is more work
+    // than all cores of the type can start on.
+    if (!thread.half[type].empty()) {
+        const uint32_t cores_of_type = type == CH_AIC ? launch_.block_dim : 2 * launch_.block_dim;
+        if (queue(shape).size() >= cores_of_type) start_on(thread.half[type], true);
+    }
+}
+
+void Scheduler::start(Thread& thread, uint32_t core_index, Dispatch& slot, uint32_t task_index, uint32_t block,
+                      uint32_t kernel_slot) {
+    const Task& task = tasks_[task_index];
+    Core& core = cores_[core_index];
+    const uint32_t number = core.last_number = next_number(core.last_number);
+    Payload& payload = this->payload(core_index, number);
+    const uint32_t func_id = task.func_id[kernel_slot];
+    payload.kernel = kernels_[func_id];
+    payload.task = task.id;
+    payload.status = KernelStatus::ok;
+    payload.func_id = func_id;
+    payload.context = {static_cast<int32_t>(block), static_cast<int32_t>(task.block_num), core.sub_block_id,
+                       static_cast<int32_t>(core_index)};
+    payload.context_address = reinterpret_cast<uint64_t>(&payload.context);
+    const uint64_t* from = args_ + task.first_arg;
+    for (uint32_t i = 0; i < task.arg_count; ++i) payload.args[i] = from[i];
+    platform::flush_cache(&payload, offsetof(Payload, args) + task.arg_count * sizeof(uint64_t));
+    slot = Dispatch{number, task_index};
+    thread.busy.insert(core_index);
+    platform::write_register(thread.port, core.physical, Register::data_main_base, number);
+}
+
+void Scheduler::stop(Thread& thread) {
+    thread.cores.for_each([&](uint32_t core) {
+        platform::write_register(thread.port, cores_[core].physical, Register::data_main_base, main_base_exit);
+    });
+}
+
+bool Scheduler::cores_exited(Thread& thread) {
+    bool all = true;
+    thread.cores.for_each([&](uint32_t core) {
+        const uint32_t cond = platform::read_register(thread.port, cores_[core].physical, Register::cond);
+        all = all && cond == cond_exited;
+    });
+    if (!all) return false;
+    thread.cores.for_each([&](uint32_t core) {
+        const uint32_t physical = cores_[core].physical;
+        platform::write_register(thread.port, physical, Register::data_main_base, main_base_idle);
+        if (platform::chip.has(Register::fast_path)) {
+            platform::write_register(thread.port, physical, Register::fast_path, fast_path_close);
+        }
+    });
+    __atomic_store_n(&status_.tasks_done, completed_.load(std::memory_order_acquire), __ATOMIC_RELEASE);
+    return true;
+}
+
+void Scheduler::fail(ch_code code, int64_t task, int32_t core, int32_t func_id, const char* format, ...) {
+    int32_t ok = CH_OK;
+    if (__atomic_compare_exchange_n(&status_.code, &ok, code, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+        status_.task = task;
+        status_.core = core;
+        status_.func_id = func_id;
+        va_list args;
+        va_start(args, format);
+        vsnprintf(status_.message, sizeof status_.message, format, args);
+        va_end(args);
+        __atomic_store_n(&status_.complete, 1, __ATOMIC_RELEASE);
+    }
+    stopping_.store(true, std::memory_order_release);
+}
+
+void Scheduler::explain_stall(ch_launch_status* out_status) const {
+    constexpr int named_max = 4;
+    int used = snprintf(out_status->message, sizeof out_status->message, "%u of %u tasks completed;",
+                        completed_.load(std::memory_order_acquire), image_.task_count);
+    const auto say = [&](const char* format, auto... values) {
+        const int room = static_cast<int>(sizeof out_status->message) - used;
+        if (room > 1) used += snprintf(out_status->message + used, static_cast<size_t>(room), format, values...);
+    };
+    for (uint32_t core = 0; core < core_count_; ++core) {
+        if (cores_[core].running.number == 0) continue;
+        const int64_t id = tasks_[cores_[core].running.task].id;
+        if (out_status->task < 0) {
+            out_status->task = id;
+            out_status->core = static_cast<int32_t>(core);
+        }
+        say(" core %u has not finished task %lld;", core, static_cast<long long>(id));
+    }
+    int named = 0;
+    for (uint32_t from = 0; from < image_.task_count && named < named_max; ++from) {
+        if (__atomic_load_n(&tasks_[from].unfinished, __ATOMIC_ACQUIRE) == 0) continue;
+        for (uint32_t edge = tasks_[from].first_edge; edge != graph::none && named < named_max;
+             edge = edges_[edge].next) {
+            const int64_t id = tasks_[edges_[edge].successor].id;
+            if (out_status->task < 0) out_status->task = id;
+            say(" task %lld waits for task %lld;", static_cast<long long>(id),
+                static_cast<long long>(tasks_[from].id));
+            ++named;
+        }
+    }
+}
+
+}  // namespace chiphost::scheduler

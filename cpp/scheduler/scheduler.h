@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The AICPU program's heart: takes tasks whose predecessors have completed and runs them on the cores.
+#pragma once
+
+#include <stdint.h>
+
+#include <atomic>
+
+#include "chiphost/abi/device_program.h"
+#include "chiphost/platform/aicpu.h"
+#include "core_protocol.h"
+#include "core_set.h"
+#include "graph/task.h"
+#include "ready_queue.h"
+
+namespace chiphost::scheduler {
+
+// One launch. Every AICPU thread steps its own share: clusters are dealt to threads in turn, and a thread alone talks to
+// its clusters' cores. Threads share the ready queues and the tasks' counters, all of them atomic. Nothing outlives the
+// launch and nothing is global.
+class Scheduler {
+public:
+    // Bytes a scheduler for this launch needs, itself included.
+    static uint64_t bytes(const ch_launch& launch);
+
+    // To be placed in memory of bytes(launch), aligned to 64. ports[i] is thread i's access to the chip.
+    Scheduler(const ch_launch& launch, void* const* ports);
+
+    // One step of one thread; see ch_step. No two steps of the same thread at once.
+    ch_step step(uint32_t thread);
+
+    // Which tasks wait for what; no step may be under way.
+    void explain_stall(ch_launch_status* out_status) const;
+
+private:
+    enum class Phase : uint8_t { announce, open_registers, await_cores, run, stop, await_exit, done };
+
+    // A dispatch that a core has not finished. number 0: none.
+    struct Dispatch {
+        uint32_t number = 0;
+        uint32_t task = graph::none;
+    };
+
+    struct Core {
+        uint32_t physical;
+        uint32_t last_number;  // of the last dispatch
+        uint32_t cond;         // as last seen
+        uint8_t type;          // ch_core_type
+        uint8_t sub_block_id;
+        Dispatch running;
+        Dispatch waiting;      // written while `running` runs
+    };
+
+    struct alignas(64) Thread {
+        platform::AicpuPort* port;
+        Phase phase = Phase::announce;
+        CoreSet cores;                    // all of this thread
+        CoreSet busy;                     // have something to finish
+        CoreSet idle[2];                  // by core type: have nothing to do
+        CoreSet half[2];                  // by core type: run one dispatch and can take another
+        uint32_t first_cluster;
+        bool shared = false;              // put something into a shared queue during this step
+        // Tasks this thread made ready in this step, by shape. What it cannot start itself goes to the shared queues.
+        static constexpr uint32_t local_max = 64;
+        uint32_t local_count[graph::shape_count] = {0, 0, 0};
+        uint32_t local[graph::shape_count][local_max];
+    };
+
+    void announce(Thread& thread);
+    bool open_registers(Thread& thread);
+    bool cores_started(Thread& thread);
+    ch_step run(Thread& thread);
+    void stop(Thread& thread);
+    bool cores_exited(Thread& thread);
+
+    uint32_t collect(Thread& thread);
+    uint32_t finish(Thread& thread, uint32_t core, Dispatch& dispatch);
+    void make_ready(Thread& thread, uint32_t task);
+    void dispatch_mix(Thread& thread);
+    void dispatch_single(Thread& thread, graph::Shape shape);
+    uint32_t take(Thread& thread, graph::Shape shape);
+    void give_back(Thread& thread, graph::Shape shape, uint32_t task);
+    void flush_local(Thread& thread);
+    void start(Thread& thread, uint32_t core, Dispatch& slot, uint32_t task_index, uint32_t block, uint32_t kernel_slot);
+
+    Payload& payload(uint32_t core, uint32_t number) const { return payloads_[core * 2 + (number & 1)]; }
+    ReadyQueue& queue(graph::Shape shape) { return queues_[static_cast<uint32_t>(shape)]; }
+    [[gnu::format(printf, 6, 7)]]
+    void fail(ch_code code, int64_t task, int32_t core, int32_t func_id, const char* format, ...);
+
+    const ch_launch& launch_;
+    const graph::Image& image_;
+    ch_launch_status& status_;
+    graph::Task* const tasks_;
+    graph::Edge* const edges_;
+    const uint64_t* const args_;
+    const uint64_t* const kernels_;
+    Handshake* const handshakes_;
+    Payload* const payloads_;
+    const uint32_t core_count_;
+    Thread* threads_;
+    Core* cores_;
+    ReadyQueue queues_[graph::shape_count];
+    alignas(64) std::atomic<uint32_t> completed_{0};  // tasks
+    std::atomic<bool> stopping_{false};               // all is done, or something failed
+};
+
+}  // namespace chiphost::scheduler

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A worker: one device context in one host runtime, with a thread of the runtime's domain to call it on.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "runtime_library.h"
+
+namespace chiphost::worker {
+
+// Thread-safe: calls from several threads are made one after the other. Any number of workers may share a runtime; they
+// run at the same time and know nothing of each other.
+//
+//   created --initialize--> ready --reset--> created --finalize--> finalized
+//
+// A run that never returns poisons the worker: its thread, its context and the caller's arrays are left to it for the
+// rest of the process's life, and only finalize() is possible.
+class ChipWorker {
+public:
+    struct Options {
+        RuntimeFiles files;
+        std::string platform;  // that the files must be for; empty: any
+        std::string anchor_path;
+        Isolation isolation;
+        int32_t device_id = 0;
+        uint64_t device_memory_bytes = 0;  // 0: what the chip has
+    };
+
+    struct Wait {
+        uint64_t timeout_ns = CH_MAILBOX_FOR_EVER;
+        // Called every 50 ms while the run goes on; false asks the run to stop.
+        std::function<bool()> go_on;
+    };
+
+    enum class RunEnd {
+        returned,  // the run has ended: nothing of the caller's is in use any more
+        abandoned  // the run still goes on: callable, arguments and arrays must be kept for ever
+    };
+
+    ChipWorker();
+    ~ChipWorker();
+    ChipWorker(const ChipWorker&) = delete;
+    ChipWorker& operator=(const ChipWorker&) = delete;
+
+    // Loads the runtime and opens the device. CH_ALREADY_INITIALIZED, CH_FINALIZED, or why loading failed.
+    [[nodiscard]] int32_t initialize(const Options& options, ch_error* out_error);
+
+    // Executes one run. out_trace is filled if config.trace is set.
+    [[nodiscard]] int32_t run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
+                              const Wait& wait, ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
+                              RunEnd* out_end, ch_error* out_error);
+
+    // Closes the device and destroys the context. Does nothing on a worker that is not initialized.
+    [[nodiscard]] int32_t reset(ch_error* out_error);
+
+    // The same, and for good. Never fails.
+    void finalize();
+
+    bool initialized() const;
+    bool poisoned() const;
+    int32_t device_id() const;                // -1 without a runtime
+    const RuntimeLibrary* library() const;    // nullptr without a runtime
+    const ch_mailbox* thread() const { return thread_; }
+
+private:
+    struct Record;  // what a running call refers to; left behind if the call never returns
+
+    int32_t check_usable(ch_error* out_error) const;
+    int32_t close(ch_error* out_error);
+    int32_t checked(int32_t code, const char* verb, ch_error* out_error) const;
+    RunEnd await(const Wait& wait, Record& record, int32_t* out_code);
+    void describe_hang(const Record& record, bool interrupted, uint64_t timeout_ns, ch_error* out_error) const;
+
+    mutable std::mutex mutex_;  // guards all below
+    RuntimeLibrary* library_ = nullptr;
+    ch_mailbox* thread_ = nullptr;
+    void* context_ = nullptr;
+    int32_t device_id_ = -1;
+    bool finalized_ = false;
+    pid_t process_ = 0;
+    std::string poison_;  // why the worker is poisoned; empty: it is not
+    std::unique_ptr<Record> record_;
+};
+
+}  // namespace chiphost::worker

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a platform gives the AICore program. A port implements these functions and links them into it.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "chip.h"
+#include "scheduler/core_protocol.h"
+
+namespace chiphost::platform {
+
+// One core's access to the chip, made by the platform's launch.
+struct AicorePort;
+
+// Number of this core as the chip counts: below Chip::physical_cores.
+uint32_t physical_core(AicorePort* port);
+
+// Reads this core's DATA_MAIN_BASE. What the AICPU wrote to memory before it wrote the value is visible afterwards.
+uint32_t read_main_base(AicorePort* port);
+
+// Writes this core's COND. What this core wrote to memory before is visible to an AICPU thread that reads the value.
+void write_cond(AicorePort* port, uint32_t value);
+
+// Calls payload->kernel with the payload's arguments. A platform on which kernels can throw catches everything here and
+// records it in the payload.
+void call_kernel(AicorePort* port, scheduler::Payload* payload);
+
+// Whether to come back for the kernel after the dispatch was acknowledged, so that the AICPU gets to see it. A real core
+// always says no; a simulated one may say yes to show the AICPU the orders that a real one can produce.
+bool pause_after_ack(AicorePort* port);
+
+}  // namespace chiphost::platform

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim_port.h"
+
+namespace chiphost::platform {
+
+uint32_t read_register(AicpuPort* port, uint32_t physical_core, Register which) {
+    return port->registers.at(physical_core, which).load(std::memory_order_acquire);
+}
+
+void write_register(AicpuPort* port, uint32_t physical_core, Register which, uint32_t value) {
+    port->registers.at(physical_core, which).store(value, std::memory_order_release);
+    if (which == Register::data_main_base) {
+        port->hooks->main_base_written(port->hooks->engine, port->core_of_physical[physical_core], port->thread, value);
+    }
+}
+
+void signal_threads(AicpuPort* port) { port->hooks->threads_signalled(port->hooks->engine, port->thread); }
+
+// The simulated chip's memory is this process's: coherent.
+void invalidate_cache(const void*, size_t) {}
+void flush_cache(const void*, size_t) {}
+
+}  // namespace chiphost::platform

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The engine of the simulated chip: steps the processors of one launch until the AICPU threads are done.
+//
+// A processor (a core, an AICPU thread) is a step function. The engine visits those that may have something to do: a core
+// whose DATA_MAIN_BASE was written, an AICPU thread one of whose cores wrote COND. It makes no threads, opens nothing and
+// waits for nothing but processors that other host threads are stepping.
+#pragma once
+
+#include <stdint.h>
+
+#include <vector>
+
+#include "chiphost/abi/device_program.h"
+#include "chiphost/abi/mailbox.h"
+#include "sim_port.h"
+
+namespace chiphost::platform {
+
+// The processors of a launch and how to step them. Borrowed by the engine.
+struct Processors {
+    const ch_aicpu_program* aicpu_program;
+    void* aicpu_context;
+    uint32_t aicpu_threads;  // at most max_aicpu_threads
+    const ch_aicore_program* aicore_program;
+    char* core_contexts;
+    uint64_t core_context_bytes;
+    AicorePort* core_ports;
+    uint32_t cores;  // at most max_cores
+
+    static constexpr uint32_t max_cores = 120;
+    static constexpr uint32_t max_aicpu_threads = 8;
+
+    ch_step step_core(uint32_t core, uint32_t lane) const {
+        core_ports[core].lane = lane;
+        return aicore_program->step(core_contexts + core * core_context_bytes);
+    }
+    ch_step step_aicpu(uint32_t thread) const { return aicpu_program->step(aicpu_context, thread); }
+};
+
+// How a launch ended.
+enum class End { finished, stalled, cancelled };
+
+// Steps a launch. Usage: make it, give hooks() to the ports, initialise the programs, run().
+class Engine {
+public:
+    virtual ~Engine() = default;
+    virtual const SimEngineHooks* hooks() const = 0;
+    virtual End run(const Processors& processors) = 0;
+};
+
+// Steps everything on the calling thread, in an order that the seed fixes: 0 visits processors in turn, any other seed
+// picks them at random. Records a trace if wanted.
+class SequentialEngine final : public Engine {
+public:
+    SequentialEngine(uint64_t seed, const ch_run_progress* progress, std::vector<ch_trace_event>* out_trace);
+    const SimEngineHooks* hooks() const override { return &hooks_; }
+    End run(const Processors& processors) override;
+
+private:
+    // Bits of the runnable set: cores from 0 on, AICPU threads from first_aicpu on.
+    static constexpr uint32_t first_aicpu = Processors::max_cores;
+
+    void set_runnable(uint32_t processor) { runnable_[processor >> 6] |= uint64_t{1} << (processor & 63); }
+    void clear_runnable(uint32_t processor) { runnable_[processor >> 6] &= ~(uint64_t{1} << (processor & 63)); }
+    uint32_t next_runnable(uint32_t from) const;
+    void record(uint32_t core, ch_trace_kind kind, uint32_t by, uint32_t value, int64_t task);
+
+    SimEngineHooks hooks_;
+    const uint64_t seed_;
+    uint64_t random_;
+    const ch_run_progress* const progress_;
+    std::vector<ch_trace_event>* const trace_;
+    uint64_t runnable_[2] = {0, 0};
+    uint64_t aicpu_alive_ = 0;                       // AICPU threads that are not done, as a mask
+    uint8_t thread_of_core_[Processors::max_cores];  // AICPU thread that last wrote to the core
+    uint32_t step_ = 0;
+};
+
+// Steps with several host threads, for kernels that take long. The order is the machine's.
+class ParallelEngine final : public Engine {
+public:
+    // `helpers` are parked threads lent by the anchor; the calling thread works, too.
+    ParallelEngine(const std::vector<ch_mailbox*>& helpers, const ch_run_progress* progress);
+    const SimEngineHooks* hooks() const override { return &hooks_; }
+    End run(const Processors& processors) override;
+
+private:
+    enum State : uint8_t { asleep, queued, running, running_again, gone };
+    static constexpr uint32_t first_aicpu = Processors::max_cores;
+    static constexpr uint32_t none = UINT32_MAX;
+
+    struct Helper {
+        ParallelEngine* engine;
+        uint32_t lane;
+    };
+    static int32_t help(void* engine, const void* helper, void*);
+
+    void work(uint32_t lane);
+    uint32_t claim(uint32_t from);
+    void step(uint32_t processor, uint32_t lane);
+    void wake(uint32_t processor);
+    void enqueue(uint32_t processor);
+    bool wait_for_work();
+    void end(End how);
+
+    SimEngineHooks hooks_;
+    const std::vector<ch_mailbox*>& helpers_;
+    const ch_run_progress* const progress_;
+    const Processors* processors_ = nullptr;
+    const uint32_t workers_;
+    alignas(64) std::atomic<uint64_t> runnable_[2] = {};
+    alignas(64) std::atomic<uint8_t> state_[Processors::max_cores + Processors::max_aicpu_threads] = {};
+    std::atomic<uint8_t> thread_of_core_[Processors::max_cores] = {};
+    alignas(64) std::atomic<uint32_t> idle_workers_{0};
+    uint32_t wake_ups_ = 0;  // futex word; atomic
+    std::atomic<uint32_t> aicpu_left_{0};
+    std::atomic<bool> over_{false};
+    std::atomic<End> how_{End::finished};
+};
+
+}  // namespace chiphost::platform

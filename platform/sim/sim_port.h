@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the three programs of a simulated chip share: the engine makes these records, the AICPU's and the AICore's half
+// of the platform use them.
+#pragma once
+
+#include <stdint.h>
+
+#include <atomic>
+
+#include "chiphost/abi/host_runtime.h"
+#include "chiphost/platform/aicore.h"
+#include "chiphost/platform/aicpu.h"
+
+namespace chiphost::platform {
+
+// The engine's side of a register write: who may have something to do now.
+struct SimEngineHooks {
+    void* engine;
+    void (*main_base_written)(void* engine, uint32_t core, uint32_t aicpu_thread, uint32_t value);
+    void (*cond_written)(void* engine, uint32_t core, uint32_t value);
+    void (*threads_signalled)(void* engine, uint32_t aicpu_thread);
+    void (*kernel_entered)(void* engine, uint32_t core, const scheduler::Payload* payload);  // nullptr: no trace
+};
+
+// The registers of all cores: one window for each physical core, laid out as on the chip.
+struct SimRegisters {
+    char* windows;
+
+    std::atomic<uint32_t>& at(uint32_t physical_core, Register which) const {
+        return *reinterpret_cast<std::atomic<uint32_t>*>(
+            windows + uint64_t{physical_core} * chip.register_block_bytes + chip.offset(which));
+    }
+};
+
+// Core numbers as the chip counts are not those of the launch: a fixed shuffle, so that nobody can mix them up.
+inline uint32_t sim_physical_core(uint32_t core) { return (core * 7 + 3) % chip.physical_cores; }
+
+struct AicpuPort {
+    SimRegisters registers;
+    const SimEngineHooks* hooks;
+    const uint8_t* core_of_physical;
+    uint32_t thread;
+};
+
+struct AicorePort {
+    SimRegisters registers;
+    const SimEngineHooks* hooks;
+    uint32_t core;
+    uint32_t physical;
+    uint64_t random;         // state of this core's random numbers; 0: never pauses
+    uint32_t lane;           // host thread that steps the core now
+    ch_run_progress* progress;
+};
+
+}  // namespace chiphost::platform

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a worker runs: an orchestration, its kernels and a signature."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Literal
+
+from . import _core
+from .errors import make_error
+from .signature import Arg
+
+if TYPE_CHECKING:
+    from .compiler import Binary
+
+CoreType = Literal["aic", "aiv"]
+
+_CORE_TYPES: Final[dict[str, int]] = {"aic": 0, "aiv": 1}
+_DTYPES: Final[dict[str, int]] = _core.dtype_table()
+_SCALAR_DTYPES: Final = frozenset(_DTYPES) - {"float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"}
+
+
+class ChipCallable:
+    """One orchestration with the kernels it may submit. Immutable: any number of workers may run it at once.
+
+    Args:
+        orchestration: the compiled orchestration.
+        kernels: (func_id, "aic" or "aiv", compiled kernel); func_ids are 0..1023 and unique.
+        entry: name of the orchestration's function.
+        signature: what a run must be given; None accepts any arrays and numbers.
+        name: for messages.
+
+    Attributes:
+        key: digest in hex of everything above; workers load callables of equal key once.
+    """
+
+    def __init__(
+        self,
+        orchestration: Binary,
+        kernels: Sequence[tuple[int, CoreType, Binary]],
+        entry: str = "build_graph",
+        signature: Sequence[Arg] | None = None,
+        name: str = "",
+    ) -> None:
+        """Check and keep the parts; raises ArgumentError and GraphError."""
+        self.name = name or orchestration.name
+        self.entry = entry
+        self.signature = None if signature is None else tuple(signature)
+        self.kernels = tuple(kernels)
+        self.orchestration = orchestration
+        self.key = self._digest()
+        self._core = _core.Callable(
+            _raw(orchestration),
+            entry,
+            [(func_id, _CORE_TYPES[core], _raw(binary)) for func_id, core, binary in self._checked_kernels()],
+            self.key,
+            None if self.signature is None else [_raw_arg(arg) for arg in self._checked_signature(self.signature)],
+        )
+
+    def __repr__(self) -> str:
+        """Name, entry and kernels."""
+        return f"ChipCallable({self.name!r}, entry={self.entry!r}, kernels={[k[0] for k in self.kernels]})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by the parts."""
+        return (_rebuild, (self.orchestration, self.kernels, self.entry, self.signature, self.name))
+
+    def _digest(self) -> str:
+        parts = [self.entry, self.orchestration.key]
+        parts += [f"{func_id}:{core}:{binary.key}" for func_id, core, binary in self.kernels]
+        return hashlib.sha256("\n".join([*parts, repr(self.signature)]).encode()).hexdigest()
+
+    def _checked_kernels(self) -> tuple[tuple[int, CoreType, Binary], ...]:
+        seen: set[int] = set()
+        for func_id, core, binary in self.kernels:
+            where = f"kernel {binary.name}"
+            if not 0 <= func_id <= _core.MAX_FUNC_ID:
+                raise make_error("FUNC_ID_OUT_OF_RANGE", f"wanted 0 to {_core.MAX_FUNC_ID}, found {func_id}", where)
+            if func_id in seen:
+                raise make_error("INVALID_ARGUMENT", f"func_id {func_id} is used twice", where)
+            if core not in _CORE_TYPES:
+                raise make_error("CORE_TYPE_INVALID", f"wanted 'aic' or 'aiv', found {core!r}", where)
+            seen.add(func_id)
+        return self.kernels
+
+    def _checked_signature(self, signature: tuple[Arg, ...]) -> tuple[Arg, ...]:
+        for arg in signature:
+            where = f"signature of {self.name}, argument {arg.name}"
+            if arg.kind not in ("in", "out", "inout", "scalar"):
+                raise make_error("INVALID_ARGUMENT", f"wanted in, out, inout or scalar, found {arg.kind!r}", where)
+            known = _SCALAR_DTYPES if arg.kind == "scalar" else _DTYPES.keys()
+            if arg.dtype is not None and arg.dtype not in known:
+                raise make_error("ARGUMENT_DTYPE", f"wanted one of {', '.join(sorted(known))}; found {arg.dtype}", where)
+            if any(length is not None and length < 0 for length in arg.shape or ()):
+                raise make_error("ARGUMENT_SHAPE", f"lengths are 0 or more, or None; found {arg.shape}", where)
+        return signature
+
+
+def _rebuild(
+    orchestration: Binary,
+    kernels: Sequence[tuple[int, CoreType, Binary]],
+    entry: str,
+    signature: Sequence[Arg] | None,
+    name: str,
+) -> ChipCallable:
+    return ChipCallable(orchestration, kernels, entry=entry, signature=signature, name=name)
+
+
+def _raw(binary: Binary) -> tuple[bytes, str, str]:
+    return (binary.data, binary.key, binary.name)
+
+
+def _raw_arg(arg: Arg) -> tuple[str, str, int, list[int] | None]:
+    dtype = -1 if arg.dtype is None else _DTYPES[arg.dtype]
+    shape = None if arg.shape is None else [-1 if length is None else length for length in arg.shape]
+    return (arg.name, arg.kind, dtype, shape)

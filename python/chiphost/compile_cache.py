@@ -1,0 +1,492 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder of compiled programs, found by what they were compiled from.
+
+A look-up has two levels. The first key is a digest over the source and the command; it names a manifest. A manifest
+lists records: a set of headers with their digests, and the digest of the program that came out when the headers were
+like that. The program lies in a file that is named for the digest of its bytes. A look-up therefore runs no
+preprocessor.
+
+    <root>/v1/manifests/ab/abcd...   digest of the rest, newline, records as JSON
+    <root>/v1/objects/12/1234...     a shared library
+    <root>/v1/locks/abcd...          whoever holds it compiles this key; see `CompileCache.lock`
+    <root>/v1/pruned                 its time is when the cache was last pruned
+
+Files appear by renaming, so that a reader sees all of a file or none of it. What a killed writer or a bad disk leaves
+is found by its digest, is a miss, and is written again. Nothing relies on locks.
+
+What a record does not see is listed in docs/compile-cache.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import functools
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+import tempfile
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import filelock
+import platformdirs
+
+from .errors import CacheError, ChiphostError, make_error
+
+_FORMAT: Final = "v1"  # a new name whenever keys, manifests or records change their meaning
+_RECORDS_MAX: Final = 32  # per manifest; the oldest go first
+_SECOND_NS: Final = 1_000_000_000
+_HOUR_S: Final = 3600.0
+_DAY_S: Final = 24 * _HOUR_S
+_TEMPORARY: Final = ".tmp-"
+_CLEARED: Final = ".cleared-"
+_FULL_HINT: Final = "make room there, or name a folder on another disk in CHIPHOST_CACHE_DIR"
+
+
+class Program(NamedTuple):
+    """A compiled program: its bytes and their sha256 in hex."""
+
+    data: bytes
+    digest: str
+
+    @classmethod
+    def of(cls, data: bytes) -> Program:
+        """The program with these bytes."""
+        return cls(data, hashlib.sha256(data).hexdigest())
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be compiled, as far as it is known before the headers are. Made by `CompileCache.request`.
+
+    Attributes:
+        source: absolute path.
+        source_digest: sha256 of its content when the request was made.
+        folders: where a new file could take the place of a header.
+        key: name of the manifest.
+    """
+
+    source: str
+    source_digest: str
+    folders: tuple[str, ...]
+    key: str
+
+
+@dataclass(frozen=True)
+class CacheStats:
+    """What a cache holds: number of programs, bytes of all its files, and the limit in bytes it is pruned to."""
+
+    root: Path
+    programs: int
+    size_bytes: int
+    size_bytes_max: int
+
+
+@dataclass(frozen=True)
+class _Record:
+    """One outcome of a compile: with these headers, and these files where headers are looked for, that program."""
+
+    object: str  # digest of the program
+    headers: dict[str, str]  # absolute path: digest; all of them, the system's too
+    folders: list[str]  # where headers are looked for
+    names: list[str]  # see _visible
+    visible: list[str]  # see _visible
+
+
+class Snapshot:
+    """The content of files as one call sees it: each is looked at once, however many look-ups ask. For any thread."""
+
+    def __init__(self) -> None:
+        """Look at nothing yet."""
+        self.digest: Final = functools.cache(_file_digest)
+        self.listing: Final = functools.cache(_listing)
+
+
+class CompileCache:
+    """The cache in one folder. Any number of threads and processes may use the same folder at the same time.
+
+    Every method raises CacheError (CACHE_UNUSABLE) when the folder cannot be used: it belongs to another user, others
+    may write to it, the disk is full, and so on. A folder that does not exist yet is made on the first `store`, for its
+    owner only.
+    """
+
+    def __init__(
+        self, root: Path | None = None, *, size_bytes_max: int = 2 << 30, unused_s_max: float = 14 * _DAY_S
+    ) -> None:
+        """Choose the folder: `root`, else $CHIPHOST_CACHE_DIR, else the user's cache folder of this system.
+
+        Once a day `store` removes programs that nobody used for `unused_s_max` seconds, then those unused for longest
+        until the rest fits into `size_bytes_max`.
+        """
+        chosen = root or os.environ.get("CHIPHOST_CACHE_DIR") or platformdirs.user_cache_dir("chiphost")
+        self.root: Final = Path(chosen).expanduser().absolute()
+        self._size_bytes_max = size_bytes_max
+        self._unused_s_max = unused_s_max
+
+    def request(self, source: Path, facts: Iterable[str], folders: Sequence[Path]) -> Request:
+        """Describe a compile of `source` (absolute): `facts` is all that decides the result, except files' contents.
+
+        `folders` are those where `#include` looks, as far as files may appear there: the user's. Raises OSError when
+        the source cannot be read.
+        """
+        digest = _file_digest(str(source))
+        key = hashlib.sha256(json.dumps([_FORMAT, str(source), digest, *facts]).encode()).hexdigest()
+        return Request(str(source), digest, tuple(map(str, folders)), key)
+
+    def look_up(self, request: Request, snapshot: Snapshot | None = None) -> Program | None:
+        """The program of an earlier compile that would come out again now, or None.
+
+        "Now" is when the snapshot looked at a file; None looks at all files again.
+        """
+        if not self._root_exists():
+            return None
+        snapshot = snapshot or Snapshot()
+        for record in self._records(request.key):
+            if _is_current(record, snapshot) and (program := self._program(record.object)):
+                return program
+        return None
+
+    def store(self, request: Request, program: Program, dependencies: Iterable[str], started_ns: int) -> bool:
+        """Keep what a compile gave.
+
+        `dependencies` are all files it read, as absolute paths; it was started at `started_ns` (time.time_ns). False
+        means: one of them changed since the request was made, so that nobody knows what the program was compiled from.
+        It is not kept, and should be compiled again.
+        """
+        record = _observe(request, program.digest, dependencies, started_ns)
+        if record is None:
+            return False
+        self._write(self._path("objects", program.digest), program.data)
+        others = [other for other in self._records(request.key) if not _is_same_case(other, record)]
+        self._write(self._path("manifests", request.key), _encode([record, *others][:_RECORDS_MAX]))
+        self._prune_if_due()
+        return True
+
+    @contextlib.contextmanager
+    def lock(self, request: Request, given_up: threading.Event, timeout_s: float) -> Iterator[None]:
+        """Keep other threads and processes from compiling the same at the same time. It saves work and no more.
+
+        So after `timeout_s`, when `given_up` is set, or where the file system knows no locks, the body runs without. A
+        process that dies gives its locks back.
+        """
+        path = self.root / _FORMAT / "locks" / request.key
+        with self._explained(path), contextlib.suppress(FileNotFoundError, FileExistsError):
+            self._make_folder(path.parent)
+        deadline = time.monotonic() + timeout_s
+        lock = filelock.FileLock(path, mode=0o600)
+        while not given_up.is_set() and time.monotonic() < deadline:
+            try:
+                lock.acquire(blocking=False)
+            except filelock.Timeout:
+                given_up.wait(0.02)
+            except (OSError, NotImplementedError):
+                break
+            else:
+                break
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def prune(self) -> None:
+        """Remove now what is due: see the constructor. Readers are not disturbed: they have read a file or miss it."""
+        now = time.time()
+        kept = []
+        for path, status in self._files("objects", "manifests"):
+            unused_s = now - status.st_mtime
+            if unused_s > (_HOUR_S if path.name.startswith(_TEMPORARY) else self._unused_s_max):
+                self._remove(path)
+            else:
+                kept.append((status.st_mtime, status.st_size, path))
+        excess = sum(size for _, size, _ in kept) - self._size_bytes_max
+        for _, size, path in sorted(kept):
+            if excess <= 0:
+                break
+            self._remove(path)
+            excess -= size
+        for path, status in self._files("locks"):
+            if now - status.st_mtime > _DAY_S:
+                self._remove(path)
+        self._remove_cleared()  # by a process that was killed meanwhile
+
+    def clear(self) -> None:
+        """Remove all that chiphost put into the folder, and nothing else. Safe while others use the cache."""
+        if not self._root_exists():
+            return
+        with self._explained(self.root):
+            with contextlib.suppress(FileNotFoundError):
+                # Renamed first: a writer never sees half of a folder.
+                (self.root / _FORMAT).rename(self.root / f"{_CLEARED}{os.getpid()}-{time.time_ns()}")
+            self._remove_cleared()
+
+    def _remove_cleared(self) -> None:
+        for folder in self.root.glob(f"{_CLEARED}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def stats(self) -> CacheStats:
+        """Count what is there. Reads the folders, not the files."""
+        objects = list(self._files("objects"))
+        programs = sum(not path.name.startswith(_TEMPORARY) for path, _ in objects)
+        size_bytes = sum(status.st_size for _, status in [*objects, *self._files("manifests")])
+        return CacheStats(self.root, programs, size_bytes, self._size_bytes_max)
+
+    def _root_exists(self) -> bool:
+        with self._explained(self.root):
+            try:
+                status = self.root.stat()
+            except FileNotFoundError:
+                return False
+        # What lies here is loaded and run. So nobody else may be able to put it here.
+        if not stat.S_ISDIR(status.st_mode):
+            raise _unusable(self.root, "it is not a folder")
+        if status.st_uid != os.geteuid():
+            raise _unusable(self.root, f"it belongs to user {status.st_uid}, and you are user {os.geteuid()}")
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            mode = stat.S_IMODE(status.st_mode)
+            raise _unusable(self.root, f"others may write to it (its mode is {mode:04o})")
+        return True
+
+    def _make_folder(self, folder: Path) -> None:
+        if not self._root_exists():
+            _make_owner_only(self.root)
+            self._root_exists()  # somebody else may have been faster
+        _make_owner_only(folder)
+
+    def _path(self, kind: str, name: str) -> Path:
+        return self.root / _FORMAT / kind / name[:2] / name
+
+    def _records(self, key: str) -> list[_Record]:
+        content = self._read(self._path("manifests", key))
+        return [] if content is None else _decode(content)
+
+    def _program(self, digest: str) -> Program | None:
+        path = self._path("objects", digest)
+        data = self._read(path)
+        if data is None:
+            return None
+        program = Program.of(data)
+        return program if program.digest == digest else None  # else damaged: the next store writes it again
+
+    def _read(self, path: Path) -> bytes | None:
+        with self._explained(path):
+            try:
+                with path.open("rb") as file:
+                    # The time of a file says when it was last used, an hour more or less.
+                    if time.time() - os.fstat(file.fileno()).st_mtime > _HOUR_S:
+                        with contextlib.suppress(OSError):
+                            os.utime(file.fileno())
+                    return file.read()
+            except FileNotFoundError:
+                return None
+
+    def _write(self, path: Path, data: bytes) -> None:
+        with self._explained(path):
+            try:
+                self._make_folder(path.parent)
+                _write_atomically(path, data)
+            except (FileNotFoundError, FileExistsError):
+                if not self._root_exists():
+                    raise
+                # else another process cleared the cache just now, and this file with it
+
+    def _files(self, *kinds: str) -> Iterator[tuple[Path, os.stat_result]]:
+        if not self._root_exists():
+            return
+        for kind in kinds:
+            for folder, _, names in os.walk(self.root / _FORMAT / kind):
+                for path in (Path(folder, name) for name in names):
+                    with contextlib.suppress(OSError):  # another process removed it just now
+                        yield path, path.lstat()
+
+    def _remove(self, path: Path) -> None:
+        with self._explained(path):
+            path.unlink(missing_ok=True)
+
+    def _prune_if_due(self) -> None:
+        marker = self.root / _FORMAT / "pruned"
+        with self._explained(marker):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - marker.stat().st_mtime < _DAY_S:
+                    return
+            with contextlib.suppress(FileNotFoundError):  # another process cleared the cache just now
+                marker.touch(mode=0o600)  # before the work: others need not do it too
+        self.prune()
+
+    @contextlib.contextmanager
+    def _explained(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except CacheError:
+            raise
+        except OSError as error:
+            hint = _FULL_HINT if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
+            raise _unusable(path, error.strerror or str(error), hint) from error
+
+
+def _unusable(path: Path, reason: str, hint: str | None = None) -> ChiphostError:
+    return make_error("CACHE_UNUSABLE", reason, str(path), hint=hint)
+
+
+def _make_owner_only(folder: Path) -> None:
+    """Make a folder and those above it that are missing, with mode 0700. Folders that exist stay as they are."""
+    for each in (*reversed(folder.parents), folder):
+        if not each.is_dir():
+            each.mkdir(0o700, exist_ok=True)
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _encode(records: list[_Record]) -> bytes:
+    payload = json.dumps([dataclasses.asdict(record) for record in records], separators=(",", ":")).encode()
+    return hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload
+
+
+def _decode(content: bytes) -> list[_Record]:
+    digest, _, payload = content.partition(b"\n")
+    if hashlib.sha256(payload).hexdigest().encode() != digest:
+        return []  # damaged
+    try:
+        return [_Record(**fields) for fields in json.loads(payload)]
+    except (TypeError, ValueError):
+        return []  # written by a development version
+
+
+def _is_current(record: _Record, snapshot: Snapshot) -> bool:
+    """Would a compile now read the same files with the same content?"""
+    try:
+        if any(snapshot.digest(path) != digest for path, digest in record.headers.items()):
+            return False
+        return _visible(record.folders, record.names, snapshot) == record.visible
+    except OSError:
+        return False
+
+
+def _is_same_case(one: _Record, other: _Record) -> bool:
+    return dataclasses.replace(one, object="") == dataclasses.replace(other, object="")
+
+
+def _observe(request: Request, program: str, dependencies: Iterable[str], started_ns: int) -> _Record | None:
+    """What the finished compile saw, or None if a file changed since the request was made."""
+    snapshot = Snapshot()
+    try:
+        digests = {path: snapshot.digest(path) for path in dependencies}
+        if snapshot.digest(request.source) != request.source_digest:
+            return None
+        digests.pop(request.source, None)
+        # A header looks beside itself first. What belongs to the system is taken on trust.
+        beside = (str(Path(path).parent) for path in digests if not path.startswith("/usr/"))
+        folders = list(dict.fromkeys([*request.folders, *beside]))
+        names = sorted(_names([*digests, *_probed([request.source, *digests])]))
+        visible = _visible(folders, names, snapshot)
+        # Times last: a change after the digests were taken is no matter.
+        if any(_may_have_changed_since(started_ns, path) for path in {request.source, *digests, *visible}):
+            return None
+    except OSError:
+        return None
+    return _Record(program, digests, folders, names, visible)
+
+
+def _may_have_changed_since(moment_ns: int, path: str) -> bool:
+    # ctime: every change of content or name sets it, and no program can set it back. It is taken from a clock that is
+    # up to 10 ms behind; where it is a whole number of seconds the file system may know no fractions.
+    changed_ns = max(os.lstat(path).st_ctime_ns, os.stat(path).st_ctime_ns)  # noqa: PTH116
+    slack_ns = 2 * _SECOND_NS if changed_ns % _SECOND_NS == 0 else _SECOND_NS // 50
+    return changed_ns >= moment_ns - slack_ns
+
+
+# A header that appears in a folder that is searched before the one where the name was found so far changes the result,
+# and no digest of the old headers shows it. So a record also says which paths exist below the searched folders that are
+# made only of names that occur in the paths of its headers. Whatever could take a header's place is such a path.
+
+
+def _visible(folders: Iterable[str], names: Collection[str], snapshot: Snapshot) -> list[str]:
+    names = frozenset(names)
+    return [path for folder in folders for path in _paths_made_of(names, folder, snapshot, 8)]
+
+
+def _paths_made_of(names: frozenset[str], folder: str, snapshot: Snapshot, depth: int) -> Iterator[str]:
+    listing = snapshot.listing(folder)
+    for name in sorted(listing.keys() & names):
+        yield f"{folder}/{name}"
+        if listing[name] and depth:  # a limit, for links that lead back
+            yield from _paths_made_of(names, f"{folder}/{name}", snapshot, depth - 1)
+
+
+def _names(paths: Iterable[str]) -> set[str]:
+    return {name for path in paths for name in path.split("/")} - {""}
+
+
+_HAS_INCLUDE: Final = re.compile(rb"""__has_include(?:_next)?\s*\(\s*[<"]([^>"\n]+)[>"]""")
+
+
+def _probed(sources: Iterable[str]) -> set[str]:
+    """What `sources` look for with __has_include: it need not exist."""
+    found = {name for path in sources for name in _HAS_INCLUDE.findall(Path(path).read_bytes())}
+    return {name.decode(errors="surrogateescape") for name in found}
+
+
+# What this process knows about files. A file that changed in the last two seconds is not remembered: it could change
+# again without a new time. Threads may race here: they write equal values.
+
+_Signature = tuple[int, int, int, int, int]
+_digests: dict[str, tuple[_Signature, str]] = {}
+_listings: dict[str, tuple[_Signature, dict[str, bool]]] = {}
+
+
+def _signature(status: os.stat_result) -> _Signature:
+    return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)
+
+
+def _is_settled(status: os.stat_result, now_ns: int) -> bool:
+    return max(status.st_mtime_ns, status.st_ctime_ns) < now_ns - 2 * _SECOND_NS
+
+
+def _file_digest(path: str) -> str:
+    """Sha256 of a file's content, in hex."""
+    known = _digests.get(path)
+    if known and known[0] == _signature(os.stat(path)):  # noqa: PTH116 (as below: Path is too slow for this)
+        return known[1]
+    now_ns = time.time_ns()
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        status = os.fstat(file.fileno())
+        digest = hashlib.sha256(file.read()).hexdigest()
+    if _is_settled(status, now_ns):
+        _digests[path] = (_signature(status), digest)
+    return digest
+
+
+def _listing(folder: str) -> dict[str, bool]:
+    """Names in a folder, and whether each is a folder; empty if there is no such folder."""
+    try:
+        now_ns = time.time_ns()
+        status = os.stat(folder)  # noqa: PTH116
+        known = _listings.get(folder)
+        if known and known[0] == _signature(status):
+            return known[1]
+        with os.scandir(folder) as entries:
+            listing = {entry.name: entry.is_dir() for entry in entries}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    if _is_settled(status, now_ns):
+        _listings[folder] = (_signature(status), listing)
+    return listing

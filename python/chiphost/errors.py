@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The exceptions that chiphost raises: one class for each kind of remedy, all below `ChiphostError`.
+
+Every exception says what went wrong (`message`), where (`where`) and what to do (`hint`), and carries the code and the
+name of its row in the error table. Errors of a run also name the task, the core and the kernel to blame.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, NoReturn
+
+from . import _core
+
+
+class ErrorRow(NamedTuple):
+    """One row of the error table."""
+
+    code: int
+    name: str
+    python_class: str
+    meaning: str
+    remedy: str
+
+
+class ChiphostError(Exception):
+    """Base of all errors that chiphost raises on purpose.
+
+    Attributes:
+        code: number of the row in `ERROR_TABLE`.
+        name: name of the row, for example "GRAPH_CYCLE".
+        message: what happened, with the values.
+        where: the place, for example a file, a function, an argument; may be empty.
+        hint: what to do about it.
+        detail_code: the orchestration's or the platform's own code, 0 if there is none.
+        task: id of the task to blame, or None.
+        core: number of the core to blame, or None.
+        func_id: the kernel to blame, or None.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        where: str = "",
+        *,
+        hint: str | None = None,
+        detail_code: int = 0,
+        task: int | None = None,
+        core: int | None = None,
+        func_id: int | None = None,
+    ) -> None:
+        row = ERROR_TABLE[code]
+        self.code = code
+        self.name = row.name
+        self.message = message
+        self.where = where
+        self.hint = row.remedy if hint is None else hint
+        self.detail_code = detail_code
+        self.task = task
+        self.core = core
+        self.func_id = func_id
+        place = f"{where}: " if where else ""
+        super().__init__(f"{row.name} ({code}): {place}{message}\n  hint: {self.hint}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep all attributes when the exception crosses to another process."""
+        return (_rebuild, (type(self), self.args, self.__dict__))
+
+
+def _rebuild(cls: type[ChiphostError], args: tuple[object, ...], state: dict[str, object]) -> ChiphostError:
+    error = cls.__new__(cls)
+    Exception.__init__(error, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class ArgumentError(ChiphostError, ValueError):
+    """An argument of a call has the wrong count, dtype, shape, layout or value."""
+
+
+class ConfigError(ChiphostError, ValueError):
+    """A field of a run's configuration is out of range."""
+
+
+class LoadError(ChiphostError, RuntimeError):
+    """A program could not be loaded."""
+
+
+class IsolationError(LoadError):
+    """An isolation strategy is not available, or spent."""
+
+
+class StateError(ChiphostError, RuntimeError):
+    """The worker is in no state to do this."""
+
+
+class GraphError(ChiphostError, RuntimeError):
+    """The orchestration asked for something impossible."""
+
+
+class OrchestrationError(ChiphostError, RuntimeError):
+    """The orchestration itself failed."""
+
+
+class KernelError(ChiphostError, RuntimeError):
+    """A kernel or a core failed."""
+
+
+class StallError(ChiphostError, RuntimeError):
+    """The device came to a stop before the graph was done."""
+
+
+class DeviceMemoryError(ChiphostError, MemoryError):
+    """The device or the host ran out of memory."""
+
+
+class DeadlineError(ChiphostError, TimeoutError):
+    """A run did not end in time, or was interrupted."""
+
+
+class PlatformError(ChiphostError, RuntimeError):
+    """The platform's own software reported an error."""
+
+
+class CompileError(ChiphostError, RuntimeError):
+    """A source could not be compiled."""
+
+
+class CacheError(ChiphostError, OSError):
+    """The compile cache cannot be used."""
+
+
+class SceneError(ChiphostError, LookupError):
+    """A scene, runtime or platform is unknown, or a scene's result is wrong."""
+
+
+class InternalError(ChiphostError, RuntimeError):
+    """chiphost broke one of its own rules."""
+
+
+ERROR_TABLE: Final[dict[int, ErrorRow]] = {row[0]: ErrorRow(*row) for row in _core.error_table()}
+CODES: Final[dict[str, int]] = {row.name: row.code for row in ERROR_TABLE.values()}
+
+_CLASSES: Final[dict[str, type[ChiphostError]]] = {
+    cls.__name__: cls
+    for cls in (
+        ArgumentError,
+        ConfigError,
+        LoadError,
+        IsolationError,
+        StateError,
+        GraphError,
+        OrchestrationError,
+        KernelError,
+        StallError,
+        DeviceMemoryError,
+        DeadlineError,
+        PlatformError,
+        CompileError,
+        CacheError,
+        SceneError,
+        InternalError,
+    )
+}
+
+
+def make_error(name: str, message: str, where: str = "", *, hint: str | None = None) -> ChiphostError:
+    """The exception for a row of the error table, by the row's name; the caller raises it."""
+    code = CODES[name]
+    return _CLASSES[ERROR_TABLE[code].python_class](code, message, where, hint=hint)
+
+
+def raise_error(
+    code: int, message: str, where: str, detail_code: int, task: int, core: int, func_id: int
+) -> NoReturn:
+    """Raise the exception for an error record of the C++ core (negative numbers there mean "none")."""
+    raise _CLASSES[ERROR_TABLE[code].python_class](
+        code,
+        message,
+        where,
+        detail_code=detail_code,
+        task=None if task < 0 else task,
+        core=None if core < 0 else core,
+        func_id=None if func_id < 0 else func_id,
+    )

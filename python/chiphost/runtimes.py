@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The runtimes that are installed, and the platforms they are for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from .errors import make_error
+
+# Platforms chiphost knows, with what they are. "sim" runs in this process, "onboard" on the chip.
+PLATFORMS: Final[dict[str, str]] = {
+    "a2a3sim": "Ascend 910B/C, simulated",
+    "a5sim": "Ascend 950, simulated",
+}
+_PROGRAMS: Final = ("host", "aicpu", "aicore")
+
+
+@dataclass(frozen=True)
+class RuntimeFiles:
+    """The three programs of a runtime on a platform."""
+
+    host: Path
+    aicpu: Path
+    aicore: Path
+
+
+def library_dir() -> Path:
+    """The folder with the built programs: the package's own, or CHIPHOST_LIB_DIR."""
+    override = os.environ.get("CHIPHOST_LIB_DIR")
+    return Path(override) if override else Path(__file__).parent / "lib"
+
+
+def anchor_path() -> Path:
+    """The library every linker namespace begins with."""
+    return library_dir() / "chiphost_anchor.so"
+
+
+def installed() -> dict[str, list[str]]:
+    """Names of the runtimes that are complete, by platform."""
+    found: dict[str, list[str]] = {}
+    for platform in PLATFORMS:
+        folder = library_dir() / platform
+        names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+        found[platform] = [name for name in names if all((folder / name / f"{p}.so").is_file() for p in _PROGRAMS)]
+    return found
+
+
+def check_platform(platform: str) -> str:
+    """Return the name; raise SceneError for one that is unknown."""
+    if platform not in PLATFORMS:
+        raise make_error("PLATFORM_UNKNOWN", f"wanted one of {', '.join(PLATFORMS)}; found {platform!r}", "platform")
+    return platform
+
+
+def find(runtime: str, platform: str) -> RuntimeFiles:
+    """The programs of a runtime by its name; raises SceneError if there are none."""
+    files = _files(library_dir(), check_platform(platform), runtime)
+    if not files.host.is_file():
+        names = installed()[platform]
+        raise make_error(
+            "RUNTIME_UNKNOWN",
+            f"wanted one of {', '.join(names) or '(none is installed)'}; found {runtime!r}",
+            f"runtime for {platform}",
+        )
+    return files
+
+
+@lru_cache
+def _files(library: Path, platform: str, runtime: str) -> RuntimeFiles:
+    return RuntimeFiles(*(library / platform / runtime / f"{program}.so" for program in _PROGRAMS))

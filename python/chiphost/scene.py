@@ -1,0 +1,418 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenes: kernels, an orchestration, inputs, the expected result and a configuration, in one folder.
+
+    <root>/<runtime>/<scene>/scene.py     defines `scene = Scene(...)`
+
+A scene says what to run and what must come out. Running it is somebody else's business:
+
+    scene = Scene.load(folder)
+    before = scene.make_args("default", seed=0)
+    after = copy_args(before)
+    ...run scene.orchestration and scene.kernels on after.values()...
+    scene.check("default", before, after)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import numbers
+import os
+import sys
+import traceback
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import ml_dtypes  # noqa: F401 - gives NumPy the names "bfloat16", "float8_e4m3fn", ...
+import numpy as np
+import numpy.typing as npt
+
+from .compiler import Kernel
+from .errors import ChiphostError, make_error
+from .signature import Arg
+
+Array = npt.NDArray[Any]
+# Arguments by name, in the order of the signature: arrays, and a number for each scalar.
+Args = dict[str, Any]
+InputsFunction = Callable[[Mapping[str, Any], np.random.Generator], Mapping[str, Any]]
+GoldenFunction = Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]]
+
+# What a scene may configure, with the lowest value. The highest is the chip's and known to the worker.
+CONFIG_MIN: Final[Mapping[str, int]] = {"block_dim": 1, "aicpu_thread_num": 1, "orch_thread_num": 0}
+
+_SHOWN_DIFFERENCES = 4
+
+
+class Scene:
+    """One scene. `load` gives it its place; until then `name`, `runtime`, `file` and `folder` are empty.
+
+    Attributes:
+        name: "<runtime>/<scene>", from the folders.
+        runtime: the runtime it is for.
+        file: its scene.py.
+        folder: the folder of that file.
+        description: one line.
+        orchestration: source of the orchestration; absolute once loaded.
+        entry: name of the orchestration's function.
+        kernels: the kernels; absolute paths once loaded.
+        signature: the arguments of the orchestration.
+        config: fields of the run's configuration that differ from the defaults.
+        cases: parameters of each case by the case's name.
+        default_case: the case to run when none is named.
+        rtol, atol: an output is right if |got - want| <= atol + rtol * |want|.
+        platforms: where the scene runs.
+        rounds: how many times a test runs it on one worker, with fresh outputs each time.
+    """
+
+    def __init__(
+        self,
+        *,
+        description: str,
+        orchestration: str | Path,
+        entry: str,
+        kernels: Sequence[Kernel],
+        signature: Sequence[Arg],
+        config: Mapping[str, int] | None = None,
+        cases: Mapping[str, Mapping[str, Any]] | None = None,
+        default_case: str = "default",
+        rtol: float = 1e-5,
+        atol: float = 1e-5,
+        platforms: Sequence[str] = ("a2a3sim", "a5sim"),
+        rounds: int = 1,
+    ) -> None:
+        """Describe a scene. Paths are relative to its folder. Nothing is checked before `load`."""
+        self.name = ""
+        self.runtime = ""
+        self.file = Path()
+        self.folder = Path()
+        self.description = description
+        self.orchestration = Path(orchestration)
+        self.entry = entry
+        self.kernels = tuple(kernels)
+        self.signature = tuple(signature)
+        self.config = dict(config or {})
+        self.cases = {name: types.MappingProxyType(dict(case)) for name, case in (cases or {default_case: {}}).items()}
+        self.default_case = default_case
+        self.rtol = rtol
+        self.atol = atol
+        self.platforms = tuple(platforms)
+        self.rounds = rounds
+        self._inputs: InputsFunction | None = None
+        self._golden: GoldenFunction | None = None
+
+    def inputs(self, function: InputsFunction) -> InputsFunction:
+        """Decorate the function (case, rng) that returns every argument by name, outputs too."""
+        self._inputs = function
+        return function
+
+    def golden(self, function: GoldenFunction) -> GoldenFunction:
+        """Decorate the function (args, case) that returns the expected outputs by name.
+
+        It sees what the run reads: scalars, "in" and "inout" arrays as they were before the run, floats as float64. It
+        returns float64, or integers, which are compared exactly.
+        """
+        self._golden = function
+        return function
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Scene:
+        """Import the scene.py of a folder and check its description.
+
+        Raises:
+            SceneError: SCENE_UNKNOWN if there is no such file, SCENE_INVALID if it does not describe a scene.
+        """
+        file = _absolute(folder) / "scene.py"
+        if not file.is_file():
+            raise make_error("SCENE_UNKNOWN", "there is no scene.py in this folder", str(file.parent))
+        scene = getattr(_import(file), "scene", None)
+        if not isinstance(scene, cls):
+            raise make_error("SCENE_INVALID", "the file must define `scene = Scene(...)`", str(file))
+        scene.bind(file)
+        return scene
+
+    @staticmethod
+    def discover(root: str | Path) -> list[tuple[str, Path]]:
+        """(name, folder) of every scene below a root, sorted by name. Imports none of them.
+
+        Raises:
+            SceneError: SCENE_UNKNOWN if the root is no folder.
+        """
+        root = _absolute(root)
+        if not root.is_dir():
+            raise make_error("SCENE_UNKNOWN", "there is no such folder of scenes", str(root))
+        folders = (file.parent for file in root.glob("*/*/scene.py"))
+        return sorted((f"{folder.parent.name}/{folder.name}", folder) for folder in folders)
+
+    def bind(self, file: Path) -> None:
+        """Give the scene its place and check its description. `load` does this; call it for scenes made otherwise.
+
+        Args:
+            file: absolute path of the file that describes the scene, in the scene's folder.
+        """
+        self.file = file
+        self.folder = file.parent
+        self.runtime = self.folder.parent.name
+        self.name = f"{self.runtime}/{self.folder.name}"
+        self._check_programs()
+        self._check_signature()
+        self._check_settings()
+
+    def case(self, name: str) -> Mapping[str, Any]:
+        """Parameters of a case. Raises SceneError SCENE_UNKNOWN."""
+        if name not in self.cases:
+            raise make_error("SCENE_UNKNOWN", f"there is no case {name!r}; there are {_join(self.cases)}", self.name)
+        return self.cases[name]
+
+    def make_args(self, case: str | None = None, seed: int = 0) -> Args:
+        """All arguments of a case, in the order of the signature. Equal seeds give equal arguments."""
+        case = self.default_case if case is None else case
+        parameters = self.case(case)
+        values = self._call("inputs", self._inputs, case, parameters, make_rng(seed, self.name, case))
+        self._check_names("inputs", values, [arg.name for arg in self.signature])
+        for arg in self.signature:
+            problem = _mismatch(arg, values[arg.name])
+            self._require(not problem, "inputs", f"case {case!r}: {arg.name} {problem}")
+        return {arg.name: values[arg.name] for arg in self.signature}
+
+    def expected(self, case: str, before: Mapping[str, Any]) -> dict[str, Array]:
+        """The golden result of a run whose arguments were `before`."""
+        seen = {arg.name: _widen(arg, before[arg.name]) for arg in self.signature if arg.kind != "out"}
+        golden = self._call("golden", self._golden, case, seen, self.case(case))
+        outputs = [arg.name for arg in self.signature if arg.kind in ("out", "inout")]
+        self._check_names("golden", golden, outputs)
+        for name in outputs:
+            want = golden[name]
+            ok = isinstance(want, np.ndarray) and (want.dtype == np.float64 or want.dtype.kind in "biu")
+            self._require(ok, "golden", f"case {case!r}: {name} is {_describe(want)}, not a float64 or integer array")
+            shape = before[name].shape
+            self._require(want.shape == shape, "golden", f"case {case!r}: {name} has shape {want.shape}, not {shape}")
+        return {name: golden[name] for name in outputs}
+
+    def check(self, case: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Compare a run's outputs with the golden result, and its inputs with what they were.
+
+        Args:
+            case: the case that was run.
+            before: the arguments as `make_args` returned them.
+            after: the arguments that the run was given, as it left them.
+
+        Raises:
+            SceneError: GOLDEN_MISMATCH; the message shows every output that is wrong and where.
+        """
+        golden = self.expected(case, before)
+        problems = []
+        for arg in self.signature:
+            if arg.kind == "scalar":
+                continue
+            old, new = before[arg.name], after[arg.name]
+            if (new.dtype, new.shape) != (old.dtype, old.shape):
+                problems.append(f"{arg.name} was {_describe(old)} before the run and is {_describe(new)} after it")
+            elif arg.name in golden:
+                problems += _compare(arg.name, new, golden[arg.name], self.rtol, self.atol)
+            elif new.tobytes() != old.tobytes():  # bytes: a NaN equals itself
+                problems.append(f"{arg.name} is an input, but the run changed it")
+        if problems:
+            raise make_error("GOLDEN_MISMATCH", "\n".join(problems), f"{self.name}, case {case!r}")
+
+    def _require(self, ok: object, field: str, message: str) -> None:
+        if not ok:
+            raise make_error("SCENE_INVALID", message, f"{self.file}: {field}")
+
+    def _check_programs(self) -> None:
+        self._require(isinstance(self.entry, str) and self.entry.isidentifier(), "entry", f"no name: {self.entry!r}")
+        self.orchestration = self.folder / self.orchestration
+        self._require(self.orchestration.is_file(), "orchestration", f"there is no file {self.orchestration}")
+        self._require(self.kernels, "kernels", "there are none")
+        kernels = []
+        for index, kernel in enumerate(self.kernels):
+            field = f"kernels[{index}]"
+            self._require(isinstance(kernel, Kernel), field, f"{kernel!r} is no Kernel")
+            source = self.folder / kernel.source
+            self._require(source.is_file(), field, f"there is no file {source}")
+            is_path = isinstance(kernel.include_dirs, (str, Path))
+            self._require(not is_path, field, f"include_dirs is no list of folders: {kernel.include_dirs!r}")
+            include_dirs = tuple(self.folder / folder for folder in kernel.include_dirs)
+            kernels.append(dataclasses.replace(kernel, source=source, include_dirs=include_dirs))
+        self.kernels = tuple(kernels)
+        twice = _duplicates(kernel.func_id for kernel in kernels)
+        self._require(not twice, "kernels", f"func_id given twice: {_join(twice)}")
+
+    def _check_signature(self) -> None:
+        for index, arg in enumerate(self.signature):
+            field = f"signature[{index}]"
+            self._require(isinstance(arg, Arg), field, f"{arg!r} is no In, Out, InOut or Scalar")
+            self._require(_is_dtype(arg.dtype), field, f"{arg.name} has the unknown dtype {arg.dtype!r}")
+        twice = _duplicates(arg.name for arg in self.signature)
+        self._require(not twice, "signature", f"name given twice: {_join(twice)}")
+        outputs = [arg for arg in self.signature if arg.kind in ("out", "inout")]
+        self._require(outputs, "signature", "there is no Out and no InOut: nothing could be checked")
+
+    def _check_settings(self) -> None:
+        self._require(self.description, "description", "say in one line what the scene computes")
+        for key, value in self.config.items():
+            self._require(key in CONFIG_MIN, "config", f"there is no {key!r}; there are {_join(CONFIG_MIN)}")
+            ok = _is_integer(value) and value >= CONFIG_MIN[key]
+            self._require(ok, "config", f"{key} must be an integer of {CONFIG_MIN[key]} or more, not {value!r}")
+        ok = self.default_case in self.cases
+        self._require(ok, "default_case", f"there is no case {self.default_case!r}; there are {_join(self.cases)}")
+        for field, tolerance in (("rtol", self.rtol), ("atol", self.atol)):
+            ok = isinstance(tolerance, numbers.Real) and math.isfinite(tolerance) and tolerance >= 0
+            self._require(ok, field, f"must be a finite number of 0 or more, not {tolerance!r}")
+        self._require(self.platforms, "platforms", "there are none")
+        ok = _is_integer(self.rounds) and self.rounds >= 1
+        self._require(ok, "rounds", f"must be an integer of 1 or more, not {self.rounds!r}")
+        self._require(self._inputs, "inputs", "no function is decorated with @scene.inputs")
+        self._require(self._golden, "golden", "no function is decorated with @scene.golden")
+
+    def _check_names(self, field: str, values: object, names: Sequence[str]) -> None:
+        self._require(isinstance(values, Mapping), field, f"must return a dict of values by name, not {values!r}")
+        assert isinstance(values, Mapping)
+        missing = [name for name in names if name not in values]
+        self._require(not missing, field, f"does not return {_join(missing)}")
+        surplus = [name for name in values if name not in names]
+        self._require(not surplus, field, f"returns {_join(surplus)}; wanted are only {_join(names)}")
+
+    def _call(self, field: str, function: Callable[..., Mapping[str, Any]] | None, case: str, *args: Any) -> Any:
+        assert function is not None, "bind() has not been called"
+        try:
+            return function(*args)
+        except ChiphostError:
+            raise
+        except Exception as error:
+            message = f"case {case!r} raised {type(error).__name__}: {error}"
+            raise make_error("SCENE_INVALID", message, f"{_line_in(error, self.file)}: {field}") from error
+
+
+def make_rng(seed: int, scene: str, case: str) -> np.random.Generator:
+    """Random numbers for one case of one scene: the same on every machine and in every process.
+
+    Raises:
+        ArgumentError: the seed is negative.
+    """
+    if seed < 0:
+        raise make_error("INVALID_ARGUMENT", f"a seed must not be negative, this is {seed}", "seed")
+    digest = hashlib.sha256(f"{scene}\0{case}".encode()).digest()
+    entropy = np.random.SeedSequence([seed, int.from_bytes(digest[:16], "little")])
+    return np.random.Generator(np.random.PCG64(entropy))
+
+
+def copy_args(args: Mapping[str, Any]) -> Args:
+    """Arguments for a run that leaves `args` as they are."""
+    return {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in args.items()}
+
+
+def _absolute(path: str | Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would lose the names of symbolic links
+
+
+def _import(file: Path) -> types.ModuleType:
+    """Run a scene.py as a module of its own, without a trace in the file system."""
+    name = f"chiphost_scene_{hashlib.sha256(os.fsencode(file)).hexdigest()[:16]}"
+    module = types.ModuleType(name)
+    module.__file__ = str(file)
+    sys.modules[name] = module  # dataclasses look here for the module they are in
+    try:
+        exec(compile(file.read_bytes(), str(file), "exec", dont_inherit=True), module.__dict__)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        message = f"importing it raised {type(error).__name__}: {error}"
+        raise make_error("SCENE_INVALID", message, _line_in(error, file)) from error
+    return module
+
+
+def _line_in(error: BaseException, file: Path) -> str:
+    """The file, and the last of its lines that the exception passed through."""
+    if isinstance(error, SyntaxError) and error.filename == str(file):
+        return f"{file}:{error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return f"{file}:{lines[-1]}" if lines else str(file)
+
+
+def _is_dtype(name: str | None) -> bool:
+    try:
+        return name is None or np.dtype(name) is not None
+    except TypeError:
+        return False
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+def _mismatch(arg: Arg, value: object) -> str:
+    """How a value differs from its entry in the signature; empty if it does not."""
+    if arg.kind == "scalar":
+        integral = arg.dtype is not None and np.dtype(arg.dtype).kind in "biu"
+        wanted = numbers.Integral if integral else numbers.Real
+        return "" if isinstance(value, wanted) else f"is {_describe(value)}, not a number that fits {arg.dtype}"
+    if not isinstance(value, np.ndarray):
+        return f"is {_describe(value)}, not a NumPy array"
+    if arg.dtype is not None and value.dtype != np.dtype(arg.dtype):
+        return f"has dtype {value.dtype}, not {arg.dtype}"
+    if arg.shape is not None:
+        lengths_fit = all(want in (None, length) for want, length in zip(arg.shape, value.shape, strict=False))
+        if len(arg.shape) != value.ndim or not lengths_fit:
+            return f"has shape {value.shape}, not {arg.shape}"
+    return "" if value.flags.c_contiguous else "is not C-contiguous"
+
+
+def _widen(arg: Arg, value: Any) -> Any:
+    """A copy of what the run sees, with floats as float64: a scalar is rounded to its dtype first."""
+    if arg.kind == "scalar":
+        value = np.asarray(value).astype(arg.dtype)
+        return int(value) if value.dtype.kind in "biu" else float(value)
+    return value.copy() if value.dtype.kind in "biu" else value.astype(np.float64)
+
+
+def _compare(name: str, got: Array, want: Array, rtol: float, atol: float) -> list[str]:
+    """A report of the elements that differ, or nothing."""
+    shape = got.shape
+    got, want = got.reshape(-1), want.reshape(-1)
+    exact = want.dtype.kind in "biu"
+    with np.errstate(invalid="ignore", over="ignore"):
+        wide = got.astype(np.float64)
+        difference = np.abs(wide - want)
+        if exact:
+            right = got == want
+        else:
+            # The tolerance is for finite numbers: compared with an infinity every difference would be small.
+            right = np.isfinite(want) & (difference <= atol + rtol * np.abs(want))
+            right |= (wide == want) | (np.isnan(wide) & np.isnan(want))
+    wrong = np.flatnonzero(~right)
+    if not wrong.size:
+        return []
+
+    def show(which: str, flat: Any) -> str:
+        index = [int(i) for i in np.unravel_index(flat, shape)]
+        shown = f"expected {_number(want[flat])}, got {_number(got[flat])}, difference {difference[flat]:.3g}"
+        return f"  {which} {index}: {shown}"
+
+    worst = wrong[np.argmax(np.nan_to_num(difference[wrong], nan=np.inf))]
+    tolerance = "compared exactly" if exact else f"rtol {rtol:g}, atol {atol:g}"
+    lines = [f"{name}: {wrong.size} of {got.size} elements differ ({tolerance})", show("worst", worst)]
+    if wrong.size > 1:
+        lines += [show("first", flat) for flat in wrong[:_SHOWN_DIFFERENCES]]
+    return lines
+
+
+def _number(value: Any) -> str:
+    value = value.item()
+    return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+def _describe(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype} with shape {value.shape}"
+    return f"{value!r} ({type(value).__name__})"
+
+
+def _duplicates(values: Iterable[Any]) -> list[Any]:
+    values = list(values)
+    return sorted({value for value in values if values.count(value) > 1})
+
+
+def _join(values: Iterable[Any]) -> str:
+    return ", ".join(str(value) for value in values) or "none"

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workers: what runs callables."""
+
+from __future__ import annotations
+
+import copy
+import os
+import sys
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Final
+
+from . import _core, runtimes
+from ._core import CallConfig, RunResult
+from .callable import ChipCallable
+from .errors import make_error
+from .runtimes import RuntimeFiles
+
+# What each name of `isolation` means: (strategy, whether a copy may stand in when the namespaces are spent).
+_ISOLATION: Final[dict[str, tuple[str, bool]]] = {
+    "namespace": ("namespace", False),
+    "copy": ("copy", False),
+    "auto": ("namespace", True),
+}
+
+
+def default_isolation() -> str:
+    """The strategy used when none is named: "namespace" where the C library is glibc, otherwise "copy"."""
+    if sys.platform == "linux":
+        try:
+            return "namespace" if (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc") else "copy"
+        except (ValueError, OSError):
+            return "copy"
+    return "copy"
+
+
+class ChipWorker:
+    """One device in one runtime. Several workers may use one runtime, or different ones, at the same time.
+
+        with ChipWorker("host_build_graph", "a2a3sim") as worker:
+            worker.run(callable, [a, b, out], block_dim=3)
+
+    A worker may be used from several threads; its calls are made one after the other. The GIL is free during all of
+    them. A run that fails leaves the worker usable. A run that never returns poisons it: the error says so, everything
+    but finalize() raises StateError from then on, and other workers don't notice.
+
+    Args:
+        runtime: name of an installed runtime, or the files of one; None: call init() later.
+        platform: "a2a3sim" or "a5sim".
+        device_id: number of the device, 0 or more.
+        isolation: how the runtime is kept apart from this process: "namespace" (a linker namespace of its own), "copy"
+            (a private copy of its files), "auto" (a namespace, or a copy when none is left); None: the default of
+            this system.
+        device_memory_bytes: device memory the worker may use; 0: what the chip has.
+    """
+
+    def __init__(
+        self,
+        runtime: str | RuntimeFiles | None = None,
+        platform: str = "a2a3sim",
+        *,
+        device_id: int = 0,
+        isolation: str | None = None,
+        device_memory_bytes: int = 0,
+    ) -> None:
+        """Make the worker; with a runtime, initialize it too."""
+        self._worker = _core.Worker()
+        if runtime is not None:
+            self.init(
+                runtime,
+                platform,
+                device_id=device_id,
+                isolation=isolation,
+                device_memory_bytes=device_memory_bytes,
+            )
+
+    def init(
+        self,
+        runtime: str | RuntimeFiles,
+        platform: str = "a2a3sim",
+        *,
+        device_id: int = 0,
+        isolation: str | None = None,
+        device_memory_bytes: int = 0,
+    ) -> None:
+        """Load the runtime and open the device.
+
+        Raises:
+            StateError: the worker has a runtime already, was finalized or is poisoned.
+            SceneError: there is no such runtime or platform.
+            LoadError: a program cannot be loaded.
+            IsolationError: the isolation is not to be had.
+        """
+        files = runtimes.find(runtime, platform) if isinstance(runtime, str) else runtime
+        runtimes.check_platform(platform)
+        name = default_isolation() if isolation is None else isolation
+        if name not in _ISOLATION:
+            raise make_error(
+                "INVALID_ARGUMENT", f"wanted one of {', '.join(_ISOLATION)}; found {isolation!r}", "isolation"
+            )
+        if device_memory_bytes < 0:
+            raise make_error(
+                "INVALID_ARGUMENT", f"wanted 0 or more, found {device_memory_bytes}", "device_memory_bytes"
+            )
+        strategy, copy_if_spent = _ISOLATION[name]
+        self._worker.init(
+            os.fspath(files.host),
+            os.fspath(files.aicpu),
+            os.fspath(files.aicore),
+            platform,
+            os.fspath(runtimes.anchor_path()),
+            strategy,
+            copy_if_spent,
+            device_id,
+            device_memory_bytes,
+        )
+
+    def run(
+        self,
+        callable: ChipCallable,
+        args: Sequence[Any] = (),
+        config: CallConfig | None = None,
+        **overrides: Any,
+    ) -> RunResult:
+        """Run a callable and return when its results are in the arrays.
+
+        Args:
+            callable: what to run.
+            args: arrays and numbers in the order of the signature. An array is anything with the buffer protocol or
+                DLPack, C-contiguous, with at most 5 dimensions; outputs are written in place.
+            config: how to run it; None: the defaults.
+            **overrides: fields of the configuration by name, on top of `config`.
+
+        Raises:
+            ArgumentError, ConfigError: the arguments or the configuration are wrong; nothing has run.
+            GraphError, OrchestrationError: the orchestration failed; the device has not run.
+            KernelError, StallError, DeviceMemoryError: the device failed.
+            DeadlineError: the run took longer than timeout_s.
+            KeyboardInterrupt: Ctrl-C, as soon as the run lets go.
+        """
+        if overrides:
+            config = CallConfig(**overrides) if config is None else _with(config, overrides)
+        elif config is None:
+            config = CallConfig()
+        return self._worker.run(callable._core, args, config)
+
+    def reset(self) -> None:
+        """Close the device and forget the runtime; init() may follow. Does nothing on a worker without a runtime."""
+        self._worker.reset()
+
+    def finalize(self) -> None:
+        """Close the device for good. May be called at any time and more than once."""
+        self._worker.finalize()
+
+    def __enter__(self) -> ChipWorker:
+        """Return the worker itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Finalize the worker."""
+        self.finalize()
+
+    @property
+    def initialized(self) -> bool:
+        """Whether the worker has a runtime."""
+        return self._worker.initialized
+
+    @property
+    def poisoned(self) -> bool:
+        """Whether an earlier run never returned."""
+        return self._worker.poisoned
+
+    @property
+    def device_id(self) -> int:
+        """Number of the device, -1 without a runtime."""
+        return self._worker.device_id
+
+    @property
+    def runtime(self) -> str | None:
+        """Name of the runtime, None without one."""
+        return self._worker.runtime
+
+    @property
+    def platform(self) -> str | None:
+        """Name of the platform, None without a runtime."""
+        return self._worker.platform
+
+    @property
+    def isolation(self) -> str | None:
+        """How the runtime is isolated: "namespace" or "copy"; None without one."""
+        return self._worker.isolation
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether the runtime was loaded as a copy because no namespace was left ("auto")."""
+        return self._worker.fell_back
+
+    def counts(self) -> dict[str, int]:
+        """Threads and libraries of the place where the runtime lives: threads, threads_free, libraries, ..."""
+        return self._worker.counts()
+
+    def __repr__(self) -> str:
+        """Runtime, platform and state."""
+        state = "poisoned" if self.poisoned else "ready" if self.initialized else "without a runtime"
+        return f"ChipWorker({self.runtime!r}, {self.platform!r}, device_id={self.device_id}, {state})"
+
+
+def _with(config: CallConfig, overrides: dict[str, Any]) -> CallConfig:
+    changed = copy.copy(config)
+    for name, value in overrides.items():
+        if not hasattr(changed, name):
+            raise TypeError(f"CallConfig has no field {name!r}")
+        setattr(changed, name, value)
+    return changed
