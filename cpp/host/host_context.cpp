@@ -92,16 +92,15 @@ int32_t HostContext::execute(const ch_run_request& request, LoadedCallable& call
 
     const uint64_t orchestration_start = ch_monotonic_ns();
     set_phase(request, CH_PHASE_ORCHESTRATION);
-    uint64_t graph = 0;
-    if (const int32_t code = runtime_->build(callable.orchestration(), callable.kernels(), *request.args, &graph,
-                                             &result.task_count, out_error)) {
-        return code;
-    }
+    BuiltGraph graph;
+    const RunInput input{callable.orchestration(), callable.kernels(), *request.args, *request.progress};
+    if (const int32_t code = runtime_->build(input, &graph, out_error)) return code;
+    result.task_count = graph.task_count;
     result.orchestration_ns = ch_monotonic_ns() - orchestration_start;
 
     set_phase(request, CH_PHASE_DEVICE);
     const LaunchArea::Setup setup{config.block_dim, config.aicpu_thread_num, callable.kernels().size(),
-                                  callable.kernel_addresses(), graph};
+                                  callable.kernel_addresses(), graph.image};
     uint64_t launch = 0;
     if (const int32_t code = launch_area_->prepare(setup, &launch, out_error)) return code;
     trace_.clear();

@@ -39,6 +39,20 @@ public:
     virtual ~Orchestration() = default;
 };
 
+// What a run starts from. Valid until end_run().
+struct RunInput {
+    Orchestration& orchestration;
+    const KernelTable& kernels;
+    const ch_task_args& args;
+    const ch_run_progress& progress;  // progress.cancel asks to stop
+};
+
+// A graph in device memory.
+struct BuiltGraph {
+    uint64_t image = 0;  // device address of its graph::Image
+    uint64_t task_count = 0;
+};
+
 // One runtime in one context. Functions are called on the context's thread, for one run at a time, in the order below.
 class Runtime {
 public:
@@ -48,10 +62,8 @@ public:
     [[nodiscard]] virtual int32_t load(const ch_callable& callable, std::unique_ptr<Orchestration>* out_orchestration,
                                        ch_error* out_error) = 0;
 
-    // Makes the graph of a run. *out_graph is the device address of its graph::Image.
-    [[nodiscard]] virtual int32_t build(Orchestration& orchestration, const KernelTable& kernels,
-                                        const ch_task_args& args, uint64_t* out_graph, uint64_t* out_task_count,
-                                        ch_error* out_error) = 0;
+    // Makes the graph of a run.
+    [[nodiscard]] virtual int32_t build(const RunInput& input, BuiltGraph* out_graph, ch_error* out_error) = 0;
 
     // Copies results to the caller's arrays, after the device has finished without an error.
     [[nodiscard]] virtual int32_t copy_out(ch_error* out_error) = 0;

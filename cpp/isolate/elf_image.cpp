@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "../abi/report.h"
 
@@ -46,6 +47,13 @@ bool is_linker_section(std::string_view name) {
     return false;
 }
 
+// Variables that the toolchain adds: crtbeginS.o a pointer and a flag, the compiler a pointer for everything that
+// exception tables refer to.
+bool is_toolchain_variable(std::string_view name) {
+    const auto begins = [&](std::string_view prefix) { return name.substr(0, prefix.size()) == prefix; };
+    return name == "__dso_handle" || begins("completed.") || begins("DW.ref.");
+}
+
 template <typename T>
 T read_at(const void* data, size_t offset) {
     T value;
@@ -55,6 +63,13 @@ T read_at(const void* data, size_t offset) {
 
 // Whether [offset, offset + length) lies in the file.
 bool inside(uint64_t offset, uint64_t length, size_t bytes) { return offset <= bytes && length <= bytes - offset; }
+
+// String at an offset of a string section; "" if there is none.
+std::string_view string_at(const void* data, size_t bytes, const Elf64_Shdr& strings, uint64_t offset) {
+    if (!inside(strings.sh_offset, strings.sh_size, bytes) || offset >= strings.sh_size) return {};
+    const char* start = static_cast<const char*>(data) + strings.sh_offset + offset;
+    return std::string_view(start, strnlen(start, strings.sh_size - offset));
+}
 
 }  // namespace
 
@@ -101,11 +116,6 @@ int32_t check_elf_library(const void* data, size_t bytes, std::string_view where
 }
 
 bool has_writable_statics(const void* data, size_t bytes) {
-    // What the toolchain puts among the variables: crtbeginS.o one pointer (.data) and one flag (.bss), and the compiler
-    // a pointer "DW.ref.<symbol>" for everything that exception tables refer to.
-    constexpr uint64_t startup_bytes = 16;
-    constexpr uint64_t reference_bytes = 8;
-    constexpr std::string_view reference_prefix = "DW.ref.";
     const auto header = read_at<Elf64_Ehdr>(data, 0);
     if (header.e_shnum == 0 || header.e_shentsize != sizeof(Elf64_Shdr) || header.e_shstrndx >= header.e_shnum ||
         !inside(header.e_shoff, uint64_t{header.e_shnum} * sizeof(Elf64_Shdr), bytes)) {
@@ -115,34 +125,29 @@ bool has_writable_statics(const void* data, size_t bytes) {
         return read_at<Elf64_Shdr>(data, header.e_shoff + index * sizeof(Elf64_Shdr));
     };
     const Elf64_Shdr names = section(header.e_shstrndx);
-    if (!inside(names.sh_offset, names.sh_size, bytes) || names.sh_size == 0 ||
-        static_cast<const char*>(data)[names.sh_offset + names.sh_size - 1] != 0) {
-        return true;
-    }
-    uint64_t writable = 0;
-    uint64_t toolchain = startup_bytes;
+    std::vector<bool> holds_variables(header.e_shnum);
     for (unsigned i = 1; i < header.e_shnum; ++i) {
         const Elf64_Shdr candidate = section(i);
-        if (candidate.sh_type == SHT_SYMTAB && candidate.sh_link < header.e_shnum) {
-            const Elf64_Shdr strings = section(candidate.sh_link);
-            if (!inside(candidate.sh_offset, candidate.sh_size, bytes) ||
-                !inside(strings.sh_offset, strings.sh_size, bytes)) {
-                return true;
-            }
-            for (uint64_t at = 0; at + sizeof(Elf64_Sym) <= candidate.sh_size; at += sizeof(Elf64_Sym)) {
-                const auto symbol = read_at<Elf64_Sym>(data, candidate.sh_offset + at);
-                if (!inside(symbol.st_name, reference_prefix.size(), strings.sh_size)) continue;
-                const char* name = static_cast<const char*>(data) + strings.sh_offset + symbol.st_name;
-                if (std::string_view(name, reference_prefix.size()) == reference_prefix) toolchain += reference_bytes;
-            }
-        }
         if (!(candidate.sh_flags & SHF_ALLOC) || !(candidate.sh_flags & SHF_WRITE)) continue;
         if (candidate.sh_flags & SHF_TLS) return true;
-        if (candidate.sh_name >= names.sh_size) return true;
-        if (is_linker_section(static_cast<const char*>(data) + names.sh_offset + candidate.sh_name)) continue;
-        writable += candidate.sh_size;
+        holds_variables[i] = !is_linker_section(string_at(data, bytes, names, candidate.sh_name));
     }
-    return writable > toolchain;
+    for (unsigned i = 1; i < header.e_shnum; ++i) {
+        const Elf64_Shdr symbols = section(i);
+        if (symbols.sh_type != SHT_SYMTAB || symbols.sh_link >= header.e_shnum ||
+            !inside(symbols.sh_offset, symbols.sh_size, bytes)) {
+            continue;
+        }
+        const Elf64_Shdr strings = section(symbols.sh_link);
+        for (uint64_t at = 0; at + sizeof(Elf64_Sym) <= symbols.sh_size; at += sizeof(Elf64_Sym)) {
+            const auto symbol = read_at<Elf64_Sym>(data, symbols.sh_offset + at);
+            const bool variable = ELF64_ST_TYPE(symbol.st_info) == STT_OBJECT && symbol.st_size != 0 &&
+                                  symbol.st_shndx < header.e_shnum && holds_variables[symbol.st_shndx];
+            if (variable && !is_toolchain_variable(string_at(data, bytes, strings, symbol.st_name))) return true;
+        }
+        return false;
+    }
+    return true;  // no symbol table: who knows
 }
 
 }  // namespace chiphost::isolate

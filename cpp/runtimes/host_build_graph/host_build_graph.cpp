@@ -122,6 +122,10 @@ HostBuildGraph::~HostBuildGraph() {
 template <typename Body>
 int32_t HostBuildGraph::guarded(const char* where, Body&& body) {
     if (error_.code != CH_OK) return -error_.code;
+    if ((++calls_ & 0xFF) == 0 && __atomic_load_n(&input_->progress.cancel, __ATOMIC_RELAXED)) {
+        return -report(&error_, CH_DEADLINE_EXCEEDED, "orchestration", "stopped on request after %u tasks",
+                       graph_.task_count());
+    }
     try {
         return body(*this);
     } catch (const std::bad_alloc&) {
@@ -137,17 +141,14 @@ int32_t HostBuildGraph::load(const ch_callable& callable, std::unique_ptr<host::
     return CH_OK;
 }
 
-int32_t HostBuildGraph::build(host::Orchestration& orchestration, const host::KernelTable& kernels,
-                              const ch_task_args& args, uint64_t* out_graph, uint64_t* out_task_count,
-                              ch_error* out_error) {
-    kernels_ = &kernels;
-    args_ = &args;
-    const auto& loaded = static_cast<const HostOrchestration&>(orchestration);
+int32_t HostBuildGraph::build(const host::RunInput& input, host::BuiltGraph* out_graph, ch_error* out_error) {
+    input_ = &input;
+    const auto& loaded = static_cast<const HostOrchestration&>(input.orchestration);
     int32_t returned = 0;
     std::string thrown;
     bool threw = false;
     try {
-        returned = loaded.entry()(this, &args);
+        returned = loaded.entry()(this, &input.args);
     } catch (const std::exception& error) {
         threw = true;
         thrown = error.what();
@@ -166,8 +167,8 @@ int32_t HostBuildGraph::build(host::Orchestration& orchestration, const host::Ke
         return code;
     }
     if (const int32_t code = graph_.check(out_error)) return code;
-    *out_task_count = graph_.task_count();
-    return ship(out_graph, out_error);
+    out_graph->task_count = graph_.task_count();
+    return ship(&out_graph->image, out_error);
 }
 
 // Copies the finished graph to the device.
@@ -205,8 +206,7 @@ void HostBuildGraph::end_run() {
     memory_.release_all();
     pairs_.clear();
     error_ = no_error();
-    kernels_ = nullptr;
-    args_ = nullptr;
+    input_ = nullptr;
 }
 
 int32_t HostBuildGraph::add_task(const uint64_t* args, uint32_t arg_count, int32_t func_id, int32_t core_type) {
@@ -224,7 +224,7 @@ int32_t HostBuildGraph::add_task(const uint64_t* args, uint32_t arg_count, int32
         return refuse(report(&error_, CH_CORE_TYPE_INVALID, "add_task",
                              "task %u: wanted core type %d (AIC) or %d (AIV), found %d", id, CH_AIC, CH_AIV, core_type));
     }
-    const host::KernelTable::Entry kernel = (*kernels_)[static_cast<uint32_t>(func_id)];
+    const host::KernelTable::Entry kernel = input_->kernels[static_cast<uint32_t>(func_id)];
     if (kernel.address == 0) {
         return refuse(
             report(&error_, CH_KERNEL_MISSING, "add_task", "task %u: the callable has no kernel %d", id, func_id));
@@ -263,8 +263,8 @@ int32_t HostBuildGraph::add_successor(int32_t from, int32_t to) {
 int32_t HostBuildGraph::record_tensor_pair(void* host, uint64_t device, uint64_t bytes) {
     if (const int32_t code = memory_.check_range(device, bytes, "record_tensor_pair", &error_)) return -code;
     const auto address = reinterpret_cast<uint64_t>(host);
-    for (uint32_t i = 0; i < args_->tensor_count; ++i) {
-        const ch_tensor& tensor = args_->tensors[i];
+    for (uint32_t i = 0; i < input_->args.tensor_count; ++i) {
+        const ch_tensor& tensor = input_->args.tensors[i];
         const uint64_t size = ch_tensor_bytes(&tensor);
         if (address < tensor.data || address - tensor.data > size || bytes > size - (address - tensor.data)) continue;
         if (tensor.access == CH_IN) {
@@ -276,7 +276,7 @@ int32_t HostBuildGraph::record_tensor_pair(void* host, uint64_t device, uint64_t
     }
     return -report(&error_, CH_HOST_RANGE_INVALID, "record_tensor_pair",
                    "%llu bytes at %p are inside none of the run's %u tensors", static_cast<unsigned long long>(bytes),
-                   host, args_->tensor_count);
+                   host, input_->args.tensor_count);
 }
 
 int32_t HostBuildGraph::copy_to_device(uint64_t device, const void* host, uint64_t bytes) {

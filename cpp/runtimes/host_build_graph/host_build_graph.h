@@ -21,8 +21,7 @@ public:
 
     int32_t load(const ch_callable& callable, std::unique_ptr<host::Orchestration>* out_orchestration,
                  ch_error* out_error) override;
-    int32_t build(host::Orchestration& orchestration, const host::KernelTable& kernels, const ch_task_args& args,
-                  uint64_t* out_graph, uint64_t* out_task_count, ch_error* out_error) override;
+    int32_t build(const host::RunInput& input, host::BuiltGraph* out_graph, ch_error* out_error) override;
     int32_t copy_out(ch_error* out_error) override;
     void end_run() override;
 
@@ -56,9 +55,9 @@ private:
     graph::GraphBuilder graph_;
     host::RunMemory memory_;
     std::vector<TensorPair> pairs_;
-    const host::KernelTable* kernels_ = nullptr;
-    const ch_task_args* args_ = nullptr;
-    ch_error error_;  // the first one
+    const host::RunInput* input_ = nullptr;
+    uint32_t calls_ = 0;  // of the orchestration, for looking at progress.cancel now and then
+    ch_error error_;      // the first one
 };
 
 }  // namespace chiphost::host_build_graph

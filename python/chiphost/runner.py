@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running scenes: compiled together first, then one after the other or several at a time.
+
+Whatever goes wrong in a scene becomes that scene's error, and the others go on. Only what makes all of them impossible,
+such as a missing compiler, is raised.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from .catalog import Entry
+from .deadline import Deadline, DeadlineOver
+from .scene_programs import Programs, compile_scenes
+from .scene_run import CaseResult, SceneResult, SceneRun, Settings, Workers, run_case
+
+__all__ = ["CaseResult", "Runner", "SceneResult", "Settings", "Watcher", "run_case", "usable_cpus"]
+
+THREAD_NAME: Final = "chiphost-scene"  # of the threads that run scenes in parallel mode
+_GRACE_S: Final = 1.0  # how long what should have stopped may take to do so; a worker needs half of it
+
+
+class Watcher:
+    """Told what happens, on the thread that called `Runner.run`. This one does nothing."""
+
+    def compiled(self, done: int, total: int, name: str) -> None:
+        """So many files are compiled, this one last."""
+
+    def started(self, scene: str) -> None:
+        """A scene begins."""
+
+    def ended(self, result: SceneResult) -> None:
+        """A scene has its result. Called once for each."""
+
+
+class Runner:
+    """Runs scenes once. `interrupted` says whether Ctrl-C ended that early."""
+
+    def __init__(self, settings: Settings, watcher: Watcher | None = None) -> None:
+        """Nothing happens before `run`."""
+        self.interrupted = False
+        self._settings: Final = settings
+        self._watcher: Final = watcher or Watcher()
+        self._results: Final[dict[str, SceneResult]] = {}
+        self._running: Final[dict[str, SceneRun]] = {}
+
+    def run(
+        self, entries: Sequence[Entry], *, cases: Sequence[str] | None = None, parallel: bool = False
+    ) -> list[SceneResult]:
+        """Run all of these scenes, and of each the cases named, or all.
+
+        One after the other they share a worker for each runtime, which is reset in between. In parallel each has a
+        worker and a thread, as many at once as there are CPUs. Threads that do not end after the deadline or Ctrl-C are
+        left behind; they are daemons named `THREAD_NAME`.
+
+        Returns the results in the order of `entries`: one for each, also when the deadline or Ctrl-C came first.
+
+        Raises:
+            CompileError: COMPILER_MISSING.
+            CacheError: the compile cache cannot be used.
+        """
+        runs = [SceneRun(entry, cases, self._settings) for entry in entries]
+        deadline, why = self._settings.deadline, str(self._settings.deadline)
+        try:
+            with deadline.enforced(_GRACE_S):
+                programs = compile_scenes(entries, self._settings.platform, deadline, self._watcher.compiled)
+                if not parallel:
+                    self._run_in_turn(runs, programs)
+            if parallel:
+                self._run_in_threads(runs, programs)
+        except DeadlineOver:
+            pass
+        except KeyboardInterrupt:
+            self.interrupted, why = True, "interrupted"
+        for run in runs:
+            if run.name not in self._results:
+                self._end(run, f"{'stopped' if run.name in self._running else 'not started'}: {why}")
+        return [self._results[run.name] for run in runs]
+
+    def _run_in_turn(self, runs: Sequence[SceneRun], programs: Programs) -> None:
+        with Workers(self._settings) as workers:
+            for run in runs:
+                if self._settings.deadline.over:
+                    return
+                self._start(run)
+                run.execute(programs, workers)
+                self._end(run)
+
+    def _run_in_threads(self, runs: Sequence[SceneRun], programs: Programs) -> None:
+        pending, events = deque(runs), _Events()
+        enough = threading.Event()
+
+        def work() -> None:
+            while pending and not enough.is_set() and not self._settings.deadline.over:
+                try:
+                    run = pending.popleft()
+                except IndexError:  # another thread took it
+                    return
+                events.put((self._start, run))
+                try:
+                    with Workers(self._settings) as workers:
+                        run.execute(programs, workers)
+                finally:
+                    events.put((self._end, run))
+
+        threads = [
+            threading.Thread(target=work, name=f"{THREAD_NAME}-{index}", daemon=True)
+            for index in range(min(usable_cpus(), len(runs)))
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self._follow(events, threads, self._settings.deadline)
+        except KeyboardInterrupt:
+            enough.set()
+            self._follow(events, threads, Deadline(0))  # runs that are about to end may do so
+            raise
+
+    def _follow(self, events: _Events, threads: Sequence[threading.Thread], deadline: Deadline) -> None:
+        """Act on events until all threads have ended, or a little longer than the deadline."""
+        while any(thread.is_alive() for thread in threads) and deadline.left_s > -_GRACE_S:
+            _act_on(events, 0.05)
+        _act_on(events, 0)
+
+    def _start(self, run: SceneRun) -> None:
+        self._running[run.name] = run
+        self._watcher.started(run.name)
+
+    def _end(self, run: SceneRun, problem: str = "") -> None:
+        result = self._results[run.name] = run.result(problem)
+        self._running.pop(run.name, None)
+        self._watcher.ended(result)
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # no such call on macOS
+        return os.cpu_count() or 1
+
+
+_Events = queue.SimpleQueue[tuple[Callable[[SceneRun], None], SceneRun]]
+
+
+def _act_on(events: _Events, timeout_s: float) -> None:
+    """Handle all events there are; wait so long for the first."""
+    try:
+        while True:
+            handle, run = events.get(timeout=timeout_s) if timeout_s else events.get_nowait()
+            handle(run)
+            timeout_s = 0
+    except queue.Empty:
+        pass

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One scene being run: its cases on workers, and what comes of them."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ._core import CallConfig
+from .callable import ChipCallable
+from .catalog import Entry
+from .deadline import Deadline
+from .errors import ChiphostError, DeadlineError
+from .scene import Scene, copy_args
+from .scene_programs import Programs
+from .worker import ChipWorker
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """How one case of a scene went.
+
+    Attributes:
+        case: its name.
+        passed: whether all rounds gave the expected result.
+        seconds: time it took, inputs and checks included.
+        error: why it failed, or None.
+        tasks: tasks in the graph; None if no run came to an end.
+        rounds: how many rounds were right.
+    """
+
+    case: str
+    passed: bool
+    seconds: float
+    error: str | None
+    tasks: int | None
+    rounds: int
+
+
+@dataclass(frozen=True)
+class SceneResult:
+    """How one scene went.
+
+    Attributes:
+        name: "<runtime>/<scene>".
+        platform: where it ran.
+        runtime: what ran it.
+        passed: whether all cases passed.
+        seconds: time it took, without compiling.
+        error: why it failed, or None.
+        seed: what orders the simulated processors and makes the inputs.
+        cases: one for each case; none if the scene could not be loaded.
+    """
+
+    name: str
+    platform: str
+    runtime: str
+    passed: bool
+    seconds: float
+    error: str | None
+    seed: int
+    cases: tuple[CaseResult, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How scenes are run.
+
+    Attributes:
+        platform: where.
+        isolation: of the workers; None: the default of this system.
+        seed: orders the simulated processors and makes the inputs.
+        sim_threads: host threads for the simulated processors of one run.
+        rounds: how often each case is run; None: as the scene says.
+        timeout_s: of one run; None: what is left until the deadline, or a run's default without one.
+        deadline: of everything.
+    """
+
+    platform: str
+    isolation: str | None = None
+    seed: int = 0
+    sim_threads: int = 1
+    rounds: int | None = None
+    timeout_s: float | None = None
+    deadline: Deadline = field(default_factory=Deadline)
+
+
+class SceneRun:
+    """A scene on its way. If it has to be given up, this knows how far it came."""
+
+    def __init__(self, entry: Entry, cases: Sequence[str] | None, settings: Settings) -> None:
+        """Nothing happens before `execute`. `cases`: None for all."""
+        self.name: Final = entry.name
+        self._entry = entry
+        self._settings = settings
+        self._cases = [] if entry.scene is None else list(entry.scene.cases if cases is None else cases)
+        self._done: list[CaseResult] = []
+        self._in_case = False
+        self._error = ""  # of the scene as a whole
+        self._clock = _Clock()
+
+    def execute(self, programs: Programs, workers: Workers) -> None:
+        """Run the cases. Errors are kept; only KeyboardInterrupt and DeadlineOver come out."""
+        self._clock.start()
+        program = programs[self.name]
+        try:
+            if not isinstance(program, ChipCallable):
+                raise program
+            self._run_cases(program, workers)
+            workers.reset(self._entry.runtime)
+        except Exception as error:
+            self._error = describe(error)
+        self._clock.stop()
+
+    def result(self, given_up: str = "") -> SceneResult:
+        """What there is to say; `given_up` is why it was given up, and empty if it was not."""
+        done = list(self._done)
+        left = self._cases[len(done) :]
+        error = given_up or self._error or ("the scene did not come to its end" if left else "")
+        failures = [f"case {case.case!r}: {case.error}" for case in done if not case.passed]
+        if error:
+            failures.append(f"case {left[0]!r}: {error}" if self._in_case and left else error)
+        return SceneResult(
+            name=self.name,
+            platform=self._settings.platform,
+            runtime=self._entry.runtime,
+            passed=not failures,
+            seconds=self._clock.seconds,
+            error="\n".join(failures) or None,
+            seed=self._settings.seed,
+            cases=(*done, *(CaseResult(name, False, 0.0, error, None, 0) for name in left)),
+        )
+
+    def _run_cases(self, program: ChipCallable, workers: Workers) -> None:
+        for case in self._cases:
+            if self._settings.deadline.over:
+                self._error = f"not started: {self._settings.deadline}"
+                return
+            self._in_case = True
+            self._done.append(self._run_case(case, program, workers))
+            self._in_case = False
+
+    def _run_case(self, case: str, program: ChipCallable, workers: Workers) -> CaseResult:
+        scene = self._entry.scene
+        assert scene is not None, "a scene without a description has no cases"
+        clock, error = _Clock(), None
+        clock.start()
+        tally = Tally()
+        try:
+            run_case(workers.ready(scene.runtime), scene, program, case, self._settings, tally)
+        except (Exception, SystemExit) as problem:
+            error = describe(problem)
+            if isinstance(problem, DeadlineError) and self._settings.deadline.over:
+                error = f"stopped: {self._settings.deadline}: {error}"
+        clock.stop()
+        return CaseResult(case, error is None, clock.seconds, error, tally.tasks, tally.rounds)
+
+
+class Workers:
+    """One worker for each runtime, made when it is needed. For one thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Make no worker yet."""
+        self._settings = settings
+        self._workers: dict[str, ChipWorker] = {}
+
+    def __enter__(self) -> Workers:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Finalize all workers."""
+        for worker in self._workers.values():
+            worker.finalize()
+
+    def ready(self, runtime: str) -> ChipWorker:
+        """A worker with that runtime: the one there is, or another if that is poisoned."""
+        worker = self._workers.get(runtime)
+        if worker is None or worker.poisoned:
+            worker = self._workers[runtime] = ChipWorker()
+        if not worker.initialized:
+            worker.init(runtime, self._settings.platform, isolation=self._settings.isolation)
+        return worker
+
+    def reset(self, runtime: str) -> None:
+        """Leave nothing of one scene to the next."""
+        worker = self._workers.pop(runtime, None)
+        if worker is not None and not worker.poisoned:
+            worker.reset()
+            self._workers[runtime] = worker
+
+
+@dataclass
+class Tally:
+    """How far a case came: tasks in its graph, and rounds that were right."""
+
+    tasks: int | None = None
+    rounds: int = 0
+
+
+def run_case(
+    worker: ChipWorker, scene: Scene, program: ChipCallable, case: str, settings: Settings, out_tally: Tally
+) -> None:
+    """Run a case on a worker, each round with fresh outputs, and check every round.
+
+    Raises:
+        SceneError: GOLDEN_MISMATCH; or the scene's inputs or golden function failed.
+        ChiphostError: what `ChipWorker.run` raises.
+    """
+    before = scene.make_args(case, settings.seed)
+    config: dict[str, Any] = {**scene.config, "sim_threads": settings.sim_threads, "seed": settings.seed}
+    for _ in range(settings.rounds or scene.rounds):
+        after = copy_args(before)
+        result = worker.run(program, list(after.values()), timeout_s=_timeout_s(settings), **config)
+        out_tally.tasks = result.task_count
+        scene.check(case, before, after)
+        out_tally.rounds += 1
+
+
+def _timeout_s(settings: Settings) -> float:
+    """For the next run; 0 is for ever."""
+    timeout_s = settings.timeout_s
+    if timeout_s is None:
+        timeout_s = CallConfig().timeout_s if settings.deadline.seconds is None else 0.0
+    shortest = min(timeout_s or math.inf, max(settings.deadline.left_s, 0.001))
+    return 0.0 if math.isinf(shortest) else shortest
+
+
+class _Clock:
+    """Seconds between start and stop, or until now."""
+
+    def __init__(self) -> None:
+        self._started: float | None = None
+        self._stopped: float | None = None
+
+    def start(self) -> None:
+        self._started = time.monotonic()
+
+    def stop(self) -> None:
+        self._stopped = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        if self._started is None:
+            return 0.0
+        return (time.monotonic() if self._stopped is None else self._stopped) - self._started
+
+
+def describe(error: BaseException) -> str:
+    """An error as text: chiphost's own speak for themselves. With CHIPHOST_DEBUG=1 the traceback is added."""
+    text = str(error) if isinstance(error, ChiphostError) else f"{type(error).__name__}: {error}"
+    if os.environ.get("CHIPHOST_DEBUG", "0") not in ("", "0"):
+        text += "\n" + "".join(traceback.format_exception(error)).rstrip()
+    return text

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Host runtimes with one fault each; FAKE_GOOD has none.
+#include <pthread.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+#include "abi/report.h"
+#include "chiphost/abi/host_runtime.h"
+
+namespace {
+
+uint64_t runtime_size() { return 64; }
+
+#ifdef FAKE_LEAKS_THREAD
+void* sleep_for_ever(void*) {
+    for (;;) pause();
+}
+#endif
+
+int32_t set_device(void*, const ch_device_options*, ch_error* out_error) {
+#ifdef FAKE_THROWS_IN_SET_DEVICE
+    throw std::runtime_error("set_device");
+#endif
+#ifdef FAKE_FAILS_IN_SET_DEVICE
+    out_error->code = CH_PLATFORM_FAILED;
+    out_error->detail_code = 507018;
+    return CH_PLATFORM_FAILED;
+#endif
+#ifdef FAKE_LEAKS_THREAD
+    pthread_t thread;
+    pthread_create(&thread, nullptr, sleep_for_ever, nullptr);
+    pthread_detach(thread);
+#endif
+    (void)out_error;
+    return CH_OK;
+}
+
+int32_t run(void*, const ch_run_request* request, ch_error*) {
+#ifdef FAKE_THROWS_IN_RUN
+    throw std::runtime_error("run");
+#endif
+    request->out_result->task_count = 42;
+    return CH_OK;
+}
+
+int32_t finalize_device(void*, const void*, ch_error*) {
+#ifdef FAKE_THROWS_IN_FINALIZE
+    throw std::runtime_error("finalize");
+#endif
+    return CH_OK;
+}
+
+constexpr ch_abi_header header() {
+    ch_abi_header result = CH_ABI_HEADER(ch_host_runtime, CH_ABI_HOST_RUNTIME, CH_HOST_RUNTIME_MAJOR,
+                                         CH_HOST_RUNTIME_MINOR, CHIPHOST_PLATFORM);
+#ifdef FAKE_WRONG_MAGIC
+    result.magic = 0x12345678;
+#endif
+#ifdef FAKE_WRONG_KIND
+    result.kind = CH_ABI_AICPU_PROGRAM;
+#endif
+#ifdef FAKE_WRONG_TAG
+    result.tag = "sparc-solaris/a2a3sim";
+#endif
+#ifdef FAKE_WRONG_MAJOR
+    result.major = CH_HOST_RUNTIME_MAJOR + 1;
+#endif
+#ifdef FAKE_NEWER_MINOR
+    result.minor = CH_HOST_RUNTIME_MINOR + 1;
+    result.table_bytes += 8;
+#endif
+#ifdef FAKE_SHORT_TABLE
+    result.table_bytes -= 8;
+#endif
+    return result;
+}
+
+constexpr ch_host_runtime table = {header(),       "fake", "a2a3", CHIPHOST_PLATFORM, "0",
+                                   runtime_size, set_device, run,    finalize_device};
+
+}  // namespace
+
+#ifdef FAKE_NO_ENTRY
+#define ENTRY some_other_name
+#else
+#define ENTRY chiphost_host_runtime
+#endif
+
+extern "C" __attribute__((visibility("default"))) const ch_host_runtime* ENTRY() { return &table; }

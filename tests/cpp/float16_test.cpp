@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The software conversions of float16 against the compiler's own type.
+#include <gtest/gtest.h>
+#include <string.h>
+
+#include <cmath>
+#include <random>
+
+#ifdef __FLT16_MAX__
+
+using native_half = _Float16;
+#undef __FLT16_MAX__
+#include "chiphost/float16.h"
+
+namespace chiphost {
+
+namespace {
+
+template <typename To, typename From>
+To bits(From value) {
+    static_assert(sizeof(To) == sizeof(From), "same size");
+    To result;
+    memcpy(static_cast<void*>(&result), &value, sizeof result);
+    return result;
+}
+
+bool is_nan(uint16_t half) { return (half & 0x7C00) == 0x7C00 && (half & 0x3FF) != 0; }
+
+void expect_same_rounding(float value) {
+    const auto wanted = bits<uint16_t>(static_cast<native_half>(value));
+    const auto found = bits<uint16_t>(float16(value));
+    if (is_nan(wanted)) {
+        EXPECT_TRUE(is_nan(found)) << value;
+    } else {
+        ASSERT_EQ(found, wanted) << value;
+    }
+}
+
+}  // namespace
+
+TEST(Float16, WidensEveryValue) {
+    for (uint32_t half = 0; half <= UINT16_MAX; ++half) {
+        const auto wanted = static_cast<float>(bits<native_half>(static_cast<uint16_t>(half)));
+        const float found = bits<float16>(static_cast<uint16_t>(half));
+        if (std::isnan(wanted)) {
+            EXPECT_TRUE(std::isnan(found));
+        } else {
+            ASSERT_EQ(bits<uint32_t>(found), bits<uint32_t>(wanted)) << half;
+        }
+    }
+}
+
+TEST(Float16, RoundsToNearestEven) {
+    // Every half value, what lies midway to the next, and their neighbours among floats.
+    for (uint32_t half = 0; half < 0x7C00; ++half) {
+        const auto low = static_cast<float>(bits<native_half>(static_cast<uint16_t>(half)));
+        const auto high = half + 1 == 0x7C00 ? 65536.0f
+                                             : static_cast<float>(bits<native_half>(static_cast<uint16_t>(half + 1)));
+        const float middle = (low + high) / 2;
+        for (float value : {low, middle, std::nextafter(middle, 0.0f), std::nextafter(middle, INFINITY)}) {
+            expect_same_rounding(value);
+            expect_same_rounding(-value);
+        }
+    }
+    for (float value : {INFINITY, -INFINITY, NAN, 1e30f, -1e30f, 1e-30f, 65519.99f, 65520.0f}) {
+        expect_same_rounding(value);
+    }
+}
+
+TEST(Float16, RoundsRandomFloats) {
+    const uint32_t seed = std::random_device{}();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    for (int i = 0; i < 1'000'000; ++i) expect_same_rounding(bits<float>(static_cast<uint32_t>(random())));
+}
+
+}  // namespace chiphost
+
+#else
+
+TEST(Float16, NativeTypeMissing) { SUCCEED() << "this compiler has no _Float16 to compare with"; }
+
+#endif

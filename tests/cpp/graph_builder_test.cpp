@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "graph/graph_builder.h"
+
+#include <gtest/gtest.h>
+#include <string.h>
+
+#include <random>
+#include <set>
+
+#include "test_files.h"
+
+namespace chiphost::graph {
+
+using tests::text_of;
+
+namespace {
+
+uint32_t add(GraphBuilder& graph, Shape shape = Shape::aiv) { return graph.add_task(shape, 0, nullptr, 0); }
+
+std::string check(const GraphBuilder& graph) {
+    ch_error error = no_error();
+    return graph.check(&error) == CH_OK ? "ok" : text_of(error);
+}
+
+// The image as the device would see it.
+std::vector<char> image_of(GraphBuilder& graph) {
+    std::vector<char> memory(graph.image_bytes());
+    graph.write_image(reinterpret_cast<uint64_t>(memory.data()), [&](uint64_t offset, const void* source, uint64_t bytes) {
+        ASSERT_LE(offset + bytes, memory.size());
+        if (bytes) memcpy(memory.data() + offset, source, bytes);
+    });
+    return memory;
+}
+
+}  // namespace
+
+TEST(GraphBuilder, FindsACycleAndNamesIt) {
+    GraphBuilder graph;
+    for (int i = 0; i < 6; ++i) add(graph);
+    graph.add_edge(0, 1);
+    graph.add_edge(1, 2);
+    graph.add_edge(2, 3);
+    graph.add_edge(3, 4);
+    EXPECT_EQ(check(graph), "ok");
+    graph.add_edge(4, 2);
+    graph.add_edge(4, 5);
+    EXPECT_EQ(check(graph), "GRAPH_CYCLE: graph: tasks wait for each other: 2 -> 3 -> 4 -> 2");
+}
+
+TEST(GraphBuilder, FindsATaskThatWaitsForItself) {
+    GraphBuilder graph;
+    add(graph);
+    graph.add_edge(0, 0);
+    EXPECT_EQ(check(graph), "GRAPH_CYCLE: graph: tasks wait for each other: 0 -> 0");
+}
+
+TEST(GraphBuilder, ShortensALongCycle) {
+    GraphBuilder graph;
+    for (int i = 0; i < 100; ++i) add(graph);
+    for (uint32_t i = 0; i < 100; ++i) graph.add_edge(i, (i + 1) % 100);
+    EXPECT_NE(check(graph).find("15 -> (84 more) -> 0"), std::string::npos) << check(graph);
+}
+
+TEST(GraphBuilder, AcceptsEdgesToEarlierTasks) {
+    GraphBuilder graph;
+    for (int i = 0; i < 3; ++i) add(graph);
+    graph.add_edge(2, 1);
+    graph.add_edge(1, 0);
+    EXPECT_EQ(check(graph), "ok");
+}
+
+// Against a search of its own: depth first, for a way back to where it began.
+TEST(GraphBuilder, AgreesWithASearchOnRandomGraphs) {
+    const uint32_t seed = std::random_device{}();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    GraphBuilder graph;
+    for (int round = 0; round < 2000; ++round) {
+        graph.clear();
+        const uint32_t tasks = 1 + random() % 12;
+        std::vector<std::set<uint32_t>> successors(tasks);
+        for (uint32_t i = 0; i < tasks; ++i) add(graph);
+        for (uint32_t i = 0; i < random() % (2 * tasks); ++i) {
+            const uint32_t from = random() % tasks, to = random() % tasks;
+            graph.add_edge(from, to);
+            successors[from].insert(to);
+        }
+        bool cycle = false;
+        for (uint32_t start = 0; start < tasks; ++start) {
+            std::set<uint32_t> seen;
+            std::vector<uint32_t> open(successors[start].begin(), successors[start].end());
+            while (!open.empty()) {
+                const uint32_t at = open.back();
+                open.pop_back();
+                if (at == start) cycle = true;
+                if (seen.insert(at).second) open.insert(open.end(), successors[at].begin(), successors[at].end());
+            }
+        }
+        ASSERT_EQ(check(graph) != "ok", cycle) << graph.describe();
+    }
+}
+
+TEST(GraphBuilder, LaysTheImageOut) {
+    GraphBuilder graph;
+    const uint64_t words[] = {7, 8, 9};
+    graph.add_task(Shape::aic, 5, words, 3);
+    graph.add_task(Shape::aiv, 6, words, 2);
+    graph.add_task(Shape::aiv, 6, words, 1);
+    graph.add_task(Shape::aiv, 6, words, 0);
+    graph.add_edge(0, 1);
+    graph.add_edge(0, 2);
+    const std::vector<char> memory = image_of(graph);
+    const auto& image = *reinterpret_cast<const Image*>(memory.data());
+    const auto* tasks = reinterpret_cast<const Task*>(image.tasks);
+    const auto* edges = reinterpret_cast<const Edge*>(image.edges);
+    EXPECT_EQ(image.format, image_format);
+    EXPECT_EQ(image.task_count, 4u);
+    EXPECT_EQ(tasks[0].func_id[0], 5);
+    EXPECT_EQ(tasks[0].cores, aic_bit);
+    EXPECT_EQ(tasks[1].func_id[1], 6);
+    EXPECT_EQ(tasks[1].cores, aiv0_bit);
+    EXPECT_EQ(reinterpret_cast<const uint64_t*>(image.args)[tasks[1].first_arg + 1], 8u);
+    std::set<uint32_t> successors;
+    for (uint32_t edge = tasks[0].first_edge; edge != none; edge = edges[edge].next) {
+        successors.insert(edges[edge].successor);
+    }
+    EXPECT_EQ(successors, (std::set<uint32_t>{1, 2}));
+    EXPECT_EQ(image.queues[0].ready, 1u);     // task 0
+    EXPECT_EQ(image.queues[1].capacity, 4u);  // three AIV tasks
+    EXPECT_EQ(image.queues[1].ready, 1u);     // task 3
+    EXPECT_EQ(reinterpret_cast<const QueueCell*>(image.queues[1].cells)[0].task, 3u);
+    EXPECT_EQ(image.queues[2].capacity, 0u);
+}
+
+TEST(GraphBuilder, NeedsMemoryInProportionToTheGraph) {
+    GraphBuilder graph;
+    EXPECT_LE(image_of(graph).size(), 256u);
+    for (int i = 0; i < 1000; ++i) add(graph);
+    EXPECT_LE(graph.image_bytes(), 1000 * 64 + 1024 * sizeof(QueueCell) + 512);
+}
+
+}  // namespace chiphost::graph

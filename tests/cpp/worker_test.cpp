@@ -1,0 +1,636 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Workers on the real programs: through namespaces, and through copies where sanitizers rule namespaces out.
+#include "worker/chip_worker.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "test_files.h"
+
+namespace chiphost::worker {
+
+using tests::Binary;
+using tests::library_path;
+using tests::text_of;
+
+namespace {
+
+constexpr isolate::Strategy strategy = CHIPHOST_SANITIZED ? isolate::Strategy::copy : isolate::Strategy::link_namespace;
+
+ChipWorker::Options options_for(const std::string& platform = "a2a3sim") {
+    const std::string folder = std::string(CHIPHOST_LIB) + "/" + platform + "/host_build_graph/";
+    ChipWorker::Options options;
+    options.files = {folder + "host.so", folder + "aicpu.so", folder + "aicore.so"};
+    options.platform = platform;
+    options.anchor_path = CHIPHOST_ANCHOR;
+    options.isolation.strategy = strategy;
+    return options;
+}
+
+ChipWorker::Options fake(const std::string& variant) {
+    ChipWorker::Options options = options_for();
+    options.files.host = library_path("fake_" + variant);
+    return options;
+}
+
+// A callable of test libraries: kernel 0 on AIC, 1 on AIV record their tasks; 2 hangs; 3 throws.
+class TestCallable {
+public:
+    explicit TestCallable(const std::string& orchestration)
+        : orchestration_("orchestration_" + orchestration),
+          kernels_{Binary("kernel_record_task"), Binary("kernel_wait_for_word"), Binary("kernel_throw_exception")},
+          raw_kernels_{{0, CH_AIC, kernels_[0].raw()},
+                       {1, CH_AIV, kernels_[0].raw()},
+                       {2, CH_AIV, kernels_[1].raw()},
+                       {3, CH_AIC, kernels_[2].raw()}} {
+        raw.format = CH_CALLABLE_FORMAT;
+        raw.kernel_count = 4;
+        raw.key = orchestration_.name.c_str();
+        raw.orchestration = orchestration_.raw();
+        raw.entry = "build_graph";
+        raw.kernels = raw_kernels_;
+    }
+
+    ch_callable raw{};
+
+private:
+    Binary orchestration_;
+    Binary kernels_[3];
+    ch_kernel raw_kernels_[4];
+};
+
+// A worker with shorthands that fail the test.
+class TestWorker : public ChipWorker {
+public:
+    explicit TestWorker(const Options& options = options_for()) {
+        EXPECT_EQ(try_initialize(options), "ok");
+    }
+    TestWorker(std::nullptr_t) {}
+
+    std::string try_initialize(const Options& options) {
+        error = no_error();
+        return initialize(options, &error) == CH_OK ? "ok" : text_of(error);
+    }
+
+    // Runs; "ok" or the error.
+    std::string try_run(const TestCallable& callable, const ch_task_args& args, const Wait& wait = {}) {
+        error = no_error();
+        return run(callable.raw, args, config, wait, &result, &trace, &end, &error) == CH_OK ? "ok" : text_of(error);
+    }
+
+    ch_call_config config{sizeof(ch_call_config), 3, 3, 1, 1, 0, 0};
+    ch_run_result result{};
+    std::vector<ch_trace_event> trace;
+    RunEnd end = RunEnd::returned;
+    ch_error error = no_error();
+};
+
+ch_tensor tensor(void* data, ch_dtype dtype, std::vector<uint32_t> shape, ch_access access) {
+    ch_tensor result{};
+    result.data = reinterpret_cast<uint64_t>(data);
+    result.ndims = static_cast<uint32_t>(shape.size());
+    std::copy(shape.begin(), shape.end(), result.shape);
+    result.dtype = static_cast<uint8_t>(dtype);
+    result.access = static_cast<uint8_t>(access);
+    return result;
+}
+
+// Arguments of graph_from_table.
+struct Table {
+    std::vector<int32_t> tasks;  // func_id, core type
+    std::vector<int32_t> edges;
+    std::vector<uint64_t> log;
+
+    void add_chain(uint32_t length) {
+        for (uint32_t i = 0; i < length; ++i) {
+            tasks.insert(tasks.end(), {int32_t(i % 2), int32_t(i % 2)});
+            if (i) edges.insert(edges.end(), {int32_t(i) - 1, int32_t(i)});
+        }
+    }
+    const ch_task_args& args() {
+        log.assign(tasks.size() / 2 + 1, 0);
+        tensors[0] = tensor(tasks.data(), CH_INT32, {uint32_t(tasks.size() / 2), 2}, CH_IN);
+        tensors[1] = tensor(edges.data(), CH_INT32, {uint32_t(edges.size() / 2), 2}, CH_IN);
+        tensors[2] = tensor(log.data(), CH_UINT64, {uint32_t(log.size())}, CH_INOUT);
+        raw = {tensors, nullptr, 3, 0};
+        return raw;
+    }
+    void verify_chain() {
+        for (uint64_t i = 0; i < log.size(); ++i) ASSERT_EQ(log[i], i == 0 ? log.size() - 1 : i);
+    }
+
+    ch_tensor tensors[3];
+    ch_task_args raw;
+};
+
+std::string run_chain(TestWorker& worker, uint32_t length = 20) {
+    static const TestCallable callable("graph_from_table");
+    Table table;
+    table.add_chain(length);
+    const std::string text = worker.try_run(callable, table.args());
+    if (text == "ok") table.verify_chain();
+    return text;
+}
+
+size_t entries(const char* folder) {
+    size_t count = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder)) ++count;
+    return count;
+}
+
+size_t lines_of(const char* path) {
+    std::ifstream file(path);
+    return static_cast<size_t>(std::count(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>(), '\n'));
+}
+
+}  // namespace
+
+TEST(Worker, RunsAGraph) {
+    TestWorker worker;
+    EXPECT_EQ(run_chain(worker), "ok");
+    EXPECT_EQ(worker.result.task_count, 20u);
+    worker.config.sim_threads = 3;
+    EXPECT_EQ(run_chain(worker), "ok");
+}
+
+TEST(Worker, GuardsItsState) {
+    TestWorker worker(nullptr);
+    EXPECT_EQ(worker.device_id(), -1);
+    EXPECT_EQ(run_chain(worker), "NOT_INITIALIZED: run: not initialized; call init() first");
+    ch_error error = no_error();
+    EXPECT_EQ(worker.reset(&error), CH_OK);
+    ChipWorker::Options options = options_for();
+    options.device_id = 4;
+    EXPECT_EQ(worker.try_initialize(options), "ok");
+    EXPECT_EQ(worker.device_id(), 4);
+    EXPECT_EQ(worker.try_initialize(options), "ALREADY_INITIALIZED: init: already initialized; call reset() first");
+    EXPECT_EQ(run_chain(worker), "ok");
+    EXPECT_EQ(worker.reset(&error), CH_OK);
+    EXPECT_EQ(worker.reset(&error), CH_OK);
+    EXPECT_EQ(worker.device_id(), -1);
+    EXPECT_EQ(worker.try_initialize(options_for("a5sim")), "ok");
+    EXPECT_EQ(run_chain(worker), "ok");
+    worker.finalize();
+    worker.finalize();
+    EXPECT_EQ(run_chain(worker), "FINALIZED: worker: the worker was finalized");
+    EXPECT_EQ(worker.try_initialize(options), "FINALIZED: worker: the worker was finalized");
+    EXPECT_EQ(worker.reset(&error), CH_FINALIZED);
+}
+
+TEST(Worker, RefusesANegativeDevice) {
+    ChipWorker::Options options = options_for();
+    options.device_id = -2;
+    TestWorker worker(nullptr);
+    EXPECT_EQ(worker.try_initialize(options), "INVALID_ARGUMENT: device_id: wanted 0 or more, found -2");
+}
+
+TEST(Worker, SharesARuntimeWithOthersAtTheSameTime) {
+    std::vector<std::unique_ptr<TestWorker>> workers;
+    for (int i = 0; i < 8; ++i) workers.push_back(std::make_unique<TestWorker>(options_for(i % 2 ? "a5sim" : "a2a3sim")));
+    std::vector<std::thread> threads;
+    std::vector<std::string> answers(workers.size());
+    for (size_t i = 0; i < workers.size(); ++i) {
+        threads.emplace_back([&, i] {
+            for (uint32_t round = 0; round < 20 && (answers[i].empty() || answers[i] == "ok"); ++round) {
+                workers[i]->config.sim_threads = 1 + round % 2;
+                answers[i] = run_chain(*workers[i], 5 + round);
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (const std::string& answer : answers) EXPECT_EQ(answer, "ok");
+}
+
+TEST(Worker, ServesSeveralThreads) {
+    TestWorker worker;
+    std::vector<std::thread> threads;
+    std::atomic<int> failures{0};
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            static const TestCallable callable("graph_from_table");
+            for (int round = 0; round < 20; ++round) {
+                Table table;
+                table.add_chain(10);
+                ch_run_result result{};
+                ChipWorker::RunEnd end;
+                ch_error error = no_error();
+                const ch_call_config config = worker.config;
+                if (worker.run(callable.raw, table.args(), config, {}, &result, nullptr, &end, &error) != CH_OK) {
+                    ++failures;
+                } else {
+                    table.verify_chain();
+                }
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(failures.load(), 0);
+}
+
+TEST(Worker, LeavesThreadsFilesAndMapsAsTheyWere) {
+    TestWorker worker;
+    ASSERT_EQ(run_chain(worker), "ok");
+    const auto cycle = [&] {
+        ch_error error = no_error();
+        ASSERT_EQ(worker.reset(&error), CH_OK);
+        ASSERT_EQ(worker.try_initialize(options_for()), "ok");
+        ASSERT_EQ(run_chain(worker), "ok");
+    };
+    for (int i = 0; i < 20; ++i) ASSERT_NO_FATAL_FAILURE(cycle());
+    const size_t threads = entries("/proc/self/task"), files = entries("/proc/self/fd");
+    const size_t maps = lines_of("/proc/self/maps");
+    for (int i = 0; i < (CHIPHOST_SANITIZED ? 100 : 1000); ++i) ASSERT_NO_FATAL_FAILURE(cycle());
+    EXPECT_EQ(entries("/proc/self/task"), threads);
+    EXPECT_EQ(entries("/proc/self/fd"), files);
+#if !CHIPHOST_SANITIZED  // a sanitizer's allocator maps as it likes
+    EXPECT_LE(lines_of("/proc/self/maps"), maps + 2);
+#else
+    (void)maps;
+#endif
+}
+
+TEST(Worker, CreatesAndOpensNothingForARun) {
+    TestWorker worker;
+    ASSERT_EQ(run_chain(worker), "ok");
+    const isolate::Domain& domain = worker.library()->domain();
+    const ch_anchor_counts before = const_cast<isolate::Domain&>(domain).counts();
+    for (int i = 0; i < 50; ++i) ASSERT_EQ(run_chain(worker), "ok");
+    const ch_anchor_counts after = const_cast<isolate::Domain&>(domain).counts();
+    EXPECT_EQ(after.threads, before.threads);
+    EXPECT_EQ(after.loads, before.loads);
+}
+
+TEST(Worker, TracesTheSameForTheSameSeed) {
+    TestWorker worker;
+    worker.config.trace = 1;
+    worker.config.seed = 99;
+    ASSERT_EQ(run_chain(worker), "ok");
+    const std::vector<ch_trace_event> first = worker.trace;
+    ASSERT_FALSE(first.empty());
+    ASSERT_EQ(run_chain(worker), "ok");
+    ASSERT_EQ(worker.trace.size(), first.size());
+    EXPECT_EQ(memcmp(worker.trace.data(), first.data(), first.size() * sizeof(ch_trace_event)), 0);
+}
+
+TEST(Worker, RefusesConfigurationsOutOfRange) {
+    TestWorker worker;
+    worker.config.block_dim = 25;
+    EXPECT_EQ(run_chain(worker), "CONFIG_OUT_OF_RANGE: block_dim: wanted 1 to 24 on a2a3, found 25");
+    worker.config.block_dim = 0;
+    EXPECT_EQ(run_chain(worker), "CONFIG_OUT_OF_RANGE: block_dim: wanted 1 to 24 on a2a3, found 0");
+    worker.config.block_dim = 3;
+    worker.config.aicpu_thread_num = 5;
+    EXPECT_EQ(run_chain(worker), "CONFIG_OUT_OF_RANGE: aicpu_thread_num: wanted 1 to 4 on a2a3, found 5");
+    worker.config.aicpu_thread_num = 4;
+    worker.config.sim_threads = 0;
+    EXPECT_EQ(run_chain(worker), "CONFIG_OUT_OF_RANGE: sim_threads: wanted 1 to 64 on a2a3, found 0");
+    worker.config.sim_threads = 1;
+    EXPECT_EQ(run_chain(worker), "ok");
+}
+
+struct Misbehaviour {
+    int32_t what;
+    const char* begins;
+};
+
+class MisbehavingOrchestration : public testing::TestWithParam<Misbehaviour> {};
+
+// Every fault of an orchestration is an error that says what it was, and the worker goes on.
+TEST_P(MisbehavingOrchestration, IsReported) {
+    TestWorker worker;
+    const TestCallable callable("misbehave");
+    int32_t output[4] = {11, 12, 13, 14};
+    const ch_tensor out = tensor(output, CH_INT32, {4}, CH_OUT);
+    const uint64_t what = static_cast<uint64_t>(static_cast<int64_t>(GetParam().what));
+    const ch_task_args args{&out, &what, 1, 1};
+    const std::string text = worker.try_run(callable, args);
+    EXPECT_EQ(text.find(GetParam().begins), 0u) << text;
+    if (GetParam().what != 0) {
+        EXPECT_EQ(output[0], 11) << "a run that failed wrote to its output";
+    }
+    EXPECT_EQ(run_chain(worker), "ok");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Faults, MisbehavingOrchestration,
+    testing::Values(
+        Misbehaviour{0, "ok"},
+        Misbehaviour{1, "ORCHESTRATION_FAILED: build_graph of orchestration_misbehave: returned -7"},
+        Misbehaviour{2, "ORCHESTRATION_THREW: build_graph of orchestration_misbehave: the orchestration's own words"},
+        Misbehaviour{3, "FUNC_ID_OUT_OF_RANGE: add_task: task 0: wanted func_id 0 to 1023, found 1024"},
+        Misbehaviour{4, "FUNC_ID_OUT_OF_RANGE: add_task: task 0: wanted func_id 0 to 1023, found -1"},
+        Misbehaviour{5, "KERNEL_MISSING: add_task: task 0: the callable has no kernel 9"},
+        Misbehaviour{6, "CORE_TYPE_INVALID: add_task: task 0: wanted core type 0 (AIC) or 1 (AIV), found 2"},
+        Misbehaviour{7, "CORE_TYPE_INVALID: add_task: task 0: kernel 1 was built for AIV, the task wants AIC"},
+        Misbehaviour{8, "TASK_ID_OUT_OF_RANGE: add_successor: edge 0 -> 1: the graph has tasks 0 to 0"},
+        Misbehaviour{9, "TOO_MANY_TASK_ARGS: add_task: task 0: wanted at most 160 arguments, found 161"},
+        Misbehaviour{10, "GRAPH_CYCLE: graph: tasks wait for each other: 1 -> 2 -> 1"},
+        Misbehaviour{11, "DEVICE_MEMORY_EXHAUSTED: device memory: wanted 1152921504606846976 bytes, "},
+        Misbehaviour{12, "DEVICE_POINTER_INVALID: copy_to_device: 4 bytes at "},
+        Misbehaviour{13, "HOST_RANGE_INVALID: record_tensor_pair: 16 bytes at "},
+        Misbehaviour{14, "DEVICE_POINTER_INVALID: device_free: "},
+        Misbehaviour{15, "DEVICE_POINTER_INVALID: record_tensor_pair: "},
+        Misbehaviour{16, "ORCHESTRATION_THREW: build_graph of orchestration_misbehave: an exception that is no "},
+        Misbehaviour{18, "FUNC_ID_OUT_OF_RANGE: add_task: task 0: wanted func_id 0 to 1023, found 1024"},
+        Misbehaviour{99, "ORCHESTRATION_THREW: build_graph of orchestration_misbehave: TaskArgs::tensor(3): the run"}),
+    [](const auto& parameter) { return std::to_string(parameter.param.what); });
+
+TEST(Worker, ReportsAThrowingKernel) {
+    TestWorker worker;
+    const TestCallable callable("graph_from_table");
+    Table table;
+    table.add_chain(3);
+    table.tasks.insert(table.tasks.end(), {3, CH_AIC});
+    EXPECT_EQ(worker.try_run(callable, table.args()), "KERNEL_THREW: device: the kernel's own words");
+    EXPECT_EQ(worker.error.task, 3);
+    EXPECT_EQ(worker.error.func_id, 3);
+    EXPECT_GE(worker.error.core, 0);
+    EXPECT_LT(worker.error.core, 3) << "an AIC";
+    EXPECT_EQ(run_chain(worker), "ok");
+}
+
+// A kernel that never returns ends the run at its deadline and poisons this worker only.
+class HangingKernel : public testing::TestWithParam<uint32_t> {};
+
+TEST_P(HangingKernel, PoisonsItsWorkerOnly) {
+    auto* worker = new TestWorker;  // what hangs refers to it
+    worker->config.sim_threads = GetParam();
+    TestWorker other;
+    auto* callable = new TestCallable("graph_from_table");
+    auto* table = new Table;
+    auto* word = new uint32_t{0};
+    table->tasks = {2, CH_AIV};
+    table->edges = {};
+    const ch_task_args& args = table->args();
+    table->log[0] = reinterpret_cast<uint64_t>(word);
+    ChipWorker::Wait wait;
+    wait.timeout_ns = 50'000'000;
+    const std::string text = worker->try_run(*callable, args, wait);
+    EXPECT_EQ(worker->end, ChipWorker::RunEnd::abandoned);
+    EXPECT_EQ(text.find("DEADLINE_EXCEEDED: device: the run did not end within 0.05 s: kernel 2 of task 0 on core "), 0u)
+        << text;
+    EXPECT_EQ(worker->error.task, 0);
+    EXPECT_GE(worker->error.core, 3) << "an AIV";
+    EXPECT_TRUE(worker->poisoned());
+    EXPECT_EQ(run_chain(*worker).find("POISONED: worker: the worker is poisoned: the run did not end within"), 0u);
+    ch_error error = no_error();
+    EXPECT_EQ(worker->reset(&error), CH_POISONED);
+    EXPECT_EQ(run_chain(other), "ok");
+    EXPECT_EQ(run_chain(*std::make_unique<TestWorker>()), "ok");
+    worker->finalize();
+    __atomic_store_n(word, 1, __ATOMIC_RELEASE);
+    // The thread ends its call by itself now; it must not write to the arrays that were taken away from it.
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_EQ(table->log[0], reinterpret_cast<uint64_t>(word));
+}
+
+INSTANTIATE_TEST_SUITE_P(SimThreads, HangingKernel, testing::Values(1, 2));
+
+TEST(Worker, ReportsAHangingOrchestration) {
+    auto* worker = new TestWorker;
+    auto* callable = new TestCallable("misbehave");
+    auto* output = new int32_t[1]{0};
+    auto* out = new ch_tensor(tensor(output, CH_INT32, {1}, CH_OUT));
+    auto* what = new uint64_t{17};
+    const auto* args = new ch_task_args{out, what, 1, 1};
+    ChipWorker::Wait wait;
+    int polls = 0;
+    wait.go_on = [&] { return ++polls < 2; };
+    const std::string text = worker->try_run(*callable, *args, wait);
+    EXPECT_EQ(text, "INTERRUPTED: the orchestration: the run was interrupted: the orchestration did not return; this "
+                    "worker cannot be used again");
+    EXPECT_EQ(worker->end, ChipWorker::RunEnd::abandoned);
+    __atomic_store_n(output, 1, __ATOMIC_RELEASE);
+    worker->finalize();
+}
+
+// A run that takes too long but can be stopped leaves the worker usable.
+TEST(Worker, IsUsableAfterADeadline) {
+    TestWorker worker;
+    static const TestCallable callable("graph_from_table");
+    Table table;
+    table.add_chain(CHIPHOST_SANITIZED ? 300'000 : 3'000'000);
+    ChipWorker::Wait wait;
+    wait.timeout_ns = 1'000'000;
+    const std::string text = worker.try_run(callable, table.args(), wait);
+    EXPECT_EQ(text.find("DEADLINE_EXCEEDED: "), 0u) << text;
+    EXPECT_EQ(worker.end, ChipWorker::RunEnd::returned);
+    EXPECT_FALSE(worker.poisoned());
+    EXPECT_EQ(run_chain(worker), "ok");
+}
+
+TEST(Worker, KeepsWithinItsDeviceMemory) {
+    ChipWorker::Options options = options_for();
+    options.device_memory_bytes = 1 << 20;
+    TestWorker worker(options);
+    static const TestCallable callable("graph_from_table");
+    Table table;
+    table.add_chain(200'000);
+    EXPECT_EQ(worker.try_run(callable, table.args()).find("DEVICE_MEMORY_EXHAUSTED: device memory: wanted "), 0u);
+    for (int i = 0; i < 50; ++i) ASSERT_EQ(run_chain(worker, 100), "ok") << "memory of a run was not given back";
+}
+
+TEST(Worker, RefusesCallablesThatCannotBeLoaded) {
+    TestWorker worker;
+    TestCallable callable("graph_from_table");
+    Table table;
+    table.add_chain(1);
+    ch_callable broken = callable.raw;
+    broken.key = "no entry";
+    broken.entry = "no_such_function";
+    const auto attempt = [&] {
+        ch_error error = no_error();
+        ChipWorker::RunEnd end;
+        ch_run_result result{};
+        return worker.run(broken, table.args(), worker.config, {}, &result, nullptr, &end, &error) == CH_OK
+                   ? std::string("ok")
+                   : text_of(error);
+    };
+    EXPECT_EQ(attempt(), "ENTRY_MISSING: orchestration_graph_from_table: wanted the function no_such_function");
+    broken = callable.raw;
+    broken.key = "no elf";
+    broken.orchestration.key = "no elf";
+    broken.orchestration.data = "This is no shared library.";
+    broken.orchestration.bytes = 26;
+    EXPECT_EQ(attempt().find("NOT_ELF: orchestration_graph_from_table: "), 0u) << attempt();
+    broken = callable.raw;
+    broken.key = "no orchestration";
+    const Binary counter("counter");
+    broken.orchestration = counter.raw();
+    EXPECT_EQ(attempt().find("ENTRY_MISSING: counter: wanted the symbol chiphost_orchestration_abi"), 0u) << attempt();
+    broken = callable.raw;
+    broken.key = "kernel without entry";
+    ch_kernel kernel{0, CH_AIV, counter.raw()};
+    broken.kernels = &kernel;
+    broken.kernel_count = 1;
+    EXPECT_EQ(attempt(), "ENTRY_MISSING: counter: wanted the function kernel_entry in the kernel of func_id 0");
+    broken = callable.raw;
+    broken.format = 99;
+    EXPECT_EQ(attempt(), "ABI_MISMATCH: callable: wanted format 1, found 99");
+    EXPECT_EQ(run_chain(worker), "ok");
+}
+
+// Host runtimes that are not what they should be. None may cost a namespace or take the process down.
+struct Variant {
+    const char* name;
+    const char* answer;  // begins with
+};
+
+class FakeRuntime : public testing::TestWithParam<Variant> {};
+
+TEST_P(FakeRuntime, IsJudgedRightly) {
+    const std::string host = library_path(std::string("fake_") + GetParam().name);
+    std::string wanted = GetParam().answer;
+    if (const size_t at = wanted.find('@'); at != std::string::npos) wanted.replace(at, 1, host);
+    for (int attempt = 0; attempt < 15; ++attempt) {
+        TestWorker worker(nullptr);
+        const std::string found = worker.try_initialize(fake(GetParam().name));
+        ASSERT_EQ(found.find(wanted), 0u) << found;
+        if (found == "ok") {
+            static const TestCallable callable("graph_from_table");
+            Table table;
+            table.add_chain(1);
+            EXPECT_EQ(worker.try_run(callable, table.args()), "ok");
+            EXPECT_EQ(worker.result.task_count, 42u);
+        }
+    }
+    TestWorker good;
+    EXPECT_EQ(run_chain(good), "ok");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Variants, FakeRuntime,
+    testing::Values(
+        Variant{"good", "ok"}, Variant{"newer_minor", "ok"}, Variant{"leaks_thread", "ok"},
+        Variant{"wrong_magic", "ABI_MISMATCH: @: wanted a table that begins with magic 0x54534843"},
+        Variant{"wrong_kind", "ABI_MISMATCH: @: wanted a host runtime, found an AICPU program"},
+        Variant{"wrong_tag", "ABI_MISMATCH: @: wanted tag " CH_HOST_TAG "/a2a3sim, found sparc-solaris/a2a3sim"},
+        Variant{"wrong_major", "ABI_MISMATCH: @: wanted a host runtime of ABI version 1.x, found 2.0"},
+        Variant{"short_table", "ABI_MISMATCH: @: wanted a host runtime of ABI version 1.0 or a later minor"},
+        Variant{"no_entry", "ENTRY_MISSING: @: wanted the function chiphost_host_runtime"},
+        Variant{"throws_in_set_device", "INTERNAL: @: the runtime let an exception out of set_device"},
+        Variant{"fails_in_set_device", "PLATFORM_FAILED: "}),
+    [](const auto& parameter) { return std::string(parameter.param.name); });
+
+TEST(FakeRuntimes, MayThrowInOtherVerbs) {
+    static const TestCallable callable("graph_from_table");
+    Table table;
+    table.add_chain(1);
+    TestWorker throws_in_run(fake("throws_in_run"));
+    EXPECT_EQ(throws_in_run.try_run(callable, table.args()).find("INTERNAL: "), 0u);
+    TestWorker throws_in_finalize(fake("throws_in_finalize"));
+    ch_error error = no_error();
+    EXPECT_EQ(throws_in_finalize.reset(&error), CH_INTERNAL);
+    EXPECT_EQ(throws_in_finalize.try_initialize(options_for()), "ok");
+    EXPECT_EQ(run_chain(throws_in_finalize), "ok");
+}
+
+TEST(RuntimeLibraries, AreForOnePlatform) {
+    ChipWorker::Options options = options_for("a5sim");
+    options.platform = "a2a3sim";
+    TestWorker worker(nullptr);
+    EXPECT_NE(worker.try_initialize(options).find("wanted tag " CH_HOST_TAG "/a2a3sim, found " CH_HOST_TAG "/a5sim"),
+              std::string::npos);
+}
+
+TEST(RuntimeLibraries, AreCheckedBeforeTheyAreLoaded) {
+    const std::string folder = testing::TempDir() + "chiphost_" + std::to_string(getpid());
+    std::filesystem::create_directory(folder);
+    const std::vector<char> good = tests::bytes_of(options_for().files.host);
+    const auto write = [&](const char* name, std::vector<char> bytes) {
+        std::ofstream(folder + "/" + name, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+        return folder + "/" + name;
+    };
+    TestWorker worker(nullptr);
+    for (std::string RuntimeFiles::* program : {&RuntimeFiles::host, &RuntimeFiles::aicpu, &RuntimeFiles::aicore}) {
+        ChipWorker::Options options = options_for();
+        options.files.*program = folder + "/missing.so";
+        EXPECT_EQ(worker.try_initialize(options).find("FILE_UNREADABLE: " + folder), 0u);
+        options.files.*program = write("text.so", std::vector<char>(5000, 'x'));
+        EXPECT_EQ(worker.try_initialize(options).find("NOT_ELF: " + folder), 0u);
+        options.files.*program = write("short.so", std::vector<char>(good.begin(), good.begin() + 3000));
+        EXPECT_EQ(worker.try_initialize(options).find("FILE_TRUNCATED: " + folder), 0u);
+    }
+    // The wrong program in the wrong place.
+    ChipWorker::Options options = options_for();
+    options.files.aicpu = options.files.aicore;
+    EXPECT_EQ(worker.try_initialize(options).find("ENTRY_MISSING: " + options.files.aicore), 0u);
+    EXPECT_EQ(worker.try_initialize(options_for()), "ok");
+    EXPECT_EQ(run_chain(worker), "ok");
+    std::filesystem::remove_all(folder);
+}
+
+// A file that was rebuilt in place is another library: the next worker gets it, the old one goes on.
+TEST(RuntimeLibraries, FollowARebuiltFile) {
+    const std::string folder = testing::TempDir() + "chiphost_rebuilt_" + std::to_string(getpid());
+    std::filesystem::create_directory(folder);
+    ChipWorker::Options options = options_for();
+    const std::string real = options.files.host;
+    options.files.host = folder + "/host.so";
+    const auto replace = [&](const std::string& with) {
+        std::filesystem::copy_file(with, folder + "/new.so", std::filesystem::copy_options::overwrite_existing);
+        std::filesystem::rename(folder + "/new.so", options.files.host);
+    };
+    replace(library_path("fake_good"));
+    TestWorker old(options);
+    replace(real);
+    TestWorker fresh(options);
+    EXPECT_NE(old.library(), fresh.library());
+    EXPECT_EQ(run_chain(fresh), "ok");
+    static const TestCallable callable("graph_from_table");
+    Table table;
+    table.add_chain(1);
+    EXPECT_EQ(old.try_run(callable, table.args()), "ok");
+    EXPECT_EQ(old.result.task_count, 42u) << "the old worker must keep the old file";
+    std::filesystem::remove_all(folder);
+}
+
+// facts/isolation.md has no row for it, but a child made by fork() has none of its parent's threads.
+TEST(Worker, BelongsToItsProcess) {
+    TestWorker worker;
+    ASSERT_EQ(run_chain(worker), "ok");
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(60);
+        const bool refused = run_chain(worker).find("WRONG_PROCESS: worker: the worker was initialized in process ") == 0;
+        TestWorker own;
+        _exit(refused && run_chain(own) == "ok" ? 17 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 17) << status;
+    EXPECT_EQ(run_chain(worker), "ok");
+}
+
+#if !CHIPHOST_SANITIZED
+TEST(Isolation, FallsBackToACopyIfAllowed) {
+    const std::string folder = testing::TempDir() + "chiphost_fall_back_" + std::to_string(getpid());
+    std::filesystem::create_directory(folder);
+    std::vector<std::unique_ptr<TestWorker>> workers;
+    ChipWorker::Options options = options_for();
+    const std::string real = options.files.host;
+    std::string answer = "ok";
+    for (int i = 0; answer == "ok" && i < 20; ++i) {
+        options.files.host = folder + "/host" + std::to_string(i) + ".so";
+        std::filesystem::copy_file(real, options.files.host);
+        workers.push_back(std::make_unique<TestWorker>(nullptr));
+        answer = workers.back()->try_initialize(options);
+    }
+    EXPECT_EQ(answer.find("NAMESPACES_SPENT: dlmopen: "), 0u) << answer;
+    options.isolation.copy_if_spent = true;
+    TestWorker copy(options);
+    EXPECT_TRUE(copy.library()->fell_back());
+    EXPECT_EQ(copy.library()->domain().strategy(), isolate::Strategy::copy);
+    EXPECT_EQ(run_chain(copy), "ok");
+    workers.pop_back();
+    for (auto& worker : workers) EXPECT_EQ(run_chain(*worker), "ok");
+    std::filesystem::remove_all(folder);
+}
+#endif
+
+}  // namespace chiphost::worker
