@@ -152,7 +152,7 @@ int32_t ChipWorker::run(const ch_callable& callable, const ch_task_args& args, c
     if (*out_end == RunEnd::abandoned) {
         describe_hang(record, record.interrupted, wait.timeout_ns, out_error);
         poison_ = out_error->message;
-        static_cast<void>(record_.release());  // the run may still write to it
+        leave_behind();
         return out_error->code;
     }
     if (code == CH_ANCHOR_CALL_THREW) return checked(code, "run", out_error);
@@ -211,6 +211,18 @@ ChipWorker::RunEnd ChipWorker::await(const Wait& wait, Record& record, int32_t* 
             return RunEnd::returned;
         }
     }
+}
+
+// Gives up what the run may still use. It stays reachable, so that leak checkers know it is meant.
+void ChipWorker::leave_behind() {
+    struct Left {
+        Record* record;
+        void* context;
+    };
+    static std::mutex left_mutex;
+    static auto* left = new std::vector<Left>;  // never destroyed: threads may still be at it when the process ends
+    const std::lock_guard lock(left_mutex);
+    left->push_back({record_.release(), context_});
 }
 
 void ChipWorker::describe_hang(const Record& record, bool interrupted, uint64_t timeout_ns, ch_error* out_error) const {

@@ -74,6 +74,7 @@ private:
     int32_t close(ch_error* out_error);
     int32_t checked(int32_t code, const char* verb, ch_error* out_error) const;
     RunEnd await(const Wait& wait, Record& record, int32_t* out_code);
+    void leave_behind();
     void describe_hang(const Record& record, bool interrupted, uint64_t timeout_ns, ch_error* out_error) const;
 
     mutable std::mutex mutex_;  // guards all below

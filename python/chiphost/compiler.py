@@ -370,7 +370,6 @@ class _Batch:
             *toolchain.flags(self._compiler, job.platform, core_type=job.core_type),
             *(f"-D{define}" for define in job.defines),
             *(f"-I{folder}" for folder in job.include_dirs),
-            f"-frandom-seed={job.name}",  # names that g++ would make up are the same in every compile
             *("-x", "c++", str(job.source), "-x", "none"),
             *job.flags,
         ]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from junitparser import TestCase
 
-    from .scene_run import CaseResult, SceneResult
+    from .scene_run import SceneResult
 
 # XML 1.0 has no place for these, not even escaped; compilers colour their output with them.
 _NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -88,7 +88,6 @@ def to_junit(results: Sequence[SceneResult]) -> str:
         if not result.passed and all(case.passed for case in result.cases):  # the fault is in no case
             suite.add_testcase(_junit_case(result, "(scene)", result.seconds, result.error))
         document.add_testsuite(suite)
-    document.update_statistics()
     xml: bytes = document.tostring()  # type: ignore[no-untyped-call]
     return f'<?xml version="1.0" encoding="utf-8"?>\n{xml.decode()}\n'
 
@@ -99,10 +98,16 @@ def summary(results: Sequence[SceneResult]) -> str:
     return f"Total: {len(results)}  Passed: {passed}  Failed: {len(results) - passed}"
 
 
-def replay_command(result: SceneResult, case: CaseResult, options: Sequence[str] = ()) -> str:
-    """The command that runs a case again in the same way."""
-    words = ["chiphost", "run", result.name, "-p", result.platform, "--case", case.case, "--seed", str(result.seed)]
-    return shlex.join([*words, *options])
+def replay_command(result: SceneResult, options: Sequence[str] = ()) -> str:
+    """The command that runs what failed again in the same way; empty if there is nothing to run."""
+    from .scene_run import NOT_STARTED
+
+    failed = [case.case for case in result.cases if case.error and not case.error.startswith(NOT_STARTED)]
+    if not failed:
+        return ""
+    cases = ["--all-cases"] if len(failed) == len(result.cases) else [w for case in failed for w in ("--case", case)]
+    words = ["chiphost", "run", result.name, "-p", result.platform, *cases, "--seed", str(result.seed), *options]
+    return shlex.join(words)
 
 
 def _junit_case(result: SceneResult, name: str, seconds: float, error: str | None) -> TestCase:

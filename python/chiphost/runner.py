@@ -17,7 +17,7 @@ from typing import Final
 from .catalog import Entry
 from .deadline import Deadline, DeadlineOver
 from .scene_programs import Programs, compile_scenes
-from .scene_run import CaseResult, SceneResult, SceneRun, Settings, Workers, run_case
+from .scene_run import NOT_STARTED, CaseResult, SceneResult, SceneRun, Settings, Workers, run_case
 
 __all__ = ["CaseResult", "Runner", "SceneResult", "Settings", "Watcher", "run_case", "usable_cpus"]
 
@@ -79,7 +79,7 @@ class Runner:
             self.interrupted, why = True, "interrupted"
         for run in runs:
             if run.name not in self._results:
-                self._end(run, f"{'stopped' if run.name in self._running else 'not started'}: {why}")
+                self._end(run, f"{'stopped' if run.name in self._running else NOT_STARTED}: {why}")
         return [self._results[run.name] for run in runs]
 
     def _run_in_turn(self, runs: Sequence[SceneRun], programs: Programs) -> None:

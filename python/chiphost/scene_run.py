@@ -20,6 +20,8 @@ from .scene import Scene, copy_args
 from .scene_programs import Programs
 from .worker import ChipWorker
 
+NOT_STARTED: Final = "not started"  # how the error of a case begins that the deadline or Ctrl-C kept from running
+
 
 @dataclass(frozen=True)
 class CaseResult:
@@ -139,7 +141,7 @@ class SceneRun:
     def _run_cases(self, program: ChipCallable, workers: Workers) -> None:
         for case in self._cases:
             if self._settings.deadline.over:
-                self._error = f"not started: {self._settings.deadline}"
+                self._error = f"{NOT_STARTED}: {self._settings.deadline}"
                 return
             self._in_case = True
             self._done.append(self._run_case(case, program, workers))
@@ -252,8 +254,14 @@ class _Clock:
 
 
 def describe(error: BaseException) -> str:
-    """An error as text: chiphost's own speak for themselves. With CHIPHOST_DEBUG=1 the traceback is added."""
-    text = str(error) if isinstance(error, ChiphostError) else f"{type(error).__name__}: {error}"
+    """An error as text, with the task, core and kernel to blame. With CHIPHOST_DEBUG=1 the traceback is added."""
+    if isinstance(error, ChiphostError):
+        blamed = {"task": error.task, "core": error.core, "func_id": error.func_id}
+        text = "\n  ".join(
+            [str(error), ", ".join(f"{what} {n}" for what, n in blamed.items() if n is not None)]
+        ).rstrip()
+    else:
+        text = f"{type(error).__name__}: {error}"
     if os.environ.get("CHIPHOST_DEBUG", "0") not in ("", "0"):
         text += "\n" + "".join(traceback.format_exception(error)).rstrip()
     return text

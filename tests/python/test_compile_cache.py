@@ -26,6 +26,7 @@ from chiphost.compile_cache import CompileCache, Program
 from chiphost.errors import CacheError
 
 DAY_S = 24 * 3600
+FAR_FUTURE_NS = 1 << 62  # a compile that starts then finds all files as they were
 
 
 @pytest.fixture(autouse=True)
@@ -410,6 +411,28 @@ def test_a_damaged_entry_is_a_miss_and_is_repaired(
     assert build(source) == first
     assert compiles() == count
     assert path.read_bytes() == good
+
+
+def test_any_changed_byte_of_a_manifest_is_noticed(tmp_path: Path, cache: CompileCache) -> None:
+    source = write_source(tmp_path / "k.cpp", includes='#include "h.h"')
+    (tmp_path / "h.h").touch()
+    request = cache.request(source, [], [tmp_path])
+    assert cache.store(request, Program.of(b"program"), [str(source), str(tmp_path / "h.h")], FAR_FUTURE_NS)
+    assert cache.look_up(request) == Program.of(b"program")
+    (path,) = files_of(cache.root, "manifests")
+    good = path.read_bytes()
+    for at in range(len(good)):
+        path.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+        assert cache.look_up(request) is None
+
+
+def test_a_source_that_changed_since_the_request_is_not_stored(tmp_path: Path, cache: CompileCache) -> None:
+    source = write_source(tmp_path / "k.cpp", 1)
+    request = cache.request(source, [], [])
+    write_source(source, 2)
+    assert not cache.store(request, Program.of(b"program"), [str(source)], FAR_FUTURE_NS)
+    assert not cache.store(request, Program.of(b"program"), [str(tmp_path / "gone.h")], FAR_FUTURE_NS)
+    assert cache.look_up(request) is None
 
 
 def test_a_killed_writer_leaves_nothing_that_is_used(tmp_path: Path, cache: CompileCache) -> None:

@@ -504,7 +504,7 @@ def liveness(tmp_path: Path) -> Any:
 
 def use_hanging_compiler(liveness: Liveness, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A compiler with a child, as g++ is one. The limit is for the case that nobody kills it.
-    body = f'exec 9> "{liveness.path}"\necho started >&9\nsleep 100 &\nwait\necho survived >&9'
+    body = f'exec 9> "{liveness.path}"\necho started >&9\n(sleep 60; echo survived >&9) &\nwait'
     use_script(folder / "cxx", body, monkeypatch)
 
 

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""chiphost's figures, measured on this machine and compared with its goals.
+
+Everything is measured from Python on the simulated a2a3 chip. A time or a rate is the median; its note says more.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from . import flow_graph
+from .compiler import Kernel, compile
+from .errors import make_error
+from .resources import Resources
+from .runner import usable_cpus
+from .signature import In, Out
+from .worker import ChipWorker
+
+RUNTIME: Final = "host_build_graph"
+PLATFORM: Final = "a2a3sim"
+TASKS: Final = 8192
+SHAPES: Final = {"independent": 0, "chain": 1}  # with the numbers that empty_tasks.cpp knows them by
+
+_RATE_MIN: Final = 5e6
+_GROWTH_BYTES_MAX: Final = 1_000_000
+_IDLE_FRACTION_MAX: Final = 0.001  # as good as none: a sleeping Python process needs some of it itself
+_CHILD_TIMEOUT_S: Final = 60.0
+_FIRST_LOAD: Final = """
+import sys, time
+from chiphost import ChipWorker
+started = time.perf_counter()
+worker = ChipWorker(sys.argv[1], sys.argv[2])
+print(time.perf_counter() - started)
+"""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure.
+
+    Attributes:
+        name: what was measured.
+        value: the figure; None if it could not be measured here.
+        unit: of the value.
+        goal: what it should be, in words; empty if there is no goal.
+        met: whether it is; None without a goal or a value.
+        note: what else a reader should see.
+        detail: further numbers.
+    """
+
+    name: str
+    value: float | None
+    unit: str
+    goal: str = ""
+    met: bool | None = None
+    note: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How often things are measured."""
+
+    first_loads: int
+    resets: int
+    warm_runs: int
+    graphs: int
+    steps: int
+    idle_s: float
+
+
+FULL: Final = Effort(first_loads=11, resets=300, warm_runs=2000, graphs=50, steps=1000, idle_s=1.0)
+QUICK: Final = Effort(first_loads=3, resets=30, warm_runs=200, graphs=10, steps=100, idle_s=0.2)
+
+
+def sources_dir() -> Path:
+    """The folder of the benchmarks' sources: the installed one, else the checkout's.
+
+    Raises CompileError (COMPILE_FAILED) if neither exists.
+    """
+    package = Path(__file__).resolve().parent
+    places = (package / "bench_sources", package.parents[1] / "tests" / "bench")
+    for place in places:
+        if (place / "empty_kernel.cpp").is_file():
+            return place
+    message = "the benchmarks' sources are missing; looked in " + " and ".join(map(str, places))
+    raise make_error("COMPILE_FAILED", message, hint="install chiphost again")
+
+
+def measure(effort: Effort) -> Iterator[Figure]:
+    """Measure one figure after the other. Raises ChiphostError if chiphost does not work here."""
+    yield _first_load(effort)
+    with _Device() as device:
+        yield _time("run it again after reset", _times(device.run_after_reset, effort.resets), 1e6, "µs", 200)
+        yield _time("a graph of 4 tasks, warm", _times(device.run_small, effort.warm_runs), 1e6, "µs", 50)
+        rates = {shape: _Rates.of(_times(device.runs_large(shape), effort.graphs)) for shape in SHAPES}
+        for shape, each in rates.items():
+            name = f"{TASKS:,} empty tasks, 72 cores, {shape}"
+            yield _rate(name, each, f"at least {_RATE_MIN / 1e6:g}", each.median >= _RATE_MIN)
+        yield from _compare(rates, effort)
+        yield _idle(effort)
+        yield from _growth("runs", device.run_small, effort)
+        yield from _growth("load-run-reset steps", device.run_after_reset, effort)
+
+
+class _Device:
+    """A worker with the benchmarks' graphs."""
+
+    def __init__(self) -> None:
+        sources = sources_dir()
+        kernels = [Kernel(0, sources / "empty_kernel.cpp", "aic"), Kernel(1, sources / "empty_kernel.cpp", "aiv")]
+        signature = [In("input"), Out("output")]
+        small, large = sources / "four_tasks.cpp", sources / "empty_tasks.cpp"
+        self._small = compile(small, kernels, runtime=RUNTIME, platform=PLATFORM, signature=signature)
+        self._large = compile(large, kernels, runtime=RUNTIME, platform=PLATFORM)
+        self._arrays = [np.zeros(64, np.float32), np.zeros(64, np.float32)]
+        self._worker = ChipWorker(RUNTIME, PLATFORM)
+
+    def __enter__(self) -> _Device:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._worker.finalize()
+
+    def run_small(self) -> None:
+        self._worker.run(self._small, self._arrays)
+
+    def run_after_reset(self) -> None:
+        self._worker.reset()
+        self._worker.init(RUNTIME, PLATFORM)
+        self.run_small()
+
+    def runs_large(self, shape: str) -> Callable[[], None]:
+        def run() -> None:
+            self._worker.run(self._large, [TASKS, SHAPES[shape]])
+
+        return run
+
+
+@dataclass(frozen=True)
+class _Rates:
+    """Tasks per second."""
+
+    best: float
+    median: float
+
+    @classmethod
+    def of(cls, times: Sequence[float]) -> _Rates:
+        return cls(TASKS / min(times), TASKS / sorted(times)[len(times) // 2])
+
+
+def _times(function: Callable[[], None], count: int) -> list[float]:
+    function()  # warms up
+    times = []
+    for _ in range(count):
+        started = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - started)
+    return times
+
+
+def _time(name: str, times: Sequence[float], scale: float, unit: str, goal: float) -> Figure:
+    ordered = sorted(each * scale for each in times)
+    median, p99 = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
+    detail = {"best": ordered[0], "p99": p99, "count": len(ordered)}
+    return Figure(name, median, unit, f"under {goal:g}", median < goal, f"best {ordered[0]:.3g}, p99 {p99:.3g}", detail)
+
+
+def _rate(name: str, rates: _Rates, goal: str = "", met: bool | None = None, note: str = "") -> Figure:
+    note = f"best {rates.best / 1e6:.2f}{note}"
+    return Figure(name, rates.median / 1e6, "million/s", goal, met, note, asdict(rates))
+
+
+def _first_load(effort: Effort) -> Figure:
+    package = str(Path(__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
+    times = []
+    for _ in range(effort.first_loads):
+        child = subprocess.run(
+            [sys.executable, "-c", _FIRST_LOAD, RUNTIME, PLATFORM],
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            timeout=_CHILD_TIMEOUT_S,
+        )
+        if child.returncode:
+            raise make_error(
+                "LOAD_REFUSED", f"a fresh process said: {child.stderr.strip()}", f"{RUNTIME} on {PLATFORM}"
+            )
+        times.append(float(child.stdout))
+    return _time("load a runtime for the first time", times, 1e3, "ms", 5)
+
+
+def _compare(rates: dict[str, _Rates], effort: Effort) -> Iterator[Figure]:
+    """oneTBB's flow graph on the same graphs, with the number of threads that suits it best."""
+    try:
+        runs = flow_graph.measure(sources_dir() / "flow_graph.cpp", TASKS, effort.graphs, sorted({1, usable_cpus()}))
+    except flow_graph.FlowGraphMissing as error:
+        yield Figure("oneTBB's flow graph", None, "million/s", note=f"not measured: {error}")
+        return
+    for shape, ours in rates.items():
+        best = max(runs, key=lambda run: float(run[shape]["built"]["median"]))
+        theirs, kept = _Rates(**best[shape]["built"]), _Rates(**best[shape]["kept"])
+        note = f", {kept.median / 1e6:.2f} without building the graph"
+        yield _rate(f"oneTBB {best['version']}, {best['threads']} thread(s), {shape}", theirs, note=note)
+        ratio = ours.median / theirs.median
+        goal, met = ("more than 1", ratio > 1) if shape == "independent" else ("", None)
+        detail = {"best": ours.best / theirs.best, "runs": [{"threads": run["threads"], **run[shape]} for run in runs]}
+        yield Figure(f"chiphost / oneTBB, {shape}", ratio, "", goal, met, f"best {detail['best']:.2f}", detail)
+
+
+def _idle(effort: Effort) -> Figure:
+    used, started = time.process_time(), time.perf_counter()
+    time.sleep(effort.idle_s)
+    fraction = (time.process_time() - used) / (time.perf_counter() - started)
+    return Figure("CPU while a worker is idle", fraction * 100, "%", "none", fraction < _IDLE_FRACTION_MAX)
+
+
+def _growth(what: str, function: Callable[[], None], effort: Effort) -> Iterator[Figure]:
+    for _ in range(effort.steps // 10 + 10):  # until everything has found its place
+        function()
+    before = Resources.now()
+    for _ in range(effort.steps):
+        function()
+    after = Resources.now()
+    name = f"{effort.steps:,} {what}: more"
+    if before is None or after is None:
+        yield Figure(f"{name} threads, files, maps, memory", None, "", note="this system does not say")
+        return
+    more = after.since(before)
+    detail = {"before": asdict(before), "after": asdict(after)}
+    for noun in ("threads", "files", "maps"):
+        grown = getattr(more, noun)
+        note = f"{getattr(before, noun)} before, {getattr(after, noun)} after"
+        yield Figure(f"{name} {noun}", grown, "", "none", grown <= 0, note, detail)
+    memory = more.memory_bytes
+    yield Figure(f"{name} memory", memory / 1e6, "MB", "under 1", memory < _GROWTH_BYTES_MAX, "", detail)

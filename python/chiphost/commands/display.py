@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person sees while scenes run: a progress bar in a terminal, plain lines everywhere else."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from ..runner import SceneResult, Watcher
+
+
+class Display(Watcher):
+    """Shows progress, and lines above it. A context manager; subclasses say what is printed for a scene."""
+
+    def __init__(self, scenes: int) -> None:
+        """`scenes` are to be run."""
+        self.console = make_console()
+        self._scenes = scenes
+        self._ended = 0
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+            disable=not sys.stdout.isatty(),
+        )
+        self._task = self._bar.add_task("starting", total=None)
+
+    def __enter__(self) -> Display:
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Remove the bar."""
+        self._bar.stop()
+
+    def compiled(self, done: int, total: int, name: str) -> None:
+        """Count files."""
+        self._bar.update(self._task, description=f"compiled {name}", completed=done, total=total)
+
+    def started(self, scene: str) -> None:
+        """Name the scene."""
+        self._bar.update(self._task, description=scene, completed=self._ended, total=self._scenes)
+
+    def ended(self, result: SceneResult) -> None:
+        """Count scenes."""
+        self._ended += 1
+        self._bar.update(self._task, completed=self._ended, total=self._scenes)
+
+    def print_verdict(self, passed: bool, columns: str, error: str | None = None) -> None:
+        """One line, and the error below it."""
+        line = Text("PASS" if passed else "FAIL", style="green" if passed else "bold red")
+        print_line(self.console, line.append(f"  {columns}", style="default"))
+        if error:
+            print_below(self.console, error)
+
+
+def make_console(width: int | None = None) -> Console:
+    """A console on standard output that prints text as it is; the width is the terminal's, or 80, if None."""
+    return Console(markup=False, emoji=False, highlight=False, width=width)
+
+
+def print_line(console: Console, line: str | Text) -> None:
+    """Print a line without wrapping it: it is to be searched and copied."""
+    console.print(line, soft_wrap=True)
+
+
+def print_below(console: Console, text: str) -> None:
+    """Print lines that belong to the one above."""
+    for line in text.splitlines():
+        print_line(console, Text(f"      {line}".rstrip()))
+
+
+def plural(count: int, noun: str) -> str:
+    """For example "1 task", "4 tasks"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`chiphost doctor`: what this machine can do."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from . import options
+
+if TYPE_CHECKING:
+    from ..machine import Machine
+    from ..report import ReportFile
+
+# What a row says: ("ok", "-" or "FAIL"; text). A title has no verdict.
+Row = tuple[str, str]
+
+
+@click.command()
+@options.json_file("Write what was found to this file as JSON.")
+def doctor(json_file: ReportFile | None) -> None:
+    """Show what this machine can do, and try it.
+
+    Looks at compilers, runtimes, linker namespaces and the compile cache, and loads every runtime once. The exit code
+    is 0 if the simulated platforms can run.
+    """
+    import dataclasses
+    import json
+
+    from rich.text import Text
+
+    from ..machine import look
+    from .display import make_console, print_line
+
+    console = make_console()
+    machine = look()
+    if json_file:
+        try:
+            json_file.write(json.dumps(dataclasses.asdict(machine), indent=2) + "\n")
+        except OSError as error:
+            raise options.CannotWrite(json_file, error) from error
+    styles = {"ok": "green", "-": "dim", "FAIL": "bold red"}
+    for verdict, text in _rows(machine):
+        first, *others = text.splitlines()
+        line = Text(f"  {verdict:<4}  ", style=styles[verdict]).append(first, "default") if verdict else Text(first)
+        print_line(console, line)
+        for other in others:
+            print_line(console, Text(f"        {other}"))
+    sys.exit(0 if machine.ok else 1)
+
+
+def _rows(machine: Machine) -> Iterator[Row]:
+    from .display import plural
+
+    yield "", f"chiphost {machine.version}, Python {machine.python}, {machine.libc}, {machine.system}"
+    yield "ok", f"{plural(machine.cpus_usable, 'CPU')} usable"
+
+    yield "", "Compilers"
+    for compiler in machine.compilers:
+        if compiler.problem:
+            yield "-", f"{compiler.wanted} ({compiler.origin}): {compiler.problem}"
+        else:
+            used = ", used" if compiler.used else ""
+            yield "ok", f"{compiler.wanted} {compiler.version} for {compiler.target} ({compiler.path}){used}"
+
+    yield "", "Runtimes"
+    for platform, description in machine.platforms.items():
+        loads = [load for load in machine.runtimes if load.platform == platform]
+        if not loads:
+            yield "FAIL", f"{platform} ({description}): none is installed"
+        for load in loads:
+            how = f"loaded in {load.load_ms:.1f} ms ({load.isolation})" if load.ok else load.problem
+            yield "ok" if load.ok else "FAIL", f"{platform} ({description})  {load.runtime}: {how}"
+
+    yield "", "Linker namespaces"
+    numbers = machine.namespaces
+    tunables = f"glibc.rtld.nns={numbers['tunable_namespaces']}"
+    tunables += f", glibc.rtld.optional_static_tls={numbers['tunable_static_tls']}"
+    yield "ok", f"{numbers['limit']} in a process, {numbers['opened']} opened by this one ({tunables})"
+
+    yield "", "Compile cache"
+    cache = machine.cache
+    size = f"{cache.size_bytes / 1e6:.1f} MB of at most {cache.size_bytes_max / 1e6:.0f} MB"
+    what = f"{cache.root}: {plural(cache.programs, 'program')}, {size}"
+    yield ("ok", what) if cache.ok else ("FAIL", cache.problem)
+
+    yield "", "oneTBB, for chiphost bench"
+    yield ("ok", machine.onetbb) if machine.onetbb else ("-", machine.onetbb_problem)
+
+    can = "can" if machine.ok else "cannot"
+    why = "" if machine.ok else f": {'; '.join(machine.problems)}"
+    yield "", f"This machine {can} run the simulated platforms{why}."

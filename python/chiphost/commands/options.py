@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from ..report import ReportFile
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Command], Command]
+
+SEED_MAX: Final = 2**64 - 1
+
+
+class CannotWrite(click.ClickException):
+    """A report could not be written, although that looked possible at the beginning."""
+
+    exit_code = 2
+
+    def __init__(self, file: ReportFile, error: OSError) -> None:
+        """Name the file and the reason."""
+        super().__init__(f"cannot write {file.path}: {error}")
+
+
+def report_file(*names: str, text: str) -> Decorator[Any]:
+    """A file to write a report to. One that cannot be written is wrong usage, found before anything runs."""
+
+    def check(ctx: click.Context, param: click.Parameter, value: Path | None) -> ReportFile | None:
+        if value is None:
+            return None
+        from ..report import ReportFile
+
+        file = ReportFile(value)
+        try:
+            file.check()
+        except OSError as error:
+            raise click.BadParameter(f"cannot write {value}: {error}", ctx, param) from error
+        return file
+
+    return click.option(*names, type=click.Path(path_type=Path), metavar="FILE", callback=check, help=text)
+
+
+def runtime(command: Command) -> Command:
+    """-r: limit to one runtime."""
+    return click.option("-r", "--runtime", metavar="RUNTIME", help="Scenes of this runtime only.")(command)
+
+
+def scenes(command: Command) -> Command:
+    """--scenes: where the scenes are."""
+    text = "Folder of scenes.  [default: $CHIPHOST_SCENES_DIR, else chiphost's own]"
+    path = click.Path(path_type=Path)
+    return click.option("--scenes", "scenes", type=path, metavar="DIR", help=text)(command)
+
+
+def how_to_run(command: Command) -> Command:
+    """--seed, --sim-threads and --isolation."""
+    for add in (
+        click.option(
+            "--isolation",
+            type=click.Choice(["namespace", "copy", "auto"]),
+            help="How runtimes are kept apart from this process.  [default: the best that this system has]",
+        ),
+        click.option(
+            "--sim-threads",
+            type=int,
+            metavar="N",
+            default=1,
+            show_default=True,
+            callback=_check_sim_threads,
+            help="Host threads that simulate the chip in a run; with 1 the same seed gives the same run.",
+        ),
+        click.option(
+            "--seed",
+            type=click.IntRange(0, SEED_MAX),
+            metavar="N",
+            default=0,
+            show_default=True,
+            help="Makes the inputs and orders the simulated processors.",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
+def json_file(text: str = "Write the results to this file as JSON.") -> Decorator[Any]:
+    """--json: a report for programs."""
+    return report_file("--json", "json_file", text=text)
+
+
+def not_default(scenes: Path | None, sim_threads: int, isolation: str | None) -> Sequence[str]:
+    """The words that repeat these options in another command."""
+    words = []
+    if scenes is not None:
+        words += ["--scenes", str(scenes)]
+    if sim_threads != 1:
+        words += ["--sim-threads", str(sim_threads)]
+    if isolation is not None:
+        words += ["--isolation", isolation]
+    return words
+
+
+def _check_sim_threads(ctx: click.Context, param: click.Parameter, value: int) -> int:
+    from .._core import MAX_SIM_THREADS
+
+    if not 1 <= value <= MAX_SIM_THREADS:
+        raise click.BadParameter(f"{value} is not in the range 1 to {MAX_SIM_THREADS}", ctx, param)
+    return value

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`chiphost run`: run one scene."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from . import options
+
+if TYPE_CHECKING:
+    from ..catalog import Entry
+
+
+@click.command()
+@click.argument("scene", required=False)
+@click.option("-p", "--platform", default="a2a3sim", show_default=True, metavar="PLATFORM", help="Where to run it.")
+@options.runtime
+@click.option("--case", "cases", multiple=True, metavar="CASE", help="Run this case; may be given several times.")
+@click.option("--all-cases", is_flag=True, help="Run all cases.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Run each case so many times on one worker.  [default: what the scene says]",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Stop a run after this time; 0 never does.  [default: 60]",
+)
+@options.scenes
+@click.option("--list", "list_only", is_flag=True, help="Show the scenes and their cases, and run nothing.")
+@options.how_to_run
+def run(
+    scene: str | None,
+    platform: str,
+    runtime: str | None,
+    cases: tuple[str, ...],
+    all_cases: bool,
+    rounds: int | None,
+    timeout: float | None,
+    scenes: Path | None,
+    list_only: bool,
+    seed: int,
+    sim_threads: int,
+    isolation: str | None,
+) -> None:
+    """Run a scene: its default case, unless others are named.
+
+    SCENE is "<runtime>/<scene>", or "<scene>" if there is only one of that name.
+    """
+    if scene is None and not list_only:
+        raise click.UsageError("name a scene; chiphost run --list shows them")
+    if cases and all_cases:
+        raise click.UsageError("--case and --all-cases exclude each other")
+
+    from .. import catalog, runtimes
+
+    root = catalog.scenes_dir(scenes)
+    runtimes.check_platform(platform)
+    if list_only:
+        _list(root, scene, runtime)
+        return
+    assert scene is not None
+    entry = catalog.find(root, scene, runtime=runtime)
+    runtimes.find(entry.runtime, platform)
+    _check(entry, platform, cases)
+
+    from ..runner import Runner, Settings
+    from .display import Display, plural
+
+    settings = Settings(platform, isolation, seed, sim_threads, rounds, timeout)
+    with Display(1) as display:
+        runner = Runner(settings, display)
+        [result] = runner.run([entry], cases=_wanted(entry, cases, all_cases))
+
+    if entry.scene:
+        display.console.print(f"{entry.name} on {platform}: {entry.scene.description}", soft_wrap=True)
+    width = max((len(case.case) for case in result.cases), default=0)
+    for case in result.cases:
+        tasks = "-" if case.tasks is None else plural(case.tasks, "task")
+        times = f"  {plural(case.rounds, 'round')}" if case.rounds > 1 else ""
+        columns = f"{case.case:<{width}}  {tasks:>10}  {case.seconds:8.3f} s{times}"
+        display.print_verdict(case.passed, columns, case.error)
+    if not result.passed and all(case.passed for case in result.cases):  # the fault is in no case
+        display.print_verdict(False, entry.name, result.error)
+    if runner.interrupted:
+        click.echo("chiphost: interrupted", err=True)
+    sys.exit(0 if result.passed else 1)
+
+
+def _wanted(entry: Entry, cases: Sequence[str], all_cases: bool) -> Sequence[str] | None:
+    if all_cases or entry.scene is None:
+        return None
+    return list(dict.fromkeys(cases)) or [entry.scene.default_case]
+
+
+def _check(entry: Entry, platform: str, cases: Sequence[str]) -> None:
+    """Whether what is asked for exists; a scene that cannot be loaded is reported by the runner."""
+    from ..errors import make_error
+
+    if entry.scene is None:
+        return
+    if not entry.runs_on(platform):
+        message = f"the scene is for {', '.join(entry.scene.platforms)}, not for {platform}"
+        raise make_error("SCENE_UNKNOWN", message, entry.name, hint="name one of its platforms with -p")
+    for case in cases:
+        entry.scene.case(case)
+
+
+def _list(root: Path, scene: str | None, runtime: str | None) -> None:
+    from .. import catalog
+    from ..scene import Scene
+    from .display import make_console, print_below, print_line
+
+    if scene is not None:
+        entries = [catalog.find(root, scene, runtime=runtime)]
+    else:
+        entries = [
+            catalog.load(name, folder)
+            for name, folder in Scene.discover(root)
+            if runtime is None or name.startswith(f"{runtime}/")
+        ]
+    console = make_console()
+    for entry in entries:
+        print_line(console, entry.name)
+        if entry.scene is None:
+            print_below(console, str(entry.error))
+            continue
+        default = entry.scene.default_case
+        cases = (
+            f"{case} (default)" if case == default and len(entry.scene.cases) > 1 else case
+            for case in entry.scene.cases
+        )
+        print_below(console, entry.scene.description)
+        print_below(console, f"cases: {', '.join(cases)}")
+        print_below(console, f"platforms: {', '.join(entry.scene.platforms)}")

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all tests share: a compile cache of their own, and the scenes.
+
+A process can open few linker namespaces, and every set of runtime files takes one for good. Tests use the installed
+runtimes, which are loaded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The compile cache of this session; a test may choose another with monkeypatch."""
+    folder = tmp_path_factory.mktemp("session") / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHIPHOST_CACHE_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def scenes_root() -> Path:
+    """The folder of chiphost's own scenes."""
+    return Path(__file__).resolve().parents[1] / "scenes"

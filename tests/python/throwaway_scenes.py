@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenes for tests of the runner and the command line: one that passes, and one for each way to fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+RUNTIME = "host_build_graph"
+
+_SCENE = """
+import numpy as np
+from chiphost.compiler import Kernel
+from chiphost.scene import Scene
+from chiphost.signature import In, Out
+
+scene = Scene(
+    description="out = x + 1",
+    orchestration="orchestration.cpp",
+    entry="build_graph",
+    kernels=[Kernel(0, "kernel.cpp", "aiv")],
+    signature=[In("x", "float32", (None,)), Out("out", "float32", (None,))],
+    config={"block_dim": 1},
+    cases={"default": {"elements": 16}, "one": {"elements": 1}},
+)
+
+
+@scene.inputs
+def inputs(case, rng):
+    x = rng.random(case["elements"], np.float32)
+    return {"x": x, "out": np.full_like(x, np.nan)}
+
+
+@scene.golden
+def golden(args, case):
+    return {"out": args["x"] + 1}
+"""
+
+_ORCHESTRATION = """
+#include <chiphost/host_build_graph.h>
+
+CHIPHOST_HOST_ORCHESTRATION(build_graph, graph, args) {
+    const auto x = args.tensor(0), out = args.tensor(1);
+    graph.add_task(chiphost::AIV, 0, {graph.copy_in(x), graph.copy_out(out), x.elements()});
+    return 0;
+}
+"""
+
+_KERNEL = """
+#include <unistd.h>
+
+#include <chiphost/kernel.h>
+#include <stdexcept>
+
+extern "C" __aicore__ void kernel_entry(__gm__ int64_t* args) {
+    const auto* x = chiphost::pointer_arg<const float>(args, 0);
+    auto* out = chiphost::pointer_arg<float>(args, 1);
+    const auto elements = chiphost::scalar_arg<uint64_t>(args, 2);
+    // fault
+    for (uint64_t i = 0; i < elements; ++i) out[i] = x[i] + 1;
+}
+"""
+
+# name: (file, what is replaced, by what)
+CHANGES: dict[str, tuple[str, str, str]] = {
+    "passes": ("scene.py", "", ""),
+    "wrong_golden": ("scene.py", 'args["x"] + 1}', 'args["x"] + 2}'),
+    "returns_error": ("orchestration.cpp", "return 0;", "return 42;"),
+    "throws": ("kernel.cpp", "// fault", 'throw std::runtime_error("kernel says no");'),
+    "hangs": ("kernel.cpp", "// fault", "for (;;) usleep(10000);"),  # leaves the CPU to the tests
+    "hangs_in_python": ("scene.py", 'return {"out": args["x"] + 1}', "while True: __import__('time').sleep(0.01)"),
+    "does_not_compile": ("kernel.cpp", "// fault", "nonsense;"),
+    "invalid": ("scene.py", "scene = Scene(", "scene = undefined("),
+    "exits": ("scene.py", 'return {"out": args["x"] + 1}', "raise SystemExit(0)"),
+    "other_platform": ("scene.py", "    config=", '    platforms=("a5sim",),\n    config='),
+}
+
+
+def write_scenes(root: Path, *names: str, runtime: str = RUNTIME) -> Path:
+    """Write the scenes of these names below `root` and return it."""
+    for name in names:
+        folder = root / runtime / name
+        folder.mkdir(parents=True)
+        file, old, new = CHANGES[name]
+        for path, text in (("scene.py", _SCENE), ("orchestration.cpp", _ORCHESTRATION), ("kernel.cpp", _KERNEL)):
+            assert path != file or old in text, f"{name}: {old!r} is not in {path}"
+            (folder / path).write_text(text.replace(old, new) if path == file and old else text)
+    return root
