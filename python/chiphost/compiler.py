@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from . import toolchain
+from . import _core, toolchain
 from .compile_cache import CompileCache, Program, Request, Snapshot
 from .errors import ChiphostError, CompileError, make_error
 from .signature import Arg
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 StrPath = str | Path
 Progress = Callable[[int, int, str], None]
 
-MAX_FUNC_ID: Final = 1023
+MAX_FUNC_ID: Final = _core.MAX_FUNC_ID
 TIMEOUT_S: Final = 300.0
 _ATTEMPTS: Final = 2
 _OUTPUT_BYTES_MAX: Final = 32 << 10  # at the beginning of a compiler's output, and as much again at its end
@@ -403,7 +403,7 @@ class _Batch:
         if self._cancelled.is_set():
             raise _Cancelled
         if not in_time:
-            return f"did not finish in {self._timeout_s:g} s and was killed", output.text()
+            return f"did not finish in timeout_s = {self._timeout_s:g} s and was killed", output.text()
         if child.returncode < 0:
             return f"was ended by signal {-child.returncode}", output.text()
         return f"ended with exit code {child.returncode}" if child.returncode else "", output.text()

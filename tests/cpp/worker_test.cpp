@@ -137,6 +137,14 @@ std::string run_chain(TestWorker& worker, uint32_t length = 20) {
     return text;
 }
 
+// What a hanging run refers to: never freed, but reachable, so that it does not count as leaked.
+template <typename T>
+T* keep_for_ever(T* value) {
+    static auto* kept = new std::vector<std::shared_ptr<void>>;
+    kept->emplace_back(value);
+    return value;
+}
+
 size_t entries(const char* folder) {
     size_t count = 0;
     for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder)) ++count;
@@ -358,12 +366,12 @@ TEST(Worker, ReportsAThrowingKernel) {
 class HangingKernel : public testing::TestWithParam<uint32_t> {};
 
 TEST_P(HangingKernel, PoisonsItsWorkerOnly) {
-    auto* worker = new TestWorker;  // what hangs refers to it
+    TestWorker* const worker = keep_for_ever(new TestWorker);
     worker->config.sim_threads = GetParam();
     TestWorker other;
-    auto* callable = new TestCallable("graph_from_table");
-    auto* table = new Table;
-    auto* word = new uint32_t{0};
+    auto* callable = keep_for_ever(new TestCallable("graph_from_table"));
+    auto* table = keep_for_ever(new Table);
+    auto* word = keep_for_ever(new uint32_t{0});
     table->tasks = {2, CH_AIV};
     table->edges = {};
     const ch_task_args& args = table->args();
@@ -392,12 +400,12 @@ TEST_P(HangingKernel, PoisonsItsWorkerOnly) {
 INSTANTIATE_TEST_SUITE_P(SimThreads, HangingKernel, testing::Values(1, 2));
 
 TEST(Worker, ReportsAHangingOrchestration) {
-    auto* worker = new TestWorker;
-    auto* callable = new TestCallable("misbehave");
-    auto* output = new int32_t[1]{0};
-    auto* out = new ch_tensor(tensor(output, CH_INT32, {1}, CH_OUT));
-    auto* what = new uint64_t{17};
-    const auto* args = new ch_task_args{out, what, 1, 1};
+    TestWorker* const worker = keep_for_ever(new TestWorker);
+    auto* callable = keep_for_ever(new TestCallable("misbehave"));
+    auto* output = keep_for_ever(new int32_t{0});
+    auto* out = keep_for_ever(new ch_tensor(tensor(output, CH_INT32, {1}, CH_OUT)));
+    auto* what = keep_for_ever(new uint64_t{17});
+    const auto* args = keep_for_ever(new ch_task_args{out, what, 1, 1});
     ChipWorker::Wait wait;
     int polls = 0;
     wait.go_on = [&] { return ++polls < 2; };

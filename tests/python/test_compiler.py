@@ -515,7 +515,7 @@ def test_a_compile_that_takes_too_long_is_killed(
     jobs = jobs_for(write(tmp_path / "k.cpp", KERNEL))
     error = failure_of(lambda: compiler.compile_all(jobs, timeout_s=0.5))
     assert error.name == "COMPILE_FAILED"
-    assert "did not finish in 0.5 s and was killed" in error.message
+    assert "did not finish in timeout_s = 0.5 s and was killed" in error.message
     os.close(os.open(liveness.path, os.O_WRONLY))  # so that the end is seen even if the script had no time to start
     assert b"survived" not in b"".join(iter(liveness.read, b""))
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -34,13 +33,12 @@ def bench(json_file: ReportFile | None, quick: bool) -> None:
     from rich.text import Text
 
     from .. import benchmarks
-    from .display import make_console
+    from .display import in_terminal, make_console, print_lines
 
-    in_terminal = sys.stdout.isatty()
-    console = make_console(None if in_terminal else _PIPE_WIDTH)
+    console = make_console(None if in_terminal() else _PIPE_WIDTH)
     machine = _machine()
     figures: list[Figure] = []
-    with console.status("measuring") if in_terminal else contextlib.nullcontext():
+    with console.status("measuring") if in_terminal() else contextlib.nullcontext():
         figures.extend(benchmarks.measure(benchmarks.QUICK if quick else benchmarks.FULL))
     if json_file:
         content = {"quick": quick, "machine": machine, "figures": [dataclasses.asdict(figure) for figure in figures]}
@@ -59,7 +57,7 @@ def bench(json_file: ReportFile | None, quick: bool) -> None:
         table.add_row(figure.name, value, figure.unit, figure.goal, verdict, figure.note)
     console.print(table)
     met = [figure.met for figure in figures if figure.met is not None]
-    console.print(f"{sum(met)} of {len(met)} goals met on {_describe(machine)}", soft_wrap=True)
+    print_lines(console, f"{sum(met)} of {len(met)} goals met on {_describe(machine)}")
 
 
 def _machine() -> dict[str, Any]:

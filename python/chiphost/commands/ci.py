@@ -55,7 +55,7 @@ def ci(
     from .. import catalog, report
     from ..deadline import Deadline
     from ..runner import Runner, SceneResult, Settings
-    from .display import Display, plural, print_below, print_line
+    from .display import Display, plural, print_lines
 
     settings = Settings(platform, isolation, seed, sim_threads, deadline=Deadline(deadline))
     entries = catalog.select(catalog.scenes_dir(scenes), platform=platform, runtime=runtime, text=text)
@@ -69,9 +69,8 @@ def ci(
             """Print the row."""
             cases = plural(len(result.cases), "case") if result.cases else "-"
             columns = f"{result.name:<{width}}  {cases:<8}  {result.seconds:8.3f} s"
-            self.print_verdict(result.passed, columns, result.error)
-            if again := report.replay_command(result, repeated):
-                print_below(self.console, f"again: {again}")
+            again = report.replay_command(result, repeated)
+            self.print_verdict(result.passed, columns, f"{result.error or ''}\n{again and f'again: {again}'}")
             super().ended(result)
 
     with Rows(len(entries)) as rows:
@@ -89,7 +88,7 @@ def ci(
             problems.append(options.CannotWrite(file, error))
     if runner.interrupted:
         click.echo("chiphost: interrupted", err=True)
-    print_line(rows.console, report.summary(results))
+    print_lines(rows.console, report.summary(results))
     for problem in problems:
         problem.show()
     sys.exit(2 if problems else 0 if all(result.passed for result in results) else 1)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import TracebackType
 
@@ -28,7 +29,7 @@ class Display(Watcher):
             TimeElapsedColumn(),
             console=self.console,
             transient=True,
-            disable=not sys.stdout.isatty(),
+            disable=not in_terminal(),
         )
         self._task = self._bar.add_task("starting", total=None)
 
@@ -56,12 +57,16 @@ class Display(Watcher):
         self._ended += 1
         self._bar.update(self._task, completed=self._ended, total=self._scenes)
 
-    def print_verdict(self, passed: bool, columns: str, error: str | None = None) -> None:
-        """One line, and the error below it."""
-        line = Text("PASS" if passed else "FAIL", style="green" if passed else "bold red")
-        print_line(self.console, line.append(f"  {columns}", style="default"))
-        if error:
-            print_below(self.console, error)
+    def print_verdict(self, passed: bool, columns: str, below: str = "") -> None:
+        """One line, and what belongs to it below. Printed at once: the bar is drawn again after every print."""
+        verdict = ("PASS", "green") if passed else ("FAIL", "bold red")
+        print_lines(self.console, Text.assemble(verdict, f"  {columns}"), below)
+
+
+def in_terminal() -> bool:
+    """Whether standard output is a terminal where lines can be overwritten."""
+    # Not Console.is_terminal: FORCE_COLOR asks for colours in a pipe, not for a bar.
+    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
 
 def make_console(width: int | None = None) -> Console:
@@ -69,15 +74,10 @@ def make_console(width: int | None = None) -> Console:
     return Console(markup=False, emoji=False, highlight=False, width=width)
 
 
-def print_line(console: Console, line: str | Text) -> None:
-    """Print a line without wrapping it: it is to be searched and copied."""
-    console.print(line, soft_wrap=True)
-
-
-def print_below(console: Console, text: str) -> None:
-    """Print lines that belong to the one above."""
-    for line in text.splitlines():
-        print_line(console, Text(f"      {line}".rstrip()))
+def print_lines(console: Console, line: str | Text, below: str = "") -> None:
+    """Print a line, and further ones indented. Nothing is wrapped: it is to be searched and copied."""
+    others = [Text(f"      {other}".rstrip()) for other in below.splitlines()]
+    console.print(Text("\n").join([Text(line) if isinstance(line, str) else line, *others]), soft_wrap=True)
 
 
 def plural(count: int, noun: str) -> str:

@@ -33,7 +33,7 @@ def doctor(json_file: ReportFile | None) -> None:
     from rich.text import Text
 
     from ..machine import look
-    from .display import make_console, print_line
+    from .display import make_console, print_lines
 
     console = make_console()
     machine = look()
@@ -45,10 +45,8 @@ def doctor(json_file: ReportFile | None) -> None:
     styles = {"ok": "green", "-": "dim", "FAIL": "bold red"}
     for verdict, text in _rows(machine):
         first, *others = text.splitlines()
-        line = Text(f"  {verdict:<4}  ", style=styles[verdict]).append(first, "default") if verdict else Text(first)
-        print_line(console, line)
-        for other in others:
-            print_line(console, Text(f"        {other}"))
+        line = Text.assemble("  ", (f"{verdict:<4}", styles[verdict]), "  ", first) if verdict else first
+        print_lines(console, line, "\n".join(f"  {other}" for other in others))
     sys.exit(0 if machine.ok else 1)
 
 

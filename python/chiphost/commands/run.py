@@ -14,6 +14,7 @@ from . import options
 
 if TYPE_CHECKING:
     from ..catalog import Entry
+    from ..scene import Scene
 
 
 @click.command()
@@ -73,7 +74,7 @@ def run(
     _check(entry, platform, cases)
 
     from ..runner import Runner, Settings
-    from .display import Display, plural
+    from .display import Display, plural, print_lines
 
     settings = Settings(platform, isolation, seed, sim_threads, rounds, timeout)
     with Display(1) as display:
@@ -81,15 +82,15 @@ def run(
         [result] = runner.run([entry], cases=_wanted(entry, cases, all_cases))
 
     if entry.scene:
-        display.console.print(f"{entry.name} on {platform}: {entry.scene.description}", soft_wrap=True)
+        print_lines(display.console, f"{entry.name} on {platform}: {entry.scene.description}")
     width = max((len(case.case) for case in result.cases), default=0)
     for case in result.cases:
         tasks = "-" if case.tasks is None else plural(case.tasks, "task")
         times = f"  {plural(case.rounds, 'round')}" if case.rounds > 1 else ""
         columns = f"{case.case:<{width}}  {tasks:>10}  {case.seconds:8.3f} s{times}"
-        display.print_verdict(case.passed, columns, case.error)
+        display.print_verdict(case.passed, columns, case.error or "")
     if not result.passed and all(case.passed for case in result.cases):  # the fault is in no case
-        display.print_verdict(False, entry.name, result.error)
+        display.print_verdict(False, entry.name, result.error or "")
     if runner.interrupted:
         click.echo("chiphost: interrupted", err=True)
     sys.exit(0 if result.passed else 1)
@@ -117,7 +118,7 @@ def _check(entry: Entry, platform: str, cases: Sequence[str]) -> None:
 def _list(root: Path, scene: str | None, runtime: str | None) -> None:
     from .. import catalog
     from ..scene import Scene
-    from .display import make_console, print_below, print_line
+    from .display import make_console, print_lines
 
     if scene is not None:
         entries = [catalog.find(root, scene, runtime=runtime)]
@@ -129,15 +130,9 @@ def _list(root: Path, scene: str | None, runtime: str | None) -> None:
         ]
     console = make_console()
     for entry in entries:
-        print_line(console, entry.name)
-        if entry.scene is None:
-            print_below(console, str(entry.error))
-            continue
-        default = entry.scene.default_case
-        cases = (
-            f"{case} (default)" if case == default and len(entry.scene.cases) > 1 else case
-            for case in entry.scene.cases
-        )
-        print_below(console, entry.scene.description)
-        print_below(console, f"cases: {', '.join(cases)}")
-        print_below(console, f"platforms: {', '.join(entry.scene.platforms)}")
+        print_lines(console, entry.name, _describe(entry.scene) if entry.scene else str(entry.error))
+
+
+def _describe(scene: Scene) -> str:
+    cases = [f"{case} (default)" if case == scene.default_case else case for case in scene.cases]
+    return f"{scene.description}\ncases: {', '.join(cases)}\nplatforms: {', '.join(scene.platforms)}"
