@@ -10,8 +10,8 @@
 
 namespace chiphost {
 
-// Fills the record and returns the code, so that a failing function can say `return report(...)`. Task, core and func_id
-// become "none"; set them afterwards if there are any. Text that does not fit is cut.
+// Fills the record and returns the code, so that a failing function can say `return report(...)`. Task, core and
+// func_id become "none"; set them afterwards if there are any. Text that does not fit is cut.
 [[gnu::format(printf, 4, 5)]]
 int32_t report(ch_error* out_error, ch_code code, std::string_view where, const char* format, ...);
 
@@ -26,8 +26,8 @@ struct Expected {
     ch_abi_kind kind;
     uint16_t major;
     uint16_t minor;
-    uint32_t table_bytes;      // size of the receiver's own declaration
-    std::string_view platform; // "a2a3sim"; "" accepts every platform
+    uint32_t table_bytes;       // size of the receiver's own declaration
+    std::string_view platform;  // "a2a3sim"; "" accepts every platform
 };
 
 // CH_OK, or CH_ABI_MISMATCH with wanted and found. `where` names the library.

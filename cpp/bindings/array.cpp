@@ -29,7 +29,9 @@ constexpr const char* supported_dtypes =
 #undef CH_DTYPE
     ;
 
-std::string type_of(nb::handle object) { return nb::cast<std::string>(nb::str(object.type().attr("__name__"))); }
+std::string type_of(nb::handle object) {
+    return nb::cast<std::string>(nb::str(object.type().attr("__name__")));
+}
 
 // ch_dtype of a buffer's format (struct module syntax, native byte order), -1 if there is none.
 int dtype_of_format(const char* format, Py_ssize_t item_bytes) {
@@ -183,7 +185,8 @@ uint64_t integer_word(nb::handle number, int dtype, const std::string& where) {
     const nb::object holder = nb::steal(index);
     const auto out_of_range = [&]() {
         raise(CH_INVALID_ARGUMENT, where,
-              nb::cast<std::string>(nb::str(holder)) + " does not fit into " + (dtype < 0 ? "64 bits" : dtype_name(dtype)));
+              nb::cast<std::string>(nb::str(holder)) + " does not fit into " +
+                  (dtype < 0 ? "64 bits" : dtype_name(dtype)));
     };
     int overflow = 0;
     const long long value = PyLong_AsLongLongAndOverflow(index, &overflow);
@@ -267,8 +270,7 @@ bool Pins::add_buffer(nb::handle array, ch_tensor* out_tensor, bool* out_read_on
 void Pins::add_dlpack(nb::handle array, bool writable, ch_tensor* out_tensor, const std::string& where) {
     nb::ndarray<nb::ro> view;
     if (!nb::try_cast(array, view, false)) {
-        raise(CH_INVALID_ARGUMENT, where,
-              "wanted an array (buffer protocol or DLPack), found " + type_of(array));
+        raise(CH_INVALID_ARGUMENT, where, "wanted an array (buffer protocol or DLPack), found " + type_of(array));
     }
     if (view.device_type() != nb::device::cpu::value) {
         raise(CH_INVALID_ARGUMENT, where, "wanted an array in host memory; copy it to the CPU first");
@@ -283,8 +285,8 @@ void Pins::add_dlpack(nb::handle array, bool writable, ch_tensor* out_tensor, co
     }
     out_tensor->data = reinterpret_cast<uint64_t>(view.data());
     out_tensor->dtype = static_cast<uint8_t>(dtype);
-    set_shape(view.shape_ptr(), view.stride_ptr(), view.ndim(), ch_dtype_bytes(static_cast<uint32_t>(dtype)), out_tensor,
-              where);
+    set_shape(view.shape_ptr(), view.stride_ptr(), view.ndim(), ch_dtype_bytes(static_cast<uint32_t>(dtype)),
+              out_tensor, where);
     owners_.push_back(nb::cast(view, nb::rv_policy::reference));
     owners_.push_back(nb::borrow(array));
 }
@@ -294,8 +296,8 @@ ch_tensor Pins::add(nb::handle array, const ArgSpec& spec, const std::string& wh
     bool read_only = false;
     if (!add_buffer(array, &tensor, &read_only, where)) {
         int dtype = -1;
-        nb::object view = nb::hasattr(array, "dtype") && nb::hasattr(array, "view") ? integer_view(array, &dtype)
-                                                                                   : nb::none();
+        nb::object view =
+            nb::hasattr(array, "dtype") && nb::hasattr(array, "view") ? integer_view(array, &dtype) : nb::none();
         if (!view.is_none() && add_buffer(view, &tensor, &read_only, where)) {
             tensor.dtype = static_cast<uint8_t>(dtype);
         } else {

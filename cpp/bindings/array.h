@@ -5,6 +5,7 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
 
 #include <deque>
 #include <string>
@@ -19,9 +20,9 @@ struct ArgSpec {
     std::string name;
     ch_access access = CH_ACCESS_UNKNOWN;  // arrays
     bool scalar = false;
-    int dtype = -1;                        // ch_dtype, -1: any
+    int dtype = -1;  // ch_dtype, -1: any
     bool any_shape = true;
-    std::vector<int64_t> shape;            // -1: any length
+    std::vector<int64_t> shape;  // -1: any length
 };
 
 // Keeps the memory of arrays in place while a run uses it. Made, filled and destroyed with the GIL held.

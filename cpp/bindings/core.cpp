@@ -15,6 +15,7 @@
 
 #include "abi/report.h"
 #include "array.h"
+#include "chiphost/abi/host_orchestration.h"
 #include "isolate/namespace_budget.h"
 #include "raise.h"
 #include "worker/chip_worker.h"
@@ -135,8 +136,7 @@ public:
         options.files = {host, aicpu, aicore};
         options.platform = platform;
         options.anchor_path = anchor;
-        options.isolation.strategy =
-            isolation == "copy" ? isolate::Strategy::copy : isolate::Strategy::link_namespace;
+        options.isolation.strategy = isolation == "copy" ? isolate::Strategy::copy : isolate::Strategy::link_namespace;
         options.isolation.copy_if_spent = copy_if_spent;
         options.device_id = device_id;
         options.device_memory_bytes = device_memory_bytes;
@@ -273,9 +273,11 @@ NB_MODULE(_core, module) {
     using namespace chiphost;
     using namespace chiphost::bindings;
 
+    nb::set_leak_warnings(false);  // a run that never returns keeps its callable on purpose
+
     module.attr("__version__") = CHIPHOST_VERSION;
     module.attr("MAX_FUNC_ID") = CH_MAX_FUNC_ID;
-    module.attr("MAX_TASK_ARGS") = 160;
+    module.attr("MAX_TASK_ARGS") = CH_MAX_TASK_ARGS;
     module.attr("MAX_SIM_THREADS") = CH_MAX_SIM_THREADS;
 
     module.def(
@@ -342,11 +344,11 @@ Attributes:
             "seed"_a = 0, "trace"_a = false, "timeout_s"_a = 60.0,
             nb::sig("def __init__(self, block_dim: int = 24, aicpu_thread_num: int = 3, orch_thread_num: int = 1, *, "
                     "sim_threads: int = 1, seed: int = 0, trace: bool = False, timeout_s: float = 60.0) -> None"))
-#define CH_CONFIG_FIELD(name)                                                                     \
-    .def_prop_rw(                                                                                 \
-        #name, [](const CallConfig& self) { return self.raw.name; },                              \
+#define CH_CONFIG_FIELD(name)                                                                             \
+    .def_prop_rw(                                                                                         \
+        #name, [](const CallConfig& self) { return self.raw.name; },                                      \
         [](CallConfig& self, nb::handle value) { set_field<&ch_call_config::name>(self, value, #name); }, \
-        nb::for_getter(nb::sig("def " #name "(self) -> int")),                                    \
+        nb::for_getter(nb::sig("def " #name "(self) -> int")),                                            \
         nb::for_setter(nb::sig("def " #name "(self, value: int, /) -> None")))
             CH_CONFIG_FIELD(block_dim) CH_CONFIG_FIELD(aicpu_thread_num) CH_CONFIG_FIELD(orch_thread_num)
                 CH_CONFIG_FIELD(sim_threads)
@@ -419,16 +421,19 @@ Attributes:
                          const auto* library = self.worker().library();
                          return library && library->fell_back();
                      })
-        .def("counts", [](const Worker& self) {
-            nb::dict result;
-            if (const auto* library = self.worker().library()) {
-                const ch_anchor_counts counts = library->domain().counts();
-                result["threads"] = counts.threads;
-                result["threads_free"] = counts.threads_free;
-                result["libraries"] = counts.libraries;
-                result["libraries_idle"] = counts.libraries_idle;
-                result["loads"] = counts.loads;
-            }
-            return result;
-        }, nb::sig("def counts(self) -> dict[str, int]"), "Threads and libraries of the domain the runtime lives in.");
+        .def(
+            "counts",
+            [](const Worker& self) {
+                nb::dict result;
+                if (const auto* library = self.worker().library()) {
+                    const ch_anchor_counts counts = library->domain().counts();
+                    result["threads"] = counts.threads;
+                    result["threads_free"] = counts.threads_free;
+                    result["libraries"] = counts.libraries;
+                    result["libraries_idle"] = counts.libraries_idle;
+                    result["loads"] = counts.loads;
+                }
+                return result;
+            },
+            nb::sig("def counts(self) -> dict[str, int]"), "Threads and libraries of the domain the runtime lives in.");
 }

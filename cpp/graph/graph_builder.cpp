@@ -11,7 +11,9 @@ namespace chiphost::graph {
 
 namespace {
 
-uint64_t aligned(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
+uint64_t aligned(uint64_t bytes) {
+    return (bytes + 63) / 64 * 64;
+}
 
 uint32_t power_of_two_at_least(uint32_t value) {
     uint32_t power = 1;
@@ -134,7 +136,9 @@ GraphBuilder::Layout GraphBuilder::layout() const {
     return at;
 }
 
-uint64_t GraphBuilder::image_bytes() { return layout().end; }
+uint64_t GraphBuilder::image_bytes() {
+    return layout().end;
+}
 
 // Prepares the queues: tasks that wait for nothing are in them, the other cells are free.
 void GraphBuilder::find_ready() {

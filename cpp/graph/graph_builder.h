@@ -38,8 +38,8 @@ public:
     // Bytes of the graph in device memory.
     uint64_t image_bytes();
 
-    // Lays the graph out for the device address `base` and calls copy(offset, source, bytes) for each part of the image.
-    // The Image record is at offset 0.
+    // Lays the graph out for the device address `base` and calls copy(offset, source, bytes) for each part of the
+    // image. The Image record is at offset 0.
     template <typename Copy>
     void write_image(uint64_t base, Copy&& copy);
 

@@ -19,21 +19,21 @@ constexpr uint32_t shape_count = 3;
 
 constexpr uint32_t none = UINT32_MAX;
 
-// One task. Tasks are named by their index; successors by a list of edges. One cache line. The fields that several AICPU
-// threads change at once are accessed with the __atomic builtins there.
+// One task. Tasks are named by their index; successors by a list of edges. One cache line. The fields that several
+// AICPU threads change at once are accessed with the __atomic builtins there.
 struct alignas(64) Task {
-    uint32_t unmet;          // atomic: predecessors that have not completed
-    uint32_t first_edge;     // index of the first successor edge, none: no successors
-    uint32_t first_arg;      // index into the argument words
+    uint32_t unmet;       // atomic: predecessors that have not completed
+    uint32_t first_edge;  // index of the first successor edge, none: no successors
+    uint32_t first_arg;   // index into the argument words
     uint16_t arg_count;
-    uint8_t cores;           // CoreBit: which of func_id is valid
+    uint8_t cores;  // CoreBit: which of func_id is valid
     Shape shape;
-    uint16_t func_id[3];     // kernels for AIC, AIV0, AIV1
+    uint16_t func_id[3];  // kernels for AIC, AIV0, AIV1
     uint16_t reserved;
-    uint32_t block_num;      // SPMD blocks, at least 1
-    uint32_t next_block;     // first block not dispatched; used by whoever took the task from its queue
-    uint32_t unfinished;     // atomic: blocks times cores that have not completed
-    int64_t id;              // the name users see
+    uint32_t block_num;   // SPMD blocks, at least 1
+    uint32_t next_block;  // first block not dispatched; used by whoever took the task from its queue
+    uint32_t unfinished;  // atomic: blocks times cores that have not completed
+    int64_t id;           // the name users see
     uint8_t reserved_too[16];
 };
 static_assert(sizeof(Task) == 64, "Task is a device format");
@@ -53,11 +53,11 @@ struct QueueCell {
 
 // What the scheduler is given. Addresses are device addresses.
 struct Image {
-    uint32_t format;      // image_format
+    uint32_t format;  // image_format
     uint32_t task_count;
-    uint64_t tasks;       // Task[task_count]
-    uint64_t edges;       // Edge[]
-    uint64_t args;        // uint64_t[]
+    uint64_t tasks;  // Task[task_count]
+    uint64_t edges;  // Edge[]
+    uint64_t args;   // uint64_t[]
     struct {
         uint64_t cells;     // QueueCell[capacity]
         uint32_t capacity;  // power of two, at least the number of tasks of this shape; 0: no such tasks

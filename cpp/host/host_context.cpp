@@ -104,13 +104,9 @@ int32_t HostContext::execute(const ch_run_request& request, LoadedCallable& call
     uint64_t launch = 0;
     if (const int32_t code = launch_area_->prepare(setup, &launch, out_error)) return code;
     trace_.clear();
-    const platform::LaunchOptions options{launch,
-                                          config.block_dim,
-                                          config.aicpu_thread_num,
-                                          config.sim_threads,
-                                          config.seed,
-                                          request.progress,
-                                          config.trace ? &trace_ : nullptr};
+    const platform::LaunchOptions options{
+        launch,      config.block_dim, config.aicpu_thread_num,         config.sim_threads,
+        config.seed, request.progress, config.trace ? &trace_ : nullptr};
     const uint64_t device_start = ch_monotonic_ns();
     const int32_t launched = platform::launch(device_, options, out_error);
     result.device_ns = ch_monotonic_ns() - device_start;

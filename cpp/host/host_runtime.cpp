@@ -27,7 +27,9 @@ int32_t guarded(const char* where, ch_error* out_error, Body&& body) {
     }
 }
 
-uint64_t runtime_size() { return sizeof(HostContext); }
+uint64_t runtime_size() {
+    return sizeof(HostContext);
+}
 
 int32_t set_device(void* memory, const ch_device_options* options, ch_error* out_error) {
     if (options->struct_bytes < sizeof(ch_device_options)) {
@@ -42,8 +44,10 @@ int32_t set_device(void* memory, const ch_device_options* options, ch_error* out
 
 int32_t run(void* memory, const ch_run_request* request, ch_error* out_error) {
     if (request->struct_bytes < sizeof(ch_run_request) || request->config->struct_bytes < sizeof(ch_call_config)) {
-        return report(out_error, CH_ABI_MISMATCH, "run", "wanted a request of %zu and a configuration of %zu bytes, "
-                      "found %u and %u", sizeof(ch_run_request), sizeof(ch_call_config), request->struct_bytes,
+        return report(out_error, CH_ABI_MISMATCH, "run",
+                      "wanted a request of %zu and a configuration of %zu bytes, "
+                      "found %u and %u",
+                      sizeof(ch_run_request), sizeof(ch_call_config), request->struct_bytes,
                       request->config->struct_bytes);
     }
     return guarded("run", out_error, [&] { return static_cast<HostContext*>(memory)->run(*request, out_error); });

@@ -13,14 +13,20 @@ using scheduler::Payload;
 
 namespace {
 
-constexpr uint64_t aligned(uint64_t bytes) { return (bytes + 63) / 64 * 64; }
+constexpr uint64_t aligned(uint64_t bytes) {
+    return (bytes + 63) / 64 * 64;
+}
 
 // Offsets in the area.
 constexpr uint64_t launch_at = 0;
 constexpr uint64_t status_at = aligned(sizeof(ch_launch));
 constexpr uint64_t handshakes_at = status_at + aligned(sizeof(ch_launch_status));
-constexpr uint64_t payloads_at(uint32_t cores) { return handshakes_at + cores * sizeof(Handshake); }
-constexpr uint64_t area_bytes(uint32_t cores) { return payloads_at(cores) + 2 * cores * sizeof(Payload); }
+constexpr uint64_t payloads_at(uint32_t cores) {
+    return handshakes_at + cores * sizeof(Handshake);
+}
+constexpr uint64_t area_bytes(uint32_t cores) {
+    return payloads_at(cores) + 2 * cores * sizeof(Payload);
+}
 
 }  // namespace
 
@@ -51,8 +57,7 @@ int32_t LaunchArea::prepare(const Setup& setup, uint64_t* out_launch, ch_error* 
     status.task = status.core = status.func_id = -1;
     const std::vector<char> no_handshakes(cores * sizeof(Handshake));
     if (const int32_t code = platform::copy_to_device(device_, memory_, &launch, sizeof launch, out_error)) return code;
-    if (const int32_t code =
-            platform::copy_to_device(device_, launch.status, &status, sizeof status, out_error)) {
+    if (const int32_t code = platform::copy_to_device(device_, launch.status, &status, sizeof status, out_error)) {
         return code;
     }
     *out_launch = memory_ + launch_at;

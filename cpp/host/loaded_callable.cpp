@@ -31,8 +31,7 @@ int32_t LoadedCallable::load(const ch_callable& callable, Runtime* runtime, ch_e
     for (uint32_t func_id = 0; func_id < addresses.size(); ++func_id) addresses[func_id] = kernels_[func_id].address;
     const uint64_t bytes = addresses.size() * sizeof(uint64_t);
     if (const int32_t code = platform::allocate(device_, bytes, &kernel_addresses_, out_error)) return code;
-    if (const int32_t code =
-            platform::copy_to_device(device_, kernel_addresses_, addresses.data(), bytes, out_error)) {
+    if (const int32_t code = platform::copy_to_device(device_, kernel_addresses_, addresses.data(), bytes, out_error)) {
         return code;
     }
     return runtime->load(callable, &orchestration_, out_error);

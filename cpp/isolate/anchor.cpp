@@ -29,7 +29,8 @@ namespace chiphost::isolate {
 
 namespace {
 
-// Stack of every thread of the namespace: what a program's first thread usually has. Pages are used as they are touched.
+// Stack of every thread of the namespace: what a program's first thread usually has. Pages are used as they are
+// touched.
 constexpr size_t stack_bytes = 8u << 20;
 
 uint32_t usable_processors() {
@@ -79,13 +80,15 @@ int start_thread(ch_mailbox* mailbox) {
 }
 
 struct Anchor {
-    std::mutex mutex;                   // guards threads and free_threads
-    std::vector<ch_mailbox*> threads;   // all, for counting
+    std::mutex mutex;                  // guards threads and free_threads
+    std::vector<ch_mailbox*> threads;  // all, for counting
     std::vector<ch_mailbox*> free_threads;
     LibraryPool libraries;
 };
 
-Anchor& anchor(void* state) { return *static_cast<Anchor*>(state); }
+Anchor& anchor(void* state) {
+    return *static_cast<Anchor*>(state);
+}
 
 int32_t create(void** out_state, ch_mailbox** out_keeper) {
     // No malloc here: this runs on a foreign thread, whose heap belongs to another libc.
@@ -191,6 +194,8 @@ constexpr ch_anchor table = {
 
 }  // namespace
 
-const ch_anchor& anchor_of_this_program() { return table; }
+const ch_anchor& anchor_of_this_program() {
+    return table;
+}
 
 }  // namespace chiphost::isolate

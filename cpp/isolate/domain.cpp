@@ -20,8 +20,7 @@ const char* strategy_name(Strategy strategy) {
     return strategy == Strategy::link_namespace ? "namespace" : "copy";
 }
 
-Domain::Domain(Strategy strategy, const ch_anchor* anchor)
-    : strategy_(strategy), anchor_(anchor), process_(getpid()) {}
+Domain::Domain(Strategy strategy, const ch_anchor* anchor) : strategy_(strategy), anchor_(anchor), process_(getpid()) {}
 
 int32_t Domain::start(ch_error* out_error) {
     if (const int32_t failed = anchor_->create(&state_, &keeper_)) {

@@ -14,7 +14,8 @@
 namespace chiphost::isolate {
 
 enum class Strategy {
-    // A linker namespace of its own (dlmopen): symbols, statics, libc, libstdc++, malloc and environ are apart. A process
+    // A linker namespace of its own (dlmopen): symbols, statics, libc, libstdc++, malloc and environ are apart. A
+    // process
     // can open some ten of them in its life.
     link_namespace,
     // A private copy of each file in the program's own namespace (RTLD_LOCAL): symbols and statics are apart, libc and
@@ -27,8 +28,8 @@ const char* strategy_name(Strategy strategy);
 // Domains are never destroyed: their threads live as long as the process. Thread-safe.
 class Domain {
 public:
-    // Opens a new namespace, or hands out the program's one domain for copies. anchor_path names the anchor library that
-    // a namespace begins with. CH_NAMESPACES_SPENT, CH_ISOLATION_UNAVAILABLE or what check_elf_library says.
+    // Opens a new namespace, or hands out the program's one domain for copies. anchor_path names the anchor library
+    // that a namespace begins with. CH_NAMESPACES_SPENT, CH_ISOLATION_UNAVAILABLE or what check_elf_library says.
     [[nodiscard]] static int32_t open(Strategy strategy, const std::string& anchor_path, Domain** out_domain,
                                       ch_error* out_error);
 
@@ -67,8 +68,8 @@ private:
     void* state_ = nullptr;
     std::mutex keeper_mutex_;  // one caller at a time
     ch_mailbox* keeper_ = nullptr;
-    std::mutex threads_mutex_;                // guards free_threads_
-    std::vector<ch_mailbox*> free_threads_;   // given back, so that lending one again wakes nobody
+    std::mutex threads_mutex_;               // guards free_threads_
+    std::vector<ch_mailbox*> free_threads_;  // given back, so that lending one again wakes nobody
 };
 
 }  // namespace chiphost::isolate

@@ -62,7 +62,9 @@ T read_at(const void* data, size_t offset) {
 }
 
 // Whether [offset, offset + length) lies in the file.
-bool inside(uint64_t offset, uint64_t length, size_t bytes) { return offset <= bytes && length <= bytes - offset; }
+bool inside(uint64_t offset, uint64_t length, size_t bytes) {
+    return offset <= bytes && length <= bytes - offset;
+}
 
 // String at an offset of a string section; "" if there is none.
 std::string_view string_at(const void* data, size_t bytes, const Elf64_Shdr& strings, uint64_t offset) {
@@ -75,8 +77,8 @@ std::string_view string_at(const void* data, size_t bytes, const Elf64_Shdr& str
 
 int32_t check_elf_library(const void* data, size_t bytes, std::string_view where, ch_error* out_error) {
     if (bytes < SELFMAG || memcmp(data, ELFMAG, SELFMAG) != 0) {
-        return report(out_error, CH_NOT_ELF, where, "wanted an ELF shared library, found %zu bytes that begin otherwise",
-                      bytes);
+        return report(out_error, CH_NOT_ELF, where,
+                      "wanted an ELF shared library, found %zu bytes that begin otherwise", bytes);
     }
     if (bytes < sizeof(Elf64_Ehdr)) {
         return report(out_error, CH_FILE_TRUNCATED, where, "wanted at least %zu bytes for the ELF header, found %zu",

@@ -48,7 +48,9 @@ bool write_all(int descriptor, const void* data, size_t bytes) {
     return true;
 }
 
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string base_name(const std::string& path) {
+    return path.substr(path.rfind('/') + 1);
+}
 
 // A path to the open file that no earlier load has used. The loader takes an equal path for the same library, even if
 // the descriptor was closed and reused since. So the path spells a number that only grows: "/." is a one, "/" a zero.

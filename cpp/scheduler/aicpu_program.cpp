@@ -9,7 +9,9 @@ namespace chiphost::scheduler {
 
 namespace {
 
-Scheduler& scheduler(void* context) { return *static_cast<Scheduler*>(context); }
+Scheduler& scheduler(void* context) {
+    return *static_cast<Scheduler*>(context);
+}
 
 constexpr ch_aicpu_program table = {
     CH_ABI_HEADER(ch_aicpu_program, CH_ABI_AICPU_PROGRAM, CH_DEVICE_PROGRAM_MAJOR, CH_DEVICE_PROGRAM_MINOR,

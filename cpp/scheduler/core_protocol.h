@@ -50,13 +50,13 @@ constexpr uint32_t fault_text_bytes = 256;
 
 // One dispatch: which kernel, with what. Written by the AICPU, `status` and `fault_text` by the core.
 struct alignas(64) Payload {
-    uint64_t kernel;          // address of kernel_entry
-    int64_t task;             // id, for messages
+    uint64_t kernel;  // address of kernel_entry
+    int64_t task;     // id, for messages
     KernelStatus status;
     uint32_t func_id;
     KernelContext context;
     uint64_t reserved[2];
-    uint64_t context_address; // what kernels find at args[-1]
+    uint64_t context_address;  // what kernels find at args[-1]
     uint64_t args[payload_args_max];
     char fault_text[fault_text_bytes];
 };

@@ -121,8 +121,8 @@ bool Scheduler::open_registers(Thread& thread) {
         Core& core = cores_[index];
         if (handshake.physical_core >= platform::chip.physical_cores || handshake.core_type != core.type) {
             fail(CH_CORE_HANDSHAKE_FAILED, -1, static_cast<int32_t>(index), -1,
-                 "wanted a physical core below %u of type %u, the core says %u of type %u", platform::chip.physical_cores,
-                 core.type, handshake.physical_core, handshake.core_type);
+                 "wanted a physical core below %u of type %u, the core says %u of type %u",
+                 platform::chip.physical_cores, core.type, handshake.physical_core, handshake.core_type);
             thread.cores.erase(index);  // its registers cannot be reached; it is left alone
             return;
         }
@@ -395,8 +395,7 @@ void Scheduler::explain_stall(ch_launch_status* out_status) const {
              edge = edges_[edge].next) {
             const int64_t id = tasks_[edges_[edge].successor].id;
             if (out_status->task < 0) out_status->task = id;
-            say(" task %lld waits for task %lld;", static_cast<long long>(id),
-                static_cast<long long>(tasks_[from].id));
+            say(" task %lld waits for task %lld;", static_cast<long long>(id), static_cast<long long>(tasks_[from].id));
             ++named;
         }
     }

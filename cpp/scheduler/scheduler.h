@@ -16,9 +16,9 @@
 
 namespace chiphost::scheduler {
 
-// One launch. Every AICPU thread steps its own share: clusters are dealt to threads in turn, and a thread alone talks to
-// its clusters' cores. Threads share the ready queues and the tasks' counters, all of them atomic. Nothing outlives the
-// launch and nothing is global.
+// One launch. Every AICPU thread steps its own share: clusters are dealt to threads in turn, and a thread alone talks
+// to its clusters' cores. Threads share the ready queues and the tasks' counters, all of them atomic. Nothing outlives
+// the launch and nothing is global.
 class Scheduler {
 public:
     // Bytes a scheduler for this launch needs, itself included.
@@ -49,18 +49,18 @@ private:
         uint8_t type;          // ch_core_type
         uint8_t sub_block_id;
         Dispatch running;
-        Dispatch waiting;      // written while `running` runs
+        Dispatch waiting;  // written while `running` runs
     };
 
     struct alignas(64) Thread {
         platform::AicpuPort* port;
         Phase phase = Phase::announce;
-        CoreSet cores;                    // all of this thread
-        CoreSet busy;                     // have something to finish
-        CoreSet idle[2];                  // by core type: have nothing to do
-        CoreSet half[2];                  // by core type: run one dispatch and can take another
+        CoreSet cores;    // all of this thread
+        CoreSet busy;     // have something to finish
+        CoreSet idle[2];  // by core type: have nothing to do
+        CoreSet half[2];  // by core type: run one dispatch and can take another
         uint32_t first_cluster;
-        bool shared = false;              // put something into a shared queue during this step
+        bool shared = false;  // put something into a shared queue during this step
         // Tasks this thread made ready in this step, by shape. What it cannot start itself goes to the shared queues.
         static constexpr uint32_t local_max = 64;
         uint32_t local_count[graph::shape_count] = {0, 0, 0};
@@ -82,7 +82,8 @@ private:
     uint32_t take(Thread& thread, graph::Shape shape);
     void give_back(Thread& thread, graph::Shape shape, uint32_t task);
     void flush_local(Thread& thread);
-    void start(Thread& thread, uint32_t core, Dispatch& slot, uint32_t task_index, uint32_t block, uint32_t kernel_slot);
+    void start(Thread& thread, uint32_t core, Dispatch& slot, uint32_t task_index, uint32_t block,
+               uint32_t kernel_slot);
 
     Payload& payload(uint32_t core, uint32_t number) const { return payloads_[core * 2 + (number & 1)]; }
     ReadyQueue& queue(graph::Shape shape) { return queues_[static_cast<uint32_t>(shape)]; }

@@ -38,7 +38,9 @@ struct ChipWorker::Record {
 
 ChipWorker::ChipWorker() = default;
 
-ChipWorker::~ChipWorker() { finalize(); }
+ChipWorker::~ChipWorker() {
+    finalize();
+}
 
 bool ChipWorker::initialized() const {
     const std::lock_guard lock(mutex_);
@@ -62,7 +64,8 @@ const RuntimeLibrary* ChipWorker::library() const {
 
 int32_t ChipWorker::check_usable(ch_error* out_error) const {
     if (finalized_) return report(out_error, CH_FINALIZED, "worker", "the worker was finalized");
-    if (!poison_.empty()) return report(out_error, CH_POISONED, "worker", "the worker is poisoned: %s", poison_.c_str());
+    if (!poison_.empty())
+        return report(out_error, CH_POISONED, "worker", "the worker is poisoned: %s", poison_.c_str());
     if (context_ && process_ != getpid()) {
         return report(out_error, CH_WRONG_PROCESS, "worker", "the worker was initialized in process %d, this is %d",
                       static_cast<int>(process_), static_cast<int>(getpid()));
@@ -239,8 +242,8 @@ void ChipWorker::describe_hang(const Record& record, bool interrupted, uint64_t 
         const int64_t task = __atomic_load_n(&lane.task, __ATOMIC_ACQUIRE);
         if (phase != CH_PHASE_DEVICE || task < 0) continue;
         report(out_error, code, "device",
-               "%s: kernel %d of task %lld on core %d did not return; this worker cannot be used again", when, lane.func_id,
-               static_cast<long long>(task), lane.core);
+               "%s: kernel %d of task %lld on core %d did not return; this worker cannot be used again", when,
+               lane.func_id, static_cast<long long>(task), lane.core);
         out_error->task = task;
         out_error->core = lane.core;
         out_error->func_id = lane.func_id;

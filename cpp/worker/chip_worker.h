@@ -63,8 +63,8 @@ public:
 
     bool initialized() const;
     bool poisoned() const;
-    int32_t device_id() const;                // -1 without a runtime
-    const RuntimeLibrary* library() const;    // nullptr without a runtime
+    int32_t device_id() const;              // -1 without a runtime
+    const RuntimeLibrary* library() const;  // nullptr without a runtime
     const ch_mailbox* thread() const { return thread_; }
 
 private:

@@ -120,7 +120,8 @@ private:
             }
         }
         if (code != CH_OK) {
-            // A namespace is too precious to lose it to a wrong file. If nothing of the file is left, the next may have it.
+            // A namespace is too precious to lose it to a wrong file. If nothing of the file is left, the next may have
+            // it.
             const bool clean = !loaded || domain.close_library(loaded);
             if (domain.strategy() == Strategy::link_namespace && clean) spare_namespaces_.push_back(&domain);
         }
@@ -128,10 +129,10 @@ private:
     }
 
     static int32_t check_platform(const RuntimeLibrary& library, const std::string& platform, ch_error* out_error) {
-        return check_header(library.table_->header,
-                            {CH_ABI_HOST_RUNTIME, CH_HOST_RUNTIME_MAJOR, CH_HOST_RUNTIME_MINOR, sizeof(ch_host_runtime),
-                             platform},
-                            library.files_.host, out_error);
+        return check_header(
+            library.table_->header,
+            {CH_ABI_HOST_RUNTIME, CH_HOST_RUNTIME_MAJOR, CH_HOST_RUNTIME_MINOR, sizeof(ch_host_runtime), platform},
+            library.files_.host, out_error);
     }
 
     std::mutex mutex_;  // guards all below

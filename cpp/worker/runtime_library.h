@@ -21,15 +21,15 @@ struct Isolation {
     bool copy_if_spent = false;  // load a private copy when no namespace is left
 };
 
-// A host runtime loaded into a domain. Loaded once for each state of its files (path, modification time in ns and size of
-// all three) and strategy, never unloaded: a file that was rebuilt in place is another library. Immutable; shared by any
-// number of workers.
+// A host runtime loaded into a domain. Loaded once for each state of its files (path, modification time in ns and size
+// of all three) and strategy, never unloaded: a file that was rebuilt in place is another library. Immutable; shared by
+// any number of workers.
 class RuntimeLibrary {
 public:
     // Thread-safe. `platform` may be empty: then any is accepted. *out_library lives as long as the process.
-    [[nodiscard]] static int32_t load(const RuntimeFiles& files, const std::string& platform, const Isolation& isolation,
-                                      const std::string& anchor_path, RuntimeLibrary** out_library,
-                                      ch_error* out_error);
+    [[nodiscard]] static int32_t load(const RuntimeFiles& files, const std::string& platform,
+                                      const Isolation& isolation, const std::string& anchor_path,
+                                      RuntimeLibrary** out_library, ch_error* out_error);
 
     const ch_host_runtime& table() const { return *table_; }
     isolate::Domain& domain() const { return *domain_; }

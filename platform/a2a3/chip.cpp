@@ -7,14 +7,14 @@ namespace chiphost::platform {
 
 const Chip chip = {
     "a2a3",
-    24,                       // clusters
-    75,                       // physical cores: 25 of each kind
-    4,                        // AICPU threads
-    6,                        // AICPU threads launched
-    50'000'000,               // counter, Hz
-    uint64_t{64} << 30,       // memory
-    {0xA0, 0x4C8, 0x18},      // DATA_MAIN_BASE, COND, FAST_PATH
-    0x500,                    // register window
+    24,                   // clusters
+    75,                   // physical cores: 25 of each kind
+    4,                    // AICPU threads
+    6,                    // AICPU threads launched
+    50'000'000,           // counter, Hz
+    uint64_t{64} << 30,   // memory
+    {0xA0, 0x4C8, 0x18},  // DATA_MAIN_BASE, COND, FAST_PATH
+    0x500,                // register window
 };
 
 }  // namespace chiphost::platform

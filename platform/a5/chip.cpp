@@ -7,14 +7,14 @@ namespace chiphost::platform {
 
 const Chip chip = {
     "a5",
-    36,                            // clusters: two dies of 18
-    108,                           // physical cores
-    7,                             // AICPU threads
-    7,                             // AICPU threads launched
-    1'000'000'000,                 // counter, Hz
-    uint64_t{128} << 30,           // memory
-    {0xD0, 0x5108, no_register},   // DATA_MAIN_BASE, COND; no fast path
-    0x6000,                        // register window
+    36,                           // clusters: two dies of 18
+    108,                          // physical cores
+    7,                            // AICPU threads
+    7,                            // AICPU threads launched
+    1'000'000'000,                // counter, Hz
+    uint64_t{128} << 30,          // memory
+    {0xD0, 0x5108, no_register},  // DATA_MAIN_BASE, COND; no fast path
+    0x6000,                       // register window
 };
 
 }  // namespace chiphost::platform

@@ -8,7 +8,9 @@
 
 namespace chiphost::platform {
 
-uint32_t physical_core(AicorePort* port) { return port->physical; }
+uint32_t physical_core(AicorePort* port) {
+    return port->physical;
+}
 
 uint32_t read_main_base(AicorePort* port) {
     return port->registers.at(port->physical, Register::data_main_base).load(std::memory_order_acquire);
@@ -19,7 +21,9 @@ void write_cond(AicorePort* port, uint32_t value) {
     port->hooks->cond_written(port->hooks->engine, port->core, value);
 }
 
-bool pause_after_ack(AicorePort* port) { return port->random != 0 && next_random(&port->random) % 4 == 0; }
+bool pause_after_ack(AicorePort* port) {
+    return port->random != 0 && next_random(&port->random) % 4 == 0;
+}
 
 void call_kernel(AicorePort* port, scheduler::Payload* payload) {
     using Kernel = void (*)(int64_t*);

@@ -14,7 +14,9 @@ void write_register(AicpuPort* port, uint32_t physical_core, Register which, uin
     }
 }
 
-void signal_threads(AicpuPort* port) { port->hooks->threads_signalled(port->hooks->engine, port->thread); }
+void signal_threads(AicpuPort* port) {
+    port->hooks->threads_signalled(port->hooks->engine, port->thread);
+}
 
 // The simulated chip's memory is this process's: coherent.
 void invalidate_cache(const void*, size_t) {}

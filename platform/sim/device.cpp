@@ -53,7 +53,8 @@ private:
 class RegisterMemory {
 public:
     RegisterMemory() : bytes_(uint64_t{chip.physical_cores} * chip.register_block_bytes) {
-        void* memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void* memory =
+            mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (memory == MAP_FAILED) throw std::bad_alloc();
         registers_.windows = static_cast<char*>(memory);
     }
@@ -73,7 +74,9 @@ private:
 class Device {
 public:
     Device(const ch_anchor* anchor, void* anchor_state, uint64_t memory_bytes)
-        : anchor_(anchor), anchor_state_(anchor_state), memory_limit_(memory_bytes ? memory_bytes : chip.memory_bytes) {}
+        : anchor_(anchor),
+          anchor_state_(anchor_state),
+          memory_limit_(memory_bytes ? memory_bytes : chip.memory_bytes) {}
     ~Device();
 
     int32_t load_programs(const ch_device_options& options, ch_error* out_error);
@@ -268,13 +271,17 @@ int32_t open_device(const ch_device_options& options, Device** out_device, ch_er
     return CH_OK;
 }
 
-void close_device(Device* device) { delete device; }
+void close_device(Device* device) {
+    delete device;
+}
 
 int32_t allocate(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
     return device->allocate(bytes, out_address, out_error);
 }
 
-void release(Device* device, uint64_t address) { device->release(address); }
+void release(Device* device, uint64_t address) {
+    device->release(address);
+}
 
 int32_t copy_to_device(Device*, uint64_t to, const void* from, uint64_t bytes, ch_error*) {
     if (bytes != 0) memcpy(reinterpret_cast<void*>(to), from, bytes);
@@ -290,7 +297,9 @@ int32_t load_kernel(Device* device, const ch_kernel& kernel, LoadedKernel* out_k
     return device->load_kernel(kernel, out_kernel, out_error);
 }
 
-void unload_kernel(Device* device, const LoadedKernel& kernel) { device->unload(kernel.owner); }
+void unload_kernel(Device* device, const LoadedKernel& kernel) {
+    device->unload(kernel.owner);
+}
 
 int32_t launch(Device* device, const LaunchOptions& options, ch_error* out_error) {
     return device->launch(options, out_error);

@@ -2,9 +2,9 @@
 //
 // The engine of the simulated chip: steps the processors of one launch until the AICPU threads are done.
 //
-// A processor (a core, an AICPU thread) is a step function. The engine visits those that may have something to do: a core
-// whose DATA_MAIN_BASE was written, an AICPU thread one of whose cores wrote COND. It makes no threads, opens nothing and
-// waits for nothing but processors that other host threads are stepping.
+// A processor (a core, an AICPU thread) is a step function. The engine visits those that may have something to do: a
+// core whose DATA_MAIN_BASE was written, an AICPU thread one of whose cores wrote COND. It makes no threads, opens
+// nothing and waits for nothing but processors that other host threads are stepping.
 #pragma once
 
 #include <stdint.h>

@@ -5,7 +5,7 @@ namespace chiphost::platform {
 
 namespace {
 
-constexpr uint32_t looks = 500;               // pause instructions before a worker sleeps: about what a wake-up costs
+constexpr uint32_t looks = 500;                // pause instructions before a worker sleeps: about what a wake-up costs
 constexpr uint64_t sleep_ns_max = 20'000'000;  // a sleeping worker looks for a cancel this often
 
 }  // namespace

@@ -28,13 +28,15 @@ struct SimRegisters {
     char* windows;
 
     std::atomic<uint32_t>& at(uint32_t physical_core, Register which) const {
-        return *reinterpret_cast<std::atomic<uint32_t>*>(
-            windows + uint64_t{physical_core} * chip.register_block_bytes + chip.offset(which));
+        return *reinterpret_cast<std::atomic<uint32_t>*>(windows + uint64_t{physical_core} * chip.register_block_bytes +
+                                                         chip.offset(which));
     }
 };
 
 // Core numbers as the chip counts are not those of the launch: a fixed shuffle, so that nobody can mix them up.
-inline uint32_t sim_physical_core(uint32_t core) { return (core * 7 + 3) % chip.physical_cores; }
+inline uint32_t sim_physical_core(uint32_t core) {
+    return (core * 7 + 3) % chip.physical_cores;
+}
 
 struct AicpuPort {
     SimRegisters registers;
@@ -48,8 +50,8 @@ struct AicorePort {
     const SimEngineHooks* hooks;
     uint32_t core;
     uint32_t physical;
-    uint64_t random;         // state of this core's random numbers; 0: never pauses
-    uint32_t lane;           // host thread that steps the core now
+    uint64_t random;  // state of this core's random numbers; 0: never pauses
+    uint32_t lane;    // host thread that steps the core now
     ch_run_progress* progress;
 };
 

@@ -183,3 +183,18 @@ def raise_error(
         core=None if core < 0 else core,
         func_id=None if func_id < 0 else func_id,
     )
+
+
+def table_as_markdown() -> str:
+    """The error table as a page of the docs."""
+    lines = [
+        "# Error codes",
+        "",
+        "Every error has a row here: in C++ `ch_error.code`, in Python `ChiphostError.code` and `.name`. The message says what",
+        "happened and where. This page is made from `cpp/include/chiphost/abi/errors.def` (see HACKING.md).",
+        "",
+        "| Code | Name | Python class | Meaning | What to do |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [f"| {r.code} | `{r.name}` | `{r.python_class}` | {r.meaning} | {r.remedy} |" for r in ERROR_TABLE.values()]
+    return "\n".join(lines) + "\n"

@@ -129,8 +129,8 @@ TEST(Namespace, HasALibcOfItsOwn) {
     EXPECT_EQ(errno, 0);
 }
 
-// H5, the hazard: keys are numbered for each libc, their values kept for each thread. On one thread, two libcs read each
-// other's values. This is why a domain's code runs on its own threads only.
+// H5, the hazard: keys are numbered for each libc, their values kept for each thread. On one thread, two libcs read
+// each other's values. This is why a domain's code runs on its own threads only.
 TEST(Namespace, SharesKeySlotsOnAForeignThread) {
     const pid_t child = fork();  // the child's memory is spoilt by this
     if (child == 0) {
@@ -139,7 +139,8 @@ TEST(Namespace, SharesKeySlotsOnAForeignThread) {
         void* handle = dlmopen(LM_ID_NEWLM, library_path("inspector").c_str(), RTLD_NOW | RTLD_LOCAL);
         auto* make_key = reinterpret_cast<ch_call>(dlsym(handle, "make_key"));
         int32_t theirs = -1;
-        while (theirs < static_cast<int32_t>(ours)) theirs = make_key(nullptr, nullptr, nullptr);  // on this thread: wrong
+        while (theirs < static_cast<int32_t>(ours))
+            theirs = make_key(nullptr, nullptr, nullptr);  // on this thread: wrong
         _exit(pthread_getspecific(ours) != nullptr ? 17 : 18);
     }
     int status = 0;

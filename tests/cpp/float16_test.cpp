@@ -25,7 +25,9 @@ To bits(From value) {
     return result;
 }
 
-bool is_nan(uint16_t half) { return (half & 0x7C00) == 0x7C00 && (half & 0x3FF) != 0; }
+bool is_nan(uint16_t half) {
+    return (half & 0x7C00) == 0x7C00 && (half & 0x3FF) != 0;
+}
 
 void expect_same_rounding(float value) {
     const auto wanted = bits<uint16_t>(static_cast<native_half>(value));
@@ -55,8 +57,8 @@ TEST(Float16, RoundsToNearestEven) {
     // Every half value, what lies midway to the next, and their neighbours among floats.
     for (uint32_t half = 0; half < 0x7C00; ++half) {
         const auto low = static_cast<float>(bits<native_half>(static_cast<uint16_t>(half)));
-        const auto high = half + 1 == 0x7C00 ? 65536.0f
-                                             : static_cast<float>(bits<native_half>(static_cast<uint16_t>(half + 1)));
+        const auto high =
+            half + 1 == 0x7C00 ? 65536.0f : static_cast<float>(bits<native_half>(static_cast<uint16_t>(half + 1)));
         const float middle = (low + high) / 2;
         for (float value : {low, middle, std::nextafter(middle, 0.0f), std::nextafter(middle, INFINITY)}) {
             expect_same_rounding(value);
@@ -79,6 +81,8 @@ TEST(Float16, RoundsRandomFloats) {
 
 #else
 
-TEST(Float16, NativeTypeMissing) { SUCCEED() << "this compiler has no _Float16 to compare with"; }
+TEST(Float16, NativeTypeMissing) {
+    SUCCEED() << "this compiler has no _Float16 to compare with";
+}
 
 #endif

@@ -15,7 +15,9 @@ using tests::text_of;
 
 namespace {
 
-uint32_t add(GraphBuilder& graph, Shape shape = Shape::aiv) { return graph.add_task(shape, 0, nullptr, 0); }
+uint32_t add(GraphBuilder& graph, Shape shape = Shape::aiv) {
+    return graph.add_task(shape, 0, nullptr, 0);
+}
 
 std::string check(const GraphBuilder& graph) {
     ch_error error = no_error();
@@ -25,10 +27,11 @@ std::string check(const GraphBuilder& graph) {
 // The image as the device would see it.
 std::vector<char> image_of(GraphBuilder& graph) {
     std::vector<char> memory(graph.image_bytes());
-    graph.write_image(reinterpret_cast<uint64_t>(memory.data()), [&](uint64_t offset, const void* source, uint64_t bytes) {
-        ASSERT_LE(offset + bytes, memory.size());
-        if (bytes) memcpy(memory.data() + offset, source, bytes);
-    });
+    graph.write_image(reinterpret_cast<uint64_t>(memory.data()),
+                      [&](uint64_t offset, const void* source, uint64_t bytes) {
+                          ASSERT_LE(offset + bytes, memory.size());
+                          if (bytes) memcpy(memory.data() + offset, source, bytes);
+                      });
     return memory;
 }
 

@@ -20,7 +20,9 @@ ch_mailbox* make_thread() {
     return keeper;
 }
 
-int32_t add_one(void* number, const void*, void*) { return ++*static_cast<int32_t*>(number); }
+int32_t add_one(void* number, const void*, void*) {
+    return ++*static_cast<int32_t*>(number);
+}
 
 int32_t wait_for_flag(void* flag, const void*, void*) {
     while (__atomic_load_n(static_cast<uint32_t*>(flag), __ATOMIC_ACQUIRE) == 0) std::this_thread::yield();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The scheduler and the executor on the engines of the simulated chip, linked in one piece so that sanitizers see it all.
+// The scheduler and the executor on the engines of the simulated chip, linked in one piece so that sanitizers see it
+// all.
 #include <gtest/gtest.h>
 #include <string.h>
 
@@ -92,20 +93,22 @@ public:
         }
         std::vector<AicorePort> core_ports(cores);
         const uint64_t core_bytes = (chiphost_aicore_program()->context_bytes() + 63) / 64 * 64;
-        std::unique_ptr<char, decltype(&free)> contexts(
-            static_cast<char*>(aligned_alloc(64, core_bytes * cores)), free);
+        std::unique_ptr<char, decltype(&free)> contexts(static_cast<char*>(aligned_alloc(64, core_bytes * cores)),
+                                                        free);
         for (uint32_t core = 0; core < cores; ++core) {
             const uint32_t physical = core == wrong_core ? chip.physical_cores + 5 : sim_physical_core(core);
             if (physical < chip.physical_cores) core_of_physical_[physical] = static_cast<uint8_t>(core);
-            core_ports[core] = {registers, engine.hooks(), core, physical, seed ? seed * 1000 + core + 1 : 0, 0, &progress};
+            core_ports[core] = {registers, engine.hooks(), core, physical, seed ? seed * 1000 + core + 1 : 0,
+                                0,         &progress};
             chiphost_aicore_program()->init(contexts.get() + core * core_bytes, &launch_, core,
                                             core < launch_.block_dim ? CH_AIC : CH_AIV, &core_ports[core]);
         }
         const uint64_t aicpu_bytes = (chiphost_aicpu_program()->context_bytes(&launch_) + 63) / 64 * 64;
         std::unique_ptr<void, decltype(&free)> aicpu(aligned_alloc(64, aicpu_bytes), free);
         chiphost_aicpu_program()->init(aicpu.get(), &launch_, port_addresses.data());
-        const Processors processors{chiphost_aicpu_program(), aicpu.get(), launch_.aicpu_thread_count,
-                                    chiphost_aicore_program(), contexts.get(), core_bytes, core_ports.data(), cores};
+        const Processors processors{chiphost_aicpu_program(),  aicpu.get(),    launch_.aicpu_thread_count,
+                                    chiphost_aicore_program(), contexts.get(), core_bytes,
+                                    core_ports.data(),         cores};
         const End end = engine.run(processors);
         if (end != End::finished) chiphost_aicpu_program()->explain_stall(aicpu.get(), &stall);
         chiphost_aicpu_program()->deinit(aicpu.get());
@@ -310,8 +313,9 @@ TEST(SimulatedChip, ExplainsAStall) {
         ParallelEngine several(helpers, &launch.progress);
         Engine& engine = parallel ? static_cast<Engine&>(several) : sequential;
         EXPECT_EQ(launch.run(graph, engine), End::stalled);
-        EXPECT_NE(strstr(launch.stall.message, "0 of 2 tasks completed; task 1 waits for task 0; task 0 waits for task 1"),
-                  nullptr)
+        EXPECT_NE(
+            strstr(launch.stall.message, "0 of 2 tasks completed; task 1 waits for task 0; task 0 waits for task 1"),
+            nullptr)
             << launch.stall.message;
     }
 }

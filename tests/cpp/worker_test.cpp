@@ -67,9 +67,7 @@ private:
 // A worker with shorthands that fail the test.
 class TestWorker : public ChipWorker {
 public:
-    explicit TestWorker(const Options& options = options_for()) {
-        EXPECT_EQ(try_initialize(options), "ok");
-    }
+    explicit TestWorker(const Options& options = options_for()) { EXPECT_EQ(try_initialize(options), "ok"); }
     TestWorker(std::nullptr_t) {}
 
     std::string try_initialize(const Options& options) {
@@ -153,7 +151,8 @@ size_t entries(const char* folder) {
 
 size_t lines_of(const char* path) {
     std::ifstream file(path);
-    return static_cast<size_t>(std::count(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>(), '\n'));
+    return static_cast<size_t>(
+        std::count(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>(), '\n'));
 }
 
 }  // namespace
@@ -199,7 +198,8 @@ TEST(Worker, RefusesANegativeDevice) {
 
 TEST(Worker, SharesARuntimeWithOthersAtTheSameTime) {
     std::vector<std::unique_ptr<TestWorker>> workers;
-    for (int i = 0; i < 8; ++i) workers.push_back(std::make_unique<TestWorker>(options_for(i % 2 ? "a5sim" : "a2a3sim")));
+    for (int i = 0; i < 8; ++i)
+        workers.push_back(std::make_unique<TestWorker>(options_for(i % 2 ? "a5sim" : "a2a3sim")));
     std::vector<std::thread> threads;
     std::vector<std::string> answers(workers.size());
     for (size_t i = 0; i < workers.size(); ++i) {
@@ -380,7 +380,8 @@ TEST_P(HangingKernel, PoisonsItsWorkerOnly) {
     wait.timeout_ns = 50'000'000;
     const std::string text = worker->try_run(*callable, args, wait);
     EXPECT_EQ(worker->end, ChipWorker::RunEnd::abandoned);
-    EXPECT_EQ(text.find("DEADLINE_EXCEEDED: device: the run did not end within 0.05 s: kernel 2 of task 0 on core "), 0u)
+    EXPECT_EQ(text.find("DEADLINE_EXCEEDED: device: the run did not end within 0.05 s: kernel 2 of task 0 on core "),
+              0u)
         << text;
     EXPECT_EQ(worker->error.task, 0);
     EXPECT_GE(worker->error.core, 3) << "an AIV";
@@ -410,8 +411,9 @@ TEST(Worker, ReportsAHangingOrchestration) {
     int polls = 0;
     wait.go_on = [&] { return ++polls < 2; };
     const std::string text = worker->try_run(*callable, *args, wait);
-    EXPECT_EQ(text, "INTERRUPTED: the orchestration: the run was interrupted: the orchestration did not return; this "
-                    "worker cannot be used again");
+    EXPECT_EQ(text,
+              "INTERRUPTED: the orchestration: the run was interrupted: the orchestration did not return; this "
+              "worker cannot be used again");
     EXPECT_EQ(worker->end, ChipWorker::RunEnd::abandoned);
     __atomic_store_n(output, 1, __ATOMIC_RELEASE);
     worker->finalize();
@@ -551,7 +553,8 @@ TEST(RuntimeLibraries, AreCheckedBeforeTheyAreLoaded) {
     std::filesystem::create_directory(folder);
     const std::vector<char> good = tests::bytes_of(options_for().files.host);
     const auto write = [&](const char* name, std::vector<char> bytes) {
-        std::ofstream(folder + "/" + name, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+        std::ofstream(folder + "/" + name, std::ios::binary)
+            .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
         return folder + "/" + name;
     };
     TestWorker worker(nullptr);
@@ -605,7 +608,8 @@ TEST(Worker, BelongsToItsProcess) {
     const pid_t child = fork();
     if (child == 0) {
         alarm(60);
-        const bool refused = run_chain(worker).find("WRONG_PROCESS: worker: the worker was initialized in process ") == 0;
+        const bool refused =
+            run_chain(worker).find("WRONG_PROCESS: worker: the worker was initialized in process ") == 0;
         TestWorker own;
         _exit(refused && run_chain(own) == "ok" ? 17 : 1);
     }

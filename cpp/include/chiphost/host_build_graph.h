@@ -139,15 +139,15 @@ private:
 
 }  // namespace chiphost
 
-// Defines the orchestration function `name`. Its body sees the graph and the arguments under the names given and returns
-// 0, or a code of its own that ends the run.
-#define CHIPHOST_HOST_ORCHESTRATION(name, graph, args)                                                     \
-    static int32_t name##_body(::chiphost::HostGraph& graph, const ::chiphost::TaskArgs& args);            \
-    extern "C" __attribute__((visibility("default"))) int32_t name(ch_host_graph* raw_graph,               \
-                                                                   const ch_task_args* raw_args) {         \
-        ::chiphost::HostGraph wrapped_graph(raw_graph);                                                    \
-        const ::chiphost::TaskArgs wrapped_args(*raw_args);                                                \
-        return name##_body(wrapped_graph, wrapped_args);                                                   \
-    }                                                                                                      \
-    static int32_t name##_body([[maybe_unused]] ::chiphost::HostGraph& graph,                              \
+// Defines the orchestration function `name`. Its body sees the graph and the arguments under the names given and
+// returns 0, or a code of its own that ends the run.
+#define CHIPHOST_HOST_ORCHESTRATION(name, graph, args)                                             \
+    static int32_t name##_body(::chiphost::HostGraph& graph, const ::chiphost::TaskArgs& args);    \
+    extern "C" __attribute__((visibility("default"))) int32_t name(ch_host_graph* raw_graph,       \
+                                                                   const ch_task_args* raw_args) { \
+        ::chiphost::HostGraph wrapped_graph(raw_graph);                                            \
+        const ::chiphost::TaskArgs wrapped_args(*raw_args);                                        \
+        return name##_body(wrapped_graph, wrapped_args);                                           \
+    }                                                                                              \
+    static int32_t name##_body([[maybe_unused]] ::chiphost::HostGraph& graph,                      \
                                [[maybe_unused]] const ::chiphost::TaskArgs& args)

@@ -37,9 +37,15 @@ __aicore__ inline const __gm__ KernelContext& kernel_context(const __gm__ int64_
     return *reinterpret_cast<const __gm__ KernelContext*>(args[-1]);
 }
 
-__aicore__ inline int32_t get_block_idx(const __gm__ int64_t* args) { return kernel_context(args).block_idx; }
-__aicore__ inline int32_t get_block_num(const __gm__ int64_t* args) { return kernel_context(args).block_num; }
-__aicore__ inline int32_t get_sub_block_id(const __gm__ int64_t* args) { return kernel_context(args).sub_block_id; }
+__aicore__ inline int32_t get_block_idx(const __gm__ int64_t* args) {
+    return kernel_context(args).block_idx;
+}
+__aicore__ inline int32_t get_block_num(const __gm__ int64_t* args) {
+    return kernel_context(args).block_num;
+}
+__aicore__ inline int32_t get_sub_block_id(const __gm__ int64_t* args) {
+    return kernel_context(args).sub_block_id;
+}
 
 // Argument `index` as an address of T in device memory.
 template <typename T>

@@ -6,10 +6,20 @@
 
 namespace chiphost {
 
-inline float exp(float x) { return __builtin_expf(x); }
-inline float log(float x) { return __builtin_logf(x); }
-inline float sqrt(float x) { return __builtin_sqrtf(x); }
-inline float max(float a, float b) { return a > b ? a : b; }
-inline float infinity() { return __builtin_inff(); }
+inline float exp(float x) {
+    return __builtin_expf(x);
+}
+inline float log(float x) {
+    return __builtin_logf(x);
+}
+inline float sqrt(float x) {
+    return __builtin_sqrtf(x);
+}
+inline float max(float a, float b) {
+    return a > b ? a : b;
+}
+inline float infinity() {
+    return __builtin_inff();
+}
 
 }  // namespace chiphost

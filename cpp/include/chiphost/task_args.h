@@ -66,8 +66,8 @@ private:
     const ch_tensor* tensor_;
 };
 
-// Tensors and scalars are numbered apart, each in the order of the call. Valid during the orchestration. An index that is
-// out of range throws BadArgument.
+// Tensors and scalars are numbered apart, each in the order of the call. Valid during the orchestration. An index that
+// is out of range throws BadArgument.
 class TaskArgs {
 public:
     explicit TaskArgs(const ch_task_args& args) : args_(&args) {}

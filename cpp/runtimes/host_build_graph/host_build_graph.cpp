@@ -10,6 +10,9 @@
 #include <unistd.h>
 
 #include "abi/report.h"
+#include "scheduler/core_protocol.h"
+
+static_assert(CH_MAX_TASK_ARGS == chiphost::scheduler::payload_args_max, "a core has room for the arguments of a task");
 
 namespace chiphost::host_build_graph {
 
@@ -72,9 +75,8 @@ const ch_host_graph_ops HostBuildGraph::ops = {
     CH_ABI_HEADER(ch_host_graph_ops, CH_ABI_HOST_ORCHESTRATION, CH_HOST_ORCHESTRATION_MAJOR,
                   CH_HOST_ORCHESTRATION_MINOR, "*"),
     [](ch_host_graph* graph, const uint64_t* args, uint32_t arg_count, int32_t func_id, int32_t core_type) {
-        return self(graph).guarded("add_task", [&](HostBuildGraph& runtime) {
-            return runtime.add_task(args, arg_count, func_id, core_type);
-        });
+        return self(graph).guarded(
+            "add_task", [&](HostBuildGraph& runtime) { return runtime.add_task(args, arg_count, func_id, core_type); });
     },
     [](ch_host_graph* graph, int32_t from, int32_t to) {
         return self(graph).guarded("add_successor",
@@ -97,14 +99,12 @@ const ch_host_graph_ops HostBuildGraph::ops = {
         return address;
     },
     [](ch_host_graph* graph, uint64_t device) {
-        return self(graph).guarded("device_free", [&](HostBuildGraph& runtime) {
-            return -runtime.memory_.release(device, &runtime.error_);
-        });
+        return self(graph).guarded(
+            "device_free", [&](HostBuildGraph& runtime) { return -runtime.memory_.release(device, &runtime.error_); });
     },
     [](ch_host_graph* graph, uint64_t device, const void* host, uint64_t bytes) {
-        return self(graph).guarded("copy_to_device", [&](HostBuildGraph& runtime) {
-            return runtime.copy_to_device(device, host, bytes);
-        });
+        return self(graph).guarded(
+            "copy_to_device", [&](HostBuildGraph& runtime) { return runtime.copy_to_device(device, host, bytes); });
     },
 };
 
@@ -222,7 +222,8 @@ int32_t HostBuildGraph::add_task(const uint64_t* args, uint32_t arg_count, int32
     }
     if (core_type != CH_AIC && core_type != CH_AIV) {
         return refuse(report(&error_, CH_CORE_TYPE_INVALID, "add_task",
-                             "task %u: wanted core type %d (AIC) or %d (AIV), found %d", id, CH_AIC, CH_AIV, core_type));
+                             "task %u: wanted core type %d (AIC) or %d (AIV), found %d", id, CH_AIC, CH_AIV,
+                             core_type));
     }
     const host::KernelTable::Entry kernel = input_->kernels[static_cast<uint32_t>(func_id)];
     if (kernel.address == 0) {
@@ -235,8 +236,8 @@ int32_t HostBuildGraph::add_task(const uint64_t* args, uint32_t arg_count, int32
                              kernel.core_type == CH_AIC ? "AIC" : "AIV", core_type == CH_AIC ? "AIC" : "AIV"));
     }
     if (arg_count > CH_MAX_TASK_ARGS) {
-        return refuse(report(&error_, CH_TOO_MANY_TASK_ARGS, "add_task", "task %u: wanted at most %d arguments, found %u",
-                             id, CH_MAX_TASK_ARGS, arg_count));
+        return refuse(report(&error_, CH_TOO_MANY_TASK_ARGS, "add_task",
+                             "task %u: wanted at most %d arguments, found %u", id, CH_MAX_TASK_ARGS, arg_count));
     }
     const graph::Shape shape = core_type == CH_AIC ? graph::Shape::aic : graph::Shape::aiv;
     if (graph_.add_task(shape, static_cast<uint16_t>(func_id), args, arg_count) == graph::none) {

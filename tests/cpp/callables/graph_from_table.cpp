@@ -2,8 +2,8 @@
 //
 // An orchestration that builds whatever graph the test describes.
 //
-// Tensors: tasks int32 (n, 2): func_id and core type; edges int32 (m, 2): from, to; log uint64 (n + 1): the kernels write
-// there in which order the tasks ran.
+// Tensors: tasks int32 (n, 2): func_id and core type; edges int32 (m, 2): from, to; log uint64 (n + 1): the kernels
+// write there in which order the tasks ran.
 #include <chiphost/host_build_graph.h>
 
 CHIPHOST_HOST_ORCHESTRATION(build_graph, graph, args) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes the order in which tasks run: log[0] counts, log[1 + task] becomes the count when the task ran, 1 for the first.
-// A task that runs twice shows as a count that is too high.
+// Writes the order in which tasks run: log[0] counts, log[1 + task] becomes the count when the task ran, 1 for the
+// first. A task that runs twice shows as a count that is too high.
 #include <chiphost/kernel.h>
 
 extern "C" __attribute__((visibility("default"))) __aicore__ void kernel_entry(__gm__ int64_t* args) {

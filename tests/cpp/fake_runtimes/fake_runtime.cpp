@@ -11,7 +11,9 @@
 
 namespace {
 
-uint64_t runtime_size() { return 64; }
+uint64_t runtime_size() {
+    return 64;
+}
 
 #ifdef FAKE_LEAKS_THREAD
 void* sleep_for_ever(void*) {
@@ -77,7 +79,7 @@ constexpr ch_abi_header header() {
     return result;
 }
 
-constexpr ch_host_runtime table = {header(),       "fake", "a2a3", CHIPHOST_PLATFORM, "0",
+constexpr ch_host_runtime table = {header(),     "fake",     "a2a3", CHIPHOST_PLATFORM, "0",
                                    runtime_size, set_device, run,    finalize_device};
 
 }  // namespace
@@ -88,4 +90,6 @@ constexpr ch_host_runtime table = {header(),       "fake", "a2a3", CHIPHOST_PLAT
 #define ENTRY chiphost_host_runtime
 #endif
 
-extern "C" __attribute__((visibility("default"))) const ch_host_runtime* ENTRY() { return &table; }
+extern "C" __attribute__((visibility("default"))) const ch_host_runtime* ENTRY() {
+    return &table;
+}

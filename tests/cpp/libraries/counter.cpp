@@ -5,4 +5,6 @@
 
 static int32_t calls = 0;
 
-extern "C" __attribute__((visibility("default"))) int32_t count_call(void*, const void*, void*) { return ++calls; }
+extern "C" __attribute__((visibility("default"))) int32_t count_call(void*, const void*, void*) {
+    return ++calls;
+}

@@ -12,10 +12,14 @@
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
 // Kernel's id of the calling thread.
-EXPORT int32_t thread_id(void*, const void*, void*) { return static_cast<int32_t>(syscall(SYS_gettid)); }
+EXPORT int32_t thread_id(void*, const void*, void*) {
+    return static_cast<int32_t>(syscall(SYS_gettid));
+}
 
 // 1 if the environment has the variable named by `second`.
-EXPORT int32_t has_variable(void*, const void* name, void*) { return getenv(static_cast<const char*>(name)) != nullptr; }
+EXPORT int32_t has_variable(void*, const void* name, void*) {
+    return getenv(static_cast<const char*>(name)) != nullptr;
+}
 
 // Makes a pthread key, gives this thread a value for it; the key's number.
 EXPORT int32_t make_key(void*, const void*, void*) {

@@ -38,9 +38,9 @@ typedef struct ch_library ch_library;
 typedef struct ch_open_request {
     // The bytes; or, when data is NULL, name is the path of the file.
     ch_binary binary;
-    // 0: load a private copy of the bytes. Copies of equal key are shared as long as the library has no writable statics
-    // of its own; others get a copy each time.
-    // 1: load the file itself, by its path. It must not have been loaded under this path before.
+    // 0: load a private copy of the bytes. Copies of equal key are shared as long as the library has no writable
+    // statics of its own; others get a copy each time. 1: load the file itself, by its path. It must not have been
+    // loaded under this path before.
     uint32_t in_place;
     uint32_t reserved;
     ch_library** out_library;

@@ -31,11 +31,11 @@ typedef struct ch_kernel {
 
 // Immutable while any run uses it. Owned by the caller.
 typedef struct ch_callable {
-    uint32_t format;        // CH_CALLABLE_FORMAT
+    uint32_t format;  // CH_CALLABLE_FORMAT
     uint32_t kernel_count;
-    const char* key;        // digest over everything below, in hex
+    const char* key;  // digest over everything below, in hex
     ch_binary orchestration;
-    const char* entry;      // name of the orchestration's function
+    const char* entry;  // name of the orchestration's function
     const ch_kernel* kernels;
 } ch_callable;
 

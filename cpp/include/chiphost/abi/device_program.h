@@ -2,9 +2,9 @@
 //
 // The two programs that run on the device, and what the host leaves in device memory for them.
 //
-// Both are written as step functions: a step does what can be done now and says whether to come again. On a chip a plain
-// loop drives them; the simulated chip drives all of them from one thread or several. On a chip the AICPU program is
-// started with the address of the launch record; on the simulated chip it is a library with the tables below.
+// Both are written as step functions: a step does what can be done now and says whether to come again. On a chip a
+// plain loop drives them; the simulated chip drives all of them from one thread or several. On a chip the AICPU program
+// is started with the address of the launch record; on the simulated chip it is a library with the tables below.
 #pragma once
 
 #include "callable.h"
@@ -31,7 +31,7 @@ typedef enum ch_step {
 
 // What the device reports to the host. Written by whoever finds the first fault.
 typedef struct ch_launch_status {
-    int32_t code;      // ch_code, changed once from CH_OK by compare-and-swap; the rest is valid once `complete` is 1
+    int32_t code;  // ch_code, changed once from CH_OK by compare-and-swap; the rest is valid once `complete` is 1
     int32_t complete;
     int64_t task;
     int32_t core;
@@ -42,15 +42,15 @@ typedef struct ch_launch_status {
 
 // In device memory. Addresses are device addresses.
 typedef struct ch_launch {
-    uint32_t format;              // CH_LAUNCH_FORMAT
-    uint32_t block_dim;           // clusters; cores 0..block_dim-1 are AIC, then 2*block_dim AIV
+    uint32_t format;     // CH_LAUNCH_FORMAT
+    uint32_t block_dim;  // clusters; cores 0..block_dim-1 are AIC, then 2*block_dim AIV
     uint32_t aicpu_thread_count;
-    uint32_t kernel_count;        // entries of the kernel table
-    uint64_t graph;               // graph::Image
-    uint64_t kernels;             // uint64_t address for each func_id, 0: none
-    uint64_t handshakes;          // scheduler::Handshake for each core
-    uint64_t payloads;            // scheduler::Payload, two for each core
-    uint64_t status;              // ch_launch_status
+    uint32_t kernel_count;  // entries of the kernel table
+    uint64_t graph;         // graph::Image
+    uint64_t kernels;       // uint64_t address for each func_id, 0: none
+    uint64_t handshakes;    // scheduler::Handshake for each core
+    uint64_t payloads;      // scheduler::Payload, two for each core
+    uint64_t status;        // ch_launch_status
 } ch_launch;
 
 // The AICPU program. `port` is the platform's access to registers for one thread (platform/aicpu.h).

@@ -22,11 +22,11 @@ typedef enum ch_code {
 // What went wrong. The caller owns the record and zeroes it; the callee fills it when it returns a code other than
 // CH_OK. Plain data only, so that it may cross from one linker namespace to another.
 typedef struct ch_error {
-    int32_t code;         // ch_code
-    int32_t detail_code;  // the orchestration's or the platform's own code; 0 when there is none
-    int64_t task;         // task id, -1 when no task is to blame
-    int32_t core;         // core number, -1 when no core is to blame
-    int32_t func_id;      // kernel, -1 when no kernel is to blame
+    int32_t code;                          // ch_code
+    int32_t detail_code;                   // the orchestration's or the platform's own code; 0 when there is none
+    int64_t task;                          // task id, -1 when no task is to blame
+    int32_t core;                          // core number, -1 when no core is to blame
+    int32_t func_id;                       // kernel, -1 when no kernel is to blame
     char where[CH_ERROR_WHERE_BYTES];      // the place: a file, a function, an argument; NUL-terminated
     char message[CH_ERROR_MESSAGE_BYTES];  // what happened, with the values; NUL-terminated
 } ch_error;

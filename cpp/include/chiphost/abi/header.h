@@ -25,13 +25,13 @@ enum ch_abi_kind {
 };
 
 typedef struct ch_abi_header {
-    uint32_t magic;        // CH_ABI_MAGIC
-    uint16_t kind;         // ch_abi_kind
-    uint16_t header_bytes; // sizeof(ch_abi_header)
-    uint16_t major;        // must be equal
-    uint16_t minor;        // the provider's must not be lower than the user's
-    uint32_t table_bytes;  // size of the whole table
-    const char* tag;       // "processor-system/platform"; "*" fits every platform. Lives as long as the library.
+    uint32_t magic;         // CH_ABI_MAGIC
+    uint16_t kind;          // ch_abi_kind
+    uint16_t header_bytes;  // sizeof(ch_abi_header)
+    uint16_t major;         // must be equal
+    uint16_t minor;         // the provider's must not be lower than the user's
+    uint32_t table_bytes;   // size of the whole table
+    const char* tag;        // "processor-system/platform"; "*" fits every platform. Lives as long as the library.
 } ch_abi_header;
 
 #ifdef __cplusplus
@@ -58,6 +58,6 @@ static_assert(sizeof(ch_abi_header) == 16 + sizeof(void*), "ch_abi_header is par
 #endif
 #define CH_HOST_TAG CH_HOST_PROCESSOR "-" CH_HOST_SYSTEM
 
-#define CH_ABI_HEADER(table, abi_kind, major_version, minor_version, platform_name)                    \
-    {CH_ABI_MAGIC, abi_kind, sizeof(ch_abi_header), major_version, minor_version, sizeof(table),       \
-     CH_HOST_TAG "/" platform_name}
+#define CH_ABI_HEADER(table, abi_kind, major_version, minor_version, platform_name) \
+    {CH_ABI_MAGIC,  abi_kind,      sizeof(ch_abi_header),        major_version,     \
+     minor_version, sizeof(table), CH_HOST_TAG "/" platform_name}

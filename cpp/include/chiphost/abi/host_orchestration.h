@@ -35,7 +35,8 @@ typedef struct ch_host_graph_ops {
     // `to` starts only after `from` has completed. An edge that is given twice is kept twice. 0 or negative.
     int32_t (*add_successor)(ch_host_graph* graph, int32_t from, int32_t to);
 
-    // After the run, copies `bytes` from device memory to host memory inside a tensor argument of the run. 0 or negative.
+    // After the run, copies `bytes` from device memory to host memory inside a tensor argument of the run. 0 or
+    // negative.
     int32_t (*record_tensor_pair)(ch_host_graph* graph, void* host, uint64_t device, uint64_t bytes);
 
     int32_t (*get_task_count)(ch_host_graph* graph);

@@ -40,7 +40,7 @@ typedef struct ch_program_file {
 
 // For set_device. Everything is borrowed for the duration of the call, except `anchor`, which outlives every context.
 typedef struct ch_device_options {
-    uint32_t struct_bytes;         // sizeof(ch_device_options) of the caller
+    uint32_t struct_bytes;  // sizeof(ch_device_options) of the caller
     int32_t device_id;
     ch_program_file aicpu;         // the AICPU scheduler
     ch_program_file aicore;        // the AICore executor
@@ -83,7 +83,7 @@ typedef struct ch_run_progress {
     uint32_t claim;   // ch_run_claim, changed by compare-and-swap
     uint32_t reserved;
     struct {
-        int64_t task;     // the task this lane executes, -1: none
+        int64_t task;  // the task this lane executes, -1: none
         int32_t core;
         int32_t func_id;
     } lanes[CH_MAX_SIM_THREADS];  // one for each host thread that runs kernels
@@ -94,10 +94,10 @@ typedef struct ch_run_progress {
 typedef struct ch_trace_event {
     uint32_t step;
     uint16_t core;
-    uint8_t kind;     // ch_trace_kind
-    uint8_t by;       // AICPU thread that acted; 255: the core itself
-    uint32_t value;   // register value, or block index
-    uint32_t task;    // low 32 bits of the task id; 0xFFFFFFFF when the event has none
+    uint8_t kind;    // ch_trace_kind
+    uint8_t by;      // AICPU thread that acted; 255: the core itself
+    uint32_t value;  // register value, or block index
+    uint32_t task;   // low 32 bits of the task id; 0xFFFFFFFF when the event has none
 } ch_trace_event;
 
 enum ch_trace_kind {
@@ -111,9 +111,9 @@ typedef struct ch_run_result {
     uint32_t struct_bytes;
     uint32_t reserved;
     uint64_t task_count;
-    uint64_t orchestration_ns;  // building the graph
-    uint64_t device_ns;         // from launch to completion
-    uint64_t total_ns;          // all of run()
+    uint64_t orchestration_ns;    // building the graph
+    uint64_t device_ns;           // from launch to completion
+    uint64_t total_ns;            // all of run()
     const ch_trace_event* trace;  // owned by the context, valid until its next call
     uint64_t trace_count;
 } ch_run_result;

@@ -69,7 +69,9 @@ static inline void ch_futex_wait(uint32_t* word, uint32_t value, uint64_t timeou
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, timeout_ns == CH_MAILBOX_FOR_EVER ? NULL : &timeout, NULL, 0);
 }
 
-static inline void ch_futex_wake(uint32_t* word) { syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0); }
+static inline void ch_futex_wake(uint32_t* word) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
 
 // Waits until *word is not `old`, and returns 1; 0 after timeout_ns. `sleeps` tells the other side to wake this one.
 static inline int ch_wait_for_change(uint32_t* word, uint32_t old, uint32_t* sleeps, int look, uint64_t timeout_ns) {
@@ -128,8 +130,7 @@ static inline int ch_mailbox_wait(ch_mailbox* mailbox, uint64_t timeout_ns, int3
 }
 
 // Caller: posts a call and waits for its result, however long it takes.
-static inline int32_t ch_mailbox_call(ch_mailbox* mailbox, ch_call call, void* first, const void* second,
-                                      void* third) {
+static inline int32_t ch_mailbox_call(ch_mailbox* mailbox, ch_call call, void* first, const void* second, void* third) {
     int32_t code = 0;
     ch_mailbox_post(mailbox, call, first, second, third);
     ch_mailbox_wait(mailbox, CH_MAILBOX_FOR_EVER, &code);

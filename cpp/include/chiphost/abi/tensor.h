@@ -11,20 +11,20 @@ extern "C" {
 
 // Element types. The numbers 0 to 8 are those of simpler's DataType.
 //   CH_DTYPE(number, NAME, bytes, numpy_name)
-#define CH_DTYPE_TABLE(CH_DTYPE)                \
-    CH_DTYPE(0, FLOAT32, 4, "float32")          \
-    CH_DTYPE(1, FLOAT16, 2, "float16")          \
-    CH_DTYPE(2, INT32, 4, "int32")              \
-    CH_DTYPE(3, INT16, 2, "int16")              \
-    CH_DTYPE(4, INT8, 1, "int8")                \
-    CH_DTYPE(5, UINT8, 1, "uint8")              \
-    CH_DTYPE(6, BFLOAT16, 2, "bfloat16")        \
-    CH_DTYPE(7, INT64, 8, "int64")              \
-    CH_DTYPE(8, UINT64, 8, "uint64")            \
-    CH_DTYPE(9, UINT16, 2, "uint16")            \
-    CH_DTYPE(10, UINT32, 4, "uint32")           \
-    CH_DTYPE(11, BOOL, 1, "bool")               \
-    CH_DTYPE(12, FLOAT64, 8, "float64")         \
+#define CH_DTYPE_TABLE(CH_DTYPE)                    \
+    CH_DTYPE(0, FLOAT32, 4, "float32")              \
+    CH_DTYPE(1, FLOAT16, 2, "float16")              \
+    CH_DTYPE(2, INT32, 4, "int32")                  \
+    CH_DTYPE(3, INT16, 2, "int16")                  \
+    CH_DTYPE(4, INT8, 1, "int8")                    \
+    CH_DTYPE(5, UINT8, 1, "uint8")                  \
+    CH_DTYPE(6, BFLOAT16, 2, "bfloat16")            \
+    CH_DTYPE(7, INT64, 8, "int64")                  \
+    CH_DTYPE(8, UINT64, 8, "uint64")                \
+    CH_DTYPE(9, UINT16, 2, "uint16")                \
+    CH_DTYPE(10, UINT32, 4, "uint32")               \
+    CH_DTYPE(11, BOOL, 1, "bool")                   \
+    CH_DTYPE(12, FLOAT64, 8, "float64")             \
     CH_DTYPE(13, FLOAT8_E4M3FN, 1, "float8_e4m3fn") \
     CH_DTYPE(14, FLOAT8_E5M2, 1, "float8_e5m2")
 
@@ -32,7 +32,7 @@ typedef enum ch_dtype {
 #define CH_DTYPE(number, name, bytes, numpy_name) CH_##name = number,
     CH_DTYPE_TABLE(CH_DTYPE)
 #undef CH_DTYPE
-    CH_DTYPE_COUNT
+        CH_DTYPE_COUNT
 } ch_dtype;
 
 // Bytes of one element; 0 for a number that is no dtype.
@@ -55,11 +55,11 @@ typedef enum ch_access { CH_ACCESS_UNKNOWN = 0, CH_IN = 1, CH_OUT = 2, CH_INOUT 
 
 // A C-contiguous array in host memory. Borrowed: the caller keeps it alive until the run has returned.
 typedef struct ch_tensor {
-    uint64_t data;                 // host address of element 0
-    uint32_t shape[CH_MAX_DIMS];   // elements, outermost first; entries from ndims on are 0
-    uint32_t ndims;                // 0 (one element) to CH_MAX_DIMS
-    uint8_t dtype;                 // ch_dtype
-    uint8_t access;                // ch_access
+    uint64_t data;                // host address of element 0
+    uint32_t shape[CH_MAX_DIMS];  // elements, outermost first; entries from ndims on are 0
+    uint32_t ndims;               // 0 (one element) to CH_MAX_DIMS
+    uint8_t dtype;                // ch_dtype
+    uint8_t access;               // ch_access
     uint8_t reserved[6];
 } ch_tensor;
 

@@ -27,8 +27,8 @@ void write_cond(AicorePort* port, uint32_t value);
 // records it in the payload.
 void call_kernel(AicorePort* port, scheduler::Payload* payload);
 
-// Whether to come back for the kernel after the dispatch was acknowledged, so that the AICPU gets to see it. A real core
-// always says no; a simulated one may say yes to show the AICPU the orders that a real one can produce.
+// Whether to come back for the kernel after the dispatch was acknowledged, so that the AICPU gets to see it. A real
+// core always says no; a simulated one may say yes to show the AICPU the orders that a real one can produce.
 bool pause_after_ack(AicorePort* port);
 
 }  // namespace chiphost::platform

@@ -14,18 +14,16 @@ constexpr uint32_t no_register = UINT32_MAX;
 
 struct Chip {
     const char* name;
-    uint32_t clusters;                     // most clusters (1 AIC + 2 AIV) a run may use
-    uint32_t physical_cores;               // physical core ids are below this
-    uint32_t aicpu_threads;                // most AICPU threads a run may use
-    uint32_t aicpu_threads_launched;       // threads started so that enough of them land on the right processors
-    uint64_t counter_hz;                   // system counter
-    uint64_t memory_bytes;                 // device memory
+    uint32_t clusters;                         // most clusters (1 AIC + 2 AIV) a run may use
+    uint32_t physical_cores;                   // physical core ids are below this
+    uint32_t aicpu_threads;                    // most AICPU threads a run may use
+    uint32_t aicpu_threads_launched;           // threads started so that enough of them land on the right processors
+    uint64_t counter_hz;                       // system counter
+    uint64_t memory_bytes;                     // device memory
     uint32_t register_offset[register_count];  // bytes from a core's register base; no_register: it has none
-    uint32_t register_block_bytes;         // size of a core's register window
+    uint32_t register_block_bytes;             // size of a core's register window
 
-    constexpr bool has(Register which) const {
-        return register_offset[static_cast<uint32_t>(which)] != no_register;
-    }
+    constexpr bool has(Register which) const { return register_offset[static_cast<uint32_t>(which)] != no_register; }
     constexpr uint32_t offset(Register which) const { return register_offset[static_cast<uint32_t>(which)]; }
     constexpr uint32_t cores() const { return clusters * 3; }
 };

@@ -47,17 +47,18 @@ void unload_kernel(Device* device, const LoadedKernel& kernel);
 
 // How a launch is to be executed; the fields that a real chip has no use for are ignored there.
 struct LaunchOptions {
-    uint64_t launch;                          // device address of the ch_launch record
+    uint64_t launch;  // device address of the ch_launch record
     uint32_t block_dim;
     uint32_t aicpu_threads;
     uint32_t sim_threads;
     uint64_t seed;
-    ch_run_progress* progress;                // progress->cancel ends the launch early
-    std::vector<ch_trace_event>* out_trace;   // nullptr: not wanted
+    ch_run_progress* progress;               // progress->cancel ends the launch early
+    std::vector<ch_trace_event>* out_trace;  // nullptr: not wanted
 };
 
-// Runs both programs until all AICPU threads are done. Faults that the device itself reports are in its ch_launch_status;
-// the returned code is for everything else: CH_STALLED, CH_DEADLINE_EXCEEDED after a cancel, CH_PLATFORM_FAILED.
+// Runs both programs until all AICPU threads are done. Faults that the device itself reports are in its
+// ch_launch_status; the returned code is for everything else: CH_STALLED, CH_DEADLINE_EXCEEDED after a cancel,
+// CH_PLATFORM_FAILED.
 [[nodiscard]] int32_t launch(Device* device, const LaunchOptions& options, ch_error* out_error);
 
 }  // namespace chiphost::platform

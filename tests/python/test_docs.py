@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The docs say what is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from chiphost import _core, errors
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")])
+
+
+def test_readme_example_runs(capsys, monkeypatch):
+    example = re.search(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.M | re.S)
+    assert example
+    monkeypatch.chdir(ROOT)
+    exec(compile(example[1], "README.md", "exec"), {})
+    assert capsys.readouterr().out == "42.0 4\n"
+    assert len(example[1].strip().splitlines()) <= 21
+
+
+def test_error_codes_are_those_of_the_table():
+    assert (ROOT / "docs" / "error-codes.md").read_text() == errors.table_as_markdown()
+
+
+def test_every_error_has_a_class():
+    for row in errors.ERROR_TABLE.values():
+        error = errors.make_error(row.name, "text", "place")
+        assert type(error).__name__ == row.python_class
+        assert str(error) == f"{row.name} ({row.code}): place: text\n  hint: {row.remedy}"
+
+
+def test_every_config_field_is_in_the_settings():
+    page = (ROOT / "docs" / "settings.md").read_text()
+    fields = [name for name in dir(_core.CallConfig) if not name.startswith("_")]
+    assert fields
+    for name in fields:
+        assert f"`{name}`" in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Workers as a state machine: any sequence of init, run, reset, finalize, rebuilt files and failures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from callables import PLATFORMS, RUNTIME, chain, misbehave, run_graph
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+import chiphost as ch
+from chiphost import runtimes
+
+WORKERS_MAX = 4
+
+
+def entries(folder: str) -> int:
+    return len(list(Path(folder).iterdir()))
+
+
+class WorkerMachine(RuleBasedStateMachine):
+    """The model of a worker is one word: "new", a platform, or "final"."""
+
+    folder: Path
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="chiphost_machine_"))
+        self.rebuilt: dict[str, ch.RuntimeFiles] = {}
+        self.workers: list[ch.ChipWorker] = []
+        self.states: list[str] = []
+        self.files = entries("/proc/self/fd")
+
+    def teardown(self) -> None:
+        if hasattr(self, "folder"):
+            for worker in self.workers:
+                worker.finalize()
+            shutil.rmtree(self.folder)
+            assert entries("/proc/self/fd") == self.files
+
+    indices = st.integers(0, WORKERS_MAX - 1)
+
+    def pick(self, index: int) -> tuple[int, ch.ChipWorker, str]:
+        index %= len(self.workers)
+        return index, self.workers[index], self.states[index]
+
+    @precondition(lambda self: len(self.workers) < WORKERS_MAX)
+    @rule()
+    def make(self) -> None:
+        self.workers.append(ch.ChipWorker())
+        self.states.append("new")
+
+    @precondition(lambda self: self.workers)
+    @rule(index=indices, platform=st.sampled_from(PLATFORMS), isolation=st.sampled_from(["namespace", "copy"]))
+    def init(self, index: int, platform: str, isolation: str) -> None:
+        self.init_with(index, RUNTIME, platform, isolation)
+
+    @precondition(lambda self: self.workers and self.rebuilt)
+    @rule(index=indices, data=st.data())
+    def init_rebuilt(self, index: int, data: st.DataObject) -> None:
+        platform = data.draw(st.sampled_from(sorted(self.rebuilt)))
+        # "auto": every rebuilt file takes a namespace for good, and there are few.
+        self.init_with(index, self.rebuilt[platform], platform, "auto")
+
+    def init_with(self, index: int, runtime: str | ch.RuntimeFiles, platform: str, isolation: str) -> None:
+        index, worker, state = self.pick(index)
+        if state == "new":
+            worker.init(runtime, platform, isolation=isolation)
+            self.states[index] = platform
+            assert worker.isolation == isolation or isolation == "auto"
+        else:
+            with pytest.raises(ch.StateError) as caught:
+                worker.init(runtime, platform, isolation=isolation)
+            assert caught.value.name == ("FINALIZED" if state == "final" else "ALREADY_INITIALIZED")
+
+    @rule(platform=st.sampled_from(PLATFORMS))
+    def rebuild(self, platform: str) -> None:
+        """Write the host program again: same path, another file."""
+        good = runtimes.find(RUNTIME, platform)
+        path = self.folder / f"{platform}.so"
+        shutil.copyfile(good.host, path.with_suffix(".new"))
+        os.replace(path.with_suffix(".new"), path)
+        self.rebuilt[platform] = ch.RuntimeFiles(path, good.aicpu, good.aicore)
+
+    @precondition(lambda self: self.workers)
+    @rule(index=indices, length=st.integers(0, 40), seed=st.integers(0, 5), threads=st.integers(1, 2))
+    def run_graph(self, index: int, length: int, seed: int, threads: int) -> None:
+        _, worker, state = self.pick(index)
+        if state in PLATFORMS:
+            run_graph(worker, *chain(length), seed=seed, sim_threads=threads)
+        else:
+            with pytest.raises(ch.StateError) as caught:
+                worker.run(misbehave(), [np.zeros(4, np.int32), 0])
+            assert caught.value.name == ("FINALIZED" if state == "final" else "NOT_INITIALIZED")
+
+    @precondition(lambda self: any(state in PLATFORMS for state in self.states))
+    @rule(index=indices, what=st.sampled_from([1, 2, 3, 7, 9]))
+    def fail(self, index: int, what: int) -> None:
+        _, worker, state = self.pick(index)
+        if state in PLATFORMS:
+            with pytest.raises(ch.ChiphostError):
+                worker.run(misbehave(state), [np.zeros(4, np.int32), what])
+
+    @precondition(lambda self: self.workers)
+    @rule(index=indices)
+    def reset(self, index: int) -> None:
+        index, worker, state = self.pick(index)
+        if state == "final":
+            with pytest.raises(ch.StateError):
+                worker.reset()
+        else:
+            worker.reset()
+            self.states[index] = "new"
+
+    @precondition(lambda self: self.workers)
+    @rule(index=indices)
+    def finalize(self, index: int) -> None:
+        index, worker, _ = self.pick(index)
+        worker.finalize()
+        self.states[index] = "final"
+
+    @precondition(lambda self: "final" in self.states)
+    @rule()
+    def forget(self) -> None:
+        index = self.states.index("final")
+        del self.states[index], self.workers[index]
+
+    @invariant()
+    def says_what_it_is(self) -> None:
+        for worker, state in zip(getattr(self, "workers", ()), getattr(self, "states", ()), strict=True):
+            assert worker.initialized == (state in PLATFORMS)
+            assert worker.platform == (state if state in PLATFORMS else None)
+            assert not worker.poisoned
+
+    @invariant()
+    def holds_no_files(self) -> None:
+        if hasattr(self, "files"):
+            assert entries("/proc/self/fd") == self.files
+
+    @invariant()
+    def makes_few_threads(self) -> None:
+        """Each domain has a keeper, and as many others as workers ever used it at the same time (with 2 sim_threads)."""
+        threads = [p for p in Path("/proc/self/task").iterdir() if (p / "comm").read_text().strip() == "chiphost"]
+        domains = 13
+        assert len(threads) <= domains * (1 + 2 * WORKERS_MAX)
+
+
+TestWorkerMachine = WorkerMachine.TestCase
+TestWorkerMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None, print_blob=True)
