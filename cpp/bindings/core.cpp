@@ -205,6 +205,8 @@ public:
         worker_.finalize();
     }
 
+    void cancel() { worker_.cancel(); }
+
     const worker::ChipWorker& worker() const { return worker_; }
 
 private:
@@ -275,7 +277,7 @@ NB_MODULE(_core, module) {
 
     nb::set_leak_warnings(false);  // a run that never returns keeps its callable on purpose
 
-    module.attr("__version__") = CHIPHOST_VERSION;
+    module.attr("VERSION") = CHIPHOST_VERSION;
     module.attr("MAX_FUNC_ID") = CH_MAX_FUNC_ID;
     module.attr("MAX_TASK_ARGS") = CH_MAX_TASK_ARGS;
     module.attr("MAX_SIM_THREADS") = CH_MAX_SIM_THREADS;
@@ -399,6 +401,7 @@ Attributes:
                      "-> RunResult"))
         .def("reset", &Worker::reset)
         .def("finalize", &Worker::finalize)
+        .def("cancel", &Worker::cancel)
         .def_prop_ro("initialized", [](const Worker& self) { return self.worker().initialized(); })
         .def_prop_ro("poisoned", [](const Worker& self) { return self.worker().poisoned(); })
         .def_prop_ro("device_id", [](const Worker& self) { return self.worker().device_id(); })

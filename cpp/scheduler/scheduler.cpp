@@ -212,7 +212,8 @@ uint32_t Scheduler::finish(Thread& thread, uint32_t core, Dispatch& dispatch) {
     const Payload& done = payload(core, dispatch.number);
     if (done.status != KernelStatus::ok) {
         platform::invalidate_cache(&done, sizeof done);
-        fail(CH_KERNEL_THREW, done.task, static_cast<int32_t>(core), static_cast<int32_t>(done.func_id), "%s",
+        fail(CH_KERNEL_THREW, done.task, static_cast<int32_t>(core), static_cast<int32_t>(done.func_id),
+             "kernel %u of task %lld on core %u threw: %s", done.func_id, static_cast<long long>(done.task), core,
              done.fault_text);
     }
     const uint32_t index = dispatch.task;

@@ -42,24 +42,9 @@ ChipWorker::~ChipWorker() {
     finalize();
 }
 
-bool ChipWorker::initialized() const {
-    const std::lock_guard lock(mutex_);
-    return context_ != nullptr;
-}
-
-bool ChipWorker::poisoned() const {
-    const std::lock_guard lock(mutex_);
-    return !poison_.empty();
-}
-
-int32_t ChipWorker::device_id() const {
-    const std::lock_guard lock(mutex_);
-    return device_id_;
-}
-
-const RuntimeLibrary* ChipWorker::library() const {
-    const std::lock_guard lock(mutex_);
-    return library_;
+void ChipWorker::cancel() {
+    const std::lock_guard lock(cancel_mutex_);
+    if (running_) __atomic_store_n(&running_->cancel, 1, __ATOMIC_RELEASE);
 }
 
 int32_t ChipWorker::check_usable(ch_error* out_error) const {
@@ -76,7 +61,7 @@ int32_t ChipWorker::check_usable(ch_error* out_error) const {
 // What a verb of the table returned, or CH_INTERNAL if it threw.
 int32_t ChipWorker::checked(int32_t code, const char* verb, ch_error* out_error) const {
     if (code != CH_ANCHOR_CALL_THREW) return code;
-    return report(out_error, CH_INTERNAL, library_->files().host, "the runtime let an exception out of %s", verb);
+    return report(out_error, CH_INTERNAL, library()->files().host, "the runtime let an exception out of %s", verb);
 }
 
 int32_t ChipWorker::initialize(const Options& options, ch_error* out_error) {
@@ -148,13 +133,20 @@ int32_t ChipWorker::run(const ch_callable& callable, const ch_task_args& args, c
     record.error = no_error();
     record.cancelled = record.interrupted = false;
     record.request = {sizeof record.request, 0, &callable, &args, &record.config, &record.progress, &record.result};
-    ch_mailbox_post(thread_, as_call(library_->table().run), context_, &record.request, &record.error);
+    const auto set_running = [&](ch_run_progress* progress) {
+        const std::lock_guard cancel_lock(cancel_mutex_);
+        running_ = progress;
+    };
+    set_running(&record.progress);
+    ch_mailbox_post(thread_, as_call(library()->table().run), context_, &record.request, &record.error);
 
     int32_t code = CH_OK;
     *out_end = await(wait, record, &code);
+    set_running(nullptr);
     if (*out_end == RunEnd::abandoned) {
         describe_hang(record, record.interrupted, wait.timeout_ns, out_error);
         poison_ = out_error->message;
+        poisoned_ = true;
         leave_behind();
         return out_error->code;
     }
@@ -166,7 +158,8 @@ int32_t ChipWorker::run(const ch_callable& callable, const ch_task_args& args, c
         return CH_OK;
     }
     *out_error = record.error;
-    if (code == CH_DEADLINE_EXCEEDED && record.interrupted) {
+    const bool cancelled = __atomic_load_n(&record.progress.cancel, __ATOMIC_ACQUIRE) != 0;
+    if (code == CH_DEADLINE_EXCEEDED && (record.interrupted || (cancelled && !record.cancelled))) {
         out_error->code = CH_INTERRUPTED;
     } else if (code == CH_DEADLINE_EXCEEDED) {
         const ch_error stopped = *out_error;
@@ -186,7 +179,7 @@ ChipWorker::RunEnd ChipWorker::await(const Wait& wait, Record& record, int32_t* 
     uint64_t cancelled_at = 0;
     for (;;) {
         const uint64_t elapsed = ch_monotonic_ns() - start;
-        uint64_t slice = wait.go_on ? poll_ns : CH_MAILBOX_FOR_EVER;
+        uint64_t slice = poll_ns;
         if (record.cancelled) {
             const uint64_t gone = elapsed - cancelled_at;
             slice = gone < grace_ns ? grace_ns - gone : 0;
@@ -197,7 +190,8 @@ ChipWorker::RunEnd ChipWorker::await(const Wait& wait, Record& record, int32_t* 
 
         const uint64_t now = ch_monotonic_ns() - start;
         if (!record.cancelled) {
-            if (wait.go_on && !wait.go_on()) record.interrupted = true;
+            record.interrupted =
+                (wait.go_on && !wait.go_on()) || __atomic_load_n(&record.progress.cancel, __ATOMIC_ACQUIRE) != 0;
             if (record.interrupted || (!for_ever && now >= wait.timeout_ns)) {
                 record.cancelled = true;
                 cancelled_at = now;
@@ -257,10 +251,10 @@ void ChipWorker::describe_hang(const Record& record, bool interrupted, uint64_t 
 
 // Destroys the context and gives the thread back.
 int32_t ChipWorker::close(ch_error* out_error) {
-    ch_call function = as_call(library_->table().finalize_device);
+    ch_call function = as_call(library()->table().finalize_device);
     const int32_t code =
         checked(ch_mailbox_call(thread_, function, context_, nullptr, out_error), "finalize_device", out_error);
-    library_->domain().return_thread(thread_);
+    library()->domain().return_thread(thread_);
     free(context_);
     library_ = nullptr;
     thread_ = nullptr;
@@ -281,7 +275,7 @@ void ChipWorker::finalize() {
     finalized_ = true;
     if (!context_) return;
     // A poisoned context is in use, and one from before a fork has no thread: both are left alone.
-    if (poison_.empty() && process_ == getpid()) {
+    if (!poisoned_ && process_ == getpid()) {
         ch_error ignored = no_error();
         static_cast<void>(close(&ignored));
     } else {

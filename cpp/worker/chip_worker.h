@@ -3,6 +3,7 @@
 // A worker: one device context in one host runtime, with a thread of the runtime's domain to call it on.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -33,7 +34,7 @@ public:
 
     struct Wait {
         uint64_t timeout_ns = CH_MAILBOX_FOR_EVER;
-        // Called every 50 ms while the run goes on; false asks the run to stop.
+        // Called every 50 ms while the run goes on; false asks the run to stop, as cancel() does.
         std::function<bool()> go_on;
     };
 
@@ -61,11 +62,14 @@ public:
     // The same, and for good. Never fails.
     void finalize();
 
-    bool initialized() const;
-    bool poisoned() const;
-    int32_t device_id() const;              // -1 without a runtime
-    const RuntimeLibrary* library() const;  // nullptr without a runtime
-    const ch_mailbox* thread() const { return thread_; }
+    // Asks the run that is under way, if any, to stop: it then ends with CH_INTERRUPTED. Does not wait for that.
+    void cancel();
+
+    // These wait for nothing, also while a run is under way.
+    bool initialized() const { return library() != nullptr; }
+    bool poisoned() const { return poisoned_.load(); }
+    int32_t device_id() const { return device_id_.load(); }            // -1 without a runtime
+    const RuntimeLibrary* library() const { return library_.load(); }  // nullptr without a runtime
 
 private:
     struct Record;  // what a running call refers to; left behind if the call never returns
@@ -77,15 +81,19 @@ private:
     void leave_behind();
     void describe_hang(const Record& record, bool interrupted, uint64_t timeout_ns, ch_error* out_error) const;
 
-    mutable std::mutex mutex_;  // guards all below
-    RuntimeLibrary* library_ = nullptr;
+    std::mutex mutex_;  // held by every call; guards all below, atomics may be read without it
+    std::atomic<RuntimeLibrary*> library_{nullptr};
     ch_mailbox* thread_ = nullptr;
     void* context_ = nullptr;
-    int32_t device_id_ = -1;
+    std::atomic<int32_t> device_id_{-1};
     bool finalized_ = false;
     pid_t process_ = 0;
-    std::string poison_;  // why the worker is poisoned; empty: it is not
+    std::atomic<bool> poisoned_{false};
+    std::string poison_;  // why the worker is poisoned
     std::unique_ptr<Record> record_;
+
+    std::mutex cancel_mutex_;             // guards running_
+    ch_run_progress* running_ = nullptr;  // of the run under way
 };
 
 }  // namespace chiphost::worker

@@ -14,7 +14,6 @@ const Chip chip = {
     50'000'000,           // counter, Hz
     uint64_t{64} << 30,   // memory
     {0xA0, 0x4C8, 0x18},  // DATA_MAIN_BASE, COND, FAST_PATH
-    0x500,                // register window
 };
 
 }  // namespace chiphost::platform

@@ -14,7 +14,6 @@ const Chip chip = {
     1'000'000'000,                // counter, Hz
     uint64_t{128} << 30,          // memory
     {0xD0, 0x5108, no_register},  // DATA_MAIN_BASE, COND; no fast path
-    0x6000,                       // register window
 };
 
 }  // namespace chiphost::platform

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <memory>
 #include <new>
@@ -49,26 +48,6 @@ private:
     uint64_t bytes_ = 0;
 };
 
-// Register windows of all cores, as sparse as the chip's: pages that no register lies in are never touched.
-class RegisterMemory {
-public:
-    RegisterMemory() : bytes_(uint64_t{chip.physical_cores} * chip.register_block_bytes) {
-        void* memory =
-            mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (memory == MAP_FAILED) throw std::bad_alloc();
-        registers_.windows = static_cast<char*>(memory);
-    }
-    ~RegisterMemory() { munmap(registers_.windows, bytes_); }
-    RegisterMemory(const RegisterMemory&) = delete;
-    RegisterMemory& operator=(const RegisterMemory&) = delete;
-
-    SimRegisters get() const { return registers_; }
-
-private:
-    const uint64_t bytes_;
-    SimRegisters registers_{};
-};
-
 }  // namespace
 
 class Device {
@@ -76,7 +55,8 @@ public:
     Device(const ch_anchor* anchor, void* anchor_state, uint64_t memory_bytes)
         : anchor_(anchor),
           anchor_state_(anchor_state),
-          memory_limit_(memory_bytes ? memory_bytes : chip.memory_bytes) {}
+          memory_limit_(memory_bytes ? memory_bytes : chip.memory_bytes),
+          registers_(chip.physical_cores * register_count) {}
     ~Device();
 
     int32_t load_programs(const ch_device_options& options, ch_error* out_error);
@@ -100,7 +80,7 @@ private:
     ch_library* aicore_library_ = nullptr;
     const ch_aicpu_program* aicpu_program_ = nullptr;
     const ch_aicore_program* aicore_program_ = nullptr;
-    RegisterMemory registers_;
+    std::vector<SimRegisters::Cell> registers_;
     Scratch aicpu_context_;
     Scratch core_contexts_;
     std::vector<AicorePort> core_ports_;
@@ -217,11 +197,12 @@ int32_t Device::launch(const LaunchOptions& options, ch_error* out_error) {
 int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_error) {
     const auto& launch = *reinterpret_cast<const ch_launch*>(options.launch);
     const uint32_t cores = options.block_dim * 3;
+    const SimRegisters registers{registers_.data()};
 
     AicpuPort aicpu_ports[Processors::max_aicpu_threads];
     void* aicpu_port_addresses[Processors::max_aicpu_threads];
     for (uint32_t thread = 0; thread < options.aicpu_threads; ++thread) {
-        aicpu_ports[thread] = {registers_.get(), engine.hooks(), core_of_physical_, thread};
+        aicpu_ports[thread] = {registers, engine.hooks(), core_of_physical_, thread};
         aicpu_port_addresses[thread] = &aicpu_ports[thread];
     }
     core_ports_.resize(cores);
@@ -231,10 +212,10 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
         const uint32_t physical = sim_physical_core(core);
         core_of_physical_[physical] = static_cast<uint8_t>(core);
         const uint64_t random = options.seed == 0 ? 0 : (options.seed + core) * 2 + 1;
-        core_ports_[core] = {registers_.get(), engine.hooks(), core, physical, random, 0, options.progress};
+        core_ports_[core] = {registers, engine.hooks(), core, physical, random, 0, options.progress};
         // The previous launch may have been cut off: no register may speak of it.
-        registers_.get().at(physical, Register::data_main_base).store(0x7FFFFFFD, std::memory_order_relaxed);
-        registers_.get().at(physical, Register::cond).store(0, std::memory_order_relaxed);
+        registers.at(physical, Register::data_main_base).store(scheduler::main_base_idle, std::memory_order_relaxed);
+        registers.at(physical, Register::cond).store(0, std::memory_order_relaxed);
         aicore_program_->init(core_contexts + core * core_bytes, &launch, core,
                               core < options.block_dim ? CH_AIC : CH_AIV, &core_ports_[core]);
     }

@@ -23,13 +23,16 @@ struct SimEngineHooks {
     void (*kernel_entered)(void* engine, uint32_t core, const scheduler::Payload* payload);  // nullptr: no trace
 };
 
-// The registers of all cores: one window for each physical core, laid out as on the chip.
+// The registers of all cores, by the core's physical number. Each in a cache line of its own: a core and an AICPU
+// thread may be stepped at the same time. Where a chip has them is not simulated (Chip::register_offset).
 struct SimRegisters {
-    char* windows;
+    struct alignas(64) Cell {
+        std::atomic<uint32_t> value;
+    };
+    Cell* cells;
 
     std::atomic<uint32_t>& at(uint32_t physical_core, Register which) const {
-        return *reinterpret_cast<std::atomic<uint32_t>*>(windows + uint64_t{physical_core} * chip.register_block_bytes +
-                                                         chip.offset(which));
+        return cells[physical_core * register_count + static_cast<uint32_t>(which)].value;
     }
 };
 

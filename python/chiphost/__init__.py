@@ -1,33 +1,88 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run task graphs on simulated and real AI accelerator chips, with any number of runtimes in one process."""
 
-from ._core import CallConfig, RunResult, __version__
-from .callable import ChipCallable
-from .compiler import Binary, Kernel, compile
-from .errors import (
-    ERROR_TABLE,
-    ArgumentError,
-    CacheError,
-    ChiphostError,
-    CompileError,
-    ConfigError,
-    DeadlineError,
-    DeviceMemoryError,
-    GraphError,
-    InternalError,
-    IsolationError,
-    KernelError,
-    LoadError,
-    OrchestrationError,
-    PlatformError,
-    SceneError,
-    StallError,
-    StateError,
-)
-from .runtimes import RuntimeFiles
-from .scene import Scene
-from .signature import Arg, In, InOut, Out, Scalar
-from .worker import ChipWorker
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._core import VERSION as __version__
+    from ._core import CallConfig, RunResult
+    from .callable import ChipCallable
+    from .compiler import Binary, Kernel, compile
+    from .errors import (
+        ERROR_TABLE,
+        ArgumentError,
+        CacheError,
+        ChiphostError,
+        CompileError,
+        ConfigError,
+        DeadlineError,
+        DeviceMemoryError,
+        GraphError,
+        InternalError,
+        IsolationError,
+        KernelError,
+        LoadError,
+        OrchestrationError,
+        PlatformError,
+        SceneError,
+        StallError,
+        StateError,
+    )
+    from .runtimes import RuntimeFiles
+    from .scene import Scene
+    from .signature import Arg, In, InOut, Out, Scalar
+    from .worker import ChipWorker
+
+# Where each public name is. They are imported when they are first used: the command line needs few of them.
+_PLACES = {
+    "_core": ("CallConfig", "RunResult"),
+    "callable": ("ChipCallable",),
+    "compiler": ("Binary", "Kernel", "compile"),
+    "errors": (
+        "ERROR_TABLE",
+        "ArgumentError",
+        "CacheError",
+        "ChiphostError",
+        "CompileError",
+        "ConfigError",
+        "DeadlineError",
+        "DeviceMemoryError",
+        "GraphError",
+        "InternalError",
+        "IsolationError",
+        "KernelError",
+        "LoadError",
+        "OrchestrationError",
+        "PlatformError",
+        "SceneError",
+        "StallError",
+        "StateError",
+    ),
+    "runtimes": ("RuntimeFiles",),
+    "scene": ("Scene",),
+    "signature": ("Arg", "In", "InOut", "Out", "Scalar"),
+    "worker": ("ChipWorker",),
+}
+_PLACE_OF = {name: module for module, names in _PLACES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        value: object = importlib.import_module("._core", __name__).VERSION
+    elif name in _PLACE_OF:
+        value = getattr(importlib.import_module(f".{_PLACE_OF[name]}", __name__), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_PLACE_OF])
+
 
 __all__ = [
     "ERROR_TABLE",

@@ -98,8 +98,8 @@ def sources_dir() -> Path:
 
 def measure(effort: Effort) -> Iterator[Figure]:
     """Measure one figure after the other. Raises ChiphostError if chiphost does not work here."""
-    yield _first_load(effort)
-    with _Device() as device:
+    with _Device() as device:  # first, because it fails at once where nothing works
+        yield _first_load(effort)
         yield _time("run it again after reset", _times(device.run_after_reset, effort.resets), 1e6, "µs", 200)
         yield _time("a graph of 4 tasks, warm", _times(device.run_small, effort.warm_runs), 1e6, "µs", 50)
         rates = {shape: _Rates.of(_times(device.runs_large(shape), effort.graphs)) for shape in SHAPES}

@@ -91,7 +91,8 @@ class ChipCallable:
                 raise make_error("INVALID_ARGUMENT", f"wanted in, out, inout or scalar, found {arg.kind!r}", where)
             known = _SCALAR_DTYPES if arg.kind == "scalar" else _DTYPES.keys()
             if arg.dtype is not None and arg.dtype not in known:
-                raise make_error("ARGUMENT_DTYPE", f"wanted one of {', '.join(sorted(known))}; found {arg.dtype}", where)
+                names = ", ".join(sorted(known))
+                raise make_error("ARGUMENT_DTYPE", f"wanted one of {names}; found {arg.dtype}", where)
             if any(length is not None and length < 0 for length in arg.shape or ()):
                 raise make_error("ARGUMENT_SHAPE", f"lengths are 0 or more, or None; found {arg.shape}", where)
         return signature

@@ -28,6 +28,8 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
         except Exception as error:
             from .errors import ChiphostError
 
@@ -73,8 +75,8 @@ def main() -> None:
 
 def _leave_at_once_if_needed(code: object) -> None:
     """End the process here if threads are left that run scenes: Python's own end would pull the ground from them."""
-    from_runner = any(thread.name.startswith("chiphost-scene") for thread in threading.enumerate())
-    if not from_runner:
+    # runner.THREAD_NAME, which --help should not have to import
+    if not any(thread.name.startswith("chiphost-scene") for thread in threading.enumerate()):
         return
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

@@ -441,8 +441,8 @@ class _Batch:
                 self._children.discard(child)
 
     def _failure(self, job: Job, problem: str, words: str, temporary: str) -> ChiphostError:
-        # Where the user can paste it: our temporary folder will be gone.
-        command = shlex.join([*self._command(job), "-o", str(Path(tempfile.gettempdir(), f"{job.source.stem}.so"))])
+        # To be pasted, so with an output where the user is: our temporary folder will be gone.
+        command = shlex.join([*self._command(job), "-o", f"{job.source.stem}.so"])
         if job.flags:  # they may have relative paths
             command = f"cd {shlex.quote(str(job.source.parent))} && {command}"
         message = f"{job.title}: {self._compiler.path.name} {problem}\n{words}\ncommand: {command}"

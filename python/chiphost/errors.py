@@ -170,9 +170,7 @@ def make_error(name: str, message: str, where: str = "", *, hint: str | None = N
     return _CLASSES[ERROR_TABLE[code].python_class](code, message, where, hint=hint)
 
 
-def raise_error(
-    code: int, message: str, where: str, detail_code: int, task: int, core: int, func_id: int
-) -> NoReturn:
+def raise_error(code: int, message: str, where: str, detail_code: int, task: int, core: int, func_id: int) -> NoReturn:
     """Raise the exception for an error record of the C++ core (negative numbers there mean "none")."""
     raise _CLASSES[ERROR_TABLE[code].python_class](
         code,
@@ -190,11 +188,12 @@ def table_as_markdown() -> str:
     lines = [
         "# Error codes",
         "",
-        "Every error has a row here: in C++ `ch_error.code`, in Python `ChiphostError.code` and `.name`. The message says what",
-        "happened and where. This page is made from `cpp/include/chiphost/abi/errors.def` (see HACKING.md).",
+        "Every error has a row here: `ch_error.code` in C++, `ChiphostError.code` and `.name` in Python. The message says",
+        "what happened and where. This page is made from `cpp/include/chiphost/abi/errors.def` (see HACKING.md).",
         "",
         "| Code | Name | Python class | Meaning | What to do |",
         "|---|---|---|---|---|",
     ]
-    lines += [f"| {r.code} | `{r.name}` | `{r.python_class}` | {r.meaning} | {r.remedy} |" for r in ERROR_TABLE.values()]
+    for row in ERROR_TABLE.values():
+        lines.append(f"| {row.code} | `{row.name}` | `{row.python_class}` | {row.meaning} | {row.remedy} |")
     return "\n".join(lines) + "\n"

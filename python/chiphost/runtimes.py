@@ -34,9 +34,14 @@ def library_dir() -> Path:
     return Path(override) if override else Path(__file__).parent / "lib"
 
 
-def anchor_path() -> Path:
+def anchor_path() -> str:
     """The library every linker namespace begins with."""
-    return library_dir() / "chiphost_anchor.so"
+    return _anchor_path(os.environ.get("CHIPHOST_LIB_DIR"))
+
+
+@lru_cache
+def _anchor_path(library: str | None) -> str:
+    return str(library_dir() / "chiphost_anchor.so")
 
 
 def installed() -> dict[str, list[str]]:
@@ -58,8 +63,8 @@ def check_platform(platform: str) -> str:
 
 def find(runtime: str, platform: str) -> RuntimeFiles:
     """The programs of a runtime by its name; raises SceneError if there are none."""
-    files = _files(library_dir(), check_platform(platform), runtime)
-    if not files.host.is_file():
+    files = _files(os.environ.get("CHIPHOST_LIB_DIR"), check_platform(platform), runtime)
+    if not os.path.isfile(files.host):  # noqa: PTH113 - this is on the way of every init
         names = installed()[platform]
         raise make_error(
             "RUNTIME_UNKNOWN",
@@ -70,5 +75,6 @@ def find(runtime: str, platform: str) -> RuntimeFiles:
 
 
 @lru_cache
-def _files(library: Path, platform: str, runtime: str) -> RuntimeFiles:
-    return RuntimeFiles(*(library / platform / runtime / f"{program}.so" for program in _PROGRAMS))
+def _files(library: str | None, platform: str, runtime: str) -> RuntimeFiles:
+    folder = library_dir() / platform / runtime
+    return RuntimeFiles(*(folder / f"{program}.so" for program in _PROGRAMS))

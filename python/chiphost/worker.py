@@ -108,7 +108,7 @@ class ChipWorker:
             os.fspath(files.aicpu),
             os.fspath(files.aicore),
             platform,
-            os.fspath(runtimes.anchor_path()),
+            runtimes.anchor_path(),
             strategy,
             copy_if_spent,
             device_id,
@@ -151,6 +151,13 @@ class ChipWorker:
     def finalize(self) -> None:
         """Close the device for good. May be called at any time and more than once."""
         self._worker.finalize()
+
+    def cancel(self) -> None:
+        """Ask the run that another thread has under way to stop; it ends with DeadlineError "INTERRUPTED".
+
+        Returns at once. Does nothing if there is no run.
+        """
+        self._worker.cancel()
 
     def __enter__(self) -> ChipWorker:
         """Return the worker itself."""

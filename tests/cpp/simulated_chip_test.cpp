@@ -55,7 +55,10 @@ extern "C" void record_block(int64_t* args) {
 class TestChip {
 public:
     TestChip(uint32_t block_dim, uint32_t aicpu_threads)
-        : handshakes_(block_dim * 3), payloads_(block_dim * 6), registers_(windows()), core_of_physical_() {
+        : handshakes_(block_dim * 3),
+          payloads_(block_dim * 6),
+          registers_(chip.physical_cores * register_count),
+          core_of_physical_() {
         launch_.format = CH_LAUNCH_FORMAT;
         launch_.block_dim = block_dim;
         launch_.aicpu_thread_count = aicpu_threads;
@@ -121,10 +124,6 @@ public:
     uint32_t wrong_core = UINT32_MAX;  // this core says it is one that does not exist
 
 private:
-    static std::vector<char> windows() {
-        return std::vector<char>(uint64_t{chip.physical_cores} * chip.register_block_bytes + 64);
-    }
-
     struct alignas(64) Line {
         char bytes[64];
     };
@@ -132,7 +131,7 @@ private:
     uint64_t kernels_[2];
     std::vector<scheduler::Handshake> handshakes_;
     std::vector<scheduler::Payload> payloads_;
-    std::vector<char> registers_;
+    std::vector<SimRegisters::Cell> registers_;
     uint8_t core_of_physical_[Processors::max_cores];
     std::vector<Line> image_;
 };

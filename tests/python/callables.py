@@ -45,9 +45,7 @@ def misbehave(platform: str = "a2a3sim") -> ch.ChipCallable:
 @cache
 def copy_tensor(signature: tuple[ch.Arg, ...] | None = None) -> ch.ChipCallable:
     """out = in, byte by byte: (in, out)."""
-    return ch.compile(
-        FOLDER / "copy_tensor.cpp", [ch.Kernel(0, FOLDER / "copy_bytes.cpp", "aiv")], signature=signature
-    )
+    return ch.compile(FOLDER / "copy_tensor.cpp", [ch.Kernel(0, FOLDER / "copy_bytes.cpp", "aiv")], signature=signature)
 
 
 @cache

@@ -42,7 +42,7 @@ def write_source(path: Path, value: int = 1, includes: str = "") -> Path:
     return path
 
 
-def build(source: Path, cache: CompileCache | None = None, **options: tuple[str, ...]) -> bytes:
+def build(source: Path, cache: CompileCache | None = None, /, **options: tuple[str, ...]) -> bytes:
     kernel = compiler.Kernel(0, source, "aiv", **options)  # type: ignore[arg-type]
     return compiler.compile_kernel(kernel, "a2a3sim", cache=cache).data
 
@@ -114,7 +114,7 @@ def test_each_thing_that_decides_the_result_counts(
         path.write_text(text)
 
     plain: dict[str, tuple[str, ...]] = {}
-    scripted = {"flags": ("-Wl,--version-script=exports",)}
+    scripted: dict[str, tuple[str, ...]] = {"flags": ("-Wl,--version-script=exports",)}
     steps: list[tuple[Callable[[], object], Path, dict[str, tuple[str, ...]]]] = [
         (lambda: None, source, plain),
         (lambda: write_source(source, 2, '#include "h.h"'), source, plain),
@@ -379,7 +379,7 @@ class CacheMachine(RuleBasedStateMachine):
 def test_the_cache_is_invisible(tmp_path: Path) -> None:
     CacheMachine.base = tmp_path / "machine"
     CacheMachine.fresh = {}
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         CacheMachine,
         settings=settings(
             max_examples=20,
@@ -471,7 +471,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(
         return os.open("/dev/full", os.O_WRONLY), name
 
     with monkeypatch.context() as patch:
-        patch.setattr(compile_cache.tempfile, "mkstemp", full)
+        patch.setattr(tempfile, "mkstemp", full)
         with pytest.raises(CacheError, match="No space left on device") as caught:
             build(source)
     assert caught.value.name == "CACHE_UNUSABLE"

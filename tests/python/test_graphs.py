@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import numpy as np
@@ -114,7 +115,7 @@ def test_cycles_are_found_and_named(worker, count, data):
     assert not calls.any(), "a task ran although the graph has a cycle"
     named = [int(x) for x in re.findall(r"\d+", caught.value.message)]
     assert len(named) >= 2 and named[0] == named[-1]
-    assert all(end in successors[start] for start, end in zip(named, named[1:], strict=False))
+    assert all(end in successors[start] for start, end in itertools.pairwise(named))
     assert caught.value.task == named[0]
 
 

@@ -21,6 +21,7 @@ from callables import FOLDER, PLATFORMS, RUNTIME, chain, copy_tensor, misbehave,
 
 import chiphost as ch
 from chiphost import _core, runtimes
+from chiphost.worker import default_isolation
 
 
 @pytest.fixture(params=["namespace", "copy"])
@@ -453,6 +454,31 @@ class TestConcurrency:
         for thread in threads:
             thread.join()
         assert not failures
+
+    def test_a_run_can_be_watched_and_cancelled_from_another_thread(self):
+        """What a worker says of itself must not wait for its run."""
+        worker = ch.ChipWorker(RUNTIME)
+        ended: list[BaseException] = []
+
+        def hang() -> None:
+            try:
+                worker.run(misbehave(), [np.zeros(4, np.int32), 10])
+            except ch.DeadlineError as error:
+                ended.append(error)
+
+        misbehave()
+        thread = threading.Thread(target=hang)
+        thread.start()
+        while thread.is_alive():
+            assert worker.initialized and worker.device_id == 0 and worker.runtime == RUNTIME
+            assert worker.isolation == default_isolation() and "host_build_graph" in repr(worker)
+            assert worker.counts()["threads"] >= 2
+            worker.cancel()
+            thread.join(0.01)
+        assert [error.name for error in ended] == ["INTERRUPTED"]
+        assert worker.poisoned
+        worker.cancel()
+        worker.finalize()
 
     def test_ctrl_c_ends_a_run(self):
         """SIGINT while a kernel hangs: KeyboardInterrupt, a poisoned worker, and a process that ends in order."""

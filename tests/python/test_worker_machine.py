@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -86,7 +85,7 @@ class WorkerMachine(RuleBasedStateMachine):
         good = runtimes.find(RUNTIME, platform)
         path = self.folder / f"{platform}.so"
         shutil.copyfile(good.host, path.with_suffix(".new"))
-        os.replace(path.with_suffix(".new"), path)
+        path.with_suffix(".new").replace(path)
         self.rebuilt[platform] = ch.RuntimeFiles(path, good.aicpu, good.aicore)
 
     @precondition(lambda self: self.workers)
@@ -146,7 +145,7 @@ class WorkerMachine(RuleBasedStateMachine):
 
     @invariant()
     def makes_few_threads(self) -> None:
-        """Each domain has a keeper, and as many others as workers ever used it at the same time (with 2 sim_threads)."""
+        """Each domain has a keeper, and as many others as workers ever used at the same time (with 2 sim_threads)."""
         threads = [p for p in Path("/proc/self/task").iterdir() if (p / "comm").read_text().strip() == "chiphost"]
         domains = 13
         assert len(threads) <= domains * (1 + 2 * WORKERS_MAX)

@@ -5,6 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from chiphost import catalog
+from chiphost.deadline import Deadline
+from chiphost.scene_programs import compile_scenes
+
 RUNTIME = "host_build_graph"
 
 _SCENE = """
@@ -71,17 +75,25 @@ CHANGES: dict[str, tuple[str, str, str]] = {
     "does_not_compile": ("kernel.cpp", "// fault", "nonsense;"),
     "invalid": ("scene.py", "scene = Scene(", "scene = undefined("),
     "exits": ("scene.py", 'return {"out": args["x"] + 1}', "raise SystemExit(0)"),
+    "interrupts": ("scene.py", 'return {"out": args["x"] + 1}', "raise KeyboardInterrupt"),
+    "three_rounds": ("scene.py", "    config=", "    rounds=3,\n    config="),
     "other_platform": ("scene.py", "    config=", '    platforms=("a5sim",),\n    config='),
 }
 
 
-def write_scenes(root: Path, *names: str, runtime: str = RUNTIME) -> Path:
-    """Write the scenes of these names below `root` and return it."""
-    for name in names:
-        folder = root / runtime / name
+def write_scenes(root: Path, *kinds: str, **named: str) -> Path:
+    """Write a scene of each kind below `root` and return that; a keyword gives a scene another name."""
+    for name, kind in {**{kind: kind for kind in kinds}, **named}.items():
+        folder = root / RUNTIME / name
         folder.mkdir(parents=True)
-        file, old, new = CHANGES[name]
+        file, old, new = CHANGES[kind]
         for path, text in (("scene.py", _SCENE), ("orchestration.cpp", _ORCHESTRATION), ("kernel.cpp", _KERNEL)):
-            assert path != file or old in text, f"{name}: {old!r} is not in {path}"
+            assert path != file or old in text, f"{kind}: {old!r} is not in {path}"
             (folder / path).write_text(text.replace(old, new) if path == file and old else text)
     return root
+
+
+def warm_cache(root: Path, platform: str = "a2a3sim") -> None:
+    """Compile all scenes that can be, so that a deadline is not spent on it."""
+    entries = catalog.select(root, platform=platform)
+    compile_scenes(entries, platform, Deadline(), lambda done, total, name: None)

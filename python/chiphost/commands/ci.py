@@ -69,8 +69,10 @@ def ci(
             """Print the row."""
             cases = plural(len(result.cases), "case") if result.cases else "-"
             columns = f"{result.name:<{width}}  {cases:<8}  {result.seconds:8.3f} s"
-            again = report.replay_command(result, repeated)
-            self.print_verdict(result.passed, columns, f"{result.error or ''}\n{again and f'again: {again}'}")
+            below = [result.error or ""]
+            if again := report.replay_command(result, repeated):
+                below.append(f"again: {again}")
+            self.print_verdict(result.passed, columns, "\n".join(below))
             super().ended(result)
 
     with Rows(len(entries)) as rows:

@@ -21,7 +21,6 @@ struct Chip {
     uint64_t counter_hz;                       // system counter
     uint64_t memory_bytes;                     // device memory
     uint32_t register_offset[register_count];  // bytes from a core's register base; no_register: it has none
-    uint32_t register_block_bytes;             // size of a core's register window
 
     constexpr bool has(Register which) const { return register_offset[static_cast<uint32_t>(which)] != no_register; }
     constexpr uint32_t offset(Register which) const { return register_offset[static_cast<uint32_t>(which)]; }

@@ -151,8 +151,8 @@ CHIPHOST_HOST_ORCHESTRATION(build_graph, graph, args) {
         require(0 < tokens && tokens <= int64_t{max_blocks} * block_size,
                 "request %d: context_len %d must be 1 to max_blocks * block_size", request, tokens);
         for (int32_t i = 0; i * block_size < tokens; ++i) {
-            require(0 <= blocks[i] && blocks[i] < total_blocks,
-                    "request %d: block %d is not in the cache", request, blocks[i]);
+            require(0 <= blocks[i] && blocks[i] < total_blocks, "request %d: block %d is not in the cache", request,
+                    blocks[i]);
         }
         for (int32_t head = 0; head < heads;) {
             const int32_t left_in_group = group - head % group;

@@ -16,5 +16,6 @@ extern "C" __aicore__ void kernel_entry(__gm__ int64_t* args) {
     __gm__ float16* __restrict out = chiphost::pointer_arg<float16>(args, 1);
     const uint64_t elements = chiphost::scalar_arg<uint64_t>(args, 2);
 
-    for (uint64_t i = 0; i < elements; ++i) out[i] = static_cast<float16>(chiphost::sqrt(chiphost::log(static_cast<float>(x[i]))));
+    for (uint64_t i = 0; i < elements; ++i)
+        out[i] = static_cast<float16>(chiphost::sqrt(chiphost::log(static_cast<float>(x[i]))));
 }

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reports: what is in them, and how they reach the disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+from pathlib import Path
+from xml.etree import ElementTree
+
+import junitparser
+import pytest
+
+from chiphost import report
+from chiphost.report import ReportFile
+from chiphost.runner import CaseResult, SceneResult
+
+PASSED = SceneResult(
+    "r/good",
+    "a2a3sim",
+    "r",
+    True,
+    0.5,
+    None,
+    7,
+    (CaseResult("a", True, 0.25, None, 4, 1), CaseResult("b", True, 0.25, None, 4, 2)),
+)
+FAILED = SceneResult(
+    "r/bad",
+    "a2a3sim",
+    "r",
+    False,
+    1.5,
+    "case 'b': wrong\nvery",
+    7,
+    (CaseResult("a", True, 0.5, None, 4, 1), CaseResult("b", False, 1.0, "wrong\nvery", None, 0)),
+)
+UNLOADED = SceneResult("r/invalid", "a2a3sim", "r", False, 0.0, "no such name", 7, ())
+
+
+def test_json_has_the_counts_and_every_scene() -> None:
+    content = json.loads(report.to_json([PASSED, FAILED, UNLOADED]))
+    assert list(content) == ["total", "passed", "failed", "scenes"]
+    assert (content["total"], content["passed"], content["failed"]) == (3, 1, 2)
+    first, second, third = content["scenes"]
+    assert [*first] == ["name", "platform", "runtime", "passed", "seconds", "error", "seed", "cases"]
+    assert (first["name"], first["passed"], first["error"], first["seed"]) == ("r/good", True, None, 7)
+    assert (second["error"], second["cases"][1]["error"]) == ("case 'b': wrong\nvery", "wrong\nvery")
+    assert third["cases"] == []
+
+
+def test_json_of_nothing() -> None:
+    assert json.loads(report.to_json([])) == {"total": 0, "passed": 0, "failed": 0, "scenes": []}
+
+
+def test_junit_has_a_test_case_for_each_case(tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").write_text(report.to_junit([PASSED, FAILED, UNLOADED]))
+    good, bad, invalid = junitparser.JUnitXml.fromfile(str(tmp_path / "junit.xml"))
+    assert [(case.name, case.classname) for case in good] == [("a", "a2a3sim.r/good"), ("b", "a2a3sim.r/good")]
+    assert (good.failures, bad.failures, invalid.failures) == (0, 1, 1)
+    [failure] = next(case for case in bad if case.name == "b").result
+    assert (failure.message, failure.text) == ("wrong", "wrong\nvery")
+    [case] = invalid  # a scene that could not be loaded has no cases, and must be seen all the same
+    assert (case.name, case.result[0].text) == ("(scene)", "no such name")
+    assert {each.name: each.value for each in bad.properties()} == {"platform": "a2a3sim", "seed": "7"}
+
+
+def test_junit_is_xml_whatever_a_compiler_prints() -> None:
+    error = "\x1b[31mred\x1b[0m <&> \x00 ‘quoted’ \udce9 \ufffe"
+    failed = SceneResult("r/s", "p", "r", False, 0, error, 0, (CaseResult("c\x01", False, 0, error, None, 0),))
+    text = report.to_junit([failed])
+    failure = ElementTree.fromstring(text.encode()).find(".//failure")
+    assert failure is not None
+    assert failure.text == "\\x1b[31mred\\x1b[0m <&> \\x00 ‘quoted’ \\xdce9 \\xfffe"
+
+
+def test_the_last_line() -> None:
+    assert report.summary([PASSED, FAILED, UNLOADED]) == "Total: 3  Passed: 1  Failed: 2"
+
+
+def test_the_command_that_runs_a_failure_again() -> None:
+    command = "chiphost run r/bad -p a2a3sim --case b --seed 7 --scenes 'my scenes'"
+    assert report.replay_command(FAILED, ["--scenes", "my scenes"]) == command
+    assert report.replay_command(PASSED) == ""
+    not_started = CaseResult("a", False, 0, "not started: interrupted", None, 0)
+    assert report.replay_command(SceneResult("r/s", "p", "r", False, 0, "", 0, (not_started,))) == ""
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    file = ReportFile(tmp_path / "out.json")
+    file.check()
+    assert list(tmp_path.iterdir()) == []  # the check leaves nothing
+    file.write("one")
+    file.write("two")
+    assert (tmp_path / "out.json").read_text() == "two"
+    assert list(tmp_path.iterdir()) == [tmp_path / "out.json"]
+
+
+def test_a_file_gets_the_mode_of_other_files(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("")
+    ReportFile(tmp_path / "out.json").write("")
+    assert stat.S_IMODE((tmp_path / "out.json").stat().st_mode) == stat.S_IMODE((tmp_path / "other").stat().st_mode)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "out.json"
+    path.write_text("old")
+
+    def fail(self: Path, target: Path) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match="no room"):
+        ReportFile(path).write("new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    ReportFile(tmp_path / "link").write("content")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text() == "content"
+
+
+def test_a_device_or_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    null = ReportFile("/dev/null")
+    null.check()
+    null.write("gone")
+    assert Path("/dev/null").is_char_device()
+    os.mkfifo(tmp_path / "pipe")
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_text()))
+    reader.start()
+    ReportFile(tmp_path / "pipe").write("through")
+    reader.join()
+    assert read == ["through"]
+
+
+def test_what_cannot_be_written_is_found_by_the_check(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path, reason in (
+        (tmp_path, "is a folder"),
+        (tmp_path / "missing" / "out.json", "there is no folder"),
+        (tmp_path / "file" / "out.json", "there is no folder"),
+    ):
+        with pytest.raises(OSError, match=reason):
+            ReportFile(path).check()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_permissions_are_found_by_the_check(tmp_path: Path) -> None:
+    (tmp_path / "read_only").write_text("")
+    (tmp_path / "read_only").chmod(0o400)
+    with pytest.raises(PermissionError, match="may not be written to"):
+        ReportFile(tmp_path / "read_only").check()
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(OSError, match="may not be written to"):
+        ReportFile(tmp_path / "closed" / "out.json").check()
