@@ -188,8 +188,8 @@ def table_as_markdown() -> str:
     lines = [
         "# Error codes",
         "",
-        "Every error has a row here: `ch_error.code` in C++, `ChiphostError.code` and `.name` in Python. The message says",
-        "what happened and where. This page is made from `cpp/include/chiphost/abi/errors.def` (see HACKING.md).",
+        "Every error has a row here: in C++ `ch_error.code`, in Python `ChiphostError.code` and `.name`. The message",
+        "says what happened and where. This page is made from `cpp/include/chiphost/abi/errors.def` (see HACKING.md).",
         "",
         "| Code | Name | Python class | Meaning | What to do |",
         "|---|---|---|---|---|",
