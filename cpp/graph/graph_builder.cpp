@@ -37,6 +37,7 @@ void GraphBuilder::clear() {
     clear_and_trim(&edges_);
     clear_and_trim(&args_);
     clear_and_trim(&cells_);
+    for (uint32_t& count : tasks_of_) count = 0;
     forward_only_ = true;
 }
 
@@ -53,6 +54,7 @@ uint32_t GraphBuilder::add_task(Shape shape, uint16_t func_id, const uint64_t* a
     task.block_num = 1;
     task.unfinished = 1;
     task.id = static_cast<int64_t>(index);
+    ++tasks_of_[static_cast<uint32_t>(shape)];
     args_.insert(args_.end(), args, args + arg_count);
     return static_cast<uint32_t>(index);
 }
@@ -121,15 +123,13 @@ std::string GraphBuilder::one_cycle(const std::vector<uint32_t>& unmet) const {
 }
 
 GraphBuilder::Layout GraphBuilder::layout() const {
-    uint32_t tasks_of[shape_count] = {};
-    for (const Task& task : tasks_) ++tasks_of[static_cast<uint32_t>(task.shape)];
     Layout at{};
     at.tasks = aligned(sizeof(Image));
     at.edges = aligned(at.tasks + tasks_.size() * sizeof(Task));
     at.args = aligned(at.edges + edges_.size() * sizeof(Edge));
     at.end = aligned(at.args + args_.size() * sizeof(uint64_t));
     for (uint32_t shape = 0; shape < shape_count; ++shape) {
-        at.capacity[shape] = power_of_two_at_least(tasks_of[shape]);
+        at.capacity[shape] = power_of_two_at_least(tasks_of_[shape]);
         at.cells[shape] = at.end;
         at.end += uint64_t{at.capacity[shape]} * sizeof(QueueCell);
     }

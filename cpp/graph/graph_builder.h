@@ -60,6 +60,7 @@ private:
     std::vector<uint64_t> args_;
     std::vector<QueueCell> cells_;  // of all shapes, one after the other
     Image image_{};
+    uint32_t tasks_of_[shape_count] = {};
     bool forward_only_ = true;  // every edge leads to a later task, so there is no cycle
 };
 

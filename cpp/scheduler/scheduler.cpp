@@ -150,21 +150,20 @@ bool Scheduler::cores_started(Thread& thread) {
 }
 
 ch_step Scheduler::run(Thread& thread) {
-    const uint32_t completed = collect(thread);
-    if (completed) {
-        const uint32_t before = completed_.fetch_add(completed, std::memory_order_acq_rel);
-        if (before + completed == image_.task_count) stopping_.store(true, std::memory_order_release);
-    } else if (image_.task_count == 0) {
-        stopping_.store(true, std::memory_order_release);
+    const uint32_t finished = collect(thread);
+    if (finished) {
+        thread.completed.store(thread.completed.load(std::memory_order_relaxed) + finished, std::memory_order_release);
     }
+    dispatch_mix(thread);
+    dispatch_single(thread, Shape::aic);
+    dispatch_single(thread, Shape::aiv);
+    // The thread that completes the last task has nothing left to wait for, so it is enough to look then.
+    if (thread.busy.empty() && all_completed(thread)) stopping_.store(true, std::memory_order_release);
     if (stopping_.load(std::memory_order_acquire)) {
         thread.phase = Phase::stop;
         platform::signal_threads(thread.port);
         return CH_STEP_WORKED;
     }
-    dispatch_mix(thread);
-    dispatch_single(thread, Shape::aic);
-    dispatch_single(thread, Shape::aiv);
     flush_local(thread);
     if (thread.shared) {
         thread.shared = false;
@@ -172,6 +171,32 @@ ch_step Scheduler::run(Thread& thread) {
     }
     // What could be started has been: only an answer of a core, or another thread, can bring more.
     return CH_STEP_IDLE;
+}
+
+// Tasks that are complete, on all threads.
+uint32_t Scheduler::completed() const {
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < launch_.aicpu_thread_count; ++i) {
+        sum += threads_[i].completed.load(std::memory_order_seq_cst);
+    }
+    return sum;
+}
+
+// Two threads may complete the last two tasks at the same time; at least one of them must see both. So the own number
+// is written once more, in the one order that sequentially consistent operations have.
+bool Scheduler::all_completed(Thread& thread) const {
+    thread.completed.fetch_add(0, std::memory_order_seq_cst);
+    return completed() == image_.task_count;
+}
+
+// Counts one down. Returns whether that made it 0. A counter that is 1 belongs to whoever is to count it down, so the
+// costly read-modify-write is for larger ones only.
+static bool count_down(uint32_t* counter) {
+    if (__atomic_load_n(counter, __ATOMIC_ACQUIRE) == 1) {
+        __atomic_store_n(counter, 0, __ATOMIC_RELEASE);
+        return true;
+    }
+    return __atomic_sub_fetch(counter, 1, __ATOMIC_ACQ_REL) == 0;
 }
 
 // Reads the busy cores' answers. Returns the number of tasks that completed.
@@ -219,10 +244,10 @@ uint32_t Scheduler::finish(Thread& thread, uint32_t core, Dispatch& dispatch) {
     const uint32_t index = dispatch.task;
     dispatch = Dispatch{};
     Task& task = tasks_[index];
-    if (__atomic_fetch_sub(&task.unfinished, 1, __ATOMIC_ACQ_REL) != 1) return 0;
+    if (!count_down(&task.unfinished)) return 0;
     for (uint32_t edge = task.first_edge; edge != graph::none; edge = edges_[edge].next) {
         const uint32_t successor = edges_[edge].successor;
-        if (__atomic_fetch_sub(&tasks_[successor].unmet, 1, __ATOMIC_ACQ_REL) == 1) make_ready(thread, successor);
+        if (count_down(&tasks_[successor].unmet)) make_ready(thread, successor);
     }
     return 1;
 }
@@ -353,7 +378,7 @@ bool Scheduler::cores_exited(Thread& thread) {
             platform::write_register(thread.port, physical, Register::fast_path, fast_path_close);
         }
     });
-    __atomic_store_n(&status_.tasks_done, completed_.load(std::memory_order_acquire), __ATOMIC_RELEASE);
+    __atomic_store_n(&status_.tasks_done, completed(), __ATOMIC_RELEASE);
     return true;
 }
 
@@ -374,8 +399,8 @@ void Scheduler::fail(ch_code code, int64_t task, int32_t core, int32_t func_id, 
 
 void Scheduler::explain_stall(ch_launch_status* out_status) const {
     constexpr int named_max = 4;
-    int used = snprintf(out_status->message, sizeof out_status->message, "%u of %u tasks completed;",
-                        completed_.load(std::memory_order_acquire), image_.task_count);
+    int used = snprintf(out_status->message, sizeof out_status->message, "%u of %u tasks completed;", completed(),
+                        image_.task_count);
     const auto say = [&](const char* format, auto... values) {
         const int room = static_cast<int>(sizeof out_status->message) - used;
         if (room > 1) used += snprintf(out_status->message + used, static_cast<size_t>(room), format, values...);

@@ -60,7 +60,8 @@ private:
         CoreSet idle[2];  // by core type: have nothing to do
         CoreSet half[2];  // by core type: run one dispatch and can take another
         uint32_t first_cluster;
-        bool shared = false;  // put something into a shared queue during this step
+        std::atomic<uint32_t> completed{0};  // tasks; written by this thread only
+        bool shared = false;                 // put something into a shared queue during this step
         // Tasks this thread made ready in this step, by shape. What it cannot start itself goes to the shared queues.
         static constexpr uint32_t local_max = 64;
         uint32_t local_count[graph::shape_count] = {0, 0, 0};
@@ -74,6 +75,8 @@ private:
     void stop(Thread& thread);
     bool cores_exited(Thread& thread);
 
+    uint32_t completed() const;
+    bool all_completed(Thread& thread) const;
     uint32_t collect(Thread& thread);
     uint32_t finish(Thread& thread, uint32_t core, Dispatch& dispatch);
     void make_ready(Thread& thread, uint32_t task);
@@ -103,8 +106,7 @@ private:
     Thread* threads_;
     Core* cores_;
     ReadyQueue queues_[graph::shape_count];
-    alignas(64) std::atomic<uint32_t> completed_{0};  // tasks
-    std::atomic<bool> stopping_{false};               // all is done, or something failed
+    alignas(64) std::atomic<bool> stopping_{false};  // all is done, or something failed
 };
 
 }  // namespace chiphost::scheduler
