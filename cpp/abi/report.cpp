@@ -16,9 +16,7 @@ int32_t report(ch_error* out_error, ch_code code, std::string_view where, const 
     out_error->task = -1;
     out_error->core = -1;
     out_error->func_id = -1;
-    const size_t where_bytes = std::min<size_t>(where.size(), sizeof(out_error->where) - 1);
-    memcpy(out_error->where, where.data(), where_bytes);
-    out_error->where[where_bytes] = 0;
+    copy_text(out_error->where, sizeof out_error->where, where);
     va_list args;
     va_start(args, format);
     vsnprintf(out_error->message, sizeof(out_error->message), format, args);
@@ -101,6 +99,12 @@ int32_t check_header(const ch_abi_header& header, const Expected& expected, std:
                       header.minor, header.table_bytes);
     }
     return CH_OK;
+}
+
+void copy_text(char* to, size_t bytes, std::string_view from) {
+    const size_t length = std::min(from.size(), bytes - 1);
+    memcpy(to, from.data(), length);
+    to[length] = '\0';
 }
 
 }  // namespace chiphost

@@ -18,6 +18,9 @@ int32_t report(ch_error* out_error, ch_code code, std::string_view where, const 
 // A record that says "no error".
 ch_error no_error();
 
+// Copies text into a record. What does not fit is cut.
+void copy_text(char* to, size_t bytes, std::string_view from);
+
 // Name of a code's row in the error table, "UNKNOWN" for a number that is none.
 const char* code_name(int32_t code);
 

@@ -21,6 +21,10 @@ const char* dtype_name(int dtype) {
     }
 }
 
+std::string type_of(nb::handle object) {
+    return nb::cast<std::string>(nb::str(object.type().attr("__name__")));
+}
+
 namespace {
 
 constexpr const char* supported_dtypes =
@@ -29,8 +33,11 @@ constexpr const char* supported_dtypes =
 #undef CH_DTYPE
     ;
 
-std::string type_of(nb::handle object) {
-    return nb::cast<std::string>(nb::str(object.type().attr("__name__")));
+// Name of an array's or a NumPy scalar's dtype; "" if it has none. Other libraries' dtypes have no name.
+std::string own_dtype_name(nb::handle object) {
+    if (!nb::hasattr(object, "dtype")) return "";
+    const nb::object dtype = object.attr("dtype");
+    return nb::hasattr(dtype, "name") ? nb::cast<std::string>(nb::str(dtype.attr("name"))) : "";
 }
 
 // ch_dtype of a buffer's format (struct module syntax, native byte order), -1 if there is none.
@@ -92,9 +99,9 @@ int dtype_of_dlpack(nb::dlpack::dtype dtype) {
 
 // NumPy arrays of ml_dtypes' types refuse to export a buffer; a view of the same bytes as integers does not.
 nb::object integer_view(nb::handle array, int* out_dtype) {
-    const auto name = nb::cast<std::string>(nb::str(array.attr("dtype").attr("name")));
+    const std::string name = own_dtype_name(array);
     for (int dtype : {CH_BFLOAT16, CH_FLOAT8_E4M3FN, CH_FLOAT8_E5M2}) {
-        if (name != dtype_name(dtype)) continue;
+        if (name != dtype_name(dtype) || !nb::hasattr(array, "view")) continue;
         *out_dtype = dtype;
         return array.attr("view")(ch_dtype_bytes(static_cast<uint32_t>(dtype)) == 2 ? "uint16" : "uint8");
     }
@@ -176,6 +183,7 @@ double as_double(nb::handle number, const std::string& where) {
 
 // An integer in [low, high] as its word; both bounds fit into 65 bits.
 uint64_t integer_word(nb::handle number, int dtype, const std::string& where) {
+    if (own_dtype_name(number) == "bool") return PyObject_IsTrue(number.ptr()) == 1;  // has no __index__
     PyObject* index = PyNumber_Index(number.ptr());
     if (!index) {
         PyErr_Clear();
@@ -267,17 +275,18 @@ bool Pins::add_buffer(nb::handle array, ch_tensor* out_tensor, bool* out_read_on
     return true;
 }
 
-void Pins::add_dlpack(nb::handle array, bool writable, ch_tensor* out_tensor, const std::string& where) {
+void Pins::add_dlpack(nb::handle array, ch_tensor* out_tensor, bool* out_read_only, const std::string& where) {
     nb::ndarray<nb::ro> view;
-    if (!nb::try_cast(array, view, false)) {
+    // A view for reading does not tell whether the array may be written; whether one for writing is given does.
+    if (nb::ndarray<> writable; nb::try_cast(array, writable, false)) {
+        view = nb::ndarray<nb::ro>(writable.handle());
+    } else if (nb::try_cast(array, view, false)) {
+        *out_read_only = true;
+    } else {
         raise(CH_INVALID_ARGUMENT, where, "wanted an array (buffer protocol or DLPack), found " + type_of(array));
     }
     if (view.device_type() != nb::device::cpu::value) {
         raise(CH_INVALID_ARGUMENT, where, "wanted an array in host memory; copy it to the CPU first");
-    }
-    nb::ndarray<> writable_view;
-    if (writable && !nb::try_cast(array, writable_view, false)) {
-        raise(CH_ARGUMENT_READ_ONLY, where, "the run writes this array, but it is read-only");
     }
     const int dtype = dtype_of_dlpack(view.dtype());
     if (dtype < 0) {
@@ -296,12 +305,11 @@ ch_tensor Pins::add(nb::handle array, const ArgSpec& spec, const std::string& wh
     bool read_only = false;
     if (!add_buffer(array, &tensor, &read_only, where)) {
         int dtype = -1;
-        nb::object view =
-            nb::hasattr(array, "dtype") && nb::hasattr(array, "view") ? integer_view(array, &dtype) : nb::none();
+        const nb::object view = integer_view(array, &dtype);
         if (!view.is_none() && add_buffer(view, &tensor, &read_only, where)) {
             tensor.dtype = static_cast<uint8_t>(dtype);
         } else {
-            add_dlpack(array, spec.access == CH_OUT || spec.access == CH_INOUT, &tensor, where);
+            add_dlpack(array, &tensor, &read_only, where);
         }
     }
     check_spec(tensor, spec, read_only, where);
@@ -321,17 +329,16 @@ uint64_t scalar_word(nb::handle number, int dtype, const std::string& where) {
         default:
             return integer_word(number, dtype, where);
     }
+    // NumPy scalars and ctypes numbers say what they are. NumPy's float64 is a Python float too, so it is asked first.
+    const std::string name = own_dtype_name(number);
+    if (name == "float32") return word_of(static_cast<float>(as_double(number, where)));
+    if (name == "float64") return word_of(as_double(number, where));
+    if (name.find("int") != std::string::npos || name == "bool") return integer_word(number, -1, where);
     if (PyFloat_Check(number.ptr())) return word_of(static_cast<float>(as_double(number, where)));
     if (PyLong_Check(number.ptr())) return integer_word(number, -1, where);
-    // NumPy scalars and ctypes numbers say what they are.
-    if (nb::hasattr(number, "dtype")) {
-        const auto name = nb::cast<std::string>(nb::str(number.attr("dtype").attr("name")));
-        if (name == "float32") return word_of(static_cast<float>(as_double(number, where)));
-        if (name.find("int") != std::string::npos || name == "bool") return integer_word(number, -1, where);
-    } else if (nb::hasattr(number, "value")) {
+    if (nb::hasattr(number, "value")) {
         const nb::object value = number.attr("value");
-        const std::string name = type_of(number);
-        if (name == "c_double") return word_of(as_double(value, where));
+        if (type_of(number) == "c_double") return word_of(as_double(value, where));
         return scalar_word(value, -1, where);
     }
     raise(CH_INVALID_ARGUMENT, where, "wanted an int or a float, found " + type_of(number));

@@ -42,16 +42,19 @@ public:
 
 private:
     bool add_buffer(nanobind::handle array, ch_tensor* out_tensor, bool* out_read_only, const std::string& where);
-    void add_dlpack(nanobind::handle array, bool writable, ch_tensor* out_tensor, const std::string& where);
+    void add_dlpack(nanobind::handle array, ch_tensor* out_tensor, bool* out_read_only, const std::string& where);
 
     std::deque<Py_buffer> buffers_;  // their addresses must not change: exporters may keep them
     std::vector<nanobind::object> owners_;
 };
 
 // A Python number as the 64-bit word of a scalar argument. Raises ArgumentError. dtype -1: by the number's own type, a
-// Python float as float32.
+// Python float as float32, a NumPy float64 as float64.
 uint64_t scalar_word(nanobind::handle number, int dtype, const std::string& where);
 
 const char* dtype_name(int dtype);
+
+// Name of an object's type, for messages.
+std::string type_of(nanobind::handle object);
 
 }  // namespace chiphost::bindings

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // chiphost._core: the C++ core as Python sees it. The public surface is made of this by the package's Python modules.
+#include <ctype.h>
+#include <errno.h>
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <memory>
 #include <optional>
@@ -15,6 +19,7 @@
 
 #include "abi/report.h"
 #include "array.h"
+#include "call_guard.h"
 #include "chiphost/abi/host_orchestration.h"
 #include "isolate/namespace_budget.h"
 #include "raise.h"
@@ -94,7 +99,8 @@ private:
 
 // Configuration of a run; the C record plus the deadline, which is the caller's own affair.
 struct CallConfig {
-    ch_call_config raw{sizeof(ch_call_config), 24, 3, 1, 1, 0, 0};
+    ch_call_config raw{sizeof(ch_call_config), 24, 3, 1, 1, 0, 0, CH_RING_TASK_WINDOW_DEFAULT, CH_RING_DEP_POOL_DEFAULT,
+                       CH_RING_HEAP_DEFAULT};
     double timeout_s = 60.0;
 };
 
@@ -104,18 +110,83 @@ std::string config_text(const CallConfig& config) {
            ", aicpu_thread_num=" + std::to_string(raw.aicpu_thread_num) +
            ", orch_thread_num=" + std::to_string(raw.orch_thread_num) +
            ", sim_threads=" + std::to_string(raw.sim_threads) + ", seed=" + std::to_string(raw.seed) +
-           ", trace=" + (raw.trace ? "True" : "False") +
+           ", trace=" + (raw.trace ? "True" : "False") + ", ring_task_window=" + std::to_string(raw.ring_task_window) +
+           ", ring_heap_bytes=" + std::to_string(raw.ring_heap_bytes) +
+           ", ring_dep_pool=" + std::to_string(raw.ring_dep_pool) +
            ", timeout_s=" + nb::cast<std::string>(nb::str(nb::float_(config.timeout_s))) + ")";
 }
 
 // A field of CallConfig that the C record keeps unsigned; a value that it cannot hold is out of range for every chip.
 template <uint32_t ch_call_config::* field>
 void set_field(CallConfig& config, nb::handle value, const char* name) {
-    const uint64_t word = scalar_word(value, CH_INT64, name);
+    int overflow = 0;
+    if (PyLong_Check(value.ptr())) PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
+    const uint64_t word = overflow ? UINT64_MAX : scalar_word(value, CH_INT64, name);
     if (word > UINT32_MAX) {
-        raise(CH_CONFIG_OUT_OF_RANGE, name, "wanted 0 or more, found " + nb::cast<std::string>(nb::str(value)));
+        raise(CH_CONFIG_OUT_OF_RANGE, name,
+              "wanted 0 to " + std::to_string(UINT32_MAX) + ", and the chip may set narrower bounds; found " +
+                  nb::cast<std::string>(nb::str(value)));
     }
     config.raw.*field = static_cast<uint32_t>(word);
+}
+
+// Defaults that the environment gives. An argument of None asks for them.
+nb::object or_environment(nb::handle value, const char* variable, uint64_t otherwise) {
+    if (!value.is_none()) return nb::borrow(value);
+    const char* text = getenv(variable);
+    if (!text || !*text) return nb::cast(otherwise);
+    char* end = nullptr;
+    errno = 0;
+    const unsigned long long number = strtoull(text, &end, 10);
+    if (errno || *end || !isdigit(static_cast<unsigned char>(*text))) {
+        raise(CH_CONFIG_OUT_OF_RANGE, variable,
+              std::string("wanted a number in the environment variable, found '") + text + "'");
+    }
+    return nb::cast(static_cast<uint64_t>(number));
+}
+
+void set_timeout(CallConfig& config, nb::handle value) {
+    const uint64_t word = scalar_word(value, CH_FLOAT64, "timeout_s");
+    double seconds = 0;
+    memcpy(&seconds, &word, sizeof seconds);
+    if (!(seconds >= 0)) {  // NaN too
+        raise(CH_CONFIG_OUT_OF_RANGE, "timeout_s",
+              "wanted 0 or more, found " + nb::cast<std::string>(nb::str(nb::float_(seconds))));
+    }
+    config.timeout_s = seconds;
+}
+
+void set_trace(CallConfig& config, nb::handle value) {
+    if (!PyBool_Check(value.ptr())) {
+        raise(CH_INVALID_ARGUMENT, "trace", "wanted True or False, found " + type_of(value));
+    }
+    config.raw.trace = value.ptr() == Py_True;
+}
+
+// Instead of nanobind's list of all that it would take.
+void refuse_unknown_fields(const nb::kwargs& unknown) {
+    for (const auto& [name, value] : unknown) {
+        throw nb::type_error(("CallConfig has no field " + nb::cast<std::string>(nb::repr(name))).c_str());
+    }
+}
+
+// All fields, in the order of config_text.
+using ConfigState =
+    std::tuple<uint32_t, uint32_t, uint32_t, uint32_t, uint64_t, bool, uint32_t, uint64_t, uint32_t, double>;
+
+ConfigState config_state(const CallConfig& config) {
+    const ch_call_config& raw = config.raw;
+    return {raw.block_dim,  raw.aicpu_thread_num, raw.orch_thread_num, raw.sim_threads,   raw.seed,
+            raw.trace != 0, raw.ring_task_window, raw.ring_heap_bytes, raw.ring_dep_pool, config.timeout_s};
+}
+
+void set_config_state(CallConfig* out_config, const ConfigState& state) {
+    new (out_config) CallConfig;
+    ch_call_config& raw = out_config->raw;
+    bool trace = false;
+    std::tie(raw.block_dim, raw.aicpu_thread_num, raw.orch_thread_num, raw.sim_threads, raw.seed, trace,
+             raw.ring_task_window, raw.ring_heap_bytes, raw.ring_dep_pool, out_config->timeout_s) = state;
+    raw.trace = trace;
 }
 
 struct RunResult {
@@ -126,12 +197,41 @@ struct RunResult {
     nb::object trace;
 };
 
+// Whether a call that waits without the GIL should go on. Made, asked and destroyed in the thread of the call.
+class Patience {
+public:
+    explicit Patience(const CallGuard& guard) : guard_(guard) {}
+
+    worker::ChipWorker::GoOn go_on() {
+        return [this] { return ask(); };
+    }
+
+    // What a signal handler raised, such as KeyboardInterrupt, comes first. Needs the GIL.
+    void raise_if_failed(int32_t code, const ch_error& error) const {
+        if (interruption_) throw nb::python_error(*interruption_);
+        if (code != CH_OK) raise(error);
+    }
+
+private:
+    bool ask() {
+        if (guard_.to_end()) return false;
+        const nb::gil_scoped_acquire locked;
+        if (PyErr_CheckSignals() == 0) return true;
+        interruption_ = std::make_unique<nb::python_error>();
+        return false;
+    }
+
+    const CallGuard& guard_;
+    std::unique_ptr<nb::python_error> interruption_;
+};
+
 // A worker and what Python needs to call it.
 class Worker {
 public:
     void init(const std::string& host, const std::string& aicpu, const std::string& aicore, const std::string& platform,
               const std::string& anchor, const std::string& isolation, bool copy_if_spent, int device_id,
               uint64_t device_memory_bytes) {
+        const CallGuard guard;
         worker::ChipWorker::Options options;
         options.files = {host, aicpu, aicore};
         options.platform = platform;
@@ -140,16 +240,19 @@ public:
         options.isolation.copy_if_spent = copy_if_spent;
         options.device_id = device_id;
         options.device_memory_bytes = device_memory_bytes;
+        Patience patience(guard);
         ch_error error = no_error();
         int32_t code = CH_OK;
         {
             const nb::gil_scoped_release unlocked;
-            code = worker_.initialize(options, &error);
+            code = worker_.initialize(options, &error, patience.go_on());
         }
-        if (code != CH_OK) raise(error);
+        patience.raise_if_failed(code, error);
     }
 
-    RunResult run(const nb::object& callable_object, nb::sequence args, const CallConfig& config) {
+    // The configuration by value: while the run goes on without the GIL, others may change what they passed.
+    RunResult run(const nb::object& callable_object, nb::sequence args, CallConfig config) {
+        const CallGuard guard;
         const auto& callable = nb::cast<const Callable&>(callable_object);
         auto call = std::make_unique<Call>();
         call->callable = callable_object;
@@ -159,15 +262,8 @@ public:
         if (config.timeout_s > 0 && config.timeout_s < 1e9) {
             wait.timeout_ns = static_cast<uint64_t>(config.timeout_s * 1e9);
         }
-        nb::python_error* pending = nullptr;
-        std::unique_ptr<nb::python_error> interruption;
-        wait.go_on = [&]() {
-            const nb::gil_scoped_acquire locked;
-            if (PyErr_CheckSignals() == 0) return true;
-            interruption = std::make_unique<nb::python_error>();
-            pending = interruption.get();
-            return false;
-        };
+        Patience patience(guard);
+        wait.go_on = patience.go_on();
 
         ch_run_result result{};
         std::vector<ch_trace_event> trace;
@@ -183,26 +279,34 @@ public:
             call->pins.abandon();
             static_cast<void>(call.release());  // the run still reads the arguments and the callable
         }
-        if (pending) throw nb::python_error(*pending);
-        if (code != CH_OK) raise(error);
+        patience.raise_if_failed(code, error);
         nb::object trace_bytes = nb::none();
         if (config.raw.trace) trace_bytes = nb::bytes(trace.data(), trace.size() * sizeof(ch_trace_event));
         return {result.task_count, result.orchestration_ns, result.device_ns, result.total_ns, trace_bytes};
     }
 
     void reset() {
+        const CallGuard guard;
+        Patience patience(guard);
         ch_error error = no_error();
         int32_t code = CH_OK;
         {
             const nb::gil_scoped_release unlocked;
-            code = worker_.reset(&error);
+            code = worker_.reset(&error, patience.go_on());
         }
-        if (code != CH_OK) raise(error);
+        patience.raise_if_failed(code, error);
     }
 
     void finalize() {
-        const nb::gil_scoped_release unlocked;
-        worker_.finalize();
+        const CallGuard guard;
+        Patience patience(guard);
+        ch_error error = no_error();
+        int32_t code = CH_OK;
+        {
+            const nb::gil_scoped_release unlocked;
+            code = worker_.finalize(&error, patience.go_on());
+        }
+        patience.raise_if_failed(code, error);
     }
 
     void cancel() { worker_.cancel(); }
@@ -319,6 +423,9 @@ NB_MODULE(_core, module) {
         nb::sig("def namespace_numbers() -> dict[str, int]"),
         "How many linker namespaces this process has opened and can open, and the tunables that set the limit.");
 
+    module.def("end_calls", end_calls, "error"_a, nb::sig("def end_calls(error: BaseException) -> None"),
+               "Refuse the calls of other threads with this error, stop their runs and wait until they have ended.");
+
     nb::class_<CallConfig>(module, "CallConfig", R"(How a run is executed.
 
 Attributes:
@@ -328,24 +435,42 @@ Attributes:
     sim_threads: host threads that run the simulated processors: 1 to 64. With 1 a run is deterministic.
     seed: order in which simulated processors step: 0 is in turn, every other number an order of its own.
     trace: record what every processor did; needs sim_threads 1.
-    timeout_s: wall-clock seconds after which the run is stopped; 0 waits for ever.)")
+    ring_task_window: tasks that each of the four rings of aicpu_build_graph and tensormap_and_ringbuffer keeps: a power
+        of two, 4 or more.
+    ring_heap_bytes: memory of each ring for tensors that tasks make: 1024 or more. Used as it is touched.
+    ring_dep_pool: edges of each ring: 4 or more.
+    timeout_s: wall-clock seconds after which the run is stopped, 0 or more; 0 waits for ever.)")
         .def(
             "__init__",
             [](CallConfig* self, nb::handle block_dim, nb::handle aicpu_thread_num, nb::handle orch_thread_num,
-               nb::handle sim_threads, nb::handle seed, bool trace, double timeout_s) {
+               nb::handle sim_threads, nb::handle seed, nb::handle trace, nb::handle ring_task_window,
+               nb::handle ring_heap_bytes, nb::handle ring_dep_pool, nb::handle timeout_s, const nb::kwargs& unknown) {
+                refuse_unknown_fields(unknown);
                 new (self) CallConfig;
                 set_field<&ch_call_config::block_dim>(*self, block_dim, "block_dim");
                 set_field<&ch_call_config::aicpu_thread_num>(*self, aicpu_thread_num, "aicpu_thread_num");
                 set_field<&ch_call_config::orch_thread_num>(*self, orch_thread_num, "orch_thread_num");
                 set_field<&ch_call_config::sim_threads>(*self, sim_threads, "sim_threads");
                 self->raw.seed = scalar_word(seed, CH_UINT64, "seed");
-                self->raw.trace = trace;
-                self->timeout_s = timeout_s;
+                set_trace(*self, trace);
+                const nb::object window =
+                    or_environment(ring_task_window, "CHIPHOST_RING_TASK_WINDOW", CH_RING_TASK_WINDOW_DEFAULT);
+                set_field<&ch_call_config::ring_task_window>(*self, window, "ring_task_window");
+                const nb::object pool =
+                    or_environment(ring_dep_pool, "CHIPHOST_RING_DEP_POOL", CH_RING_DEP_POOL_DEFAULT);
+                set_field<&ch_call_config::ring_dep_pool>(*self, pool, "ring_dep_pool");
+                const nb::object heap =
+                    or_environment(ring_heap_bytes, "CHIPHOST_RING_HEAP_BYTES", CH_RING_HEAP_DEFAULT);
+                self->raw.ring_heap_bytes = scalar_word(heap, CH_UINT64, "ring_heap_bytes");
+                set_timeout(*self, timeout_s);
             },
             "block_dim"_a = 24, "aicpu_thread_num"_a = 3, "orch_thread_num"_a = 1, nb::kw_only(), "sim_threads"_a = 1,
-            "seed"_a = 0, "trace"_a = false, "timeout_s"_a = 60.0,
+            "seed"_a = 0, "trace"_a = false, "ring_task_window"_a = nb::none(), "ring_heap_bytes"_a = nb::none(),
+            "ring_dep_pool"_a = nb::none(), "timeout_s"_a = 60.0, "unknown"_a,
             nb::sig("def __init__(self, block_dim: int = 24, aicpu_thread_num: int = 3, orch_thread_num: int = 1, *, "
-                    "sim_threads: int = 1, seed: int = 0, trace: bool = False, timeout_s: float = 60.0) -> None"))
+                    "sim_threads: int = 1, seed: int = 0, trace: bool = False, ring_task_window: int | None = None, "
+                    "ring_heap_bytes: int | None = None, ring_dep_pool: int | None = None, timeout_s: float = 60.0) "
+                    "-> None"))
 #define CH_CONFIG_FIELD(name)                                                                             \
     .def_prop_rw(                                                                                         \
         #name, [](const CallConfig& self) { return self.raw.name; },                                      \
@@ -353,7 +478,7 @@ Attributes:
         nb::for_getter(nb::sig("def " #name "(self) -> int")),                                            \
         nb::for_setter(nb::sig("def " #name "(self, value: int, /) -> None")))
             CH_CONFIG_FIELD(block_dim) CH_CONFIG_FIELD(aicpu_thread_num) CH_CONFIG_FIELD(orch_thread_num)
-                CH_CONFIG_FIELD(sim_threads)
+                CH_CONFIG_FIELD(sim_threads) CH_CONFIG_FIELD(ring_task_window) CH_CONFIG_FIELD(ring_dep_pool)
 #undef CH_CONFIG_FIELD
         .def_prop_rw(
             "seed", [](const CallConfig& self) { return self.raw.seed; },
@@ -361,10 +486,21 @@ Attributes:
             nb::for_getter(nb::sig("def seed(self) -> int")),
             nb::for_setter(nb::sig("def seed(self, value: int, /) -> None")))
         .def_prop_rw(
-            "trace", [](const CallConfig& self) { return self.raw.trace != 0; },
-            [](CallConfig& self, bool value) { self.raw.trace = value; })
-        .def_rw("timeout_s", &CallConfig::timeout_s)
+            "ring_heap_bytes", [](const CallConfig& self) { return self.raw.ring_heap_bytes; },
+            [](CallConfig& self, nb::handle value) {
+                self.raw.ring_heap_bytes = scalar_word(value, CH_UINT64, "ring_heap_bytes");
+            },
+            nb::for_getter(nb::sig("def ring_heap_bytes(self) -> int")),
+            nb::for_setter(nb::sig("def ring_heap_bytes(self, value: int, /) -> None")))
+        .def_prop_rw(
+            "trace", [](const CallConfig& self) { return self.raw.trace != 0; }, set_trace,
+            nb::for_setter(nb::sig("def trace(self, value: bool, /) -> None")))
+        .def_prop_rw(
+            "timeout_s", [](const CallConfig& self) { return self.timeout_s; }, set_timeout,
+            nb::for_setter(nb::sig("def timeout_s(self, value: float, /) -> None")))
         .def("__copy__", [](const CallConfig& self) { return CallConfig(self); })
+        .def("__getstate__", config_state)
+        .def("__setstate__", set_config_state)
         .def("__repr__", config_text);
 
     nb::class_<Callable>(module, "Callable",
@@ -387,6 +523,16 @@ Attributes:
         .def_prop_ro(
             "trace", [](const RunResult& self) { return self.trace; },
             nb::for_getter(nb::sig("def trace(self) -> bytes | None")))
+        .def("__getstate__",
+             [](const RunResult& self) {
+                 return std::make_tuple(self.task_count, self.orchestration_ns, self.device_ns, self.total_ns,
+                                        self.trace);
+             })
+        .def("__setstate__",
+             [](RunResult* self, const std::tuple<uint64_t, uint64_t, uint64_t, uint64_t, nb::object>& state) {
+                 const auto& [task_count, orchestration_ns, device_ns, total_ns, trace] = state;
+                 new (self) RunResult{task_count, orchestration_ns, device_ns, total_ns, trace};
+             })
         .def("__repr__", [](const RunResult& self) {
             return "RunResult(task_count=" + std::to_string(self.task_count) +
                    ", total_ns=" + std::to_string(self.total_ns) + ")";
@@ -419,22 +565,25 @@ Attributes:
                 return nb::str(isolate::strategy_name(library->domain().strategy()));
             },
             nb::for_getter(nb::sig("def isolation(self) -> str | None")))
-        .def_prop_ro("fell_back",
-                     [](const Worker& self) {
-                         const auto* library = self.worker().library();
-                         return library && library->fell_back();
-                     })
+        .def_prop_ro("fell_back", [](const Worker& self) { return self.worker().fell_back(); })
         .def(
             "counts",
             [](const Worker& self) {
+                const CallGuard guard;
                 nb::dict result;
+                if (self.worker().inherited()) raise(CH_WRONG_PROCESS, "worker", "the worker was made before a fork");
                 if (const auto* library = self.worker().library()) {
-                    const ch_anchor_counts counts = library->domain().counts();
+                    ch_anchor_counts counts{};
+                    {
+                        const nb::gil_scoped_release unlocked;  // the domain may be busy loading a library
+                        counts = library->domain().counts();
+                    }
                     result["threads"] = counts.threads;
                     result["threads_free"] = counts.threads_free;
                     result["libraries"] = counts.libraries;
                     result["libraries_idle"] = counts.libraries_idle;
                     result["loads"] = counts.loads;
+                    result["pinned"] = counts.pinned;
                 }
                 return result;
             },

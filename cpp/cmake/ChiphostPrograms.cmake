@@ -28,6 +28,25 @@ function(chiphost_make_program target)
     endif()
 endfunction()
 
+# Sources in which the names of runtime, chip and platform appear are compiled for each program, the others once for each
+# platform: a program is linked of both.
+set(chiphost_named_sources "_program\\.cpp$|host_runtime\\.cpp$|device\\.cpp$|/runtimes/")
+
+# The sources of one program ("host", "aicpu", "aicore") on a platform that do not depend on names, as objects.
+function(chiphost_add_parts platform program out_target)
+    set(target "chiphost_${platform}_${program}_parts")
+    set(${out_target} ${target} PARENT_SCOPE)
+    if(TARGET ${target})
+        return()
+    endif()
+    set(parts ${chiphost_${program}_sources} ${chiphost_${platform}_${program}_sources})
+    list(FILTER parts EXCLUDE REGEX "${chiphost_named_sources}")
+    add_library(${target} OBJECT ${parts})
+    target_link_libraries(${target} PRIVATE chiphost_options)
+    target_include_directories(${target} PRIVATE "${chiphost_SOURCE_DIR}/platform/${platform}"
+                                                 "${chiphost_SOURCE_DIR}/platform")
+endfunction()
+
 # chiphost_add_runtime(NAME host_build_graph ARCH a2a3 PLATFORM sim)
 #
 # Builds the three programs of a runtime for a chip on a platform: lib/<arch><platform>/<name>/{host,aicpu,aicore}.so.
@@ -36,14 +55,19 @@ function(chiphost_add_runtime)
     set(platform "${arg_ARCH}${arg_PLATFORM}")
     set(folder "lib/${platform}/${arg_NAME}")
 
-    set(host_sources ${chiphost_host_sources} ${chiphost_runtime_${arg_NAME}_sources} ${chiphost_${arg_PLATFORM}_host_sources})
-    set(aicpu_sources ${chiphost_aicpu_sources} ${chiphost_${arg_PLATFORM}_aicpu_sources})
-    set(aicore_sources ${chiphost_aicore_sources} ${chiphost_${arg_PLATFORM}_aicore_sources})
     foreach(program IN ITEMS host aicpu aicore)
         set(target "${platform}_${arg_NAME}_${program}")
-        add_library(${target} MODULE ${${program}_sources} "${chiphost_SOURCE_DIR}/platform/${arg_ARCH}/chip.cpp")
+        chiphost_add_parts(${arg_PLATFORM} ${program} parts)
+        set(named ${chiphost_${program}_sources} ${chiphost_${arg_PLATFORM}_${program}_sources})
+        list(FILTER named INCLUDE REGEX "${chiphost_named_sources}")
+        if(program STREQUAL "host")
+            list(APPEND named ${chiphost_runtime_${arg_NAME}_sources})
+        endif()
+        add_library(${target} MODULE ${named} $<TARGET_OBJECTS:${parts}>
+                                     "${chiphost_SOURCE_DIR}/platform/${arg_ARCH}/chip.cpp")
         chiphost_make_program(${target})
-        target_include_directories(${target} PRIVATE "${chiphost_SOURCE_DIR}/platform/${arg_PLATFORM}")
+        target_include_directories(${target} PRIVATE "${chiphost_SOURCE_DIR}/platform/${arg_PLATFORM}"
+                                                     "${chiphost_SOURCE_DIR}/platform")
         target_compile_definitions(${target} PRIVATE CHIPHOST_PLATFORM="${platform}" CHIPHOST_ARCH="${arg_ARCH}"
                                                      CHIPHOST_RUNTIME="${arg_NAME}")
         set_target_properties(${target} PROPERTIES OUTPUT_NAME ${program}
@@ -51,4 +75,5 @@ function(chiphost_add_runtime)
         install(TARGETS ${target} LIBRARY DESTINATION "chiphost/${folder}")
     endforeach()
     target_link_libraries(${platform}_${arg_NAME}_host PRIVATE Threads::Threads)
+    target_link_libraries(${platform}_${arg_NAME}_aicpu PRIVATE ${CMAKE_DL_LIBS})
 endfunction()

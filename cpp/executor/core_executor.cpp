@@ -52,7 +52,7 @@ ch_step CoreExecutor::next_dispatch() {
 }
 
 ch_step CoreExecutor::execute() {
-    platform::call_kernel(port_, &payloads_[number_ & 1]);
+    if (!platform::call_kernel(port_, &payloads_[number_ & 1])) return CH_STEP_IDLE;
     platform::write_cond(port_, number_ | cond_finish_bit);
     phase_ = Phase::run;
     return platform::read_main_base(port_) == number_ ? CH_STEP_IDLE : CH_STEP_WORKED;

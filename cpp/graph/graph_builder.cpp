@@ -15,10 +15,11 @@ uint64_t aligned(uint64_t bytes) {
     return (bytes + 63) / 64 * 64;
 }
 
-uint32_t power_of_two_at_least(uint32_t value) {
-    uint32_t power = 1;
-    while (power < value) power *= 2;
-    return value == 0 ? 0 : power;
+// Cells of a queue for this many tasks: a power of two; a queue of one cell could not tell full from empty.
+uint32_t queue_capacity(uint32_t tasks) {
+    uint32_t power = 2;
+    while (power < tasks) power *= 2;
+    return tasks == 0 ? 0 : power;
 }
 
 // Keeps memory for the next graph, but not that of one exceptional graph for ever.
@@ -129,7 +130,7 @@ GraphBuilder::Layout GraphBuilder::layout() const {
     at.args = aligned(at.edges + edges_.size() * sizeof(Edge));
     at.end = aligned(at.args + args_.size() * sizeof(uint64_t));
     for (uint32_t shape = 0; shape < shape_count; ++shape) {
-        at.capacity[shape] = power_of_two_at_least(tasks_of_[shape]);
+        at.capacity[shape] = queue_capacity(tasks_of_[shape]);
         at.cells[shape] = at.end;
         at.end += uint64_t{at.capacity[shape]} * sizeof(QueueCell);
     }
@@ -150,13 +151,12 @@ void GraphBuilder::find_ready() {
     for (uint32_t i = 0; i < tasks_.size(); ++i) {
         if (tasks_[i].unmet != 0) continue;
         const auto shape = static_cast<uint32_t>(tasks_[i].shape);
-        cells[shape][ready[shape]] = {ready[shape] + 1, i};
-        ++ready[shape];
+        cells[shape][ready[shape]++] = {1, i};
     }
     for (uint32_t shape = 0; shape < shape_count; ++shape) {
-        for (uint32_t i = ready[shape]; i < at.capacity[shape]; ++i) cells[shape][i] = {i, none};
+        for (uint32_t i = ready[shape]; i < at.capacity[shape]; ++i) cells[shape][i] = {0, none};
         image_.queues[shape].capacity = at.capacity[shape];
-        image_.queues[shape].ready = ready[shape];
+        image_.queues[shape].tail = ready[shape];
     }
 }
 
@@ -167,7 +167,7 @@ std::string GraphBuilder::describe() const {
         text += "  task " + std::to_string(task.id) + (on_aic ? " AIC" : " AIV") + " func " +
                 std::to_string(task.func_id[on_aic ? 0 : 1]) + " args (";
         for (uint32_t i = 0; i < task.arg_count; ++i) {
-            char word[20];
+            char word[24];  // ", 0x", 16 digits and the end
             snprintf(word, sizeof word, "%s0x%llx", i ? ", " : "",
                      static_cast<unsigned long long>(args_[task.first_arg + i]));
             text += word;

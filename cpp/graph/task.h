@@ -8,7 +8,7 @@
 namespace chiphost::graph {
 
 // Changes whenever the meaning of the structures below does.
-constexpr uint32_t image_format = 1;
+constexpr uint32_t image_format = 2;
 
 // Cores of a cluster that a task uses, as bits of Task::cores.
 enum CoreBit : uint8_t { aic_bit = 1, aiv0_bit = 2, aiv1_bit = 4 };
@@ -23,7 +23,7 @@ constexpr uint32_t none = UINT32_MAX;
 // AICPU threads change at once are accessed with the __atomic builtins there.
 struct alignas(64) Task {
     uint32_t unmet;       // atomic: predecessors that have not completed
-    uint32_t first_edge;  // index of the first successor edge, none: no successors
+    uint32_t first_edge;  // index of the first successor edge; none: no successors; atomic where the graph grows
     uint32_t first_arg;   // index into the argument words
     uint16_t arg_count;
     uint8_t cores;  // CoreBit: which of func_id is valid
@@ -45,24 +45,38 @@ struct Edge {
 };
 static_assert(sizeof(Edge) == 8, "Edge is a device format");
 
-// Cell of a ready queue (scheduler/ready_queue.h).
+// Closes a list of successors: the task has completed, nobody may be added.
+constexpr uint32_t closed = UINT32_MAX - 1;
+
+// Cell of a ready queue (scheduler/ready_queue.h). All zero: free.
 struct QueueCell {
-    uint32_t turn;  // atomic
+    uint32_t lap;  // atomic
     uint32_t task;
 };
+
+// A ready queue. Positions count up for ever; the queues of a graph that is built while it runs go on where the run
+// before has left them, empty.
+struct Queue {
+    uint64_t cells;     // QueueCell[capacity]
+    uint32_t capacity;  // power of two, at least the number of tasks that may wait at the same time; 0: none ever do
+    uint32_t reserved;
+    alignas(64) uint32_t head;  // atomic: next position to take from
+    alignas(64) uint32_t tail;  // atomic: next position to put into
+};
+
+// Image::task_count while the orchestration is still submitting tasks.
+constexpr uint64_t unknown_count = UINT64_MAX;
 
 // What the scheduler is given. Addresses are device addresses.
 struct Image {
     uint32_t format;  // image_format
-    uint32_t task_count;
-    uint64_t tasks;  // Task[task_count]
-    uint64_t edges;  // Edge[]
-    uint64_t args;   // uint64_t[]
-    struct {
-        uint64_t cells;     // QueueCell[capacity]
-        uint32_t capacity;  // power of two, at least the number of tasks of this shape; 0: no such tasks
-        uint32_t ready;     // tasks that wait for nothing: cells[0..ready) name them
-    } queues[shape_count];
+    uint32_t reserved;
+    uint64_t task_count;     // atomic
+    uint64_t tasks;          // Task[]
+    uint64_t edges;          // Edge[]
+    uint64_t args;           // uint64_t[]
+    uint64_t orchestration;  // Orchestration (orchestration.h) that builds the graph while it runs; 0: it is complete
+    Queue queues[shape_count];
 };
 
 }  // namespace chiphost::graph

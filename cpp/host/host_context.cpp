@@ -93,14 +93,15 @@ int32_t HostContext::execute(const ch_run_request& request, LoadedCallable& call
     const uint64_t orchestration_start = ch_monotonic_ns();
     set_phase(request, CH_PHASE_ORCHESTRATION);
     BuiltGraph graph;
-    const RunInput input{callable.orchestration(), callable.kernels(), *request.args, *request.progress};
+    const RunInput input{callable.orchestration(), callable.kernels(), *request.args, config, *request.progress};
     if (const int32_t code = runtime_->build(input, &graph, out_error)) return code;
     result.task_count = graph.task_count;
     result.orchestration_ns = ch_monotonic_ns() - orchestration_start;
 
     set_phase(request, CH_PHASE_DEVICE);
-    const LaunchArea::Setup setup{config.block_dim, config.aicpu_thread_num, callable.kernels().size(),
-                                  callable.kernel_addresses(), graph.image};
+    const LaunchArea::Setup setup{
+        config.block_dim, config.aicpu_thread_num, callable.kernels().size(), callable.kernel_addresses(),
+        graph.image,      callable.hands_over()};
     uint64_t launch = 0;
     if (const int32_t code = launch_area_->prepare(setup, &launch, out_error)) return code;
     trace_.clear();
@@ -112,7 +113,7 @@ int32_t HostContext::execute(const ch_run_request& request, LoadedCallable& call
     result.device_ns = ch_monotonic_ns() - device_start;
     // What the device itself reports is nearer to the cause than how the launch ended.
     ch_error device_error = no_error();
-    if (const int32_t code = launch_area_->read_status(&device_error)) {
+    if (const int32_t code = launch_area_->read_status(&result.task_count, &device_error)) {
         *out_error = device_error;
         return code;
     }

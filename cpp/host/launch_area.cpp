@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "abi/report.h"
+#include "chiphost/hand_over.h"
 #include "scheduler/core_protocol.h"
 
 namespace chiphost::host {
@@ -32,6 +33,7 @@ constexpr uint64_t area_bytes(uint32_t cores) {
 
 LaunchArea::~LaunchArea() {
     if (memory_) platform::release(device_, memory_);
+    if (hand_over_) platform::release(device_, hand_over_);
 }
 
 int32_t LaunchArea::prepare(const Setup& setup, uint64_t* out_launch, ch_error* out_error) {
@@ -43,6 +45,14 @@ int32_t LaunchArea::prepare(const Setup& setup, uint64_t* out_launch, ch_error* 
         if (const int32_t code = platform::allocate(device_, area_bytes(cores), &memory_, out_error)) return code;
         cores_ = cores;
     }
+    if (setup.hands_over && setup.block_dim > hand_over_clusters_) {
+        if (hand_over_) platform::release(device_, hand_over_);
+        hand_over_ = 0;
+        hand_over_clusters_ = 0;
+        const uint64_t bytes = setup.block_dim * sizeof(HandOverArea);
+        if (const int32_t code = platform::allocate_zeroed(device_, bytes, &hand_over_, out_error)) return code;
+        hand_over_clusters_ = setup.block_dim;
+    }
     ch_launch launch{};
     launch.format = CH_LAUNCH_FORMAT;
     launch.block_dim = setup.block_dim;
@@ -53,6 +63,7 @@ int32_t LaunchArea::prepare(const Setup& setup, uint64_t* out_launch, ch_error* 
     launch.handshakes = memory_ + handshakes_at;
     launch.payloads = memory_ + payloads_at(cores);
     launch.status = memory_ + status_at;
+    launch.hand_over = setup.hands_over ? hand_over_ : 0;
     ch_launch_status status{};
     status.task = status.core = status.func_id = -1;
     const std::vector<char> no_handshakes(cores * sizeof(Handshake));
@@ -64,18 +75,20 @@ int32_t LaunchArea::prepare(const Setup& setup, uint64_t* out_launch, ch_error* 
     return platform::copy_to_device(device_, launch.handshakes, no_handshakes.data(), no_handshakes.size(), out_error);
 }
 
-int32_t LaunchArea::read_status(ch_error* out_error) {
+int32_t LaunchArea::read_status(uint64_t* out_tasks, ch_error* out_error) {
     ch_launch_status status{};
     if (const int32_t code =
             platform::copy_from_device(device_, &status, memory_ + status_at, sizeof status, out_error)) {
         return code;
     }
+    *out_tasks = status.tasks_done;
     if (status.code == CH_OK) return CH_OK;
-    const int32_t code = report(out_error, static_cast<ch_code>(status.code), "device", "%s",
-                                status.complete ? status.message : "(the device did not get to say more)");
+    const int32_t code = report(out_error, static_cast<ch_code>(status.code), *status.where ? status.where : "device",
+                                "%s", status.complete ? status.message : "(the device did not get to say more)");
     out_error->task = status.task;
     out_error->core = status.core;
     out_error->func_id = status.func_id;
+    out_error->detail_code = status.detail_code;
     return code;
 }
 

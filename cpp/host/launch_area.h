@@ -23,17 +23,20 @@ public:
         uint32_t kernel_count;
         uint64_t kernels;  // device addresses
         uint64_t graph;
+        bool hands_over;  // a kernel wants the clusters' hand-over areas
     };
     // Writes the records for one launch. *out_launch is the device address of the ch_launch.
     [[nodiscard]] int32_t prepare(const Setup& setup, uint64_t* out_launch, ch_error* out_error);
 
-    // CH_OK, or the fault that the device reported.
-    [[nodiscard]] int32_t read_status(ch_error* out_error);
+    // CH_OK and how many tasks were run, or the fault that the device reported.
+    [[nodiscard]] int32_t read_status(uint64_t* out_tasks, ch_error* out_error);
 
 private:
     platform::Device* const device_;
     uint64_t memory_ = 0;
-    uint32_t cores_ = 0;  // that memory_ has room for
+    uint32_t cores_ = 0;      // that memory_ has room for
+    uint64_t hand_over_ = 0;  // areas for hand_over_clusters_
+    uint32_t hand_over_clusters_ = 0;
 };
 
 }  // namespace chiphost::host

@@ -25,6 +25,7 @@ int32_t LoadedCallable::load(const ch_callable& callable, Runtime* runtime, ch_e
         loaded_.reserve(loaded_.size() + 1);
         if (const int32_t code = platform::load_kernel(device_, kernel, &loaded, out_error)) return code;
         loaded_.push_back(loaded);
+        hands_over_ = hands_over_ || loaded.hands_over;
         kernels_.set(kernel.func_id, {loaded.address, kernel.core_type});
     }
     std::vector<uint64_t> addresses(kernels_.size());

@@ -22,6 +22,7 @@ public:
     [[nodiscard]] int32_t load(const ch_callable& callable, Runtime* runtime, ch_error* out_error);
 
     const KernelTable& kernels() const { return kernels_; }
+    bool hands_over() const { return hands_over_; }  // a kernel does
     Orchestration& orchestration() { return *orchestration_; }
     // Device address of one uint64_t for each func_id below kernels().size().
     uint64_t kernel_addresses() const { return kernel_addresses_; }
@@ -31,6 +32,7 @@ private:
     std::vector<platform::LoadedKernel> loaded_;
     KernelTable kernels_;
     uint64_t kernel_addresses_ = 0;
+    bool hands_over_ = false;
     std::unique_ptr<Orchestration> orchestration_;
 };
 

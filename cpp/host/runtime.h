@@ -44,13 +44,14 @@ struct RunInput {
     Orchestration& orchestration;
     const KernelTable& kernels;
     const ch_task_args& args;
+    const ch_call_config& config;
     const ch_run_progress& progress;  // progress.cancel asks to stop
 };
 
 // A graph in device memory.
 struct BuiltGraph {
-    uint64_t image = 0;  // device address of its graph::Image
-    uint64_t task_count = 0;
+    uint64_t image = 0;       // device address of its graph::Image
+    uint64_t task_count = 0;  // 0 also where the device counts them
 };
 
 // One runtime in one context. Functions are called on the context's thread, for one run at a time, in the order below.

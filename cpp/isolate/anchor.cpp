@@ -4,7 +4,6 @@
 // are loaded as private copies.
 #include "chiphost/abi/anchor.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -157,10 +156,12 @@ int32_t open_library(void* state, const void* request, void* out_error) {
                    [&] { return anchor(state).libraries.open(*static_cast<const ch_open_request*>(request), error); });
 }
 
-int32_t find_symbol(void*, const void* request, void*) {
-    const auto& wanted = *static_cast<const ch_symbol_request*>(request);
-    *wanted.out_address = dlsym(wanted.library->handle, wanted.symbol);
-    return CH_OK;
+int32_t find_symbol(void* state, const void* request, void*) {
+    return guarded(nullptr, [&]() -> int32_t {
+        const auto& wanted = *static_cast<const ch_symbol_request*>(request);
+        *wanted.out_address = anchor(state).libraries.find_symbol(wanted.library, wanted.symbol);
+        return CH_OK;
+    });
 }
 
 int32_t close_library(void* state, const void* library, void* out_unloaded) {

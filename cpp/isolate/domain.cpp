@@ -12,6 +12,7 @@
 #include "anchor.h"
 #include "elf_image.h"
 #include "namespace_budget.h"
+#include "per_process.h"
 #include "private_copy.h"
 
 namespace chiphost::isolate {
@@ -33,16 +34,20 @@ int32_t Domain::start(ch_error* out_error) {
 int32_t Domain::open(Strategy strategy, const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
     if (strategy == Strategy::link_namespace) return open_namespace(anchor_path, out_domain, out_error);
 
-    // One domain for all copies of the process; a child made by fork() gets its own.
-    static std::mutex mutex;
-    static Domain* of_this_process = nullptr;
-    const std::lock_guard lock(mutex);
-    if (!of_this_process || of_this_process->process() != getpid()) {
+    // One domain for all copies of the process.
+    struct ForCopies {
+        std::mutex mutex;
+        Domain* domain = nullptr;
+    };
+    static PerProcess<ForCopies> of_this_process;
+    ForCopies& copies = of_this_process.get([](ForCopies*) { return new ForCopies; });
+    const std::lock_guard lock(copies.mutex);
+    if (!copies.domain) {
         std::unique_ptr<Domain> domain(new Domain(Strategy::copy, &anchor_of_this_program()));
         if (const int32_t code = domain->start(out_error)) return code;
-        of_this_process = domain.release();
+        copies.domain = domain.release();
     }
-    *out_domain = of_this_process;
+    *out_domain = copies.domain;
     return CH_OK;
 }
 

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include <algorithm>
+#include <map>
+#include <utility>
 #include <vector>
 
 #include "../abi/report.h"
@@ -40,8 +42,9 @@ const char* machine_name(uint16_t machine) {
 
 // Sections in which the compiler and the linker put writable data that is no variable of the program's.
 bool is_linker_section(std::string_view name) {
-    for (std::string_view known : {".dynamic", ".got", ".got.plt", ".init_array", ".fini_array", ".data.rel.ro",
-                                   ".data.rel.ro.local", ".tm_clone_table", ".eh_frame", ".ctors", ".dtors"}) {
+    for (std::string_view known :
+         {".dynamic", ".got", ".got.plt", ".init_array", ".fini_array", ".data.rel.ro", ".data.rel.ro.local",
+          ".tm_clone_table", ".eh_frame", ".ctors", ".dtors", ".relro_padding"}) {
         if (name == known) return true;
     }
     return false;
@@ -72,6 +75,69 @@ std::string_view string_at(const void* data, size_t bytes, const Elf64_Shdr& str
     const char* start = static_cast<const char*>(data) + strings.sh_offset + offset;
     return std::string_view(start, strnlen(start, strings.sh_size - offset));
 }
+
+// The section headers of a file, and what is asked of them.
+class Sections {
+public:
+    Sections(const void* data, size_t bytes) : data_(data), bytes_(bytes), header_(read_at<Elf64_Ehdr>(data, 0)) {}
+
+    // Whether there are any that can be read.
+    bool usable() const {
+        return header_.e_shnum != 0 && header_.e_shentsize == sizeof(Elf64_Shdr) &&
+               header_.e_shstrndx < header_.e_shnum &&
+               inside(header_.e_shoff, uint64_t{header_.e_shnum} * sizeof(Elf64_Shdr), bytes_);
+    }
+    unsigned count() const { return header_.e_shnum; }
+    Elf64_Shdr at(unsigned index) const {
+        return read_at<Elf64_Shdr>(data_, header_.e_shoff + index * sizeof(Elf64_Shdr));
+    }
+    std::string_view name(const Elf64_Shdr& section) const {
+        return string_at(data_, bytes_, at(header_.e_shstrndx), section.sh_name);
+    }
+
+    // Calls see(symbol, name) for all symbols of the first table of a type; false if there is none.
+    template <typename See>
+    bool symbols(uint32_t type, See&& see) const {
+        for (unsigned i = 1; i < count(); ++i) {
+            const Elf64_Shdr table = at(i);
+            if (table.sh_type != type || table.sh_link >= count() || !inside(table.sh_offset, table.sh_size, bytes_)) {
+                continue;
+            }
+            const Elf64_Shdr strings = at(table.sh_link);
+            for (uint64_t offset = 0; offset + sizeof(Elf64_Sym) <= table.sh_size; offset += sizeof(Elf64_Sym)) {
+                const auto symbol = read_at<Elf64_Sym>(data_, table.sh_offset + offset);
+                see(symbol, string_at(data_, bytes_, strings, symbol.st_name));
+            }
+            return true;
+        }
+        return false;
+    }
+
+private:
+    const void* const data_;
+    const size_t bytes_;
+    const Elf64_Ehdr header_;
+};
+
+// What the symbols name of a section with writable data.
+struct Named {
+    Elf64_Shdr section;
+    std::vector<std::pair<uint64_t, uint64_t>> ranges;  // begin and end, as addresses
+
+    // Whether that is all of it but what alignment leaves between.
+    bool covers_all() {
+        const uint64_t padding = std::max<uint64_t>(section.sh_addralign, 8) - 1;
+        uint64_t end = section.sh_addr;
+        std::sort(ranges.begin(), ranges.end());
+        ranges.emplace_back(section.sh_addr + section.sh_size, UINT64_MAX);
+        for (const auto& [first, last] : ranges) {
+            // More than padding; or nothing is named at all, not even what the toolchain adds.
+            if (first > end && (first - end > padding || end == section.sh_addr)) return false;
+            end = std::max(end, last);
+        }
+        return true;
+    }
+};
 
 }  // namespace
 
@@ -118,38 +184,37 @@ int32_t check_elf_library(const void* data, size_t bytes, std::string_view where
 }
 
 bool has_writable_statics(const void* data, size_t bytes) {
-    const auto header = read_at<Elf64_Ehdr>(data, 0);
-    if (header.e_shnum == 0 || header.e_shentsize != sizeof(Elf64_Shdr) || header.e_shstrndx >= header.e_shnum ||
-        !inside(header.e_shoff, uint64_t{header.e_shnum} * sizeof(Elf64_Shdr), bytes)) {
-        return true;
-    }
-    const auto section = [&](unsigned index) {
-        return read_at<Elf64_Shdr>(data, header.e_shoff + index * sizeof(Elf64_Shdr));
-    };
-    const Elf64_Shdr names = section(header.e_shstrndx);
-    std::vector<bool> holds_variables(header.e_shnum);
-    for (unsigned i = 1; i < header.e_shnum; ++i) {
-        const Elf64_Shdr candidate = section(i);
+    const Sections sections(data, bytes);
+    if (!sections.usable()) return true;
+    std::map<unsigned, Named> writable;
+    for (unsigned i = 1; i < sections.count(); ++i) {
+        const Elf64_Shdr candidate = sections.at(i);
         if (!(candidate.sh_flags & SHF_ALLOC) || !(candidate.sh_flags & SHF_WRITE)) continue;
         if (candidate.sh_flags & SHF_TLS) return true;
-        holds_variables[i] = !is_linker_section(string_at(data, bytes, names, candidate.sh_name));
+        if (!is_linker_section(sections.name(candidate))) writable[i] = {candidate, {}};
     }
-    for (unsigned i = 1; i < header.e_shnum; ++i) {
-        const Elf64_Shdr symbols = section(i);
-        if (symbols.sh_type != SHT_SYMTAB || symbols.sh_link >= header.e_shnum ||
-            !inside(symbols.sh_offset, symbols.sh_size, bytes)) {
-            continue;
-        }
-        const Elf64_Shdr strings = section(symbols.sh_link);
-        for (uint64_t at = 0; at + sizeof(Elf64_Sym) <= symbols.sh_size; at += sizeof(Elf64_Sym)) {
-            const auto symbol = read_at<Elf64_Sym>(data, symbols.sh_offset + at);
-            const bool variable = ELF64_ST_TYPE(symbol.st_info) == STT_OBJECT && symbol.st_size != 0 &&
-                                  symbol.st_shndx < header.e_shnum && holds_variables[symbol.st_shndx];
-            if (variable && !is_toolchain_variable(string_at(data, bytes, strings, symbol.st_name))) return true;
-        }
-        return false;
-    }
-    return true;  // no symbol table: who knows
+    bool found = false;
+    const bool listed = sections.symbols(SHT_SYMTAB, [&](const Elf64_Sym& symbol, std::string_view name) {
+        const auto section = writable.find(symbol.st_shndx);
+        if (ELF64_ST_TYPE(symbol.st_info) != STT_OBJECT || section == writable.end()) return;
+        // crtbeginS.o gives its pointer __dso_handle no size.
+        const uint64_t size = name == "__dso_handle" ? sizeof(void*) : symbol.st_size;
+        if (size != 0 && !is_toolchain_variable(name)) found = true;
+        section->second.ranges.emplace_back(symbol.st_value, symbol.st_value + size);
+    });
+    if (found || !listed) return true;  // without a symbol table: who knows
+    // Names of local variables may have been stripped (-Wl,--discard-all).
+    return !std::all_of(writable.begin(), writable.end(), [](auto& entry) { return entry.second.covers_all(); });
+}
+
+std::string_view unique_symbol(const void* data, size_t bytes) {
+    const Sections sections(data, bytes);
+    std::string_view found;
+    if (!sections.usable()) return found;
+    sections.symbols(SHT_DYNSYM, [&](const Elf64_Sym& symbol, std::string_view name) {
+        if (ELF64_ST_BIND(symbol.st_info) == STB_GNU_UNIQUE && symbol.st_shndx != SHN_UNDEF) found = name;
+    });
+    return found;
 }
 
 }  // namespace chiphost::isolate

@@ -19,4 +19,8 @@ namespace chiphost::isolate {
 // users may share a loaded library that has none. Takes bytes that check_elf_library has accepted.
 bool has_writable_statics(const void* data, size_t bytes);
 
+// Name of a symbol that the library defines as STB_GNU_UNIQUE, "" without one. The loader gives all libraries of a
+// namespace the same one, private copies too, and never unloads them. Takes bytes that check_elf_library has accepted.
+std::string_view unique_symbol(const void* data, size_t bytes);
+
 }  // namespace chiphost::isolate

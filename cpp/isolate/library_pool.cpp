@@ -2,7 +2,10 @@
 #include "library_pool.h"
 
 #include <dlfcn.h>
+#include <link.h>
 
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "../abi/report.h"
@@ -21,8 +24,8 @@ ch_library* LibraryPool::take_shared(const std::string& key) {
 int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
     const ch_binary& binary = request.binary;
     const std::string key = binary.key ? binary.key : "";
-    const std::lock_guard lock(mutex_);
     if (!key.empty()) {
+        const std::lock_guard lock(mutex_);
         if (ch_library* shared = take_shared(key)) {
             *request.out_library = shared;
             return CH_OK;
@@ -39,50 +42,91 @@ int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
     if (const int32_t code = check_elf_library(data, bytes, binary.name, out_error)) return code;
 
     auto library = std::make_unique<ch_library>();
-    library->name = binary.name;
     library->users = 1;
-    library->in_place = request.in_place;
     if (request.in_place) {
         library->handle = dlopen(binary.name, RTLD_NOW | RTLD_LOCAL);
         if (!library->handle) return report(out_error, CH_LOAD_REFUSED, binary.name, "%s", dlerror());
     } else {
+        if (const std::string_view unique = unique_symbol(data, bytes); !unique.empty()) {
+            return report(out_error, CH_UNIQUE_SYMBOL, binary.name,
+                          "the symbol %.*s is STB_GNU_UNIQUE, so all copies of the library would share it; compile "
+                          "with -fno-gnu-unique",
+                          static_cast<int>(unique.size()), unique.data());
+        }
         if (const int32_t code = load_private_copy(data, bytes, binary.name, &library->handle, out_error)) return code;
-        if (!key.empty() && !has_writable_statics(data, bytes)) {
-            library->key = key;
-            shared_[key] = library.get();
+        if (!key.empty() && !has_writable_statics(data, bytes)) library->key = key;
+    }
+
+    ch_library* shared = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        ++loads_;
+        if (!library->key.empty()) shared = take_shared(key);
+        if (!shared) {
+            *request.out_library = library.get();
+            if (!library->key.empty()) shared_[key] = library.get();
+            libraries_[library.get()] = std::move(library);
+            return CH_OK;
         }
     }
-    ++loads_;
-    *request.out_library = library.get();
-    libraries_[library.get()] = std::move(library);
+    // Another thread has loaded the same meanwhile.
+    *request.out_library = shared;
+    unload(std::move(library));
     return CH_OK;
 }
 
-bool LibraryPool::close(ch_library* library) {
-    const std::lock_guard lock(mutex_);
-    if (--library->users != 0) return false;
-    if (library->key.empty()) return unload(library);
-    idle_.push_back(library);
-    if (idle_.size() > idle_max) {
-        ch_library* oldest = idle_.front();
-        idle_.pop_front();
-        shared_.erase(oldest->key);
-        unload(oldest);
+void* LibraryPool::find_symbol(const ch_library* library, const char* symbol) {
+    ch_library* entry = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        entry = libraries_.at(const_cast<ch_library*>(library)).get();
+        if (const auto known = entry->symbols.find(symbol); known != entry->symbols.end()) return known->second;
     }
-    return false;
+    void* address = dlsym(library->handle, symbol);
+    const std::lock_guard lock(mutex_);
+    entry->symbols[symbol] = address;
+    return address;
 }
 
-bool LibraryPool::unload(ch_library* library) {
-    dlclose(library->handle);
-    bool gone = true;
-    if (library->in_place) {
-        if (void* still_there = dlopen(library->name.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD)) {
-            dlclose(still_there);
-            gone = false;
+bool LibraryPool::close(ch_library* library) {
+    std::unique_ptr<ch_library> unused;
+    bool kept = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (--library->users != 0) return false;
+        if (library->key.empty()) {
+            unused = forget(library);
+        } else {
+            kept = true;
+            idle_.push_back(library);
+            if (idle_.size() > idle_max) {
+                shared_.erase(idle_.front()->key);
+                unused = forget(idle_.front());
+                idle_.pop_front();
+            }
         }
     }
-    libraries_.erase(library);
-    return gone;
+    const bool unloaded = unused && unload(std::move(unused));
+    return unloaded && !kept;
+}
+
+std::unique_ptr<ch_library> LibraryPool::forget(ch_library* library) {
+    return std::move(libraries_.extract(library).mapped());
+}
+
+// Whether the loader let go of it. It has a name that no other library has, also for a private copy.
+bool LibraryPool::unload(std::unique_ptr<ch_library> library) {
+    link_map* map = nullptr;
+    std::string name;
+    if (dlinfo(library->handle, RTLD_DI_LINKMAP, &map) == 0) name = map->l_name;
+    dlclose(library->handle);
+    const auto has_name = [](dl_phdr_info* info, size_t, void* wanted) {
+        return static_cast<int>(*static_cast<const std::string*>(wanted) == info->dlpi_name);
+    };
+    if (dl_iterate_phdr(has_name, &name) == 0) return true;
+    const std::lock_guard lock(mutex_);
+    ++pinned_;
+    return false;
 }
 
 void LibraryPool::count(ch_anchor_counts* out_counts) {
@@ -90,6 +134,7 @@ void LibraryPool::count(ch_anchor_counts* out_counts) {
     out_counts->libraries = libraries_.size();
     out_counts->libraries_idle = idle_.size();
     out_counts->loads = loads_;
+    out_counts->pinned = pinned_;
 }
 
 }  // namespace chiphost::isolate

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "../abi/report.h"
+#include "per_process.h"
 
 namespace chiphost::isolate {
 
@@ -45,8 +46,10 @@ size_t tunable(const std::string& tunables, const std::string& name, size_t fall
 }  // namespace
 
 NamespaceBudget& NamespaceBudget::of_this_process() {
-    static NamespaceBudget budget;
-    return budget;
+    static PerProcess<NamespaceBudget> budget;
+    return budget.get([](NamespaceBudget* inherited) {
+        return inherited ? new NamespaceBudget(inherited->numbers_) : new NamespaceBudget;
+    });
 }
 
 NamespaceBudget::NamespaceBudget() {

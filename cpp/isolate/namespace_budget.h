@@ -34,6 +34,7 @@ public:
 
 private:
     NamespaceBudget();
+    explicit NamespaceBudget(const Numbers& inherited) : numbers_(inherited) {}
     int32_t spent(const char* why, ch_error* out_error) const;
 
     std::mutex mutex_;

@@ -90,8 +90,8 @@ int32_t load_private_copy(const void* data, size_t bytes, const std::string& nam
     int descriptor = static_cast<int>(syscall(SYS_memfd_create, base_name(name).substr(0, 200).c_str(), MFD_CLOEXEC));
     if (descriptor < 0 && errno == ENOSYS) {
         // A kernel without it: a file of our own, removed as soon as it is mapped.
-        const char* folder = getenv("TMPDIR");
-        temporary = std::string(folder && *folder ? folder : "/tmp") + "/chiphost-XXXXXX";
+        // Not in TMPDIR: this may be another namespace's C library, whose environment points to memory that is gone.
+        temporary = P_tmpdir "/chiphost-XXXXXX";
         descriptor = mkostemp(temporary.data(), O_CLOEXEC);
         path = temporary;
     }

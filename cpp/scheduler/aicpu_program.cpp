@@ -2,6 +2,7 @@
 //
 // The AICPU program: the scheduler behind its table.
 #include <new>
+#include <optional>
 
 #include "scheduler.h"
 
@@ -9,18 +10,31 @@ namespace chiphost::scheduler {
 
 namespace {
 
-Scheduler& scheduler(void* context) {
-    return *static_cast<Scheduler*>(context);
+// What outlives a launch, and the launch.
+struct alignas(64) Context {
+    orchestrator::OrchestrationLibraries libraries;
+    std::optional<Scheduler> scheduler;
+};
+
+Context& at(void* context) {
+    return *static_cast<Context*>(context);
 }
 
 constexpr ch_aicpu_program table = {
     CH_ABI_HEADER(ch_aicpu_program, CH_ABI_AICPU_PROGRAM, CH_DEVICE_PROGRAM_MAJOR, CH_DEVICE_PROGRAM_MINOR,
                   CHIPHOST_PLATFORM),
-    [](const ch_launch* launch) { return Scheduler::bytes(*launch); },
-    [](void* context, const ch_launch* launch, void* const* ports) { new (context) Scheduler(*launch, ports); },
-    [](void* context, uint32_t thread) { return scheduler(context).step(thread); },
-    [](void* context, ch_launch_status* out_status) { scheduler(context).explain_stall(out_status); },
-    [](void* context) { scheduler(context).~Scheduler(); },
+    []() { return uint64_t{sizeof(Context)}; },
+    [](void* context) { new (context) Context; },
+    [](void* context, const ch_launch* launch, void* const* ports) {
+        at(context).scheduler.emplace(*launch, ports, &at(context).libraries);
+    },
+    [](void* context, uint32_t thread) { return at(context).scheduler->step(thread); },
+    [](void* context, ch_launch_status* out_status) { at(context).scheduler->explain_stall(out_status); },
+    [](void* context) {
+        at(context).scheduler->end();
+        at(context).scheduler.reset();
+    },
+    [](void* context) { at(context).~Context(); },
 };
 
 }  // namespace

@@ -55,7 +55,6 @@ struct alignas(64) Payload {
     KernelStatus status;
     uint32_t func_id;
     KernelContext context;
-    uint64_t reserved[2];
     uint64_t context_address;  // what kernels find at args[-1]
     uint64_t args[payload_args_max];
     char fault_text[fault_text_bytes];

@@ -5,65 +5,73 @@
 
 #include <stdint.h>
 
-#include <atomic>
-
 #include "graph/task.h"
 
 namespace chiphost::scheduler {
 
-// A bounded queue for many producers and consumers: a ring of cells, each with a turn number that says whose it is next
-// (D. Vyukov's bounded MPMC queue). The cells are in device memory and come prepared with the image, so that a queue of
-// n tasks costs nothing to start.
+// A bounded queue for many producers and consumers: a ring of cells, each of which says whose it is next (D. Vyukov's
+// bounded MPMC queue). Cells and positions are in device memory. A cell's lap is the position of its first cell in the
+// current lap round the ring while it is free, and that plus one while it is taken: so zeroed memory is an empty queue.
 class ReadyQueue {
 public:
-    // `capacity` is a power of two or 0; the first `ready` cells hold tasks.
-    ReadyQueue(graph::QueueCell* cells, uint32_t capacity, uint32_t ready)
-        : cells_(cells), mask_(capacity - 1), tail_(ready) {}
+    explicit ReadyQueue(graph::Queue* queue)
+        : queue_(queue), cells_(reinterpret_cast<graph::QueueCell*>(queue->cells)), capacity_(queue->capacity) {}
 
-    // False: the queue is full, which a capacity of at least the number of tasks rules out.
+    // False: the queue is full.
     bool push(uint32_t task) {
-        uint32_t tail = tail_.load(std::memory_order_relaxed);
+        uint32_t tail = load(&queue_->tail);
         for (;;) {
-            graph::QueueCell& cell = cells_[tail & mask_];
-            const int32_t ahead = static_cast<int32_t>(__atomic_load_n(&cell.turn, __ATOMIC_ACQUIRE) - tail);
-            if (ahead < 0) return false;
-            if (ahead == 0 && tail_.compare_exchange_weak(tail, tail + 1, std::memory_order_relaxed)) {
+            graph::QueueCell& cell = cells_[tail & (capacity_ - 1)];
+            const int32_t ahead = static_cast<int32_t>(__atomic_load_n(&cell.lap, __ATOMIC_ACQUIRE) - lap(tail));
+            if (ahead == 0) {
+                if (!advance(&queue_->tail, &tail)) continue;
                 cell.task = task;
-                __atomic_store_n(&cell.turn, tail + 1, __ATOMIC_RELEASE);
+                __atomic_store_n(&cell.lap, lap(tail) + 1, __ATOMIC_RELEASE);
                 return true;
             }
-            if (ahead > 0) tail = tail_.load(std::memory_order_relaxed);
+            // The cell may also be one that another thread has taken from and not let go of yet. `tail` may be old by
+            // now, and `head` already beyond it.
+            const auto taken = static_cast<int32_t>(tail - load(&queue_->head));
+            if (ahead < 0 && taken >= static_cast<int32_t>(capacity_)) return false;
+            tail = load(&queue_->tail);
         }
     }
 
     // graph::none: nothing is ready.
     uint32_t pop() {
-        uint32_t head = head_.load(std::memory_order_relaxed);
+        if (capacity_ == 0) return graph::none;
+        uint32_t head = load(&queue_->head);
         for (;;) {
-            if (mask_ == UINT32_MAX) return graph::none;
-            graph::QueueCell& cell = cells_[head & mask_];
-            const int32_t ahead = static_cast<int32_t>(__atomic_load_n(&cell.turn, __ATOMIC_ACQUIRE) - (head + 1));
+            graph::QueueCell& cell = cells_[head & (capacity_ - 1)];
+            const int32_t ahead = static_cast<int32_t>(__atomic_load_n(&cell.lap, __ATOMIC_ACQUIRE) - (lap(head) + 1));
             if (ahead < 0) return graph::none;
-            if (ahead == 0 && head_.compare_exchange_weak(head, head + 1, std::memory_order_relaxed)) {
+            if (ahead == 0) {
+                if (!advance(&queue_->head, &head)) continue;
                 const uint32_t task = cell.task;
-                __atomic_store_n(&cell.turn, head + mask_ + 1, __ATOMIC_RELEASE);
+                __atomic_store_n(&cell.lap, lap(head) + capacity_, __ATOMIC_RELEASE);
                 return task;
             }
-            if (ahead > 0) head = head_.load(std::memory_order_relaxed);
+            head = load(&queue_->head);
         }
     }
 
     // About how many tasks wait; exact if nobody else is at work.
     uint32_t size() const {
-        const uint32_t size = tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_relaxed);
+        const uint32_t size = load(&queue_->tail) - load(&queue_->head);
         return static_cast<int32_t>(size) < 0 ? 0 : size;
     }
 
 private:
+    static uint32_t load(const uint32_t* position) { return __atomic_load_n(position, __ATOMIC_RELAXED); }
+    // Claims position *expected; otherwise *expected is what it is now.
+    static bool advance(uint32_t* position, uint32_t* expected) {
+        return __atomic_compare_exchange_n(position, expected, *expected + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    }
+    uint32_t lap(uint32_t position) const { return position & ~(capacity_ - 1); }
+
+    graph::Queue* const queue_;
     graph::QueueCell* const cells_;
-    const uint32_t mask_;
-    alignas(64) std::atomic<uint32_t> head_{0};
-    alignas(64) std::atomic<uint32_t> tail_;
+    const uint32_t capacity_;
 };
 
 }  // namespace chiphost::scheduler

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include <initializer_list>
-#include <new>
+
+#include "abi/report.h"
+#include "chiphost/hand_over.h"
 
 namespace chiphost::scheduler {
 
@@ -27,20 +29,11 @@ uint32_t next_number(uint32_t number) {
     return number == dispatch_max ? 2 : number + 1;
 }
 
-ReadyQueue make_queue(const graph::Image& image, uint32_t shape) {
-    const auto& queue = image.queues[shape];
-    return ReadyQueue(at<graph::QueueCell>(queue.cells), queue.capacity, queue.ready);
-}
-
 }  // namespace
 
-uint64_t Scheduler::bytes(const ch_launch& launch) {
-    return sizeof(Scheduler) + launch.aicpu_thread_count * sizeof(Thread) + launch.block_dim * 3 * sizeof(Core);
-}
-
-Scheduler::Scheduler(const ch_launch& launch, void* const* ports)
+Scheduler::Scheduler(const ch_launch& launch, void* const* ports, orchestrator::OrchestrationLibraries* libraries)
     : launch_(launch),
-      image_(*at<const graph::Image>(launch.graph)),
+      image_(*at<graph::Image>(launch.graph)),
       status_(*at<ch_launch_status>(launch.status)),
       tasks_(at<Task>(image_.tasks)),
       edges_(at<graph::Edge>(image_.edges)),
@@ -49,21 +42,25 @@ Scheduler::Scheduler(const ch_launch& launch, void* const* ports)
       handshakes_(at<Handshake>(launch.handshakes)),
       payloads_(at<Payload>(launch.payloads)),
       core_count_(launch.block_dim * 3),
-      queues_{make_queue(image_, 0), make_queue(image_, 1), make_queue(image_, 2)} {
-    static_assert(sizeof(Scheduler) % alignof(Thread) == 0, "the threads follow the scheduler in memory");
-    threads_ = reinterpret_cast<Thread*>(this + 1);
-    cores_ = reinterpret_cast<Core*>(threads_ + launch.aicpu_thread_count);
-    for (uint32_t i = 0; i < core_count_; ++i) new (&cores_[i]) Core{};
+      schedulers_(image_.orchestration != 0 && launch.aicpu_thread_count > 1 ? launch.aicpu_thread_count - 1
+                                                                             : launch.aicpu_thread_count),
+      grows_(image_.orchestration != 0),
+      queues_{ReadyQueue(&image_.queues[0]), ReadyQueue(&image_.queues[1]), ReadyQueue(&image_.queues[2])} {
     for (uint32_t i = 0; i < launch.aicpu_thread_count; ++i) {
-        Thread* thread = new (&threads_[i]) Thread;
-        thread->port = static_cast<platform::AicpuPort*>(ports[i]);
-        thread->first_cluster = i;
-        for (uint32_t cluster = i; cluster < launch.block_dim; cluster += launch.aicpu_thread_count) {
+        Thread& thread = threads_[i];
+        thread.port = static_cast<platform::AicpuPort*>(ports[i]);
+        thread.first_cluster = i;
+        for (uint32_t cluster = i; i < schedulers_ && cluster < launch.block_dim; cluster += schedulers_) {
             const uint32_t aiv = launch.block_dim + 2 * cluster;
-            for (uint32_t core : {cluster, aiv, aiv + 1}) thread->cores.insert(core);
+            for (uint32_t core : {cluster, aiv, aiv + 1}) thread.cores.insert(core);
             cores_[aiv].type = cores_[aiv + 1].type = CH_AIV;
             cores_[aiv + 1].sub_block_id = 1;
         }
+    }
+    if (grows_) {
+        Thread& thread = threads_[launch.aicpu_thread_count - 1];
+        thread.orchestrates = true;
+        orchestrator_.begin(&image_, libraries, this, thread.port, launch.block_dim);
     }
 }
 
@@ -149,14 +146,34 @@ bool Scheduler::cores_started(Thread& thread) {
     return all;
 }
 
+// Submits tasks. A thread that has clusters schedules besides.
+ch_step Scheduler::orchestrate(Thread& thread) {
+    if (!orchestrator_.can_go_on()) return CH_STEP_IDLE;
+    const bool returned = orchestrator_.go_on();
+    if (returned) thread.orchestrates = false;
+    if (thread.shared || returned || stopped()) {
+        // There is something new to start, or to stop for.
+        thread.shared = false;
+        platform::signal_threads(thread.port);
+    }
+    return orchestrator_.waiting() && !returned ? CH_STEP_IDLE : CH_STEP_WORKED;
+}
+
 ch_step Scheduler::run(Thread& thread) {
+    ch_step orchestrated = CH_STEP_IDLE;
+    if (thread.orchestrates) {
+        orchestrated = orchestrate(thread);
+        if (thread.cores.empty()) return thread.orchestrates ? orchestrated : CH_STEP_DONE;
+    }
     const uint32_t finished = collect(thread);
     if (finished) {
         thread.completed.store(thread.completed.load(std::memory_order_relaxed) + finished, std::memory_order_release);
     }
-    dispatch_mix(thread);
-    dispatch_single(thread, Shape::aic);
-    dispatch_single(thread, Shape::aiv);
+    if (!stopped()) {
+        dispatch_mix(thread);
+        dispatch_single(thread, Shape::aic);
+        dispatch_single(thread, Shape::aiv);
+    }
     // The thread that completes the last task has nothing left to wait for, so it is enough to look then.
     if (thread.busy.empty() && all_completed(thread)) stopping_.store(true, std::memory_order_release);
     if (stopping_.load(std::memory_order_acquire)) {
@@ -169,14 +186,18 @@ ch_step Scheduler::run(Thread& thread) {
         thread.shared = false;
         platform::signal_threads(thread.port);
     }
+    if (grows_ && finished && orchestrator_.waiting()) {
+        platform::signal_threads(thread.port);
+        if (thread.orchestrates) return CH_STEP_WORKED;
+    }
     // What could be started has been: only an answer of a core, or another thread, can bring more.
-    return CH_STEP_IDLE;
+    return orchestrated;
 }
 
 // Tasks that are complete, on all threads.
-uint32_t Scheduler::completed() const {
-    uint32_t sum = 0;
-    for (uint32_t i = 0; i < launch_.aicpu_thread_count; ++i) {
+uint64_t Scheduler::completed() const {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < schedulers_; ++i) {
         sum += threads_[i].completed.load(std::memory_order_seq_cst);
     }
     return sum;
@@ -186,7 +207,7 @@ uint32_t Scheduler::completed() const {
 // is written once more, in the one order that sequentially consistent operations have.
 bool Scheduler::all_completed(Thread& thread) const {
     thread.completed.fetch_add(0, std::memory_order_seq_cst);
-    return completed() == image_.task_count;
+    return completed() == task_count();
 }
 
 // Counts one down. Returns whether that made it 0. A counter that is 1 belongs to whoever is to count it down, so the
@@ -235,24 +256,44 @@ uint32_t Scheduler::collect(Thread& thread) {
 // One dispatch of a task has ended. Returns 1 if the task is complete.
 uint32_t Scheduler::finish(Thread& thread, uint32_t core, Dispatch& dispatch) {
     const Payload& done = payload(core, dispatch.number);
+    platform::invalidate_cache(&done.status, sizeof done.status);
     if (done.status != KernelStatus::ok) {
         platform::invalidate_cache(&done, sizeof done);
         fail(CH_KERNEL_THREW, done.task, static_cast<int32_t>(core), static_cast<int32_t>(done.func_id),
              "kernel %u of task %lld on core %u threw: %s", done.func_id, static_cast<long long>(done.task), core,
              done.fault_text);
+        return 0;  // what waits for it must not run
     }
     const uint32_t index = dispatch.task;
     dispatch = Dispatch{};
     Task& task = tasks_[index];
     if (!count_down(&task.unfinished)) return 0;
-    for (uint32_t edge = task.first_edge; edge != graph::none; edge = edges_[edge].next) {
+    uint32_t edge = grows_ ? __atomic_exchange_n(&task.first_edge, graph::closed, __ATOMIC_ACQ_REL) : task.first_edge;
+    for (uint32_t next = graph::none; edge != graph::none; edge = next) {
+        // Once counted down, the successor may complete and its edges be another task's.
+        next = edges_[edge].next;
         const uint32_t successor = edges_[edge].successor;
-        if (count_down(&tasks_[successor].unmet)) make_ready(thread, successor);
+        if (count_down(&tasks_[successor].unmet)) add_ready(thread, successor);
     }
+    if (grows_) orchestrator_.completed(index);
     return 1;
 }
 
-void Scheduler::make_ready(Thread& thread, uint32_t task) {
+// From the orchestrator.
+void Scheduler::make_ready(uint32_t task) {
+    give_back(threads_[launch_.aicpu_thread_count - 1], tasks_[task].shape, task);
+}
+
+// On platforms whose strands cannot pause: an orchestrator's thread that has clusters looks after them while it waits.
+void Scheduler::work() {
+    Thread& thread = threads_[launch_.aicpu_thread_count - 1];
+    if (thread.cores.empty()) return;
+    thread.orchestrates = false;
+    run(thread);
+    thread.orchestrates = true;
+}
+
+void Scheduler::add_ready(Thread& thread, uint32_t task) {
     const Shape shape = tasks_[task].shape;
     uint32_t& count = thread.local_count[static_cast<uint32_t>(shape)];
     if (count < Thread::local_max) {
@@ -283,10 +324,18 @@ void Scheduler::flush_local(Thread& thread) {
     }
 }
 
+// Nothing is left of what the cluster's last task handed over.
+static void reset_hand_over(HandOverArea& area) {
+    for (HandOverQueue* queue : {&area.to_aiv[0], &area.to_aiv[1], &area.to_aic[0], &area.to_aic[1]}) {
+        queue->pushed = queue->popped = 0;
+        platform::flush_cache(queue, offsetof(HandOverQueue, tiles));
+    }
+}
+
 // Tasks for several cores of one cluster.
 void Scheduler::dispatch_mix(Thread& thread) {
     if (thread.local_count[static_cast<uint32_t>(Shape::mix)] == 0 && queue(Shape::mix).size() == 0) return;
-    for (uint32_t cluster = thread.first_cluster; cluster < launch_.block_dim; cluster += launch_.aicpu_thread_count) {
+    for (uint32_t cluster = thread.first_cluster; cluster < launch_.block_dim; cluster += schedulers_) {
         const uint32_t aiv = launch_.block_dim + 2 * cluster;
         const uint32_t cores[3] = {cluster, aiv, aiv + 1};
         if (!thread.idle[CH_AIC].contains(cores[0]) || !thread.idle[CH_AIV].contains(cores[1]) ||
@@ -298,6 +347,7 @@ void Scheduler::dispatch_mix(Thread& thread) {
         Task& task = tasks_[index];
         const uint32_t block = task.next_block++;
         const bool more = task.next_block < task.block_num;
+        if (launch_.hand_over != 0) reset_hand_over(at<HandOverArea>(launch_.hand_over)[cluster]);
         for (uint32_t slot = 0; slot < 3; ++slot) {
             if (!(task.cores & (1u << slot))) continue;
             thread.idle[cores_[cores[slot]].type].erase(cores[slot]);
@@ -347,8 +397,16 @@ void Scheduler::start(Thread& thread, uint32_t core_index, Dispatch& slot, uint3
     payload.task = task.id;
     payload.status = KernelStatus::ok;
     payload.func_id = func_id;
-    payload.context = {static_cast<int32_t>(block), static_cast<int32_t>(task.block_num), core.sub_block_id,
-                       static_cast<int32_t>(core_index)};
+    payload.context = {static_cast<int32_t>(block),
+                       static_cast<int32_t>(task.block_num),
+                       core.sub_block_id,
+                       static_cast<int32_t>(core_index),
+                       0,
+                       0};
+    if (task.shape == Shape::mix && launch_.hand_over != 0) {
+        const uint32_t cluster = core.type == CH_AIC ? core_index : (core_index - launch_.block_dim) / 2;
+        payload.context.hand_over = launch_.hand_over + cluster * sizeof(HandOverArea);
+    }
     payload.context_address = reinterpret_cast<uint64_t>(&payload.context);
     const uint64_t* from = args_ + task.first_arg;
     for (uint32_t i = 0; i < task.arg_count; ++i) payload.args[i] = from[i];
@@ -382,9 +440,14 @@ bool Scheduler::cores_exited(Thread& thread) {
     return true;
 }
 
-void Scheduler::fail(ch_code code, int64_t task, int32_t core, int32_t func_id, const char* format, ...) {
+// The first fault is the one reported.
+bool Scheduler::claim_status(ch_code code) {
     int32_t ok = CH_OK;
-    if (__atomic_compare_exchange_n(&status_.code, &ok, code, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+    return __atomic_compare_exchange_n(&status_.code, &ok, code, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+void Scheduler::fail(ch_code code, int64_t task, int32_t core, int32_t func_id, const char* format, ...) {
+    if (claim_status(code)) {
         status_.task = task;
         status_.core = core;
         status_.func_id = func_id;
@@ -397,14 +460,47 @@ void Scheduler::fail(ch_code code, int64_t task, int32_t core, int32_t func_id, 
     stopping_.store(true, std::memory_order_release);
 }
 
+// From the orchestrator.
+void Scheduler::fail(const ch_error& error) {
+    if (claim_status(static_cast<ch_code>(error.code))) {
+        status_.task = error.task;
+        status_.func_id = error.func_id;
+        status_.detail_code = error.detail_code;
+        copy_text(status_.where, sizeof status_.where, error.where);
+        copy_text(status_.message, sizeof status_.message, error.message);
+        __atomic_store_n(&status_.complete, 1, __ATOMIC_RELEASE);
+    }
+    stopping_.store(true, std::memory_order_release);
+}
+
+void Scheduler::end() {
+    if (!grows_) return;
+    stopping_.store(true, std::memory_order_release);
+    while (!orchestrator_.go_on()) {
+    }
+}
+
 void Scheduler::explain_stall(ch_launch_status* out_status) const {
     constexpr int named_max = 4;
-    int used = snprintf(out_status->message, sizeof out_status->message, "%u of %u tasks completed;", completed(),
-                        image_.task_count);
+    int used =
+        grows_ && task_count() == graph::unknown_count
+            ? snprintf(out_status->message, sizeof out_status->message, "%llu of %llu tasks so far completed;",
+                       static_cast<unsigned long long>(completed()),
+                       static_cast<unsigned long long>(orchestrator_.submitted()))
+            : snprintf(out_status->message, sizeof out_status->message, "%llu of %llu tasks completed;",
+                       static_cast<unsigned long long>(completed()), static_cast<unsigned long long>(task_count()));
+    const auto room = [&] { return static_cast<int>(sizeof out_status->message) - used; };
     const auto say = [&](const char* format, auto... values) {
-        const int room = static_cast<int>(sizeof out_status->message) - used;
-        if (room > 1) used += snprintf(out_status->message + used, static_cast<size_t>(room), format, values...);
+        if (room() > 1) used += snprintf(out_status->message + used, static_cast<size_t>(room()), format, values...);
     };
+    bool running = false;
+    for (uint32_t core = 0; core < core_count_; ++core) running = running || cores_[core].running.number != 0;
+    char text[128];
+    if (const ch_code code = grows_ ? orchestrator_.explain_wait(text, sizeof text) : CH_OK) {
+        // A kernel that does not finish is the cause, whatever the orchestration waits for.
+        if (!running) out_status->code = code;
+        say("%s;", static_cast<const char*>(text));
+    }
     for (uint32_t core = 0; core < core_count_; ++core) {
         if (cores_[core].running.number == 0) continue;
         const int64_t id = tasks_[cores_[core].running.task].id;
@@ -415,15 +511,20 @@ void Scheduler::explain_stall(ch_launch_status* out_status) const {
         say(" core %u has not finished task %lld;", core, static_cast<long long>(id));
     }
     int named = 0;
-    for (uint32_t from = 0; from < image_.task_count && named < named_max; ++from) {
-        if (__atomic_load_n(&tasks_[from].unfinished, __ATOMIC_ACQUIRE) == 0) continue;
-        for (uint32_t edge = tasks_[from].first_edge; edge != graph::none && named < named_max;
-             edge = edges_[edge].next) {
+    const auto explain = [&](uint32_t from) {
+        if (named >= named_max || __atomic_load_n(&tasks_[from].unfinished, __ATOMIC_ACQUIRE) == 0) return;
+        for (uint32_t edge = __atomic_load_n(&tasks_[from].first_edge, __ATOMIC_ACQUIRE);
+             edge < graph::closed && named < named_max; edge = edges_[edge].next) {
             const int64_t id = tasks_[edges_[edge].successor].id;
             if (out_status->task < 0) out_status->task = id;
             say(" task %lld waits for task %lld;", static_cast<long long>(id), static_cast<long long>(tasks_[from].id));
             ++named;
         }
+    };
+    if (grows_) {
+        orchestrator_.for_each_task(explain);
+    } else {
+        for (uint32_t from = 0; from < image_.task_count; ++from) explain(from);
     }
 }
 

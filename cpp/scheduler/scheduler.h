@@ -12,6 +12,7 @@
 #include "core_protocol.h"
 #include "core_set.h"
 #include "graph/task.h"
+#include "orchestrator/orchestrator.h"
 #include "ready_queue.h"
 
 namespace chiphost::scheduler {
@@ -19,13 +20,13 @@ namespace chiphost::scheduler {
 // One launch. Every AICPU thread steps its own share: clusters are dealt to threads in turn, and a thread alone talks
 // to its clusters' cores. Threads share the ready queues and the tasks' counters, all of them atomic. Nothing outlives
 // the launch and nothing is global.
-class Scheduler {
+//
+// Where the graph is built while it runs, the last thread runs the orchestration and has no clusters, unless it is the
+// only one.
+class Scheduler final : private orchestrator::Machine {
 public:
-    // Bytes a scheduler for this launch needs, itself included.
-    static uint64_t bytes(const ch_launch& launch);
-
-    // To be placed in memory of bytes(launch), aligned to 64. ports[i] is thread i's access to the chip.
-    Scheduler(const ch_launch& launch, void* const* ports);
+    // ports[i] is thread i's access to the chip. Everything is borrowed.
+    Scheduler(const ch_launch& launch, void* const* ports, orchestrator::OrchestrationLibraries* libraries);
 
     // One step of one thread; see ch_step. No two steps of the same thread at once.
     ch_step step(uint32_t thread);
@@ -33,7 +34,12 @@ public:
     // Which tasks wait for what; no step may be under way.
     void explain_stall(ch_launch_status* out_status) const;
 
+    // The launch is over, or cut off: makes the orchestration return if it has not.
+    void end();
+
 private:
+    static constexpr uint32_t threads_max = 8;
+
     enum class Phase : uint8_t { announce, open_registers, await_cores, run, stop, await_exit, done };
 
     // A dispatch that a core has not finished. number 0: none.
@@ -43,25 +49,26 @@ private:
     };
 
     struct Core {
-        uint32_t physical;
-        uint32_t last_number;  // of the last dispatch
-        uint32_t cond;         // as last seen
-        uint8_t type;          // ch_core_type
-        uint8_t sub_block_id;
+        uint32_t physical = 0;
+        uint32_t last_number = 0;  // of the last dispatch
+        uint32_t cond = 0;         // as last seen
+        uint8_t type = CH_AIC;     // ch_core_type
+        uint8_t sub_block_id = 0;
         Dispatch running;
         Dispatch waiting;  // written while `running` runs
     };
 
     struct alignas(64) Thread {
-        platform::AicpuPort* port;
+        platform::AicpuPort* port = nullptr;
         Phase phase = Phase::announce;
         CoreSet cores;    // all of this thread
         CoreSet busy;     // have something to finish
         CoreSet idle[2];  // by core type: have nothing to do
         CoreSet half[2];  // by core type: run one dispatch and can take another
-        uint32_t first_cluster;
-        std::atomic<uint32_t> completed{0};  // tasks; written by this thread only
+        uint32_t first_cluster = 0;
+        std::atomic<uint64_t> completed{0};  // tasks; written by this thread only
         bool shared = false;                 // put something into a shared queue during this step
+        bool orchestrates = false;           // runs the orchestration, which has not returned
         // Tasks this thread made ready in this step, by shape. What it cannot start itself goes to the shared queues.
         static constexpr uint32_t local_max = 64;
         uint32_t local_count[graph::shape_count] = {0, 0, 0};
@@ -75,11 +82,18 @@ private:
     void stop(Thread& thread);
     bool cores_exited(Thread& thread);
 
-    uint32_t completed() const;
+    ch_step orchestrate(Thread& thread);
+    void make_ready(uint32_t task) override;
+    bool stopped() const override { return stopping_.load(std::memory_order_acquire); }
+    void fail(const ch_error& error) override;
+    void work() override;
+
+    uint64_t completed() const;
+    uint64_t task_count() const { return __atomic_load_n(&image_.task_count, __ATOMIC_SEQ_CST); }
     bool all_completed(Thread& thread) const;
     uint32_t collect(Thread& thread);
     uint32_t finish(Thread& thread, uint32_t core, Dispatch& dispatch);
-    void make_ready(Thread& thread, uint32_t task);
+    void add_ready(Thread& thread, uint32_t task);
     void dispatch_mix(Thread& thread);
     void dispatch_single(Thread& thread, graph::Shape shape);
     uint32_t take(Thread& thread, graph::Shape shape);
@@ -92,9 +106,10 @@ private:
     ReadyQueue& queue(graph::Shape shape) { return queues_[static_cast<uint32_t>(shape)]; }
     [[gnu::format(printf, 6, 7)]]
     void fail(ch_code code, int64_t task, int32_t core, int32_t func_id, const char* format, ...);
+    bool claim_status(ch_code code);
 
     const ch_launch& launch_;
-    const graph::Image& image_;
+    graph::Image& image_;
     ch_launch_status& status_;
     graph::Task* const tasks_;
     graph::Edge* const edges_;
@@ -103,8 +118,11 @@ private:
     Handshake* const handshakes_;
     Payload* const payloads_;
     const uint32_t core_count_;
-    Thread* threads_;
-    Core* cores_;
+    const uint32_t schedulers_;  // threads that have clusters
+    const bool grows_;           // the graph is built while it runs
+    orchestrator::Orchestrator orchestrator_;
+    Thread threads_[threads_max];
+    Core cores_[CoreSet::capacity];
     ReadyQueue queues_[graph::shape_count];
     alignas(64) std::atomic<bool> stopping_{false};  // all is done, or something failed
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "abi/report.h"
 
@@ -36,25 +37,71 @@ struct ChipWorker::Record {
     bool interrupted = false;
 };
 
-ChipWorker::ChipWorker() = default;
+void ChipWorker::Turn::lock() {
+    std::unique_lock lock(mutex_);
+    free_.wait(lock, [&] { return !taken_; });
+    taken_ = true;
+}
+
+bool ChipWorker::Turn::lock_for(uint64_t ns) {
+    std::unique_lock lock(mutex_);
+    if (!free_.wait_for(lock, std::chrono::nanoseconds(ns), [&] { return !taken_; })) return false;
+    return taken_ = true;
+}
+
+void ChipWorker::Turn::unlock() {
+    const std::lock_guard lock(mutex_);
+    taken_ = false;
+    free_.notify_one();
+}
+
+ChipWorker::ChipWorker() : process_(getpid()) {}
 
 ChipWorker::~ChipWorker() {
     finalize();
 }
 
 void ChipWorker::cancel() {
+    if (inherited()) return;
     const std::lock_guard lock(cancel_mutex_);
     if (running_) __atomic_store_n(&running_->cancel, 1, __ATOMIC_RELEASE);
+}
+
+bool ChipWorker::inherited() const {
+    return process_ != getpid();
+}
+
+// To be asked before a lock is taken: at the fork another thread may have held it.
+int32_t ChipWorker::check_process(ch_error* out_error) const {
+    if (!inherited()) return CH_OK;
+    return report(out_error, CH_WRONG_PROCESS, "worker", "the worker was made in process %d, this is %d",
+                  static_cast<int>(process_), static_cast<int>(getpid()));
 }
 
 int32_t ChipWorker::check_usable(ch_error* out_error) const {
     if (finalized_) return report(out_error, CH_FINALIZED, "worker", "the worker was finalized");
     if (!poison_.empty())
         return report(out_error, CH_POISONED, "worker", "the worker is poisoned: %s", poison_.c_str());
-    if (context_ && process_ != getpid()) {
-        return report(out_error, CH_WRONG_PROCESS, "worker", "the worker was initialized in process %d, this is %d",
-                      static_cast<int>(process_), static_cast<int>(getpid()));
+    return CH_OK;
+}
+
+// Waits for the calls of other threads.
+int32_t ChipWorker::take_turn(const Wait& wait, std::unique_lock<Turn>* out_turn, ch_error* out_error) {
+    const uint64_t start = ch_monotonic_ns();
+    for (uint64_t slice = std::min(poll_ns, wait.timeout_ns); !turn_.lock_for(slice);) {
+        if (wait.go_on && !wait.go_on()) {
+            return report(out_error, CH_INTERRUPTED, "worker",
+                          "interrupted while a call of another thread had the worker; nothing has been done");
+        }
+        const uint64_t elapsed = ch_monotonic_ns() - start;
+        if (elapsed >= wait.timeout_ns) {
+            return report(out_error, CH_DEADLINE_EXCEEDED, "worker",
+                          "the run did not begin within %.3g s: another thread's run had the worker",
+                          static_cast<double>(wait.timeout_ns) * 1e-9);
+        }
+        slice = std::min(poll_ns, wait.timeout_ns - elapsed);
     }
+    *out_turn = std::unique_lock(turn_, std::adopt_lock);
     return CH_OK;
 }
 
@@ -64,8 +111,10 @@ int32_t ChipWorker::checked(int32_t code, const char* verb, ch_error* out_error)
     return report(out_error, CH_INTERNAL, library()->files().host, "the runtime let an exception out of %s", verb);
 }
 
-int32_t ChipWorker::initialize(const Options& options, ch_error* out_error) {
-    const std::lock_guard lock(mutex_);
+int32_t ChipWorker::initialize(const Options& options, ch_error* out_error, const GoOn& go_on) {
+    if (const int32_t code = check_process(out_error)) return code;
+    std::unique_lock<Turn> turn;
+    if (const int32_t code = take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error)) return code;
     if (const int32_t code = check_usable(out_error)) return code;
     if (context_) {
         return report(out_error, CH_ALREADY_INITIALIZED, "init", "already initialized; call reset() first");
@@ -74,8 +123,9 @@ int32_t ChipWorker::initialize(const Options& options, ch_error* out_error) {
         return report(out_error, CH_INVALID_ARGUMENT, "device_id", "wanted 0 or more, found %d", options.device_id);
     }
     RuntimeLibrary* library = nullptr;
+    bool fell_back = false;
     if (const int32_t code = RuntimeLibrary::load(options.files, options.platform, options.isolation,
-                                                  options.anchor_path, &library, out_error)) {
+                                                  options.anchor_path, &library, &fell_back, out_error)) {
         return code;
     }
     isolate::Domain& domain = library->domain();
@@ -93,8 +143,11 @@ int32_t ChipWorker::initialize(const Options& options, ch_error* out_error) {
         device.aicpu = {library->files().aicpu.c_str(), library->aicpu_key().c_str()};
         device.aicore = {library->files().aicore.c_str(), library->aicore_key().c_str()};
         device.device_memory_bytes = options.device_memory_bytes;
+        const char* folder = getenv("TMPDIR");
+        device.temp_folder = folder && *folder ? folder : "/tmp";
         device.anchor = domain.anchor();
         device.anchor_state = domain.anchor_state();
+        fell_back_ = fell_back;
         library_ = library;
         thread_ = thread;
         context_ = context;
@@ -110,7 +163,6 @@ int32_t ChipWorker::initialize(const Options& options, ch_error* out_error) {
         return code;
     }
     device_id_ = options.device_id;
-    process_ = getpid();
     if (!record_) record_ = std::make_unique<Record>();
     return CH_OK;
 }
@@ -118,8 +170,11 @@ int32_t ChipWorker::initialize(const Options& options, ch_error* out_error) {
 int32_t ChipWorker::run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
                         const Wait& wait, ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
                         RunEnd* out_end, ch_error* out_error) {
-    const std::lock_guard lock(mutex_);
+    const uint64_t start_ns = ch_monotonic_ns();
     *out_end = RunEnd::returned;
+    if (const int32_t code = check_process(out_error)) return code;
+    std::unique_lock<Turn> turn;
+    if (const int32_t code = take_turn(wait, &turn, out_error)) return code;
     if (const int32_t code = check_usable(out_error)) return code;
     if (!context_) return report(out_error, CH_NOT_INITIALIZED, "run", "not initialized; call init() first");
 
@@ -141,7 +196,7 @@ int32_t ChipWorker::run(const ch_callable& callable, const ch_task_args& args, c
     ch_mailbox_post(thread_, as_call(library()->table().run), context_, &record.request, &record.error);
 
     int32_t code = CH_OK;
-    *out_end = await(wait, record, &code);
+    *out_end = await(wait, start_ns, record, &code);
     set_running(nullptr);
     if (*out_end == RunEnd::abandoned) {
         describe_hang(record, record.interrupted, wait.timeout_ns, out_error);
@@ -173,12 +228,11 @@ int32_t ChipWorker::run(const ch_callable& callable, const ch_task_args& args, c
 
 // Waits for the run. At the deadline, or when the caller does not want to go on, asks it to stop; if it does not, takes
 // the caller's arrays away from it and gives up.
-ChipWorker::RunEnd ChipWorker::await(const Wait& wait, Record& record, int32_t* out_code) {
+ChipWorker::RunEnd ChipWorker::await(const Wait& wait, uint64_t start_ns, Record& record, int32_t* out_code) {
     const bool for_ever = wait.timeout_ns == CH_MAILBOX_FOR_EVER;
-    const uint64_t start = ch_monotonic_ns();
     uint64_t cancelled_at = 0;
     for (;;) {
-        const uint64_t elapsed = ch_monotonic_ns() - start;
+        const uint64_t elapsed = ch_monotonic_ns() - start_ns;
         uint64_t slice = poll_ns;
         if (record.cancelled) {
             const uint64_t gone = elapsed - cancelled_at;
@@ -188,7 +242,7 @@ ChipWorker::RunEnd ChipWorker::await(const Wait& wait, Record& record, int32_t* 
         }
         if (ch_mailbox_wait(thread_, slice, out_code)) return RunEnd::returned;
 
-        const uint64_t now = ch_monotonic_ns() - start;
+        const uint64_t now = ch_monotonic_ns() - start_ns;
         if (!record.cancelled) {
             record.interrupted =
                 (wait.go_on && !wait.go_on()) || __atomic_load_n(&record.progress.cancel, __ATOMIC_ACQUIRE) != 0;
@@ -215,11 +269,12 @@ void ChipWorker::leave_behind() {
     struct Left {
         Record* record;
         void* context;
+        Left* next;
     };
-    static std::mutex left_mutex;
-    static auto* left = new std::vector<Left>;  // never destroyed: threads may still be at it when the process ends
-    const std::lock_guard lock(left_mutex);
-    left->push_back({record_.release(), context_});
+    static std::atomic<Left*> left{nullptr};
+    auto* mine = new Left{record_.release(), context_, left.load()};
+    while (!left.compare_exchange_weak(mine->next, mine)) {
+    }
 }
 
 void ChipWorker::describe_hang(const Record& record, bool interrupted, uint64_t timeout_ns, ch_error* out_error) const {
@@ -263,27 +318,42 @@ int32_t ChipWorker::close(ch_error* out_error) {
     return code;
 }
 
-int32_t ChipWorker::reset(ch_error* out_error) {
-    const std::lock_guard lock(mutex_);
+int32_t ChipWorker::reset(ch_error* out_error, const GoOn& go_on) {
+    if (const int32_t code = check_process(out_error)) return code;
+    std::unique_lock<Turn> turn;
+    if (const int32_t code = take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error)) return code;
     if (const int32_t code = check_usable(out_error)) return code;
     return context_ ? close(out_error) : CH_OK;
 }
 
 void ChipWorker::finalize() {
-    const std::lock_guard lock(mutex_);
-    if (finalized_) return;
+    ch_error none = no_error();
+    static_cast<void>(finalize(&none, {}));
+}
+
+int32_t ChipWorker::finalize(ch_error* out_error, const GoOn& go_on) {
+    if (inherited()) {
+        // What it has belongs to the parent's threads; they are not here.
+        library_ = nullptr;
+        device_id_ = -1;
+        return CH_OK;
+    }
+    std::unique_lock<Turn> turn;
+    if (const int32_t code = take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error)) return code;
+    if (finalized_) return CH_OK;
     finalized_ = true;
-    if (!context_) return;
-    // A poisoned context is in use, and one from before a fork has no thread: both are left alone.
-    if (!poisoned_ && process_ == getpid()) {
+    if (!context_) return CH_OK;
+    if (!poisoned_) {
         ch_error ignored = no_error();
         static_cast<void>(close(&ignored));
     } else {
+        // The run that never returned is still using the context.
         library_ = nullptr;
         thread_ = nullptr;
         context_ = nullptr;
         device_id_ = -1;
     }
+    return CH_OK;
 }
 
 }  // namespace chiphost::worker

@@ -3,7 +3,10 @@
 // A worker: one device context in one host runtime, with a thread of the runtime's domain to call it on.
 #pragma once
 
+#include <sys/types.h>
+
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -19,6 +22,9 @@ namespace chiphost::worker {
 //
 //   created --initialize--> ready --reset--> created --finalize--> finalized
 //
+// A worker belongs to the process it was made in. In a child made by fork() every call says so, whatever other threads
+// were doing at the fork; finalize() does nothing there.
+//
 // A run that never returns poisons the worker: its thread, its context and the caller's arrays are left to it for the
 // rest of the process's life, and only finalize() is possible.
 class ChipWorker {
@@ -32,10 +38,13 @@ public:
         uint64_t device_memory_bytes = 0;  // 0: what the chip has
     };
 
+    // Called every 50 ms while a call waits for another thread's, without a lock. False: the call gives up with
+    // CH_INTERRUPTED, and has done nothing.
+    using GoOn = std::function<bool()>;
+
     struct Wait {
-        uint64_t timeout_ns = CH_MAILBOX_FOR_EVER;
-        // Called every 50 ms while the run goes on; false asks the run to stop, as cancel() does.
-        std::function<bool()> go_on;
+        uint64_t timeout_ns = CH_MAILBOX_FOR_EVER;  // of all of the call: also of what it waits for other calls
+        GoOn go_on;  // also while the run goes on; false asks the run to stop then, as cancel() does
     };
 
     enum class RunEnd {
@@ -49,7 +58,7 @@ public:
     ChipWorker& operator=(const ChipWorker&) = delete;
 
     // Loads the runtime and opens the device. CH_ALREADY_INITIALIZED, CH_FINALIZED, or why loading failed.
-    [[nodiscard]] int32_t initialize(const Options& options, ch_error* out_error);
+    [[nodiscard]] int32_t initialize(const Options& options, ch_error* out_error, const GoOn& go_on = {});
 
     // Executes one run. out_trace is filled if config.trace is set.
     [[nodiscard]] int32_t run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
@@ -57,9 +66,10 @@ public:
                               RunEnd* out_end, ch_error* out_error);
 
     // Closes the device and destroys the context. Does nothing on a worker that is not initialized.
-    [[nodiscard]] int32_t reset(ch_error* out_error);
+    [[nodiscard]] int32_t reset(ch_error* out_error, const GoOn& go_on = {});
 
-    // The same, and for good. Never fails.
+    // The same, and for good. Fails only if go_on says so.
+    [[nodiscard]] int32_t finalize(ch_error* out_error, const GoOn& go_on);
     void finalize();
 
     // Asks the run that is under way, if any, to stop: it then ends with CH_INTERRUPTED. Does not wait for that.
@@ -67,6 +77,8 @@ public:
 
     // These wait for nothing, also while a run is under way.
     bool initialized() const { return library() != nullptr; }
+    bool inherited() const;  // made before a fork: in this process the worker cannot be used
+    bool fell_back() const { return library() && fell_back_.load(); }  // to a copy, for want of namespaces
     bool poisoned() const { return poisoned_.load(); }
     int32_t device_id() const { return device_id_.load(); }            // -1 without a runtime
     const RuntimeLibrary* library() const { return library_.load(); }  // nullptr without a runtime
@@ -74,20 +86,36 @@ public:
 private:
     struct Record;  // what a running call refers to; left behind if the call never returns
 
+    // A mutex that a thread can wait for a while. (ThreadSanitizer does not know how std::timed_mutex waits.)
+    class Turn {
+    public:
+        void lock();
+        bool lock_for(uint64_t ns);
+        void unlock();
+
+    private:
+        std::mutex mutex_;  // never held for long
+        std::condition_variable free_;
+        bool taken_ = false;
+    };
+
+    int32_t check_process(ch_error* out_error) const;
     int32_t check_usable(ch_error* out_error) const;
+    int32_t take_turn(const Wait& wait, std::unique_lock<Turn>* out_turn, ch_error* out_error);
     int32_t close(ch_error* out_error);
     int32_t checked(int32_t code, const char* verb, ch_error* out_error) const;
-    RunEnd await(const Wait& wait, Record& record, int32_t* out_code);
+    RunEnd await(const Wait& wait, uint64_t start_ns, Record& record, int32_t* out_code);
     void leave_behind();
     void describe_hang(const Record& record, bool interrupted, uint64_t timeout_ns, ch_error* out_error) const;
 
-    std::mutex mutex_;  // held by every call; guards all below, atomics may be read without it
+    const pid_t process_;
+    Turn turn_;  // held by every call; guards all below, atomics may be read without it
     std::atomic<RuntimeLibrary*> library_{nullptr};
     ch_mailbox* thread_ = nullptr;
     void* context_ = nullptr;
     std::atomic<int32_t> device_id_{-1};
+    std::atomic<bool> fell_back_{false};
     bool finalized_ = false;
-    pid_t process_ = 0;
     std::atomic<bool> poisoned_{false};
     std::string poison_;  // why the worker is poisoned
     std::unique_ptr<Record> record_;

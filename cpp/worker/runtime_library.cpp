@@ -9,10 +9,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "abi/report.h"
 #include "isolate/elf_image.h"
+#include "isolate/per_process.h"
 #include "isolate/private_copy.h"
 
 namespace chiphost::worker {
@@ -42,16 +44,19 @@ int32_t check_file(const std::string& path, ch_error* out_error) {
 
 }  // namespace
 
-// All libraries of the process.
+// All libraries of the process. A child made by fork() begins anew: it has none of the threads that its parent's
+// libraries live on.
 class RuntimeLibraries {
 public:
     static RuntimeLibraries& of_this_process() {
-        static RuntimeLibraries libraries;
-        return libraries;
+        static isolate::PerProcess<RuntimeLibraries> libraries;
+        return libraries.get([](RuntimeLibraries*) { return new RuntimeLibraries; });
     }
 
     int32_t load(const RuntimeFiles& files, const std::string& platform, const Isolation& isolation,
-                 const std::string& anchor_path, RuntimeLibrary** out_library, ch_error* out_error) {
+                 const std::string& anchor_path, RuntimeLibrary** out_library, bool* out_fell_back,
+                 ch_error* out_error) {
+        *out_fell_back = false;
         std::unique_ptr<RuntimeLibrary> library(new RuntimeLibrary);
         library->files_ = files;
         std::string key;
@@ -61,42 +66,32 @@ public:
         key += "|" + library->aicpu_key_ + "|" + library->aicore_key_;
 
         const std::lock_guard lock(mutex_);
-        if (process_ != getpid()) {
-            // A child made by fork() has none of the threads that its parent's libraries live on.
-            for (auto& [inherited_key, inherited] : libraries_) static_cast<void>(inherited.release());
-            libraries_.clear();
-            spare_namespaces_.clear();
-            process_ = getpid();
-        }
-        std::vector<Strategy> strategies{isolation.strategy};
-        if (isolation.strategy == Strategy::link_namespace && isolation.copy_if_spent) {
-            strategies.push_back(Strategy::copy);
-        }
-        for (const Strategy strategy : strategies) {
-            const auto found = libraries_.find(std::string(isolate::strategy_name(strategy)) + "|" + key);
-            if (found == libraries_.end()) continue;
-            *out_library = found->second.get();
-            return check_platform(**out_library, platform, out_error);
-        }
-
+        Strategy strategy = isolation.strategy;
+        if ((*out_library = find(strategy, key))) return check_platform(**out_library, platform, out_error);
         for (const std::string& path : {files.host, files.aicpu, files.aicore}) {
             if (const int32_t code = check_file(path, out_error)) return code;
         }
-        Strategy strategy = isolation.strategy;
         int32_t code = open_domain(strategy, anchor_path, &library->domain_, out_error);
         if (code == CH_NAMESPACES_SPENT && isolation.copy_if_spent) {
+            // Only now: a copy that somebody asked for is no reason to do without a namespace.
             strategy = Strategy::copy;
-            library->fell_back_ = true;
+            *out_fell_back = true;
+            if ((*out_library = find(strategy, key))) return check_platform(**out_library, platform, out_error);
             code = open_domain(strategy, anchor_path, &library->domain_, out_error);
         }
         if (code != CH_OK) return code;
         if (const int32_t refused = load_into(*library, platform, out_error)) return refused;
         *out_library = library.get();
-        libraries_[std::string(isolate::strategy_name(strategy)) + "|" + key] = std::move(library);
+        libraries_[{strategy, key}] = std::move(library);
         return CH_OK;
     }
 
 private:
+    RuntimeLibrary* find(Strategy strategy, const std::string& key) {
+        const auto found = libraries_.find({strategy, key});
+        return found == libraries_.end() ? nullptr : found->second.get();
+    }
+
     int32_t open_domain(Strategy strategy, const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
         if (strategy == Strategy::link_namespace && !spare_namespaces_.empty()) {
             *out_domain = spare_namespaces_.back();
@@ -136,14 +131,15 @@ private:
     }
 
     std::mutex mutex_;  // guards all below
-    pid_t process_ = getpid();
-    std::map<std::string, std::unique_ptr<RuntimeLibrary>> libraries_;
+    std::map<std::pair<Strategy, std::string>, std::unique_ptr<RuntimeLibrary>> libraries_;
     std::vector<Domain*> spare_namespaces_;
 };
 
 int32_t RuntimeLibrary::load(const RuntimeFiles& files, const std::string& platform, const Isolation& isolation,
-                             const std::string& anchor_path, RuntimeLibrary** out_library, ch_error* out_error) {
-    return RuntimeLibraries::of_this_process().load(files, platform, isolation, anchor_path, out_library, out_error);
+                             const std::string& anchor_path, RuntimeLibrary** out_library, bool* out_fell_back,
+                             ch_error* out_error) {
+    return RuntimeLibraries::of_this_process().load(files, platform, isolation, anchor_path, out_library, out_fell_back,
+                                                    out_error);
 }
 
 }  // namespace chiphost::worker

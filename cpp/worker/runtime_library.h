@@ -27,17 +27,16 @@ struct Isolation {
 class RuntimeLibrary {
 public:
     // Thread-safe. `platform` may be empty: then any is accepted. *out_library lives as long as the process.
+    // *out_fell_back: whether it is a copy because the namespaces are spent.
     [[nodiscard]] static int32_t load(const RuntimeFiles& files, const std::string& platform,
                                       const Isolation& isolation, const std::string& anchor_path,
-                                      RuntimeLibrary** out_library, ch_error* out_error);
+                                      RuntimeLibrary** out_library, bool* out_fell_back, ch_error* out_error);
 
     const ch_host_runtime& table() const { return *table_; }
     isolate::Domain& domain() const { return *domain_; }
     const RuntimeFiles& files() const { return files_; }
     const std::string& aicpu_key() const { return aicpu_key_; }
     const std::string& aicore_key() const { return aicore_key_; }
-    // Whether a copy was loaded because the namespaces were spent.
-    bool fell_back() const { return fell_back_; }
 
 private:
     friend class RuntimeLibraries;
@@ -48,7 +47,6 @@ private:
     RuntimeFiles files_;
     std::string aicpu_key_;
     std::string aicore_key_;
-    bool fell_back_ = false;
 };
 
 }  // namespace chiphost::worker

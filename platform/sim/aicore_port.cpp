@@ -25,15 +25,15 @@ bool pause_after_ack(AicorePort* port) {
     return port->random != 0 && next_random(&port->random) % 4 == 0;
 }
 
-void call_kernel(AicorePort* port, scheduler::Payload* payload) {
-    using Kernel = void (*)(int64_t*);
-    auto& lane = port->progress->lanes[port->lane];
-    __atomic_store_n(&lane.core, static_cast<int32_t>(port->core), __ATOMIC_RELAXED);
-    __atomic_store_n(&lane.func_id, static_cast<int32_t>(payload->func_id), __ATOMIC_RELAXED);
-    __atomic_store_n(&lane.task, payload->task, __ATOMIC_RELEASE);
-    if (port->hooks->kernel_entered) port->hooks->kernel_entered(port->hooks->engine, port->core, payload);
+namespace {
+
+using Kernel = void (*)(int64_t*);
+
+// Runs the kernel; on a fiber, if it may pause.
+void run_kernel(void* argument) {
+    auto* payload = static_cast<scheduler::Payload*>(argument);
     try {
-        reinterpret_cast<Kernel>(payload->kernel)(reinterpret_cast<int64_t*>(payload->args));
+        reinterpret_cast<Kernel>(payload->kernel & ~kernel_pauses_bit)(reinterpret_cast<int64_t*>(payload->args));
     } catch (const std::exception& error) {
         payload->status = scheduler::KernelStatus::threw;
         snprintf(payload->fault_text, sizeof payload->fault_text, "%s", error.what());
@@ -41,7 +41,28 @@ void call_kernel(AicorePort* port, scheduler::Payload* payload) {
         payload->status = scheduler::KernelStatus::threw;
         snprintf(payload->fault_text, sizeof payload->fault_text, "an exception that is no std::exception");
     }
+}
+
+}  // namespace
+
+bool call_kernel(AicorePort* port, scheduler::Payload* payload) {
+    auto& lane = port->progress->lanes[port->lane];
+    __atomic_store_n(&lane.core, static_cast<int32_t>(port->core), __ATOMIC_RELAXED);
+    __atomic_store_n(&lane.func_id, static_cast<int32_t>(payload->func_id), __ATOMIC_RELAXED);
+    __atomic_store_n(&lane.task, payload->task, __ATOMIC_RELEASE);
+    bool returned = true;
+    if (payload->kernel & kernel_pauses_bit) {
+        if (!port->fiber->begun() && port->hooks->kernel_entered) {
+            port->hooks->kernel_entered(port->hooks->engine, port->core, payload);
+        }
+        payload->context.services = reinterpret_cast<uint64_t>(&port->services);
+        returned = port->fiber->resume(*port->stack, run_kernel, payload);
+    } else {
+        if (port->hooks->kernel_entered) port->hooks->kernel_entered(port->hooks->engine, port->core, payload);
+        run_kernel(payload);
+    }
     __atomic_store_n(&lane.task, -1, __ATOMIC_RELAXED);
+    return returned;
 }
 
 }  // namespace chiphost::platform

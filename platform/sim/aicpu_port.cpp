@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <stdio.h>
+
+#include "random.h"
 #include "sim_port.h"
 
 namespace chiphost::platform {
@@ -21,5 +24,22 @@ void signal_threads(AicpuPort* port) {
 // The simulated chip's memory is this process's: coherent.
 void invalidate_cache(const void*, size_t) {}
 void flush_cache(const void*, size_t) {}
+
+bool resume_strand(AicpuPort* port, void (*body)(void* argument), void* argument) {
+    return port->fiber->resume(*port->stack, body, argument);
+}
+
+bool pause_strand(AicpuPort* port) {
+    port->fiber->pause();
+    return true;
+}
+
+bool should_breathe(AicpuPort* port) {
+    return port->random != 0 && next_random(&port->random) % 4 == 0;
+}
+
+void log_line(AicpuPort*, const char* text) {
+    fprintf(stderr, "[orchestration] %s\n", text);
+}
 
 }  // namespace chiphost::platform

@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <memory>
 #include <new>
+#include <stdexcept>
+#include <string>
 #include <unordered_map>
 
 #include "abi/report.h"
@@ -20,6 +23,10 @@ namespace chiphost::platform {
 namespace {
 
 constexpr uint64_t alignment = 64;
+constexpr uint64_t map_from_bytes = 64 << 10;  // zeroed memory of this size and above is mapped, not written
+constexpr int undefined_byte = 0xFF;           // floats of such bytes are NaN
+constexpr size_t orchestration_stack_bytes = 8u << 20;
+constexpr size_t kernel_stack_bytes = 1u << 20;
 
 // Memory that grows to the largest size asked for.
 class Scratch {
@@ -52,36 +59,57 @@ private:
 
 class Device {
 public:
-    Device(const ch_anchor* anchor, void* anchor_state, uint64_t memory_bytes)
-        : anchor_(anchor),
-          anchor_state_(anchor_state),
-          memory_limit_(memory_bytes ? memory_bytes : chip.memory_bytes),
+    explicit Device(const ch_device_options& options)
+        : anchor_(options.anchor),
+          anchor_state_(options.anchor_state),
+          temp_folder_(options.temp_folder),
+          memory_limit_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes),
           registers_(chip.physical_cores * register_count) {}
     ~Device();
 
     int32_t load_programs(const ch_device_options& options, ch_error* out_error);
-    int32_t allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_error);
+    int32_t allocate(uint64_t bytes, bool zeroed, uint64_t* out_address, ch_error* out_error);
     void release(uint64_t address);
     int32_t load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error);
     void unload(void* library) { anchor_->close_library(anchor_state_, library, nullptr); }
     int32_t launch(const LaunchOptions& options, ch_error* out_error);
 
 private:
+    struct Allocation {
+        uint64_t bytes;
+        bool mapped;
+    };
+    // For kernels that pause, one for each core.
+    struct KernelFiber {
+        FiberStack stack;
+        Fiber fiber;
+    };
+
     int32_t load_program(const ch_program_file& file, ch_library** out_library, ch_error* out_error);
     int32_t lend_helpers(uint32_t count, ch_error* out_error);
+    int32_t make_fibers(uint32_t cores, ch_error* out_error);
+    void end_kernels();
+    static void give_up(const KernelServices* services);
+    static void free_memory(uint64_t address, const Allocation& allocation);
     int32_t run(Engine& engine, const LaunchOptions& options, ch_error* out_error);
 
     const ch_anchor* const anchor_;
     void* const anchor_state_;
+    const std::string temp_folder_;
     const uint64_t memory_limit_;
     uint64_t memory_used_ = 0;
-    std::unordered_map<uint64_t, uint64_t> allocations_;  // address to bytes
+    std::unordered_map<uint64_t, Allocation> allocations_;  // by address
     ch_library* aicpu_library_ = nullptr;
     ch_library* aicore_library_ = nullptr;
     const ch_aicpu_program* aicpu_program_ = nullptr;
     const ch_aicore_program* aicore_program_ = nullptr;
     std::vector<SimRegisters::Cell> registers_;
     Scratch aicpu_context_;
+    bool aicpu_created_ = false;
+    bool kernels_pause_ = false;  // one was loaded that does
+    FiberStack orchestration_stack_;
+    Fiber orchestration_;
+    std::vector<std::unique_ptr<KernelFiber>> kernel_fibers_;
     Scratch core_contexts_;
     std::vector<AicorePort> core_ports_;
     std::vector<ch_mailbox*> helpers_;  // lent for as long as the device is open
@@ -89,7 +117,8 @@ private:
 };
 
 Device::~Device() {
-    for (const auto& [address, bytes] : allocations_) free(reinterpret_cast<void*>(address));
+    if (aicpu_created_) aicpu_program_->destroy(aicpu_context_.at_least(0));
+    for (const auto& [address, allocation] : allocations_) free_memory(address, allocation);
     for (ch_mailbox* helper : helpers_) anchor_->return_thread(anchor_state_, helper, nullptr);
     if (aicpu_library_) unload(aicpu_library_);
     if (aicore_library_) unload(aicore_library_);
@@ -128,11 +157,19 @@ int32_t Device::load_programs(const ch_device_options& options, ch_error* out_er
                         options.aicore.path, out_error);
 }
 
-int32_t Device::allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
+int32_t Device::allocate(uint64_t bytes, bool zeroed, uint64_t* out_address, ch_error* out_error) {
     const uint64_t room = memory_limit_ - memory_used_;
     const uint64_t wanted = bytes ? bytes : 1;
+    const bool mapped = zeroed && wanted >= map_from_bytes;
     void* memory = nullptr;
-    if (wanted <= room) memory = aligned_alloc(alignment, (wanted + alignment - 1) / alignment * alignment);
+    if (wanted <= room && mapped) {
+        memory = mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (memory == MAP_FAILED) memory = nullptr;
+    } else if (wanted <= room) {
+        memory = aligned_alloc(alignment, (wanted + alignment - 1) / alignment * alignment);
+        // Undefined content is not what the last run left there: results that nobody wrote must not look right.
+        if (memory) memset(memory, zeroed ? 0 : undefined_byte, wanted);
+    }
     if (!memory) {
         return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED, "device memory",
                       "wanted %llu bytes, %llu of %llu bytes are free%s", static_cast<unsigned long long>(wanted),
@@ -140,16 +177,24 @@ int32_t Device::allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_er
                       wanted <= room ? ", but the host has no memory to simulate them" : "");
     }
     *out_address = reinterpret_cast<uint64_t>(memory);
-    allocations_[*out_address] = wanted;
+    allocations_[*out_address] = {wanted, mapped};
     memory_used_ += wanted;
     return CH_OK;
+}
+
+void Device::free_memory(uint64_t address, const Allocation& allocation) {
+    if (allocation.mapped) {
+        munmap(reinterpret_cast<void*>(address), allocation.bytes);
+    } else {
+        free(reinterpret_cast<void*>(address));
+    }
 }
 
 void Device::release(uint64_t address) {
     const auto found = allocations_.find(address);
     if (found == allocations_.end()) return;
-    memory_used_ -= found->second;
-    free(reinterpret_cast<void*>(address));
+    memory_used_ -= found->second.bytes;
+    free_memory(address, found->second);
     allocations_.erase(found);
 }
 
@@ -167,8 +212,43 @@ int32_t Device::load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, c
         return report(out_error, CH_ENTRY_MISSING, kernel.binary.name,
                       "wanted the function kernel_entry in the kernel of func_id %u", kernel.func_id);
     }
-    *out_kernel = LoadedKernel{reinterpret_cast<uint64_t>(entry), library};
+    void* mark = nullptr;
+    const ch_symbol_request mark_symbol{library, "chiphost_kernel_hands_over", &mark};
+    anchor_->find_symbol(anchor_state_, &mark_symbol, nullptr);
+    if (mark) kernels_pause_ = true;
+    *out_kernel =
+        LoadedKernel{reinterpret_cast<uint64_t>(entry) | (mark ? kernel_pauses_bit : 0), library, mark != nullptr};
     return CH_OK;
+}
+
+// A kernel that waits has been let down: the launch is over.
+void Device::give_up(const KernelServices*) {
+    throw std::runtime_error("the launch was cut off while the kernel waited");
+}
+
+int32_t Device::make_fibers(uint32_t cores, ch_error* out_error) {
+    if (!orchestration_stack_.make(orchestration_stack_bytes)) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "device", "no memory for the orchestration's stack");
+    }
+    while (kernels_pause_ && kernel_fibers_.size() < cores) {
+        auto made = std::make_unique<KernelFiber>();
+        if (!made->stack.make(kernel_stack_bytes)) {
+            return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "device", "no memory for the stack of core %zu",
+                          kernel_fibers_.size());
+        }
+        kernel_fibers_.push_back(std::move(made));
+    }
+    return CH_OK;
+}
+
+// Kernels that were waiting when the launch was cut off must return before their stacks are used again.
+void Device::end_kernels() {
+    for (AicorePort& port : core_ports_) {
+        if (!port.fiber || !port.fiber->begun()) continue;
+        port.services.pause = give_up;
+        while (!port.fiber->resume(*port.stack, nullptr, nullptr)) {
+        }
+    }
 }
 
 int32_t Device::lend_helpers(uint32_t count, ch_error* out_error) {
@@ -197,12 +277,15 @@ int32_t Device::launch(const LaunchOptions& options, ch_error* out_error) {
 int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_error) {
     const auto& launch = *reinterpret_cast<const ch_launch*>(options.launch);
     const uint32_t cores = options.block_dim * 3;
+    if (const int32_t code = make_fibers(cores, out_error)) return code;
     const SimRegisters registers{registers_.data()};
 
     AicpuPort aicpu_ports[Processors::max_aicpu_threads];
     void* aicpu_port_addresses[Processors::max_aicpu_threads];
     for (uint32_t thread = 0; thread < options.aicpu_threads; ++thread) {
-        aicpu_ports[thread] = {registers, engine.hooks(), core_of_physical_, thread};
+        const uint64_t random = options.seed == 0 ? 0 : ~options.seed * 2 + 1;
+        aicpu_ports[thread] = {registers, engine.hooks(),  core_of_physical_,     thread,
+                               random,    &orchestration_, &orchestration_stack_, temp_folder_.c_str()};
         aicpu_port_addresses[thread] = &aicpu_ports[thread];
     }
     core_ports_.resize(cores);
@@ -212,41 +295,56 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
         const uint32_t physical = sim_physical_core(core);
         core_of_physical_[physical] = static_cast<uint8_t>(core);
         const uint64_t random = options.seed == 0 ? 0 : (options.seed + core) * 2 + 1;
-        core_ports_[core] = {registers, engine.hooks(), core, physical, random, 0, options.progress};
+        AicorePort& port = core_ports_[core];
+        port = {registers, engine.hooks(), core, physical, random, 0, options.progress, nullptr, nullptr, {}};
+        if (core < kernel_fibers_.size()) {
+            port.fiber = port.services.fiber = &kernel_fibers_[core]->fiber;
+            port.stack = &kernel_fibers_[core]->stack;
+            port.services.hooks = engine.hooks();
+            port.services.core = core;
+            port.services.pause = [](const KernelServices* services) {
+                static_cast<const FiberServices*>(services)->fiber->pause();
+            };
+            port.services.notify = [](const KernelServices* services) {
+                const auto& self = *static_cast<const FiberServices*>(services);
+                self.hooks->handed_over(self.hooks->engine, self.core);
+            };
+        }
         // The previous launch may have been cut off: no register may speak of it.
         registers.at(physical, Register::data_main_base).store(scheduler::main_base_idle, std::memory_order_relaxed);
         registers.at(physical, Register::cond).store(0, std::memory_order_relaxed);
         aicore_program_->init(core_contexts + core * core_bytes, &launch, core,
                               core < options.block_dim ? CH_AIC : CH_AIV, &core_ports_[core]);
     }
-    char* aicpu_context = aicpu_context_.at_least(aicpu_program_->context_bytes(&launch));
-    aicpu_program_->init(aicpu_context, &launch, aicpu_port_addresses);
+    char* aicpu_context = aicpu_context_.at_least(aicpu_program_->context_bytes());
+    if (!aicpu_created_) aicpu_program_->create(aicpu_context);
+    aicpu_created_ = true;
+    aicpu_program_->begin(aicpu_context, &launch, aicpu_port_addresses);
 
     const Processors processors{aicpu_program_, aicpu_context, options.aicpu_threads, aicore_program_,
                                 core_contexts,  core_bytes,    core_ports_.data(),    cores};
     const End end = engine.run(processors);
     int32_t code = CH_OK;
-    if (end == End::stalled) {
-        ch_launch_status stall{};
-        stall.task = stall.core = stall.func_id = -1;
-        aicpu_program_->explain_stall(aicpu_context, &stall);
-        code = report(out_error, CH_STALLED, "device", "%s", stall.message);
-        out_error->task = stall.task;
-        out_error->core = stall.core;
-    } else if (end == End::cancelled) {
+    if (end != End::finished) {
         ch_launch_status state{};
         state.task = state.core = state.func_id = -1;
         aicpu_program_->explain_stall(aicpu_context, &state);
-        code = report(out_error, CH_DEADLINE_EXCEEDED, "device", "stopped on request; %s", state.message);
+        if (end == End::stalled) {
+            const auto why = state.code != CH_OK ? static_cast<ch_code>(state.code) : CH_STALLED;
+            code = report(out_error, why, "device", "%s", state.message);
+        } else {
+            code = report(out_error, CH_DEADLINE_EXCEEDED, "device", "stopped on request; %s", state.message);
+        }
         out_error->task = state.task;
         out_error->core = state.core;
     }
-    aicpu_program_->deinit(aicpu_context);
+    aicpu_program_->end(aicpu_context);
+    end_kernels();
     return code;
 }
 
 int32_t open_device(const ch_device_options& options, Device** out_device, ch_error* out_error) {
-    auto device = std::make_unique<Device>(options.anchor, options.anchor_state, options.device_memory_bytes);
+    auto device = std::make_unique<Device>(options);
     if (const int32_t code = device->load_programs(options, out_error)) return code;
     *out_device = device.release();
     return CH_OK;
@@ -257,7 +355,11 @@ void close_device(Device* device) {
 }
 
 int32_t allocate(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
-    return device->allocate(bytes, out_address, out_error);
+    return device->allocate(bytes, false, out_address, out_error);
+}
+
+int32_t allocate_zeroed(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
+    return device->allocate(bytes, true, out_address, out_error);
 }
 
 void release(Device* device, uint64_t address) {

@@ -36,6 +36,16 @@ struct Processors {
         return aicore_program->step(core_contexts + core * core_context_bytes);
     }
     ch_step step_aicpu(uint32_t thread) const { return aicpu_program->step(aicpu_context, thread); }
+
+    // Calls visit(other) for the two other cores of a core's cluster.
+    template <typename Visit>
+    void for_each_neighbour(uint32_t core, Visit&& visit) const {
+        const uint32_t clusters = cores / 3;
+        const uint32_t cluster = core < clusters ? core : (core - clusters) / 2;
+        for (uint32_t other : {cluster, clusters + 2 * cluster, clusters + 2 * cluster + 1}) {
+            if (other != core) visit(other);
+        }
+    }
 };
 
 // How a launch ended.
@@ -67,6 +77,7 @@ private:
     void record(uint32_t core, ch_trace_kind kind, uint32_t by, uint32_t value, int64_t task);
 
     SimEngineHooks hooks_;
+    const Processors* processors_ = nullptr;
     const uint64_t seed_;
     uint64_t random_;
     const ch_run_progress* const progress_;
@@ -115,6 +126,7 @@ private:
     alignas(64) std::atomic<uint32_t> idle_workers_{0};
     uint32_t wake_ups_ = 0;  // futex word; atomic
     std::atomic<uint32_t> aicpu_left_{0};
+
     std::atomic<bool> over_{false};
     std::atomic<End> how_{End::finished};
 };

@@ -28,6 +28,10 @@ ParallelEngine::ParallelEngine(const std::vector<ch_mailbox*>& helpers, const ch
             if (other != thread) self.wake(first_aicpu + other);
         }
     };
+    hooks_.handed_over = [](void* engine, uint32_t core) {
+        auto& self = *static_cast<ParallelEngine*>(engine);
+        self.processors_->for_each_neighbour(core, [&](uint32_t other) { self.wake(other); });
+    };
     hooks_.kernel_entered = nullptr;
 }
 
@@ -93,8 +97,10 @@ uint32_t ParallelEngine::claim(uint32_t from) {
 
 void ParallelEngine::step(uint32_t processor, uint32_t lane) {
     const bool is_core = processor < first_aicpu;
+
     const ch_step result =
         is_core ? processors_->step_core(processor, lane) : processors_->step_aicpu(processor - first_aicpu);
+
     if (result == CH_STEP_DONE) {
         state_[processor].store(gone);
         if (!is_core && aicpu_left_.fetch_sub(1) == 1) end(End::finished);

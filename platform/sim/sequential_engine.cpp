@@ -23,6 +23,10 @@ SequentialEngine::SequentialEngine(uint64_t seed, const ch_run_progress* progres
         auto& self = *static_cast<SequentialEngine*>(engine);
         self.runnable_[1] |= (self.aicpu_alive_ & ~(uint64_t{1} << thread)) << (first_aicpu & 63);
     };
+    hooks_.handed_over = [](void* engine, uint32_t core) {
+        auto& self = *static_cast<SequentialEngine*>(engine);
+        self.processors_->for_each_neighbour(core, [&](uint32_t other) { self.set_runnable(other); });
+    };
     hooks_.kernel_entered = nullptr;
     if (trace_) {
         hooks_.kernel_entered = [](void* engine, uint32_t core, const scheduler::Payload* payload) {
@@ -47,6 +51,7 @@ uint32_t SequentialEngine::next_runnable(uint32_t from) const {
 
 End SequentialEngine::run(const Processors& processors) {
     static_assert(first_aicpu + Processors::max_aicpu_threads == 128 && first_aicpu >= 64, "AICPU bits fill word 1");
+    processors_ = &processors;
     aicpu_alive_ = (uint64_t{1} << processors.aicpu_threads) - 1;
     for (uint32_t core = 0; core < processors.cores; ++core) set_runnable(core);
     runnable_[1] |= aicpu_alive_ << (first_aicpu & 63);
@@ -61,6 +66,7 @@ End SequentialEngine::run(const Processors& processors) {
         const bool is_core = processor < first_aicpu;
         const ch_step result =
             is_core ? processors.step_core(processor, 0) : processors.step_aicpu(processor - first_aicpu);
+
         if (result == CH_STEP_WORKED || result == CH_STEP_POLL) {
             set_runnable(processor);
         } else if (result == CH_STEP_DONE) {

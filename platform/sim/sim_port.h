@@ -9,8 +9,10 @@
 #include <atomic>
 
 #include "chiphost/abi/host_runtime.h"
+#include "chiphost/hand_over.h"
 #include "chiphost/platform/aicore.h"
 #include "chiphost/platform/aicpu.h"
+#include "fiber.h"
 
 namespace chiphost::platform {
 
@@ -20,6 +22,7 @@ struct SimEngineHooks {
     void (*main_base_written)(void* engine, uint32_t core, uint32_t aicpu_thread, uint32_t value);
     void (*cond_written)(void* engine, uint32_t core, uint32_t value);
     void (*threads_signalled)(void* engine, uint32_t aicpu_thread);
+    void (*handed_over)(void* engine, uint32_t core);  // to another core of its cluster
     void (*kernel_entered)(void* engine, uint32_t core, const scheduler::Payload* payload);  // nullptr: no trace
 };
 
@@ -46,6 +49,17 @@ struct AicpuPort {
     const SimEngineHooks* hooks;
     const uint8_t* core_of_physical;
     uint32_t thread;
+    uint64_t random;          // state of this thread's random numbers; 0: strands never pause unasked
+    Fiber* fiber;             // for the strand
+    const FiberStack* stack;  // of the strand
+    const char* temp_folder;  // for files
+};
+
+// What a core offers a kernel that runs on a fiber.
+struct FiberServices : KernelServices {
+    Fiber* fiber;
+    const SimEngineHooks* hooks;
+    uint32_t core;
 };
 
 struct AicorePort {
@@ -56,6 +70,12 @@ struct AicorePort {
     uint64_t random;  // state of this core's random numbers; 0: never pauses
     uint32_t lane;    // host thread that steps the core now
     ch_run_progress* progress;
+    Fiber* fiber;             // for kernels that hand tiles over; nullptr: this launch has none
+    const FiberStack* stack;  // of the fiber
+    FiberServices services;
 };
+
+// A kernel's address, as the device hands it out, is that of its entry; this bit says that it runs on a fiber.
+constexpr uint64_t kernel_pauses_bit = uint64_t{1} << 63;
 
 }  // namespace chiphost::platform

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -19,18 +19,16 @@ import numpy as np
 
 from . import flow_graph
 from .compiler import Kernel, compile
+from .cpus import usable_cpus
 from .errors import make_error
 from .resources import Resources
-from .runner import usable_cpus
 from .signature import In, Out
 from .worker import ChipWorker
 
-RUNTIME: Final = "host_build_graph"
 PLATFORM: Final = "a2a3sim"
 TASKS: Final = 8192
 SHAPES: Final = {"independent": 0, "chain": 1}  # with the numbers that empty_tasks.cpp knows them by
 
-_RATE_MIN: Final = 5e6
 _GROWTH_BYTES_MAX: Final = 1_000_000
 _IDLE_FRACTION_MAX: Final = 0.001  # as good as none: a sleeping Python process needs some of it itself
 _CHILD_TIMEOUT_S: Final = 60.0
@@ -67,6 +65,25 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class _Runtime:
+    """A runtime's goals, and the orchestrations that make the graphs in it."""
+
+    warm_us: float
+    rate_min: float
+    small: str
+    large: str
+    scalars: tuple[int, ...] = ()  # further scalars of the large one
+
+
+_RUNTIMES: Final = {
+    "host_build_graph": _Runtime(50, 5e6, "four_tasks.cpp", "empty_tasks.cpp"),
+    "aicpu_build_graph": _Runtime(60, 3e6, "device_four_tasks.cpp", "device_empty_tasks.cpp", (1,)),
+    "tensormap_and_ringbuffer": _Runtime(60, 2e6, "device_four_tasks.cpp", "device_empty_tasks.cpp", (0,)),
+}
+FIRST_RUNTIME: Final = next(iter(_RUNTIMES))  # the one that everything else is measured with
+
+
+@dataclass(frozen=True)
 class Effort:
     """How often things are measured."""
 
@@ -98,32 +115,42 @@ def sources_dir() -> Path:
 
 def measure(effort: Effort) -> Iterator[Figure]:
     """Measure one figure after the other. Raises ChiphostError if chiphost does not work here."""
-    with _Device() as device:  # first, because it fails at once where nothing works
+    with _Device(FIRST_RUNTIME) as device:  # first, because it fails at once where nothing works
         yield _first_load(effort)
         yield _time("run it again after reset", _times(device.run_after_reset, effort.resets), 1e6, "µs", 200)
-        yield _time("a graph of 4 tasks, warm", _times(device.run_small, effort.warm_runs), 1e6, "µs", 50)
-        rates = {shape: _Rates.of(_times(device.runs_large(shape), effort.graphs)) for shape in SHAPES}
-        for shape, each in rates.items():
-            name = f"{TASKS:,} empty tasks, 72 cores, {shape}"
-            yield _rate(name, each, f"at least {_RATE_MIN / 1e6:g}", each.median >= _RATE_MIN)
+        rates = yield from _graphs(device, effort)
         yield from _compare(rates, effort)
         yield _idle(effort)
         yield from _growth("runs", device.run_small, effort)
         yield from _growth("load-run-reset steps", device.run_after_reset, effort)
+    for runtime in [*_RUNTIMES][1:]:
+        with _Device(runtime) as device:
+            yield from _graphs(device, effort)
+
+
+def _graphs(device: _Device, effort: Effort) -> Generator[Figure, None, dict[str, _Rates]]:
+    """Figures of a small warm graph and of large ones; returns the rates of those by shape."""
+    name, goals = device.runtime, _RUNTIMES[device.runtime]
+    yield _time(f"{name}: 4 tasks, warm", _times(device.run_small, effort.warm_runs), 1e6, "µs", goals.warm_us)
+    rates = {shape: _Rates.of(_times(device.runs_large(shape), effort.graphs)) for shape in SHAPES}
+    for shape, each in rates.items():
+        met = each.median >= goals.rate_min
+        yield _rate(f"{name}: {TASKS:,} tasks, {shape}", each, f"at least {goals.rate_min / 1e6:g}", met)
+    return rates
 
 
 class _Device:
-    """A worker with the benchmarks' graphs."""
+    """A worker with the benchmarks' graphs: empty tasks on 72 cores."""
 
-    def __init__(self) -> None:
-        sources = sources_dir()
+    def __init__(self, runtime: str) -> None:
+        self.runtime = runtime
+        sources, names = sources_dir(), _RUNTIMES[runtime]
         kernels = [Kernel(0, sources / "empty_kernel.cpp", "aic"), Kernel(1, sources / "empty_kernel.cpp", "aiv")]
         signature = [In("input"), Out("output")]
-        small, large = sources / "four_tasks.cpp", sources / "empty_tasks.cpp"
-        self._small = compile(small, kernels, runtime=RUNTIME, platform=PLATFORM, signature=signature)
-        self._large = compile(large, kernels, runtime=RUNTIME, platform=PLATFORM)
+        self._small = compile(sources / names.small, kernels, runtime=runtime, platform=PLATFORM, signature=signature)
+        self._large = compile(sources / names.large, kernels, runtime=runtime, platform=PLATFORM)
         self._arrays = [np.zeros(64, np.float32), np.zeros(64, np.float32)]
-        self._worker = ChipWorker(RUNTIME, PLATFORM)
+        self._worker = ChipWorker(runtime, PLATFORM)
 
     def __enter__(self) -> _Device:
         return self
@@ -136,12 +163,14 @@ class _Device:
 
     def run_after_reset(self) -> None:
         self._worker.reset()
-        self._worker.init(RUNTIME, PLATFORM)
+        self._worker.init(self.runtime, PLATFORM)
         self.run_small()
 
     def runs_large(self, shape: str) -> Callable[[], None]:
+        arguments = [self._arrays[0], TASKS, SHAPES[shape], *_RUNTIMES[self.runtime].scalars]
+
         def run() -> None:
-            self._worker.run(self._large, [TASKS, SHAPES[shape]])
+            self._worker.run(self._large, arguments)
 
         return run
 
@@ -186,7 +215,7 @@ def _first_load(effort: Effort) -> Figure:
     times = []
     for _ in range(effort.first_loads):
         child = subprocess.run(
-            [sys.executable, "-c", _FIRST_LOAD, RUNTIME, PLATFORM],
+            [sys.executable, "-c", _FIRST_LOAD, FIRST_RUNTIME, PLATFORM],
             env={**os.environ, "PYTHONPATH": path},
             capture_output=True,
             text=True,
@@ -194,7 +223,7 @@ def _first_load(effort: Effort) -> Figure:
         )
         if child.returncode:
             raise make_error(
-                "LOAD_REFUSED", f"a fresh process said: {child.stderr.strip()}", f"{RUNTIME} on {PLATFORM}"
+                "LOAD_REFUSED", f"a fresh process said: {child.stderr.strip()}", f"{FIRST_RUNTIME} on {PLATFORM}"
             )
         times.append(float(child.stdout))
     return _time("load a runtime for the first time", times, 1e3, "ms", 5)

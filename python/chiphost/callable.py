@@ -92,9 +92,11 @@ class ChipCallable:
             known = _SCALAR_DTYPES if arg.kind == "scalar" else _DTYPES.keys()
             if arg.dtype is not None and arg.dtype not in known:
                 names = ", ".join(sorted(known))
-                raise make_error("ARGUMENT_DTYPE", f"wanted one of {names}; found {arg.dtype}", where)
+                message = f"wanted one of {names}; found {arg.dtype!r}"
+                raise make_error("ARGUMENT_DTYPE", message, where, hint="name one of these in the signature")
             if any(length is not None and length < 0 for length in arg.shape or ()):
-                raise make_error("ARGUMENT_SHAPE", f"lengths are 0 or more, or None; found {arg.shape}", where)
+                message = f"lengths are 0 or more, or None; found {arg.shape}"
+                raise make_error("ARGUMENT_SHAPE", message, where, hint="None stands for any length")
         return signature
 
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import runtimes
-from .errors import SceneError, make_error
+from . import runtimes, supervisor
+from .deadline import Deadline, DeadlineOver
+from .errors import ChiphostError, SceneError, make_error
 from .scene import Scene
 
 
@@ -28,7 +29,7 @@ class Entry:
     name: str
     folder: Path
     scene: Scene | None
-    error: SceneError | None
+    error: ChiphostError | None
 
     @property
     def runtime(self) -> str:
@@ -57,16 +58,36 @@ def scenes_dir(chosen: Path | None = None) -> Path:
     raise make_error("SCENE_UNKNOWN", "there is no such folder of scenes", " or ".join(map(str, places)), hint=hint)
 
 
-def load(name: str, folder: Path) -> Entry:
-    """Import a scene. A description that cannot be used is kept as the entry's error."""
+def load(name: str, folder: Path, deadline: Deadline | None = None) -> Entry:
+    """Import a scene. A description that cannot be used, or not before the deadline, is kept as the entry's error."""
+    deadline = deadline or Deadline()
     try:
-        return Entry(name, folder, Scene.load(folder), None)
+        if deadline.over:
+            raise make_error("SCENE_INVALID", f"its description was not read: {deadline}", name)
+        supervisor.tell("loading", name)
+        with deadline.enforced(0.001):
+            return Entry(name, folder, Scene.load(folder), None)
     except SceneError as error:
         return Entry(name, folder, None, error)
+    except DeadlineOver:
+        stopped = make_error("DEADLINE_EXCEEDED", "reading its description did not end", str(folder / "scene.py"))
+        return Entry(name, folder, None, stopped)
+    finally:
+        supervisor.tell("loading", None)
 
 
-def select(root: Path, *, platform: str, runtime: str | None = None, text: str | None = None) -> list[Entry]:
+def select(
+    root: Path,
+    *,
+    platform: str,
+    runtime: str | None = None,
+    text: str | None = None,
+    library: Path | None = None,
+    deadline: Deadline | None = None,
+) -> list[Entry]:
     """All scenes for a platform, and of a runtime and with a text in their name if so wanted; sorted by name.
+
+    `library` is the folder with the runtimes, if it is not the installed one. After the deadline no scene is loaded.
 
     Scenes that cannot be loaded are among them: nobody knows what they are for.
 
@@ -74,10 +95,10 @@ def select(root: Path, *, platform: str, runtime: str | None = None, text: str |
     """
     runtimes.check_platform(platform)
     if runtime is not None:
-        runtimes.find(runtime, platform)
+        runtimes.find(runtime, platform, library)
     there = Scene.discover(root)
     wanted = [(name, folder) for name, folder in there if _matches(name, runtime, text)]
-    entries = [entry for entry in (load(*each) for each in wanted) if entry.runs_on(platform)]
+    entries = [entry for entry in (load(*each, deadline) for each in wanted) if entry.runs_on(platform)]
     if entries:
         return entries
     limits = [f"platform {platform}", f"runtime {runtime}" if runtime else "", f"{text!r} in the name" if text else ""]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The program `chiphost`.
 
-Exit codes: 0 all passed, 1 something failed, 2 wrong usage or environment.
+Exit codes: 0 all passed, 1 something failed, 2 wrong usage or environment, 3 the process ended without a verdict, 4
+standard output could not be written, 128 + n ended by signal n.
 """
 
 from __future__ import annotations
@@ -9,17 +10,24 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
 import threading
 import traceback
-from typing import Any
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final, TextIO, cast
 
 import click
 
+from . import supervisor
 from .commands.bench import bench
 from .commands.ci import ci
 from .commands.doctor import doctor
 from .commands.run import run
+
+_NO_OUTPUT: Final = 4
+_SIGNALLED: Final = 128
 
 
 class _Group(click.Group):
@@ -66,11 +74,86 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # compilers say things that not every locale can
+    output = StandardOutput(sys.stdout) if isinstance(sys.stdout, io.TextIOWrapper) else None
+    if output:
+        sys.stdout = cast("TextIO", output)
+    interruptions = _Interruptions()
+    supervisor.allow()
+    code: object = 1
     try:
         cli(prog_name="chiphost")
     except SystemExit as end:
-        _leave_at_once_if_needed(end.code)
-        raise
+        code = end.code
+    finally:
+        if interruptions.number:
+            code = _SIGNALLED + interruptions.number
+        if output and output.close_if_lost():
+            code = _NO_OUTPUT
+        supervisor.tell("verdict")
+    _leave_at_once_if_needed(code)
+    sys.exit(cast("int | str | None", code))
+
+
+class StandardOutput:
+    """Standard output that may be lost, as on a full disk: that is no reason to stop what is under way."""
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        """Stand in for the stream."""
+        self._stream = stream
+        self._error: OSError | None = None
+
+    def write(self, text: str) -> int:
+        """Write text, or drop it if that failed before."""
+        if not isinstance(text, str):
+            raise TypeError(f"wanted a str, found {type(text).__name__}")
+        self._try(self._stream.write, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is in the buffer."""
+        self._try(self._stream.flush)
+
+    def close_if_lost(self) -> bool:
+        """Whether anything could not be written. Says so, and makes Python's end not try again."""
+        with contextlib.suppress(BrokenPipeError):
+            self.flush()
+        if self._error is None:
+            return False
+        click.echo(f"chiphost: cannot write standard output: {self._error.strerror or self._error}", err=True)
+        with contextlib.suppress(OSError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, self._stream.fileno())
+            self._stream.flush()
+        return True
+
+    def _try(self, function: Callable[..., object], *words: str) -> None:
+        if self._error is not None:
+            return
+        try:
+            function(*words)
+        except BrokenPipeError:  # a reader that went away: that ends the program, and quietly
+            raise
+        except OSError as error:
+            self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the stream's."""
+        return getattr(self._stream, name)
+
+
+class _Interruptions:
+    """Makes SIGTERM and SIGHUP do what Ctrl-C does. Once: what follows must not be kept from cleaning up."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) == signal.SIG_DFL:  # else nohup ignores it
+                signal.signal(number, self._interrupt)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if not self.number:
+            self.number = number
+            raise KeyboardInterrupt
 
 
 def _leave_at_once_if_needed(code: object) -> None:

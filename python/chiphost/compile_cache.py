@@ -32,7 +32,7 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -71,13 +71,11 @@ class Request:
     Attributes:
         source: absolute path.
         source_digest: sha256 of its content when the request was made.
-        folders: where a new file could take the place of a header.
         key: name of the manifest.
     """
 
     source: str
     source_digest: str
-    folders: tuple[str, ...]
     key: str
 
 
@@ -99,6 +97,7 @@ class _Record:
     headers: dict[str, str]  # absolute path: digest; all of them, the system's too
     folders: list[str]  # where headers are looked for
     names: list[str]  # see _visible
+    climbing: list[str]  # see _visible
     visible: list[str]  # see _visible
 
 
@@ -109,6 +108,7 @@ class Snapshot:
         """Look at nothing yet."""
         self.digest: Final = functools.cache(_file_digest)
         self.listing: Final = functools.cache(_listing)
+        self.exists: Final = functools.cache(os.path.exists)
 
 
 class CompileCache:
@@ -132,15 +132,14 @@ class CompileCache:
         self._size_bytes_max = size_bytes_max
         self._unused_s_max = unused_s_max
 
-    def request(self, source: Path, facts: Iterable[str], folders: Sequence[Path]) -> Request:
+    def request(self, source: Path, facts: Iterable[str]) -> Request:
         """Describe a compile of `source` (absolute): `facts` is all that decides the result, except files' contents.
 
-        `folders` are those where `#include` looks, as far as files may appear there: the user's. Raises OSError when
-        the source cannot be read.
+        Raises OSError when the source cannot be read.
         """
         digest = _file_digest(str(source))
         key = hashlib.sha256(json.dumps([_FORMAT, str(source), digest, *facts]).encode()).hexdigest()
-        return Request(str(source), digest, tuple(map(str, folders)), key)
+        return Request(str(source), digest, key)
 
     def look_up(self, request: Request, snapshot: Snapshot | None = None) -> Program | None:
         """The program of an earlier compile that would come out again now, or None.
@@ -155,14 +154,22 @@ class CompileCache:
                 return program
         return None
 
-    def store(self, request: Request, program: Program, dependencies: Iterable[str], started_ns: int) -> bool:
+    def store(
+        self,
+        request: Request,
+        program: Program,
+        dependencies: Iterable[str],
+        folders: Iterable[str],
+        started_ns: int,
+    ) -> bool:
         """Keep what a compile gave.
 
-        `dependencies` are all files it read, as absolute paths; it was started at `started_ns` (time.time_ns). False
-        means: one of them changed since the request was made, so that nobody knows what the program was compiled from.
-        It is not kept, and should be compiled again.
+        `dependencies` are all files it read; `folders` are those where `#include` looks, as far as files may appear
+        there; all are absolute paths. The compile was started at `started_ns` (time.time_ns). False means: a file
+        changed since the request was made, so that nobody knows what the program was compiled from. It is not kept, and
+        should be compiled again.
         """
-        record = _observe(request, program.digest, dependencies, started_ns)
+        record = _observe(request, program.digest, dependencies, folders, started_ns)
         if record is None:
             return False
         self._write(self._path("objects", program.digest), program.data)
@@ -196,6 +203,12 @@ class CompileCache:
             yield
         finally:
             lock.release()
+
+    def try_out(self) -> None:
+        """Make the folder if it is not there yet, and write and remove a file in it, as `store` would."""
+        path = self._path("objects", f"{_TEMPORARY}{os.getpid()}-{time.time_ns()}")
+        self._write(path, b"")
+        self._remove(path)
 
     def prune(self) -> None:
         """Remove now what is due: see the constructor. Readers are not disturbed: they have read a file or miss it."""
@@ -376,7 +389,7 @@ def _is_current(record: _Record, snapshot: Snapshot) -> bool:
     try:
         if any(snapshot.digest(path) != digest for path, digest in record.headers.items()):
             return False
-        return _visible(record.folders, record.names, snapshot) == record.visible
+        return _visible(record.folders, record.names, record.climbing, snapshot) == record.visible
     except OSError:
         return False
 
@@ -385,7 +398,9 @@ def _is_same_case(one: _Record, other: _Record) -> bool:
     return dataclasses.replace(one, object="") == dataclasses.replace(other, object="")
 
 
-def _observe(request: Request, program: str, dependencies: Iterable[str], started_ns: int) -> _Record | None:
+def _observe(
+    request: Request, program: str, dependencies: Iterable[str], folders: Iterable[str], started_ns: int
+) -> _Record | None:
     """What the finished compile saw, or None if a file changed since the request was made."""
     snapshot = Snapshot()
     try:
@@ -395,15 +410,17 @@ def _observe(request: Request, program: str, dependencies: Iterable[str], starte
         digests.pop(request.source, None)
         # A header looks beside itself first. What belongs to the system is taken on trust.
         beside = (str(Path(path).parent) for path in digests if not path.startswith("/usr/"))
-        folders = list(dict.fromkeys([*request.folders, *beside]))
-        names = sorted(_names([*digests, *_probed([request.source, *digests])]))
-        visible = _visible(folders, names, snapshot)
+        folders = list(dict.fromkeys([*folders, *beside]))
+        named = _named([request.source, *digests])
+        names = sorted(_names([*digests, *named]))
+        climbing = sorted(_climbing(named) | _climbing(_below(folders, digests)))
+        visible = _visible(folders, names, climbing, snapshot)
         # Times last: a change after the digests were taken is no matter.
         if any(_may_have_changed_since(started_ns, path) for path in {request.source, *digests, *visible}):
             return None
     except OSError:
         return None
-    return _Record(program, digests, folders, names, visible)
+    return _Record(program, digests, folders, names, climbing, visible)
 
 
 def _may_have_changed_since(moment_ns: int, path: str) -> bool:
@@ -416,12 +433,14 @@ def _may_have_changed_since(moment_ns: int, path: str) -> bool:
 
 # A header that appears in a folder that is searched before the one where the name was found so far changes the result,
 # and no digest of the old headers shows it. So a record also says which paths exist below the searched folders that are
-# made only of names that occur in the paths of its headers. Whatever could take a header's place is such a path.
+# made only of names that occur in the paths of its headers. Whatever could take a header's place is such a path, unless
+# it climbs out of the folder, as "../h.h" does: each of these is tried in each folder.
 
 
-def _visible(folders: Iterable[str], names: Collection[str], snapshot: Snapshot) -> list[str]:
+def _visible(folders: Iterable[str], names: Collection[str], climbing: Iterable[str], snapshot: Snapshot) -> list[str]:
     names = frozenset(names)
-    return [path for folder in folders for path in _paths_made_of(names, folder, snapshot, 8)]
+    below = [path for folder in folders for path in _paths_made_of(names, folder, snapshot, 8)]
+    return below + [path for name in climbing for folder in folders if snapshot.exists(path := f"{folder}/{name}")]
 
 
 def _paths_made_of(names: frozenset[str], folder: str, snapshot: Snapshot, depth: int) -> Iterator[str]:
@@ -436,13 +455,28 @@ def _names(paths: Iterable[str]) -> set[str]:
     return {name for path in paths for name in path.split("/")} - {""}
 
 
+def _climbing(names: Iterable[str]) -> set[str]:
+    return {name for name in names if ".." in name.split("/") and not name.startswith("/")}
+
+
+def _below(folders: Iterable[str], paths: Iterable[str]) -> Iterator[str]:
+    """What was added to a folder to give a path that has "..": the name in an #include, also one made by a macro."""
+    unusual = [path for path in paths if "/../" in path]
+    for folder in folders:
+        yield from (path[len(folder) + 1 :] for path in unusual if path.startswith(f"{folder}/"))
+
+
 _HAS_INCLUDE: Final = re.compile(rb"""__has_include(?:_next)?\s*\(\s*[<"]([^>"\n]+)[>"]""")
+_CLIMBING: Final = re.compile(rb"""["<]([^"<>\n]*\.\./[^"<>\n]+)[">]""")  # also what only a macro includes
 
 
-def _probed(sources: Iterable[str]) -> set[str]:
-    """What `sources` look for with __has_include: it need not exist."""
-    found = {name for path in sources for name in _HAS_INCLUDE.findall(Path(path).read_bytes())}
-    return {name.decode(errors="surrogateescape") for name in found}
+def _named(sources: Iterable[str]) -> set[str]:
+    """What `sources` ask for with __has_include: it need not exist. And names with ".." that they may include."""
+    found: set[bytes] = set()
+    for path in sources:
+        content = Path(path).read_bytes()
+        found.update(_HAS_INCLUDE.findall(content), _CLIMBING.findall(content))
+    return {os.fsdecode(name) for name in found}
 
 
 # What this process knows about files. A file that changed in the last two seconds is not remembered: it could change

@@ -12,18 +12,20 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
+_SECONDS_MAX: Final = 1e9  # 30 years
+
 
 class DeadlineOver(BaseException):
     """Raised inside Python code that went on after the deadline. No Exception: the code must not catch it."""
 
 
 class Deadline:
-    """So many seconds from now, or never (None). For any thread."""
+    """So many seconds from now, or never (None, infinity, and what no timer can count). For any thread."""
 
     def __init__(self, seconds: float | None = None) -> None:
         """Start the clock."""
-        self.seconds: Final = seconds
-        self._end = math.inf if seconds is None else time.monotonic() + seconds
+        self.seconds: Final = None if seconds is None or seconds > _SECONDS_MAX else seconds
+        self._end = math.inf if self.seconds is None else time.monotonic() + self.seconds
 
     @property
     def left_s(self) -> float:

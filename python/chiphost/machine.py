@@ -11,8 +11,8 @@ from typing import Final
 
 from . import __version__, _core, flow_graph, runtimes, toolchain
 from .compile_cache import CompileCache
+from .cpus import usable_cpus
 from .errors import ChiphostError
-from .runner import usable_cpus
 from .worker import ChipWorker
 
 
@@ -67,6 +67,7 @@ class Machine:
     compilers: list[CompilerCheck]
     namespaces: dict[str, int]
     platforms: dict[str, str]
+    library: str
     runtimes: list[RuntimeCheck]
     cache: CacheCheck
     onetbb: str | None
@@ -82,7 +83,7 @@ def look() -> Machine:
     problems += [] if cache.ok else ["the compile cache cannot be used"]
     for platform in runtimes.PLATFORMS:
         if not any(load.platform == platform for load in loads):
-            problems.append(f"no runtime is installed for {platform}")
+            problems.append(f"no runtime is installed for {platform} in {runtimes.where_looked()}")
     problems += [f"{load.runtime} cannot be loaded for {load.platform}" for load in loads if not load.ok]
     return Machine(
         ok=not problems,
@@ -95,6 +96,7 @@ def look() -> Machine:
         compilers=compilers,
         namespaces=_core.namespace_numbers(),
         platforms=dict(runtimes.PLATFORMS),
+        library=runtimes.where_looked(),
         runtimes=loads,
         cache=cache,
         onetbb=onetbb,
@@ -135,13 +137,11 @@ def _load(runtime: str, platform: str) -> RuntimeCheck:
 def _cache() -> CacheCheck:
     cache = CompileCache()
     try:
+        cache.try_out()
         stats = cache.stats()
     except ChiphostError as error:
         return CacheCheck(str(cache.root), False, 0, 0, 0, str(error))
-    existing = next(folder for folder in (cache.root, *cache.root.parents) if folder.exists())
-    ok = existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
-    problem = "" if ok else f"{existing} may not be written to"
-    return CacheCheck(str(cache.root), ok, stats.programs, stats.size_bytes, stats.size_bytes_max, problem)
+    return CacheCheck(str(cache.root), True, stats.programs, stats.size_bytes, stats.size_bytes_max, "")
 
 
 def _onetbb() -> tuple[str | None, str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import re
 import shlex
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,22 +19,31 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from junitparser import TestCase
 
-    from .scene_run import SceneResult
+    from .scene_run import CaseResult, SceneResult
 
 # XML 1.0 has no place for these, not even escaped; compilers colour their output with them.
 _NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
+_DESCRIPTOR_FOLDERS: Final = (Path("/dev/fd"), Path("/proc/self/fd"), Path(f"/proc/{os.getpid()}/fd"))
+_STREAMS: Final = ("stdin", "stdout", "stderr")
+_LINKS_MAX: Final = 40
+
 
 class ReportFile:
-    """A file to write a report to. A reader sees all of it or none."""
+    """A file to write a report to. A reader sees all of it or none, unless it is no regular file."""
 
     def __init__(self, path: str | Path) -> None:
         """Name the file; see `check`."""
+        self._descriptor: Final = _descriptor(Path(path))
         # A link stays a link: what it points to is replaced.
-        self.path: Final = Path(path).resolve()
+        self.path: Final = Path(path).resolve() if self._descriptor is None else Path(f"/dev/fd/{self._descriptor}")
 
     def check(self) -> None:
         """Raise OSError if the file could not be written now. Leaves nothing behind."""
+        if self._descriptor is not None:
+            if fcntl.fcntl(self._descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+                raise PermissionError(f"{self.path} is open for reading only")
+            return
         if self.path.is_dir():
             raise IsADirectoryError(f"{self.path} is a folder")
         if self.path.exists() and not os.access(self.path, os.W_OK):
@@ -49,6 +60,13 @@ class ReportFile:
     def write(self, content: str) -> None:
         """Write the report. Raises OSError."""
         data = content.encode()
+        if self._descriptor is not None:  # after what is there already, also if that is a file
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+            return
         if self._is_special:  # a pipe, a terminal, /dev/null: not to be replaced by a file
             self.path.write_bytes(data)
             return
@@ -64,6 +82,20 @@ class ReportFile:
     @property
     def _is_special(self) -> bool:
         return self.path.exists() and not self.path.is_file()
+
+
+def _descriptor(path: Path) -> int | None:
+    """The open file of this process that a path such as /dev/stdout or /dev/fd/3 stands for, or None."""
+    path = path.absolute()
+    for _ in range(_LINKS_MAX):
+        if path.parent in _DESCRIPTOR_FOLDERS and path.name.isdecimal():
+            return int(path.name)
+        if path.parent == Path("/dev") and path.name in _STREAMS:
+            return _STREAMS.index(path.name)
+        if not path.is_symlink():
+            break
+        path = path.parent / path.readlink()
+    return None
 
 
 def to_json(results: Sequence[SceneResult]) -> str:
@@ -84,7 +116,7 @@ def to_junit(results: Sequence[SceneResult]) -> str:
         suite.add_property("platform", result.platform)
         suite.add_property("seed", str(result.seed))
         for case in result.cases:
-            suite.add_testcase(_junit_case(result, case.case, case.seconds, case.error))
+            suite.add_testcase(_junit_case(result, case.case, case.seconds, case.error, retries(case)))
         if not result.passed and all(case.passed for case in result.cases):  # the fault is in no case
             suite.add_testcase(_junit_case(result, "(scene)", result.seconds, result.error))
         document.add_testsuite(suite)
@@ -95,7 +127,18 @@ def to_junit(results: Sequence[SceneResult]) -> str:
 def summary(results: Sequence[SceneResult]) -> str:
     """The last line of `chiphost ci`."""
     passed = sum(result.passed for result in results)
-    return f"Total: {len(results)}  Passed: {passed}  Failed: {len(results) - passed}"
+    again = sum(any(case.earlier_errors for case in result.cases) for result in results)
+    line = f"Total: {len(results)}  Passed: {passed}  Failed: {len(results) - passed}"
+    return f"{line}  Retried: {again}" if again else line
+
+
+def retries(case: CaseResult) -> str:
+    """What happened before the result of a case, if it was run again; empty if it was not."""
+    times = len(case.earlier_errors)
+    verdict = "passed" if case.passed else "failed"
+    lines = [f"case {case.case!r} {verdict} when run for the {_ordinal(times + 1)} time"] if times else []
+    lines += [f"{_ordinal(index)} time: {error}" for index, error in enumerate(case.earlier_errors, 1)]
+    return "\n".join(lines)
 
 
 def replay_command(result: SceneResult, options: Sequence[str] = ()) -> str:
@@ -110,7 +153,12 @@ def replay_command(result: SceneResult, options: Sequence[str] = ()) -> str:
     return shlex.join(words)
 
 
-def _junit_case(result: SceneResult, name: str, seconds: float, error: str | None) -> TestCase:
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
+
+
+def _junit_case(result: SceneResult, name: str, seconds: float, error: str | None, output: str = "") -> TestCase:
     from junitparser import Failure, TestCase
 
     case = TestCase(_for_xml(name), f"{result.platform}.{result.name}", seconds)
@@ -119,6 +167,8 @@ def _junit_case(result: SceneResult, name: str, seconds: float, error: str | Non
         failure = Failure(text.partition("\n")[0])
         failure.text = text
         case.result = [failure]
+    if output:
+        case.system_out = _for_xml(output)
     return case
 
 

@@ -7,19 +7,20 @@ such as a missing compiler, is raised.
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from . import supervisor
 from .catalog import Entry
+from .cpus import usable_cpus
 from .deadline import Deadline, DeadlineOver
 from .scene_programs import Programs, compile_scenes
 from .scene_run import NOT_STARTED, CaseResult, SceneResult, SceneRun, Settings, Workers, run_case
 
-__all__ = ["CaseResult", "Runner", "SceneResult", "Settings", "Watcher", "run_case", "usable_cpus"]
+__all__ = ["CaseResult", "Runner", "SceneResult", "Settings", "Watcher", "run_case"]
 
 THREAD_NAME: Final = "chiphost-scene"  # of the threads that run scenes in parallel mode
 _GRACE_S: Final = 1.0  # how long what should have stopped may take to do so; a worker needs half of it
@@ -65,6 +66,7 @@ class Runner:
             CacheError: the compile cache cannot be used.
         """
         runs = [SceneRun(entry, cases, self._settings) for entry in entries]
+        supervisor.tell("planned", [run.result(f"{NOT_STARTED}: the program ended early") for run in runs])
         deadline, why = self._settings.deadline, str(self._settings.deadline)
         try:
             with deadline.enforced(_GRACE_S):
@@ -79,7 +81,8 @@ class Runner:
             self.interrupted, why = True, "interrupted"
         for run in runs:
             if run.name not in self._results:
-                self._end(run, f"{'stopped' if run.name in self._running else NOT_STARTED}: {why}")
+                was_running = run.name in self._running or run.loading_was_stopped
+                self._end(run, f"{'stopped' if was_running else NOT_STARTED}: {why}")
         return [self._results[run.name] for run in runs]
 
     def _run_in_turn(self, runs: Sequence[SceneRun], programs: Programs) -> None:
@@ -115,16 +118,19 @@ class Runner:
         for thread in threads:
             thread.start()
         try:
-            self._follow(events, threads, self._settings.deadline)
+            self._follow(events, threads, len(runs), self._settings.deadline)
         except KeyboardInterrupt:
             enough.set()
-            self._follow(events, threads, Deadline(0))  # runs that are about to end may do so
+            self._follow(events, threads, len(runs), Deadline(0))  # runs that are about to end may do so
             raise
 
-    def _follow(self, events: _Events, threads: Sequence[threading.Thread], deadline: Deadline) -> None:
-        """Act on events until all threads have ended, or a little longer than the deadline."""
+    def _follow(self, events: _Events, threads: Sequence[threading.Thread], runs: int, deadline: Deadline) -> None:
+        """Act on events until all runs or all threads have ended, or a little longer than the deadline."""
         while any(thread.is_alive() for thread in threads) and deadline.left_s > -_GRACE_S:
             _act_on(events, 0.05)
+            if len(self._results) == runs:
+                for thread in threads:
+                    thread.join(_GRACE_S)
         _act_on(events, 0)
 
     def _start(self, run: SceneRun) -> None:
@@ -135,14 +141,6 @@ class Runner:
         result = self._results[run.name] = run.result(problem)
         self._running.pop(run.name, None)
         self._watcher.ended(result)
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # no such call on macOS
-        return os.cpu_count() or 1
 
 
 _Events = queue.SimpleQueue[tuple[Callable[[SceneRun], None], SceneRun]]

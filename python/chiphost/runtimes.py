@@ -31,7 +31,15 @@ class RuntimeFiles:
 def library_dir() -> Path:
     """The folder with the built programs: the package's own, or CHIPHOST_LIB_DIR."""
     override = os.environ.get("CHIPHOST_LIB_DIR")
-    return Path(override) if override else Path(__file__).parent / "lib"
+    return Path(override).expanduser() if override else Path(__file__).parent / "lib"
+
+
+def where_looked(library: Path | None = None) -> str:
+    """The folder in which runtimes are looked for, and what chose it: for messages."""
+    folder = library or library_dir()
+    if library is None and os.environ.get("CHIPHOST_LIB_DIR"):
+        return f"{folder} (CHIPHOST_LIB_DIR){'' if folder.is_dir() else ', which is no folder'}"
+    return str(folder)
 
 
 def anchor_path() -> str:
@@ -44,11 +52,11 @@ def _anchor_path(library: str | None) -> str:
     return str(library_dir() / "chiphost_anchor.so")
 
 
-def installed() -> dict[str, list[str]]:
-    """Names of the runtimes that are complete, by platform."""
+def installed(library: Path | None = None) -> dict[str, list[str]]:
+    """Names of the runtimes that are complete, by platform: those in `library`, or the installed ones."""
     found: dict[str, list[str]] = {}
     for platform in PLATFORMS:
-        folder = library_dir() / platform
+        folder = (library or library_dir()) / platform
         names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
         found[platform] = [name for name in names if all((folder / name / f"{p}.so").is_file() for p in _PROGRAMS)]
     return found
@@ -61,20 +69,23 @@ def check_platform(platform: str) -> str:
     return platform
 
 
-def find(runtime: str, platform: str) -> RuntimeFiles:
-    """The programs of a runtime by its name; raises SceneError if there are none."""
-    files = _files(os.environ.get("CHIPHOST_LIB_DIR"), check_platform(platform), runtime)
+def find(runtime: str, platform: str, library: Path | None = None) -> RuntimeFiles:
+    """The programs of a runtime by its name, in `library` or installed; raises SceneError if there are none."""
+    chosen = os.environ.get("CHIPHOST_LIB_DIR") if library is None else str(library)
+    files = _files(chosen, check_platform(platform), runtime)
     if not os.path.isfile(files.host):  # noqa: PTH113 - this is on the way of every init
-        names = installed()[platform]
+        names = installed(library)[platform]
         raise make_error(
             "RUNTIME_UNKNOWN",
-            f"wanted one of {', '.join(names) or '(none is installed)'}; found {runtime!r}",
+            f"wanted one of {', '.join(names) or '(none is installed)'}; found {runtime!r}; "
+            f"looked in {where_looked(library)}",
             f"runtime for {platform}",
+            hint=None if names else "name the folder of the built runtimes in CHIPHOST_LIB_DIR, or unset it",
         )
     return files
 
 
 @lru_cache
 def _files(library: str | None, platform: str, runtime: str) -> RuntimeFiles:
-    folder = library_dir() / platform / runtime
+    folder = (Path(library).expanduser() if library else library_dir()) / platform / runtime
     return RuntimeFiles(*(folder / f"{program}.so" for program in _PROGRAMS))

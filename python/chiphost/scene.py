@@ -41,7 +41,14 @@ InputsFunction = Callable[[Mapping[str, Any], np.random.Generator], Mapping[str,
 GoldenFunction = Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]]
 
 # What a scene may configure, with the lowest value. The highest is the chip's and known to the worker.
-CONFIG_MIN: Final[Mapping[str, int]] = {"block_dim": 1, "aicpu_thread_num": 1, "orch_thread_num": 0}
+CONFIG_MIN: Final[Mapping[str, int]] = {
+    "block_dim": 1,
+    "aicpu_thread_num": 1,
+    "orch_thread_num": 0,
+    "ring_task_window": 4,
+    "ring_heap_bytes": 1024,
+    "ring_dep_pool": 4,
+}
 
 _SHOWN_DIFFERENCES = 4
 
@@ -191,18 +198,25 @@ class Scene:
             self._require(want.shape == shape, "golden", f"case {case!r}: {name} has shape {want.shape}, not {shape}")
         return {name: golden[name] for name in outputs}
 
-    def check(self, case: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    def check(
+        self,
+        case: str,
+        before: Mapping[str, Any],
+        after: Mapping[str, Any],
+        expected: Mapping[str, Array] | None = None,
+    ) -> None:
         """Compare a run's outputs with the golden result, and its inputs with what they were.
 
         Args:
             case: the case that was run.
             before: the arguments as `make_args` returned them.
             after: the arguments that the run was given, as it left them.
+            expected: the golden result for `before`, which is the same for every run of a case; None: computed here.
 
         Raises:
             SceneError: GOLDEN_MISMATCH; the message shows every output that is wrong and where.
         """
-        golden = self.expected(case, before)
+        golden = self.expected(case, before) if expected is None else expected
         problems = []
         for arg in self.signature:
             if arg.kind == "scalar":

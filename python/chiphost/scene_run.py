@@ -8,9 +8,11 @@ import os
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
+from . import runtimes, supervisor
 from ._core import CallConfig
 from .callable import ChipCallable
 from .catalog import Entry
@@ -34,6 +36,7 @@ class CaseResult:
         error: why it failed, or None.
         tasks: tasks in the graph; None if no run came to an end.
         rounds: how many rounds were right.
+        earlier_errors: why it failed before, if it was run again: one for each time.
     """
 
     case: str
@@ -42,6 +45,7 @@ class CaseResult:
     error: str | None
     tasks: int | None
     rounds: int
+    earlier_errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ class Settings:
         rounds: how often each case is run; None: as the scene says.
         timeout_s: of one run; None: what is left until the deadline, or a run's default without one.
         deadline: of everything.
+        retries: how often a case that fails is run again.
+        library: the folder with the runtimes; None: the installed one.
     """
 
     platform: str
@@ -90,6 +96,8 @@ class Settings:
     rounds: int | None = None
     timeout_s: float | None = None
     deadline: Deadline = field(default_factory=Deadline)
+    retries: int = 0
+    library: Path | None = None
 
 
 class SceneRun:
@@ -106,9 +114,15 @@ class SceneRun:
         self._error = ""  # of the scene as a whole
         self._clock = _Clock()
 
+    @property
+    def loading_was_stopped(self) -> bool:
+        """Whether the deadline came while the scene's description was read."""
+        return isinstance(self._entry.error, DeadlineError)
+
     def execute(self, programs: Programs, workers: Workers) -> None:
         """Run the cases. Errors are kept; only KeyboardInterrupt and DeadlineOver come out."""
         self._clock.start()
+        supervisor.tell("running", self.name, None)
         program = programs[self.name]
         try:
             if not isinstance(program, ChipCallable):
@@ -118,6 +132,7 @@ class SceneRun:
         except Exception as error:
             self._error = describe(error)
         self._clock.stop()
+        supervisor.tell("scene", self.result())
 
     def result(self, given_up: str = "") -> SceneResult:
         """What there is to say; `given_up` is why it was given up, and empty if it was not."""
@@ -144,8 +159,20 @@ class SceneRun:
                 self._error = f"{NOT_STARTED}: {self._settings.deadline}"
                 return
             self._in_case = True
-            self._done.append(self._run_case(case, program, workers))
+            supervisor.tell("running", self.name, case)
+            self._done.append(self._run_case_until_it_passes(case, program, workers))
+            supervisor.tell("case", self.name, self._done[-1])
             self._in_case = False
+
+    def _run_case_until_it_passes(self, case: str, program: ChipCallable, workers: Workers) -> CaseResult:
+        result = self._run_case(case, program, workers)
+        errors: list[str] = []
+        while result.error and len(errors) < self._settings.retries and not self._settings.deadline.over:
+            errors.append(result.error)
+            workers.discard(self._entry.runtime)  # what failed may have left something behind
+            again = self._run_case(case, program, workers)
+            result = replace(again, seconds=result.seconds + again.seconds, earlier_errors=tuple(errors))
+        return result
 
     def _run_case(self, case: str, program: ChipCallable, workers: Workers) -> CaseResult:
         scene = self._entry.scene
@@ -186,8 +213,16 @@ class Workers:
         if worker is None or worker.poisoned:
             worker = self._workers[runtime] = ChipWorker()
         if not worker.initialized:
-            worker.init(runtime, self._settings.platform, isolation=self._settings.isolation)
+            platform = self._settings.platform
+            worker.init(
+                runtimes.find(runtime, platform, self._settings.library), platform, isolation=self._settings.isolation
+            )
         return worker
+
+    def discard(self, runtime: str) -> None:
+        """Finalize the worker with that runtime; the next `ready` makes another."""
+        if worker := self._workers.pop(runtime, None):
+            worker.finalize()
 
     def reset(self, runtime: str) -> None:
         """Leave nothing of one scene to the next."""
@@ -216,11 +251,14 @@ def run_case(
     """
     before = scene.make_args(case, settings.seed)
     config: dict[str, Any] = {**scene.config, "sim_threads": settings.sim_threads, "seed": settings.seed}
+    expected = None  # until a run succeeds: it may be expensive
     for _ in range(settings.rounds or scene.rounds):
         after = copy_args(before)
         result = worker.run(program, list(after.values()), timeout_s=_timeout_s(settings), **config)
         out_tally.tasks = result.task_count
-        scene.check(case, before, after)
+        if expected is None:
+            expected = scene.expected(case, before)
+        scene.check(case, before, after, expected)
         out_tally.rounds += 1
 
 

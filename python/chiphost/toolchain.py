@@ -10,6 +10,7 @@ Every function here may be called from any thread.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -17,7 +18,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -28,6 +29,18 @@ CoreType = Literal["aic", "aiv"]
 Family = Literal["gcc", "clang"]
 
 CORE_TYPES: Final[tuple[CoreType, ...]] = ("aic", "aiv")
+# Variables with folders for #include, and options, of which those that begin like another come before it.
+FOLDER_VARIABLES: Final = ("CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH")
+_FOLDER_OPTIONS: Final = (
+    "-I",
+    "-iquote",
+    "-isystem-after",
+    "-isystem",
+    "-idirafter",
+    "-cxx-isystem",
+    "--include-directory-after",
+    "--include-directory",
+)
 _PROBE_TIMEOUT_S: Final = 60.0
 _DEFAULTS: Final = ("g++", "clang++")
 _CORE_DEFINES: Final[dict[CoreType, str]] = {"aic": "__DAV_CUBE__", "aiv": "__DAV_VEC__"}
@@ -136,6 +149,19 @@ def dependencies(depfile: bytes) -> list[str]:
     return [os.fsdecode(re.sub(rb"\\([ \t#])", rb"\1", word).replace(b"$$", b"$")) for word in words]
 
 
+def include_folders(command: Sequence[str], folder: Path) -> list[str]:
+    """The folders where `command`, run in `folder`, and the environment let `#include` look. They need not exist."""
+    found = []
+    words = iter(_expanded(command, folder))
+    for word in words:
+        option = next((option for option in _FOLDER_OPTIONS if word.startswith(option)), None)
+        if option:
+            found.append(word[len(option) :].removeprefix("=") or next(words, ""))
+    for variable in FOLDER_VARIABLES:
+        found += filter(None, os.environ.get(variable, "").split(os.pathsep))
+    return list(dict.fromkeys(os.path.join(folder, name) for name in found))  # noqa: PTH118 (Path is too slow for this)
+
+
 def arch(platform: str) -> str:
     """The chip family in capitals, for CHIPHOST_ARCH_...; raises SceneError (PLATFORM_UNKNOWN)."""
     if platform in _SIM_ARCHS:
@@ -146,6 +172,18 @@ def arch(platform: str) -> str:
         raise make_error("PLATFORM_UNKNOWN", message, hint=f"use the simulated platform {platform + 'sim'!r}")
     hint = f"programs can be compiled for {known}"
     raise make_error("PLATFORM_UNKNOWN", f"there is no platform {platform!r}", hint=hint)
+
+
+def _expanded(command: Iterable[str], folder: Path, depth: int = 8) -> Iterator[str]:
+    """The words of a command as the preprocessor gets them, with those in the files it names by @file."""
+    for word in command:
+        if word.startswith("-Wp,"):
+            yield from word.split(",")[1:]
+        elif word.startswith("@") and depth:  # a limit, for files that name each other
+            with contextlib.suppress(OSError, ValueError):
+                yield from _expanded(shlex.split((folder / word[1:]).read_text()), folder, depth - 1)
+        elif word not in ("-Xpreprocessor", "-Xclang"):
+            yield word
 
 
 def _candidates() -> Iterator[Candidate]:

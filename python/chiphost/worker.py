@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import atexit
 import copy
+import operator
 import os
 import sys
 from collections.abc import Sequence
@@ -24,6 +26,13 @@ _ISOLATION: Final[dict[str, tuple[str, bool]]] = {
 }
 
 
+_DEVICE_ID_MAX: Final = 2**31 - 1
+_BYTES_MAX: Final = 2**64 - 1
+
+# Python does not survive ending while another thread is in the C++ core.
+atexit.register(_core.end_calls, make_error("INTERRUPTED", "the process is ending", "worker"))
+
+
 def default_isolation() -> str:
     """The strategy used when none is named: "namespace" where the C library is glibc, otherwise "copy"."""
     if sys.platform == "linux":
@@ -41,8 +50,9 @@ class ChipWorker:
             worker.run(callable, [a, b, out], block_dim=3)
 
     A worker may be used from several threads; its calls are made one after the other. The GIL is free during all of
-    them. A run that fails leaves the worker usable. A run that never returns poisons it: the error says so, everything
-    but finalize() raises StateError from then on, and other workers don't notice.
+    them. Ctrl-C ends the wait for another thread's call, and timeout_s counts it. A run that fails leaves the worker
+    usable. A run that never returns poisons it: the error says so, everything but finalize() raises StateError from
+    then on, and other workers don't notice. When the process ends, runs of daemon threads are stopped first.
 
     Args:
         runtime: name of an installed runtime, or the files of one; None: call init() later.
@@ -98,10 +108,8 @@ class ChipWorker:
             raise make_error(
                 "INVALID_ARGUMENT", f"wanted one of {', '.join(_ISOLATION)}; found {isolation!r}", "isolation"
             )
-        if device_memory_bytes < 0:
-            raise make_error(
-                "INVALID_ARGUMENT", f"wanted 0 or more, found {device_memory_bytes}", "device_memory_bytes"
-            )
+        device_id = _integer("device_id", device_id, _DEVICE_ID_MAX)
+        device_memory_bytes = _integer("device_memory_bytes", device_memory_bytes, _BYTES_MAX)
         strategy, copy_if_spent = _ISOLATION[name]
         self._worker.init(
             os.fspath(files.host),
@@ -135,13 +143,19 @@ class ChipWorker:
             ArgumentError, ConfigError: the arguments or the configuration are wrong; nothing has run.
             GraphError, OrchestrationError: the orchestration failed; the device has not run.
             KernelError, StallError, DeviceMemoryError: the device failed.
-            DeadlineError: the run took longer than timeout_s.
+            DeadlineError: the run, and those of other threads before it, took longer than timeout_s.
             KeyboardInterrupt: Ctrl-C, as soon as the run lets go.
         """
+        if not isinstance(callable, ChipCallable):
+            raise _wrong_type("callable", "a ChipCallable", callable)
+        if config is not None and not isinstance(config, CallConfig):
+            raise _wrong_type("config", "a CallConfig or None, or fields by name as in run(..., block_dim=3)", config)
         if overrides:
             config = CallConfig(**overrides) if config is None else _with(config, overrides)
         elif config is None:
             config = CallConfig()
+        if not hasattr(type(args), "__getitem__") or isinstance(args, dict):
+            raise _wrong_type("args", "a sequence of arrays and numbers", args)
         return self._worker.run(callable._core, args, config)
 
     def reset(self) -> None:
@@ -212,6 +226,21 @@ class ChipWorker:
         """Runtime, platform and state."""
         state = "poisoned" if self.poisoned else "ready" if self.initialized else "without a runtime"
         return f"ChipWorker({self.runtime!r}, {self.platform!r}, device_id={self.device_id}, {state})"
+
+
+def _wrong_type(argument: str, wanted: str, found: object) -> TypeError:
+    return TypeError(f"{argument}: wanted {wanted}; found {type(found).__name__}")
+
+
+def _integer(argument: str, value: object, most: int) -> int:
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise make_error("INVALID_ARGUMENT", f"wanted an integer, found {value!r}", argument) from None
+    if not 0 <= number <= most:
+        bounds = f"0 to {most}" if number > most else "0 or more"
+        raise make_error("INVALID_ARGUMENT", f"wanted {bounds}, found {number}", argument)
+    return number
 
 
 def _with(config: CallConfig, overrides: dict[str, Any]) -> CallConfig:

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <thread>
 
 #include "isolate/private_copy.h"
 #include "test_files.h"
@@ -15,6 +16,7 @@ namespace chiphost::isolate {
 using tests::Binary;
 using tests::bytes_of;
 using tests::library_path;
+using tests::mappings_of;
 using tests::text_of;
 
 namespace {
@@ -24,13 +26,6 @@ size_t open_files() {
     DIR* folder = opendir("/proc/self/fd");
     while (readdir(folder)) ++count;
     closedir(folder);
-    return count;
-}
-
-size_t mappings_of(const std::string& name) {
-    std::ifstream maps("/proc/self/maps");
-    size_t count = 0;
-    for (std::string line; std::getline(maps, line);) count += line.find(name) != std::string::npos;
     return count;
 }
 
@@ -75,9 +70,9 @@ TEST(LibraryPool, SharesALibraryWithoutState) {
     EXPECT_EQ(first, second);
     EXPECT_NE(first, other);
     EXPECT_EQ(call(first, "seven"), 7);
-    pool.close(first);
+    EXPECT_FALSE(pool.close(first)) << "it has another user";
     EXPECT_EQ(call(second, "seven"), 7);
-    pool.close(second);
+    EXPECT_FALSE(pool.close(second)) << "it is kept";
     EXPECT_EQ(open(pool, stateless, "key"), first) << "it is kept for the next user";
     ch_anchor_counts counts{};
     pool.count(&counts);
@@ -95,6 +90,7 @@ TEST(LibraryPool, KeepsOnlySoManyUnusedLibraries) {
     pool.count(&counts);
     EXPECT_EQ(counts.libraries, LibraryPool::idle_max);
     EXPECT_EQ(counts.libraries_idle, LibraryPool::idle_max);
+    EXPECT_EQ(counts.pinned, 0u) << "the others are unloaded";
 }
 #endif
 
@@ -161,8 +157,86 @@ TEST(LibraryPool, UniqueSymbolsPinALibrary) {
     ch_error error = no_error();
     ASSERT_EQ(pool.open(request, &error), CH_OK);
     EXPECT_FALSE(pool.close(library)) << "close must tell that the library is still there";
+    ch_anchor_counts counts{};
+    pool.count(&counts);
+    EXPECT_EQ(counts.pinned, 1u);
 #endif
 #endif
 }
+
+#if defined(__GNUC__) && !defined(__clang__)
+// Two copies of it would count together.
+TEST(LibraryPool, RefusesACopyThatWouldShareASymbol) {
+    LibraryPool pool;
+    const Binary binary("unique_symbols");
+    ch_library* library = nullptr;
+    ch_open_request request{};
+    request.binary = binary.raw();
+    request.out_library = &library;
+    ch_error error = no_error();
+    EXPECT_EQ(pool.open(request, &error), CH_UNIQUE_SYMBOL);
+    EXPECT_EQ(text_of(error),
+              "UNIQUE_SYMBOL: unique_symbols: the symbol _ZN4OnceIiE5callsE is STB_GNU_UNIQUE, so all copies of the "
+              "library would share it; compile with -fno-gnu-unique");
+}
+#endif
+
+TEST(LibraryPool, GivesALibraryWithoutNamesOfItsStateToOneUser) {
+    LibraryPool pool;
+    const Binary counter("counter_without_names");
+    ch_library* first = open(pool, counter, "key");
+    ch_library* second = open(pool, counter, "key");
+    EXPECT_EQ(call(first, "count_call"), 1);
+    EXPECT_EQ(call(second, "count_call"), 1);
+}
+
+// facts/isolation.md H2: close must tell that a copy is still there.
+TEST(LibraryPool, TellsWhenAThreadPinsACopy) {
+    LibraryPool pool;
+    const Binary binary("pins_itself");
+    ch_library* library = open(pool, binary, "");
+    std::thread([&] { EXPECT_EQ(call(library, "count_call"), 1); }).join();
+    EXPECT_TRUE(pool.close(library)) << "the thread has ended";
+    EXPECT_EQ(mappings_of("pins_itself"), 0u);
+    library = open(pool, binary, "");
+    EXPECT_EQ(call(library, "count_call"), 1);
+    EXPECT_FALSE(pool.close(library)) << "this thread goes on";
+    EXPECT_GT(mappings_of("pins_itself"), 0u);
+    ch_anchor_counts counts{};
+    pool.count(&counts);
+    EXPECT_EQ(counts.pinned, 1u);
+    EXPECT_EQ(counts.libraries, 0u);
+}
+
+#if !CHIPHOST_SANITIZED
+// The loader is busy as long as a constructor runs; what is loaded already must not wait for it.
+TEST(LibraryPool, ServesLoadedLibrariesWhileAnotherIsLoading) {
+    static LibraryPool pool;
+    const Binary stateless("stateless"), gated("gated");
+    ch_library* library = open(pool, stateless, "key");
+    ASSERT_NE(pool.find_symbol(library, "seven"), nullptr);
+    std::thread loads;
+    std::atomic<bool> served{false};
+    {
+        const tests::Gate gate;
+        loads = std::thread([&] { open(pool, gated, ""); });
+        while (mappings_of("gated") == 0) usleep(1000);
+        std::thread([&] {
+            ch_library* again = open(pool, stateless, "key");
+            EXPECT_EQ(again, library);
+            EXPECT_NE(pool.find_symbol(again, "seven"), nullptr);
+            pool.close(again);
+            ch_anchor_counts counts{};
+            pool.count(&counts);
+            EXPECT_EQ(counts.loads, 1u);
+            served = true;
+        }).detach();
+        for (int i = 0; i < 5000 && !served; ++i) usleep(1000);
+        EXPECT_TRUE(served);
+    }
+    loads.join();
+    while (!served) usleep(1000);
+}
+#endif
 
 }  // namespace chiphost::isolate

@@ -11,18 +11,23 @@ namespace chiphost::scheduler {
 
 namespace {
 
-// Cells as the graph builder prepares them: the first `ready` hold 0, 1, 2, ...
-std::vector<graph::QueueCell> cells(uint32_t capacity, uint32_t ready) {
-    std::vector<graph::QueueCell> result(capacity);
-    for (uint32_t i = 0; i < capacity; ++i) result[i] = {i < ready ? i + 1 : i, i < ready ? i : graph::none};
-    return result;
-}
+// A queue in memory of its own, with the first `ready` cells taken by 0, 1, 2, ...
+struct Storage {
+    explicit Storage(uint32_t capacity, uint32_t ready = 0) : cells(capacity) {
+        for (uint32_t i = 0; i < ready; ++i) cells[i] = {1, i};
+        record.cells = reinterpret_cast<uint64_t>(cells.data());
+        record.capacity = capacity;
+        record.tail = ready;
+    }
+    std::vector<graph::QueueCell> cells;
+    graph::Queue record{};
+};
 
 }  // namespace
 
 TEST(ReadyQueue, IsFirstInFirstOut) {
-    auto storage = cells(8, 3);
-    ReadyQueue queue(storage.data(), 8, 3);
+    Storage storage(8, 3);
+    ReadyQueue queue(&storage.record);
     EXPECT_EQ(queue.size(), 3u);
     EXPECT_TRUE(queue.push(10));
     for (uint32_t task : {0u, 1u, 2u, 10u}) EXPECT_EQ(queue.pop(), task);
@@ -30,35 +35,55 @@ TEST(ReadyQueue, IsFirstInFirstOut) {
 }
 
 TEST(ReadyQueue, SaysWhenItIsFull) {
-    auto storage = cells(2, 2);
-    ReadyQueue queue(storage.data(), 2, 2);
+    Storage storage(2, 2);
+    ReadyQueue queue(&storage.record);
     EXPECT_FALSE(queue.push(5));
     EXPECT_EQ(queue.pop(), 0u);
     EXPECT_TRUE(queue.push(5));
     EXPECT_FALSE(queue.push(6));
 }
 
-TEST(ReadyQueue, OfOneCellWorks) {
-    auto storage = cells(1, 0);
-    ReadyQueue queue(storage.data(), 1, 0);
+TEST(ReadyQueue, GoesOnWhereItWasLeft) {
+    Storage storage(4);
     for (uint32_t round = 0; round < 100; ++round) {
-        EXPECT_TRUE(queue.push(round));
-        EXPECT_EQ(queue.pop(), round);
+        ReadyQueue queue(&storage.record);
+        for (uint32_t task = 0; task < round % 5; ++task) EXPECT_TRUE(queue.push(round + task));
+        for (uint32_t task = 0; task < round % 5; ++task) EXPECT_EQ(queue.pop(), round + task);
         EXPECT_EQ(queue.pop(), graph::none);
     }
 }
 
 TEST(ReadyQueue, WithoutCellsIsEmpty) {
-    ReadyQueue queue(nullptr, 0, 0);
+    graph::Queue record{};
+    ReadyQueue queue(&record);
     EXPECT_EQ(queue.pop(), graph::none);
     EXPECT_EQ(queue.size(), 0u);
+}
+
+// Whoever takes a task and puts it back meets cells that another thread has claimed and not let go of yet.
+TEST(ReadyQueue, IsNotFullWhileTasksAreTakenAndPutBack) {
+    constexpr uint32_t threads = 4, rounds = 200000, tasks = 2;
+    Storage storage(2, tasks);
+    ReadyQueue queue(&storage.record);
+    std::atomic<uint32_t> refused{0};
+    std::vector<std::thread> workers;
+    for (uint32_t id = 0; id < threads; ++id) {
+        workers.emplace_back([&] {
+            for (uint32_t round = 0; round < rounds; ++round) {
+                const uint32_t task = queue.pop();
+                if (task != graph::none && !queue.push(task)) refused.fetch_add(1);
+            }
+        });
+    }
+    for (std::thread& worker : workers) worker.join();
+    EXPECT_EQ(refused.load(), 0u);
 }
 
 // Four threads push and pop; every value comes out exactly once.
 TEST(ReadyQueue, LosesNothingBetweenThreads) {
     constexpr uint32_t threads = 4, rounds = 20000, capacity = 64;
-    auto storage = cells(capacity, 0);
-    ReadyQueue queue(storage.data(), capacity, 0);
+    Storage storage(capacity);
+    ReadyQueue queue(&storage.record);
     std::vector<std::atomic<uint32_t>> seen(threads * rounds);
     std::atomic<uint32_t> popped{0};
     std::vector<std::thread> workers;

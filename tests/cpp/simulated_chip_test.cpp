@@ -59,6 +59,7 @@ public:
           payloads_(block_dim * 6),
           registers_(chip.physical_cores * register_count),
           core_of_physical_() {
+        EXPECT_TRUE(stack_.make(1 << 20));
         launch_.format = CH_LAUNCH_FORMAT;
         launch_.block_dim = block_dim;
         launch_.aicpu_thread_count = aicpu_threads;
@@ -91,7 +92,7 @@ public:
         std::vector<AicpuPort> aicpu_ports(launch_.aicpu_thread_count);
         std::vector<void*> port_addresses;
         for (uint32_t i = 0; i < aicpu_ports.size(); ++i) {
-            aicpu_ports[i] = {registers, engine.hooks(), core_of_physical_, i};
+            aicpu_ports[i] = {registers, engine.hooks(), core_of_physical_, i, seed, &strand_, &stack_, "/tmp"};
             port_addresses.push_back(&aicpu_ports[i]);
         }
         std::vector<AicorePort> core_ports(cores);
@@ -101,20 +102,22 @@ public:
         for (uint32_t core = 0; core < cores; ++core) {
             const uint32_t physical = core == wrong_core ? chip.physical_cores + 5 : sim_physical_core(core);
             if (physical < chip.physical_cores) core_of_physical_[physical] = static_cast<uint8_t>(core);
-            core_ports[core] = {registers, engine.hooks(), core, physical, seed ? seed * 1000 + core + 1 : 0,
-                                0,         &progress};
+            core_ports[core] = {registers, engine.hooks(), core,    physical, seed ? seed * 1000 + core + 1 : 0,
+                                0,         &progress,      nullptr, nullptr,  {}};
             chiphost_aicore_program()->init(contexts.get() + core * core_bytes, &launch_, core,
                                             core < launch_.block_dim ? CH_AIC : CH_AIV, &core_ports[core]);
         }
-        const uint64_t aicpu_bytes = (chiphost_aicpu_program()->context_bytes(&launch_) + 63) / 64 * 64;
+        const uint64_t aicpu_bytes = (chiphost_aicpu_program()->context_bytes() + 63) / 64 * 64;
         std::unique_ptr<void, decltype(&free)> aicpu(aligned_alloc(64, aicpu_bytes), free);
-        chiphost_aicpu_program()->init(aicpu.get(), &launch_, port_addresses.data());
+        chiphost_aicpu_program()->create(aicpu.get());
+        chiphost_aicpu_program()->begin(aicpu.get(), &launch_, port_addresses.data());
         const Processors processors{chiphost_aicpu_program(),  aicpu.get(),    launch_.aicpu_thread_count,
                                     chiphost_aicore_program(), contexts.get(), core_bytes,
                                     core_ports.data(),         cores};
         const End end = engine.run(processors);
         if (end != End::finished) chiphost_aicpu_program()->explain_stall(aicpu.get(), &stall);
-        chiphost_aicpu_program()->deinit(aicpu.get());
+        chiphost_aicpu_program()->end(aicpu.get());
+        chiphost_aicpu_program()->destroy(aicpu.get());
         return end;
     }
 
@@ -127,6 +130,8 @@ private:
     struct alignas(64) Line {
         char bytes[64];
     };
+    FiberStack stack_;
+    Fiber strand_;
     ch_launch launch_{};
     uint64_t kernels_[2];
     std::vector<scheduler::Handshake> handshakes_;
@@ -269,19 +274,14 @@ TEST(SimulatedChip, RunsBlocksAndClusters) {
                 tasks[i].cores = mix ? uint8_t(i == 4 ? 7 : i == 5 ? 3 : i == 6 ? 6 : 7) : uint8_t{graph::aiv0_bit};
                 mixed[i] = static_cast<uint32_t>(__builtin_popcount(tasks[i].cores));
                 tasks[i].unfinished = counts[i] * mixed[i];
-                if (mix) {
-                    mix_cells[ready[2]] = {ready[2] + 1, i};
-                    ++ready[2];
-                } else {
-                    auto* cells = reinterpret_cast<graph::QueueCell*>(launch.image().queues[1].cells);
-                    cells[ready[1]] = {ready[1] + 1, i};
-                    ++ready[1];
-                }
+                auto* cells = mix ? mix_cells : reinterpret_cast<graph::QueueCell*>(launch.image().queues[1].cells);
+                cells[ready[mix ? 2 : 1]++] = {1, i};
             }
-            for (uint32_t i = ready[2]; i < 8; ++i) mix_cells[i] = {i, graph::none};
-            launch.image().queues[0] = {0, 0, 0};
-            launch.image().queues[1].ready = 4;
-            launch.image().queues[2] = {reinterpret_cast<uint64_t>(mix_cells), 8, 4};
+            for (uint32_t i = ready[2]; i < 8; ++i) mix_cells[i] = {0, graph::none};
+            launch.image().queues[0] = graph::Queue{};
+            launch.image().queues[1].head = 0;
+            launch.image().queues[1].tail = 4;
+            launch.image().queues[2] = graph::Queue{reinterpret_cast<uint64_t>(mix_cells), 8, 0, 0, 4};
             SequentialEngine second(seed, &launch.progress, nullptr);
             // A launch begins with clean handshakes.
             TestChip fresh(configuration.block_dim, configuration.aicpu_threads);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <iterator>
@@ -31,6 +32,26 @@ struct Binary {
     std::string name;
     std::vector<char> bytes;
 };
+
+// As long as it lives, the library "gated" does not finish loading in this process.
+class Gate {
+public:
+    Gate() { std::ofstream file(path_); }
+    ~Gate() { unlink(path_.c_str()); }
+    Gate(const Gate&) = delete;
+    Gate& operator=(const Gate&) = delete;
+
+private:
+    const std::string path_ = "/tmp/chiphost_gate_" + std::to_string(getpid());
+};
+
+// Number of lines of /proc/self/maps that name a file.
+inline size_t mappings_of(const std::string& name) {
+    std::ifstream maps("/proc/self/maps");
+    size_t count = 0;
+    for (std::string line; std::getline(maps, line);) count += line.find(name) != std::string::npos;
+    return count;
+}
 
 // "NAME: where: message" of an error, for assertions.
 inline std::string text_of(const ch_error& error) {

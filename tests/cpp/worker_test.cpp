@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <thread>
 
@@ -395,9 +396,11 @@ TEST_P(HangingKernel, PoisonsItsWorkerOnly) {
     EXPECT_EQ(run_chain(*std::make_unique<TestWorker>()), "ok");
     worker->finalize();
     __atomic_store_n(word, 1, __ATOMIC_RELEASE);
-    // The thread ends its call by itself now; it must not write to the arrays that were taken away from it.
+    // The kernel now writes to the log and the thread ends its call by itself; it must not write to the arrays that
+    // were taken away from it.
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     EXPECT_EQ(table->log[0], reinterpret_cast<uint64_t>(word));
+    EXPECT_EQ(table->log[1], 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(SimThreads, HangingKernel, testing::Values(1, 2));
@@ -417,8 +420,55 @@ TEST(Worker, ReportsAHangingOrchestration) {
               "INTERRUPTED: the orchestration: the run was interrupted: the orchestration did not return; this "
               "worker cannot be used again");
     EXPECT_EQ(worker->end, ChipWorker::RunEnd::abandoned);
-    __atomic_store_n(output, 1, __ATOMIC_RELEASE);
     worker->finalize();
+    __atomic_store_n(output, 1, __ATOMIC_RELEASE);
+    // The orchestration returns now, and its output would be copied out if it had not been taken away.
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    EXPECT_EQ(__atomic_load_n(output, __ATOMIC_ACQUIRE), 1);
+}
+
+// Calls that wait for another thread's run may give up, by go_on or by their timeout, and have done nothing then.
+TEST(Worker, LetsAWaitingCallGiveUp) {
+    TestWorker* const worker = keep_for_ever(new TestWorker);
+    auto* callable = keep_for_ever(new TestCallable("graph_from_table"));
+    auto* table = keep_for_ever(new Table);
+    auto* word = keep_for_ever(new uint32_t{0});
+    table->tasks = {2, CH_AIV};
+    table->edges = {};
+    const ch_task_args& args = table->args();
+    table->log[0] = reinterpret_cast<uint64_t>(word);
+    std::atomic<bool> runs{false};
+    std::string text;
+    std::thread hanging([&] {
+        ChipWorker::Wait wait;
+        wait.go_on = [&] { return runs = true; };
+        text = worker->try_run(*callable, args, wait);
+    });
+    while (!runs) std::this_thread::yield();
+
+    ch_error error = no_error();
+    const auto give_up = [] { return false; };
+    EXPECT_EQ(worker->finalize(&error, give_up), CH_INTERRUPTED);
+    EXPECT_EQ(worker->reset(&error, give_up), CH_INTERRUPTED);
+    EXPECT_EQ(worker->initialize(options_for(), &error, give_up), CH_INTERRUPTED);
+    ch_run_result result{};
+    auto end = ChipWorker::RunEnd::returned;
+    ChipWorker::Wait wait;
+    wait.timeout_ns = 60'000'000;
+    const ch_call_config config{sizeof(ch_call_config), 3, 3, 1, 1, 0, 0};
+    EXPECT_EQ(worker->run(callable->raw, args, config, wait, &result, nullptr, &end, &error), CH_DEADLINE_EXCEEDED);
+    EXPECT_EQ(text_of(error),
+              "DEADLINE_EXCEEDED: worker: the run did not begin within 0.06 s: another thread's run had the worker");
+    EXPECT_TRUE(worker->initialized());
+    EXPECT_FALSE(worker->poisoned());
+
+    // A call that waits on gets its turn.
+    std::thread closing([&] { worker->finalize(); });
+    __atomic_store_n(word, 1, __ATOMIC_RELEASE);
+    hanging.join();
+    closing.join();
+    EXPECT_EQ(text, "ok");
+    EXPECT_FALSE(worker->initialized());
 }
 
 // A run that takes too long but can be stopped leaves the worker usable.
@@ -522,8 +572,8 @@ INSTANTIATE_TEST_SUITE_P(
         Variant{"wrong_magic", "ABI_MISMATCH: @: wanted a table that begins with magic 0x54534843"},
         Variant{"wrong_kind", "ABI_MISMATCH: @: wanted a host runtime, found an AICPU program"},
         Variant{"wrong_tag", "ABI_MISMATCH: @: wanted tag " CH_HOST_TAG "/a2a3sim, found sparc-solaris/a2a3sim"},
-        Variant{"wrong_major", "ABI_MISMATCH: @: wanted a host runtime of ABI version 1.x, found 2.0"},
-        Variant{"short_table", "ABI_MISMATCH: @: wanted a host runtime of ABI version 1.0 or a later minor"},
+        Variant{"wrong_major", "ABI_MISMATCH: @: wanted a host runtime of ABI version 2.x, found 3.0"},
+        Variant{"short_table", "ABI_MISMATCH: @: wanted a host runtime of ABI version 2.0 or a later minor"},
         Variant{"no_entry", "ENTRY_MISSING: @: wanted the function chiphost_host_runtime"},
         Variant{"throws_in_set_device", "INTERNAL: @: the runtime let an exception out of set_device"},
         Variant{"fails_in_set_device", "PLATFORM_FAILED: "}),
@@ -610,8 +660,7 @@ TEST(Worker, BelongsToItsProcess) {
     const pid_t child = fork();
     if (child == 0) {
         alarm(60);
-        const bool refused =
-            run_chain(worker).find("WRONG_PROCESS: worker: the worker was initialized in process ") == 0;
+        const bool refused = run_chain(worker).find("WRONG_PROCESS: worker: the worker was made in process ") == 0;
         TestWorker own;
         _exit(refused && run_chain(own) == "ok" ? 17 : 1);
     }
@@ -621,7 +670,71 @@ TEST(Worker, BelongsToItsProcess) {
     EXPECT_EQ(run_chain(worker), "ok");
 }
 
+// The run holds the worker's lock, and in the child nobody gives it back.
+TEST(Worker, BelongsToItsProcessAlsoDuringARun) {
+    TestWorker worker;
+    static const TestCallable callable("graph_from_table");
+    Table table;
+    table.tasks = {2, CH_AIV};
+    uint32_t word = 0;
+    const ch_task_args& args = table.args();
+    table.log[0] = reinterpret_cast<uint64_t>(&word);
+    std::thread runs([&] { EXPECT_EQ(worker.try_run(callable, args), "ok"); });
+    while (__atomic_load_n(&word, __ATOMIC_ACQUIRE) != 2) sched_yield();
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        ch_error error = no_error();
+        const bool refused = run_chain(worker).find("WRONG_PROCESS: ") == 0 &&
+                             worker.try_initialize(options_for()).find("WRONG_PROCESS: ") == 0 &&
+                             worker.reset(&error) == CH_WRONG_PROCESS;
+        worker.cancel();
+        worker.finalize();
+        _exit(refused && !worker.initialized() ? 17 : 1);
+    }
+    int status = 0;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 17) << status;
+    __atomic_store_n(&word, 1, __ATOMIC_RELEASE);
+    runs.join();
+}
+
+// The same for the locks that all workers share: another thread is loading a runtime at the fork.
+TEST(RuntimeLibraries, LoadInAChildForkedWhileAnotherThreadLoads) {
+    std::thread loads;
+    {
+        const tests::Gate gate;
+        loads = std::thread([] {
+            ChipWorker::Options options = options_for();
+            options.files.host = library_path("gated");
+            TestWorker worker(nullptr);
+            EXPECT_EQ(worker.try_initialize(options).find("ENTRY_MISSING: "), 0u);
+        });
+        while (tests::mappings_of("gated") == 0) usleep(1000);
+        const pid_t child = fork();
+        if (child == 0) {
+            alarm(20);
+            TestWorker own;
+            _exit(run_chain(own) == "ok" ? 17 : 1);
+        }
+        int status = 0;
+        EXPECT_EQ(waitpid(child, &status, 0), child);
+        EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 17) << status;
+    }
+    loads.join();
+}
+
 #if !CHIPHOST_SANITIZED
+TEST(Isolation, PrefersANamespaceToACopyThatIsLoaded) {
+    ChipWorker::Options options = options_for();
+    options.isolation = {isolate::Strategy::copy, false};
+    TestWorker copy(options);
+    options.isolation = {isolate::Strategy::link_namespace, true};
+    TestWorker worker(options);
+    EXPECT_EQ(worker.library()->domain().strategy(), isolate::Strategy::link_namespace);
+    EXPECT_FALSE(worker.fell_back());
+}
+
 TEST(Isolation, FallsBackToACopyIfAllowed) {
     const std::string folder = testing::TempDir() + "chiphost_fall_back_" + std::to_string(getpid());
     std::filesystem::create_directory(folder);
@@ -638,9 +751,13 @@ TEST(Isolation, FallsBackToACopyIfAllowed) {
     EXPECT_EQ(answer.find("NAMESPACES_SPENT: dlmopen: "), 0u) << answer;
     options.isolation.copy_if_spent = true;
     TestWorker copy(options);
-    EXPECT_TRUE(copy.library()->fell_back());
+    EXPECT_TRUE(copy.fell_back());
     EXPECT_EQ(copy.library()->domain().strategy(), isolate::Strategy::copy);
     EXPECT_EQ(run_chain(copy), "ok");
+    options.isolation = {isolate::Strategy::copy, false};
+    TestWorker wanted(options);
+    EXPECT_EQ(wanted.library(), copy.library());
+    EXPECT_FALSE(wanted.fell_back()) << "this one asked for a copy";
     workers.pop_back();
     for (auto& worker : workers) EXPECT_EQ(run_chain(*worker), "ok");
     std::filesystem::remove_all(folder);

@@ -8,10 +8,12 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import junitparser
@@ -33,20 +35,21 @@ def invoke(*words: str | Path) -> Result:
     return result
 
 
-def start(*words: str | Path, **options: str) -> subprocess.Popen[str]:
+def start(*words: str | Path, directory: Path | None = None, **options: str) -> subprocess.Popen[str]:
     """The program in a process of its own."""
     return subprocess.Popen(
         [*PROGRAM, *map(str, words)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        cwd=directory,
         env={**os.environ, **options},
     )
 
 
-def finish(*words: str | Path, **options: str) -> tuple[int, str, str]:
+def finish(*words: str | Path, directory: Path | None = None, **options: str) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of the program in a process of its own."""
-    with start(*words, **options) as process:
+    with start(*words, directory=directory, **options) as process:
         out, err = process.communicate(timeout=TIMEOUT_S)
     return process.returncode, out, err
 
@@ -114,6 +117,13 @@ assert not heavy, heavy
         (["ci", "-p", "a2a3sim", "-k", "nope"], "vector_example"),  # says what there is
         (["ci", "-p", "a2a3sim", "-t", "0"], "-t"),
         (["ci", "-p", "a2a3sim", "-t", "soon"], "-t"),
+        (["ci", "-p", "a2a3sim", "-t", "nan"], "no number of seconds"),
+        (["ci", "-p", "a2a3sim", "-t", "-inf"], "-t"),
+        (["run", "vector_example", "--timeout", "nan"], "no number of seconds"),
+        (["run", "vector_example", "--timeout", "-1"], "--timeout"),
+        (["ci", "-p", "a2a3sim", "--retries", "-1"], "--retries"),
+        (["ci", "-p", "a2a3sim", "--source", "."], "--source is for --build-runtime"),
+        (["ci", "-p", "a2a3sim", "--build-runtime", "--source", "/nonexistent"], "no checkout of chiphost"),
         (["ci", "-p", "a2a3sim", "--seed", "-1"], "--seed"),
         (["ci", "-p", "a2a3sim", "--sim-threads", "0"], "--sim-threads"),
         (["ci", "-p", "a2a3sim", "--sim-threads", "65"], "1 to 64"),
@@ -129,7 +139,7 @@ assert not heavy, heavy
         (["run", "vector_exampel"], "did you mean 'vector_example'"),
         (["run", "vector_example", "-p", "a9sim"], "PLATFORM_UNKNOWN"),
         (["run", "vector_example", "-r", "nope"], "there is no scene 'nope/vector_example'"),
-        (["run", "vector_example", "--case", "nope"], "there is no case 'nope'"),
+        (["run", "host_build_graph/vector_example", "--case", "nope"], "there is no case 'nope'"),
         (["run", "vector_example", "--case", "random", "--all-cases"], "exclude each other"),
         (["run", "vector_example", "--rounds", "0"], "--rounds"),
     ],
@@ -234,6 +244,102 @@ def test_ci_selects_by_text_and_runtime(tmp_path: Path) -> None:
     assert (result.exit_code, last_line(result.stdout)) == (0, "Total: 1  Passed: 1  Failed: 0")
 
 
+def test_rows_are_in_order(tmp_path: Path) -> None:
+    scenes = write_scenes(tmp_path, **{f"s{index}": "passes" for index in range(6)}, a_slow="three_rounds")
+    result = invoke("ci", "-p", "a2a3sim", "--scenes", scenes, "--parallel")
+    rows = re.findall(rf"^PASS  {RUNTIME}/(\w+)", result.stdout, re.MULTILINE)
+    assert rows == ["a_slow", *(f"s{index}" for index in range(6))]
+
+
+@both_modes
+def test_a_retried_pass_is_shown(tmp_path: Path, mode: list[str]) -> None:
+    scenes = write_scenes(tmp_path / "scenes", "flaky", "passes")
+    options = ["ci", "-p", "a2a3sim", "--scenes", scenes, "--json", tmp_path / "out.json", *mode]
+    assert invoke(*options).exit_code == 1
+    result = invoke(*options, "--retries", "1")
+    assert result.exit_code == 0
+    assert last_line(result.stdout) == "Total: 2  Passed: 2  Failed: 0  Retried: 1"
+    assert re.search(
+        rf"^PASS  {RUNTIME}/flaky .* s  1 retry\n      case 'default' passed when run", result.stdout, re.M
+    )
+    assert re.search(rf"^PASS  {RUNTIME}/passes .* s$", result.stdout, re.M)
+    flaky, passes = json.loads((tmp_path / "out.json").read_text())["scenes"]
+    assert [len(case["earlier_errors"]) for case in flaky["cases"] + passes["cases"]] == [1, 0, 0, 0]
+
+
+# A project that "builds" the runtimes by copying the installed ones.
+CHECKOUT = """
+cmake_minimum_required(VERSION 3.20)
+project(chiphost LANGUAGES NONE)
+foreach(program IN ITEMS host aicpu aicore)
+    set(to "${CMAKE_BINARY_DIR}/lib/a2a3sim/fresh/${program}.so")
+    set(from "${CMAKE_SOURCE_DIR}/${program}.so")
+    add_custom_command(OUTPUT "${to}" DEPENDS "${from}" COMMAND ${CMAKE_COMMAND} -E copy "${from}" "${to}")
+    list(APPEND programs "${to}")
+endforeach()
+add_custom_target(programs ALL DEPENDS ${programs})
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    if not shutil.which("cmake"):
+        pytest.skip("there is no cmake")
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    (folder / "CMakeLists.txt").write_text(CHECKOUT)
+    files = runtimes.find(RUNTIME, "a2a3sim")
+    for file in (files.host, files.aicpu, files.aicore):
+        shutil.copy(file, folder)
+    write_scenes(tmp_path / "scenes", "passes", "wrong_golden")
+    (tmp_path / "scenes" / RUNTIME).rename(tmp_path / "scenes" / "fresh")  # a runtime that is not installed
+    return folder
+
+
+def test_runtimes_are_built_from_source_and_used(checkout: Path) -> None:
+    words = ["ci", "-p", "a2a3sim", "--scenes", checkout.parent / "scenes", "-r", "fresh"]
+    assert finish(*words)[0] == 2  # RUNTIME_UNKNOWN
+    code, out, err = finish(*words, "--build-runtime", "--source", checkout)
+    assert (code, err) == (1, "")
+    assert out.startswith(f"Built runtimes from {checkout} in ")
+    assert last_line(out) == "Total: 2  Passed: 1  Failed: 1"
+    library = checkout / "build" / "runtimes" / "lib"
+    assert f"again: CHIPHOST_LIB_DIR={library} chiphost run fresh/wrong_golden" in out
+
+    built = {path: path.stat().st_mtime_ns for path in library.rglob("*.so")}
+    assert len(built) == 3
+    (checkout / "host.so").touch()
+    (checkout / "sub").mkdir()
+    code, out, _ = finish(*words, "--build-runtime", "-k", "passes", directory=checkout / "sub")
+    assert (code, last_line(out)) == (0, "Total: 1  Passed: 1  Failed: 0")
+    assert [path.name for path, time in built.items() if path.stat().st_mtime_ns != time] == ["host.so"]
+
+
+def test_a_build_that_fails_says_why(checkout: Path) -> None:
+    words = ["ci", "-p", "a2a3sim", "--scenes", checkout.parent / "scenes", "--build-runtime"]
+    (checkout / "aicpu.so").unlink()
+    code, out, err = finish(*words, "--source", checkout)
+    assert (code, out) == (2, "")
+    assert "COMPILE_FAILED" in err
+    assert "aicpu.so" in err
+    code, out, err = finish(*words, directory=checkout.parent / "scenes")
+    assert (code, out) == (2, "")
+    assert "name it with --source" in err
+    code, out, err = finish(*words, "--source", checkout, PATH="/nonexistent")
+    assert code == 2 or (Path(sys.executable).parent / "cmake").exists()
+
+
+def test_the_deadline_includes_building(checkout: Path) -> None:
+    (checkout / "CMakeLists.txt").write_text(f"{CHECKOUT}\nexecute_process(COMMAND sleep 60)\n")
+    words = ["ci", "-p", "a2a3sim", "--scenes", checkout.parent / "scenes", "-r", RUNTIME, "--build-runtime"]
+    report = checkout.parent / "out.json"
+    (checkout.parent / "scenes" / "fresh").rename(checkout.parent / "scenes" / RUNTIME)
+    code, out, _ = finish(*words, "--source", checkout, "-t", "1", "--json", report)
+    assert (code, last_line(out)) == (1, "Total: 2  Passed: 0  Failed: 2")
+    errors = {scene["error"] for scene in json.loads(report.read_text())["scenes"]}
+    assert errors == {"not started: the deadline of 1 s was over"}
+
+
 @both_modes
 def test_a_hanging_kernel_meets_the_deadline(tmp_path: Path, mode: list[str]) -> None:
     scenes = write_scenes(tmp_path / "scenes", "hangs", a_passes="passes")
@@ -245,6 +351,16 @@ def test_a_hanging_kernel_meets_the_deadline(tmp_path: Path, mode: list[str]) ->
     assert error.startswith("case 'default': stopped: the deadline of 5 s was over: DEADLINE_EXCEEDED")
     assert "kernel 0 of task 0" in error
     assert error.endswith("not started: the deadline of 5 s was over")  # its second case
+
+
+@both_modes
+def test_a_scene_that_hangs_when_it_is_loaded_meets_the_deadline(tmp_path: Path, mode: list[str]) -> None:
+    scenes = write_scenes(tmp_path / "scenes", "hangs_when_loaded", a_passes="passes", z_passes="passes")
+    command = ["ci", "-p", "a2a3sim", "--scenes", scenes, "-t", "2", "--json", tmp_path / "out.json", *mode]
+    code, out, err = finish(*command)
+    assert (code, err, last_line(out)) == (1, "", "Total: 3  Passed: 0  Failed: 3")
+    reported = json.loads((tmp_path / "out.json").read_text())["scenes"]
+    assert [scene["error"].partition(":")[0] for scene in reported] == ["not started", "stopped", "not started"]
 
 
 def test_in_turn_what_comes_after_a_hang_is_not_started(tmp_path: Path) -> None:
@@ -303,6 +419,154 @@ def test_ctrl_c_reports_what_is_done(tmp_path: Path, mode: list[str]) -> None:
     assert "interrupted" in scenes_reported[1]["error"]
 
 
+# Ends that nobody planned
+
+
+@pytest.mark.parametrize(
+    ("kind", "how", "case"),
+    [
+        ("leaves", "exit code 0", "one"),
+        ("leaves_at_once", "exit code 0", "default"),
+        ("leaves_in_python", "exit code 0", "default"),
+        ("crashes", "signal 11", "default"),
+        ("aborts", "signal 6", "default"),
+    ],
+)
+@pytest.mark.parametrize("isolation", ["namespace", "copy"])
+def test_a_kernel_that_ends_the_process_is_no_success(
+    tmp_path: Path, kind: str, how: str, case: str, isolation: str
+) -> None:
+    write_scenes(tmp_path, kind)
+    code, _, err = finish("run", kind, "--all-cases", "--scenes", tmp_path, "--isolation", isolation)
+    assert code == 3
+    assert err.startswith(f"chiphost: the process ended early, with {how}")
+    assert f"{RUNTIME}/{kind}, case {case!r} was running" in err
+    assert "Traceback" not in err
+
+
+@both_modes
+def test_ci_reports_what_was_done_before_a_crash(tmp_path: Path, mode: list[str]) -> None:
+    scenes = write_scenes(tmp_path / "scenes", "leaves", a_passes="passes", z_passes="passes")
+    files = (tmp_path / "out.json", tmp_path / "out.xml")
+    words = ["ci", "-p", "a2a3sim", "--scenes", scenes, "--json", files[0], "--junit", files[1], "--seed", "3", *mode]
+    code, out, err = finish(*words)
+    assert code == 3
+    assert "case 'one' was running" in err or "one of these was running" in err
+    assert f"again: chiphost run {RUNTIME}/leaves -p a2a3sim --case one --seed 3 --scenes {scenes}" in err
+    results = {scene["name"].partition("/")[2]: scene for scene in json.loads(files[0].read_text())["scenes"]}
+    assert list(results) == ["a_passes", "leaves", "z_passes"]
+    assert results["leaves"]["error"] == "case 'one': the process ended early, with exit code 0"
+    assert [case["passed"] for case in results["leaves"]["cases"]] == [True, False]
+    if not mode:
+        assert results["a_passes"]["passed"]
+        assert results["z_passes"]["error"].endswith("not started: the program ended early")
+        assert last_line(out) == "Total: 3  Passed: 1  Failed: 2"
+    failed = [case.name for suite in junitparser.JUnitXml.fromfile(str(files[1])) for case in suite if case.result]
+    assert "one" in failed
+
+
+@pytest.mark.parametrize("words", [["ci", "-p", "a2a3sim"], ["run", "leaves_when_loaded"]], ids=lambda words: words[0])
+def test_a_description_that_ends_the_process_is_no_success(tmp_path: Path, words: list[str]) -> None:
+    report = tmp_path / "out.json"
+    reports = ["--json", report] if words[0] == "ci" else []
+    code, _, err = finish(*words, "--scenes", write_scenes(tmp_path, "leaves_when_loaded"), *reports)
+    assert code == 3
+    assert f"the description of {RUNTIME}/leaves_when_loaded was being read" in err
+    if reports:
+        [scene] = json.loads(report.read_text())["scenes"]
+        assert scene["name"] == f"{RUNTIME}/leaves_when_loaded"
+        assert scene["error"] == "the process ended early, with exit code 0"
+
+
+def test_a_crash_leaves_a_cursor_in_the_terminal(tmp_path: Path) -> None:
+    code, shown = in_terminal(["ci", "-p", "a2a3sim", "--scenes", write_scenes(tmp_path, "crashes")])
+    assert code == 3
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("words", [["ci", "-p", "a2a3sim"], ["run", "passes"]], ids=lambda words: words[0])
+def test_a_signal_during_compiling_leaves_nothing(tmp_path: Path, number: signal.Signals, words: list[str]) -> None:
+    scenes = write_scenes(tmp_path / "scenes", "passes")
+    compiler, started, temporary = tmp_path / "g++", tmp_path / "started", tmp_path / "tmp"
+    compiler.write_text(f'#!/bin/sh\ncase "$*" in *-MD*) echo $$ >> {started}; sleep 60;; *) exec g++ "$@";; esac\n')
+    compiler.chmod(0o700)
+    temporary.mkdir()
+    settings = {"CXX": str(compiler), "CHIPHOST_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(temporary)}
+    with start(*words, "--scenes", scenes, **settings) as process:
+        wait_for(lambda: started.exists() and started.read_text().endswith("\n"))
+        assert list(temporary.iterdir())
+        process.send_signal(number)
+        _, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in err
+    assert not list(temporary.iterdir())
+    wait_for(lambda: not any(is_alive(int(each)) for each in started.read_text().split()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_a_kernel_hangs_reports_what_is_done(tmp_path: Path, number: signal.Signals) -> None:
+    scenes = write_scenes(tmp_path / "scenes", "hangs", a_passes="passes")
+    with start("ci", "-p", "a2a3sim", "--scenes", scenes, "--json", tmp_path / "out.json") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(f"PASS  {RUNTIME}/a_passes")
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 128 + number
+    assert last_line(out) == "Total: 2  Passed: 1  Failed: 1"
+    assert [scene["passed"] for scene in json.loads((tmp_path / "out.json").read_text())["scenes"]] == [True, False]
+
+
+def test_a_killed_program_leaves_no_process(tmp_path: Path) -> None:
+    scenes = write_scenes(tmp_path / "scenes", "hangs", a_passes="passes")
+    with start("ci", "-p", "a2a3sim", "--scenes", scenes) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        [working] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.kill()
+    wait_for(lambda: not is_alive(int(working)))
+
+
+def is_alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize(
+    "words",
+    [["ci", "-p", "a2a3sim", "--json", "out.json"], ["run", "passes"], ["run", "--list"], ["--help"]],
+    ids=" ".join,
+)
+def test_a_full_disk(tmp_path: Path, words: list[str]) -> None:
+    write_scenes(tmp_path, "passes")
+    environment = {**os.environ, "CHIPHOST_SCENES_DIR": str(tmp_path)}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*PROGRAM, *words],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            timeout=TIMEOUT_S,
+        )
+    assert done.stderr == "chiphost: cannot write standard output: No space left on device\n"
+    assert done.returncode == 4
+    if "--json" in words:
+        assert json.loads((tmp_path / "out.json").read_text())["passed"] == 1
+
+
 @pytest.mark.parametrize("words", [["ci", "-p", "a2a3sim"], ["run", "--list"], ["--help"], ["doctor"]], ids=" ".join)
 def test_a_reader_that_goes_away(tmp_path: Path, words: list[str]) -> None:
     write_scenes(tmp_path, "passes", "throws")
@@ -344,6 +608,51 @@ def test_a_report_that_cannot_be_written_after_all_is_2(tmp_path: Path, monkeypa
     assert result.exit_code == 2
     assert last_line(result.stdout) == "Total: 1  Passed: 1  Failed: 0"
     assert "no room" in result.stderr
+
+
+def test_a_report_to_standard_output_comes_before_the_last_line(tmp_path: Path) -> None:
+    scenes = write_scenes(tmp_path / "scenes", "passes")
+    words = ["ci", "-p", "a2a3sim", "--scenes", scenes, "--json", "/dev/stdout"]
+    code, out, _ = finish(*words)  # a pipe
+    assert code == 0
+    row, json_and_total = out.split("\n", 1)
+    assert row.startswith("PASS  ")
+    assert json.loads(json_and_total[: json_and_total.index("Total: ")])["passed"] == 1
+
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        file.write("before\n")
+        file.flush()
+        done = subprocess.run([*PROGRAM, *map(str, words)], stdout=file, timeout=TIMEOUT_S)
+    assert done.returncode == 0
+    first, row, json_and_total = log.read_text().split("\n", 2)
+    assert (first, row[:6]) == ("before", "PASS  ")
+    assert json.loads(json_and_total[: json_and_total.index("Total: ")])["passed"] == 1
+
+
+def test_a_report_to_a_pipe_that_the_shell_made(tmp_path: Path) -> None:
+    scenes = write_scenes(tmp_path / "scenes", "passes")
+    command = [*PROGRAM, "ci", "-p", "a2a3sim", "--scenes", str(scenes)]
+    script = f'"$@" --json >(cat > {tmp_path}/out.json); wait'
+    subprocess.run(["bash", "-c", script, "bash", *command], check=True, timeout=TIMEOUT_S)
+    deadline = time.monotonic() + 10
+    while not (tmp_path / "out.json").stat().st_size and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert json.loads((tmp_path / "out.json").read_text())["passed"] == 1
+
+
+def test_doctor_reports_to_standard_output() -> None:
+    code, out, _ = finish("doctor", "--json", "/dev/stdout")
+    assert code == 0
+    assert json.JSONDecoder().raw_decode(out)[0]["ok"] is True
+    assert last_line(out) == "This machine can run the simulated platforms."
+
+
+@pytest.mark.parametrize("timeout", ["inf", "1e300"])
+def test_an_infinite_deadline_is_none(tmp_path: Path, timeout: str) -> None:
+    scenes = write_scenes(tmp_path, "passes")
+    assert invoke("ci", "-p", "a2a3sim", "--scenes", scenes, "-t", timeout).exit_code == 0
+    assert invoke("run", "passes", "--scenes", scenes, "--timeout", timeout).exit_code == 0
 
 
 # In a terminal and in a pipe
@@ -466,7 +775,12 @@ def test_doctor_on_a_machine_that_works(tmp_path: Path) -> None:
     [
         ("CXX", "/nonexistent/g++", "no C++ compiler works"),
         ("CHIPHOST_CACHE_DIR", "/dev/null", "the compile cache cannot be used"),
-        ("CHIPHOST_LIB_DIR", "/nonexistent", "no runtime is installed for a2a3sim"),
+        ("CHIPHOST_CACHE_DIR", "/proc/nowhere", "the compile cache cannot be used"),
+        (
+            "CHIPHOST_LIB_DIR",
+            "/nonexistent",
+            "no runtime is installed for a2a3sim in /nonexistent (CHIPHOST_LIB_DIR), which is no folder",
+        ),
     ],
 )
 def test_doctor_finds_what_is_missing(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, reason: str) -> None:

@@ -25,6 +25,7 @@ from chiphost import compile_cache, compiler, toolchain
 from chiphost.compile_cache import CompileCache, Program
 from chiphost.errors import CacheError
 
+COMPILERS = [name for name in ("g++", "clang++") if shutil.which(name)]
 DAY_S = 24 * 3600
 FAR_FUTURE_NS = 1 << 62  # a compile that starts then finds all files as they were
 
@@ -152,7 +153,7 @@ def test_an_old_state_is_found_again(tmp_path: Path, compiles: Callable[[], int]
     assert compiles() == count
 
 
-@pytest.mark.parametrize("compiler_name", [name for name in ("g++", "clang++") if shutil.which(name)])
+@pytest.mark.parametrize("compiler_name", COMPILERS)
 def test_headers_in_folders_with_odd_names_are_seen(
     compiler_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +207,81 @@ def test_a_header_that_is_asked_for_is_seen_when_it_appears(tmp_path: Path) -> N
     before = build(source)
     (tmp_path / "opt").mkdir()
     (tmp_path / "opt/late.h").touch()
+    assert build(source) == build_fresh(source) != before
+
+
+@pytest.mark.parametrize("compiler_name", COMPILERS)
+@pytest.mark.parametrize(
+    "way",
+    [
+        *("-I{}", "-I {}", "-iquote{}", "-iquote {}", "-isystem{}", "-isystem {}", "-idirafter{}", "-idirafter {}"),
+        *("--include-directory={}", "-Wp,-I,{}", "-Xpreprocessor -I{}", "@file", "CPATH", "CPLUS_INCLUDE_PATH"),
+    ],
+)
+def test_a_header_that_appears_in_a_folder_named_otherwise_is_seen(
+    way: str, compiler_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", compiler_name)
+    source = write_source(tmp_path / "src/k.cpp", includes='#include "h.h"\nint v = H;')
+    folders = [tmp_path / "fi", tmp_path / "fj"]
+    folders[1].mkdir()
+    (folders[1] / "h.h").write_text("#define H 1\n")
+    options: dict[str, tuple[str, ...]] = {}
+    if way.endswith("PATH"):
+        monkeypatch.setenv(way, ":".join(map(str, folders)))
+    elif way == "@file":
+        (tmp_path / "words").write_text(f"-I'{folders[0]}'\n-I ../fj")
+        options["flags"] = (f"@{tmp_path / 'words'}",)
+    else:
+        options["flags"] = tuple(" ".join(way.format(folder) for folder in folders).split())
+    before = build(source, **options)
+    folders[0].mkdir()
+    (folders[0] / "h.h").write_text("#define H 2\n")
+    assert build(source, **options) == build_fresh(source, **options) != before
+
+
+def test_a_header_that_appears_in_a_relative_folder_of_a_flag_is_seen(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "src/k.cpp", includes='#include "h.h"\nint v = H;')
+    for folder in ("fi", "fj"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "fj/h.h").write_text("#define H 1\n")
+    before = build(source, flags=("-I../fi", "-I", "../fj"))
+    (tmp_path / "fi/h.h").write_text("#define H 2\n")
+    after = build(source, flags=("-I../fi", "-I", "../fj"))
+    assert after == build_fresh(source, flags=("-I../fi", "-I", "../fj")) != before
+
+
+@pytest.mark.parametrize(
+    "include",
+    [
+        '#include "../h.h"',
+        "# include <../h.h>",
+        '#include "a/../../h.h"',
+        '#define NAME "../h.h"\n#include NAME',
+        '#if __has_include("../h.h")\n#include "../h.h"\n#else\n#define H 0\n#endif',
+    ],
+)
+@pytest.mark.parametrize("option", ["include_dirs", "-isystem"])
+def test_a_header_that_appears_outside_a_folder_is_seen(include: str, option: str, tmp_path: Path) -> None:
+    source = write_source(tmp_path / "deep/src/k.cpp", includes=f"{include}\nint v = H;")
+    folders = (str(tmp_path / "x/inc1"), str(tmp_path / "x2/inc2"))
+    for folder in folders:
+        Path(folder, "a").mkdir(parents=True)
+    (tmp_path / "x2/h.h").write_text("#define H 1\n")
+    flags = tuple(f"{option}{folder}" for folder in folders)
+    options = {option: folders} if option == "include_dirs" else {"flags": flags}
+    before = build(source, **options)
+    (tmp_path / "x/h.h").write_text("#define H 2\n")
+    after = build(source, **options)
+    assert after == build_fresh(source, **options) != before
+    (tmp_path / "x/h.h").unlink()
+    assert build(source, **options) == before
+
+
+def test_a_header_that_is_asked_for_outside_a_folder_is_seen_when_it_appears(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "src/k.cpp", includes='#if __has_include("../late.h")\nint late = 1;\n#endif')
+    before = build(source)
+    (tmp_path / "late.h").touch()
     assert build(source) == build_fresh(source) != before
 
 
@@ -416,8 +492,8 @@ def test_a_damaged_entry_is_a_miss_and_is_repaired(
 def test_any_changed_byte_of_a_manifest_is_noticed(tmp_path: Path, cache: CompileCache) -> None:
     source = write_source(tmp_path / "k.cpp", includes='#include "h.h"')
     (tmp_path / "h.h").touch()
-    request = cache.request(source, [], [tmp_path])
-    assert cache.store(request, Program.of(b"program"), [str(source), str(tmp_path / "h.h")], FAR_FUTURE_NS)
+    request = cache.request(source, [])
+    assert cache.store(request, Program.of(b"program"), [str(source), str(tmp_path / "h.h")], [], FAR_FUTURE_NS)
     assert cache.look_up(request) == Program.of(b"program")
     (path,) = files_of(cache.root, "manifests")
     good = path.read_bytes()
@@ -428,10 +504,10 @@ def test_any_changed_byte_of_a_manifest_is_noticed(tmp_path: Path, cache: Compil
 
 def test_a_source_that_changed_since_the_request_is_not_stored(tmp_path: Path, cache: CompileCache) -> None:
     source = write_source(tmp_path / "k.cpp", 1)
-    request = cache.request(source, [], [])
+    request = cache.request(source, [])
     write_source(source, 2)
-    assert not cache.store(request, Program.of(b"program"), [str(source)], FAR_FUTURE_NS)
-    assert not cache.store(request, Program.of(b"program"), [str(tmp_path / "gone.h")], FAR_FUTURE_NS)
+    assert not cache.store(request, Program.of(b"program"), [str(source)], [], FAR_FUTURE_NS)
+    assert not cache.store(request, Program.of(b"program"), [str(tmp_path / "gone.h")], [], FAR_FUTURE_NS)
     assert cache.look_up(request) is None
 
 
@@ -626,7 +702,7 @@ def pipe(stream: IO[str] | None) -> IO[str]:
 
 
 def test_a_lock_keeps_others_waiting(tmp_path: Path, cache: CompileCache) -> None:
-    request = cache.request(write_source(tmp_path / "k.cpp"), [], [])
+    request = cache.request(write_source(tmp_path / "k.cpp"), [])
     order = []
 
     def enter() -> None:
@@ -654,7 +730,7 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path, cache: CompileCache) ->
 import pathlib, sys, threading
 from chiphost.compile_cache import CompileCache
 cache = CompileCache()
-with cache.lock(cache.request(pathlib.Path(sys.argv[1]), [], []), threading.Event(), 60):
+with cache.lock(cache.request(pathlib.Path(sys.argv[1]), []), threading.Event(), 60):
     print("held", flush=True)
     sys.stdin.readline()
 """
@@ -663,7 +739,7 @@ with cache.lock(cache.request(pathlib.Path(sys.argv[1]), [], []), threading.Even
     entered = threading.Event()
 
     def enter() -> None:
-        with cache.lock(cache.request(source, [], []), threading.Event(), float("inf")):
+        with cache.lock(cache.request(source, []), threading.Event(), float("inf")):
             entered.set()
 
     thread = threading.Thread(target=enter)

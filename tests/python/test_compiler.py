@@ -27,7 +27,7 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chiphost import compiler, toolchain
+from chiphost import compile_batch, compiler, toolchain
 from chiphost.compile_cache import CompileCache
 from chiphost.compiler import Binary, Job, Kernel
 from chiphost.errors import ArgumentError, ChiphostError, CompileError, SceneError
@@ -427,7 +427,7 @@ def test_no_room_for_temporary_files_is_reported(tmp_path: Path, monkeypatch: py
     assert "no temporary folder can be made" in error.message
     assert "TMPDIR" in error.hint
     monkeypatch.setattr(tempfile, "tempdir", None)
-    monkeypatch.setattr(compiler, "_TEMPORARY_BYTES_MIN", 1 << 62)
+    monkeypatch.setattr(compile_batch, "_TEMPORARY_BYTES_MIN", 1 << 62)
     assert "TMPDIR" in failure_of(lambda: compiler.compile_all(jobs[1:])).hint
 
 
@@ -469,7 +469,7 @@ exec $real "$@"
 """
     use_script(tmp_path / "cxx", body, monkeypatch)
     # Touch nothing afterwards: a compile that has to be repeated would wait alone.
-    monkeypatch.setattr(compiler, "_ATTEMPTS", 1)
+    monkeypatch.setattr(compile_batch, "_ATTEMPTS", 1)
     sources = [write(tmp_path / name, f"int n{i};") for i, name in enumerate(("one.cpp", "two.cpp"))]
     assert len(compiler.compile_all(jobs_for(*sources), max_workers=2, timeout_s=60)) == 2
 
@@ -575,3 +575,31 @@ def test_many_of_the_same_are_compiled_well(tmp_path: Path) -> None:
     binaries = compiler.compile_all(jobs, max_workers=8)
     assert len({binary.key for binary in binaries}) == 1
     assert [binary.key for binary in compiler.compile_all(jobs)] == [binary.key for binary in binaries]
+
+
+@pytest.mark.parametrize(
+    ("flag", "kind"), [("-c", "an object file"), ("-E", "something else, such as text"), ("-S", "something else")]
+)
+def test_flags_that_give_no_shared_library_are_refused(
+    tmp_path: Path, cache: CompileCache, flag: str, kind: str, each_compiler: str
+) -> None:
+    source = write(tmp_path / "k.cpp", KERNEL)
+    for _ in range(2):  # and not kept in the cache
+        with pytest.raises(CompileError, match=f"wrote no ELF shared library but {kind}") as caught:
+            compiler.compile_kernel(Kernel(0, source, "aiv", flags=[flag]), "a2a3sim")
+        assert caught.value.name == "COMPILE_FAILED"
+        assert "out of flags" in str(caught.value.hint)
+        assert flag in caught.value.message.split()
+    assert cache.stats().programs == 0
+
+
+def test_what_was_kept_and_is_no_shared_library_is_compiled_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel = Kernel(0, write(tmp_path / "k.cpp", KERNEL), "aiv", flags=["-c"])
+    monkeypatch.setattr(compile_batch, "_is_shared_library", lambda data: True)
+    compiler.compile_kernel(kernel, "a2a3sim")
+    monkeypatch.undo()
+    monkeypatch.setenv("CHIPHOST_CACHE_DIR", str(tmp_path / "cache"))
+    with pytest.raises(CompileError, match="wrote no ELF shared library"):
+        compiler.compile_kernel(kernel, "a2a3sim")

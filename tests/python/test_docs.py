@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from chiphost import _core, errors
+from chiphost.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")])
@@ -21,6 +24,24 @@ def test_readme_example_runs(capsys, monkeypatch):
     exec(compile(example[1], "README.md", "exec"), {})
     assert capsys.readouterr().out == "42.0 4\n"
     assert len(example[1].strip().splitlines()) <= 21
+
+
+def test_the_scene_that_the_page_on_scenes_writes_runs(tmp_path):
+    page = (ROOT / "tests" / "scenes" / "README.md").read_text()
+    assert "default_case=" in page
+    folder = tmp_path / "host_build_graph" / "add_one"
+    for title, name in (
+        ("**scene.py**", "scene.py"),
+        ("**orchestration.cpp**", "orchestration.cpp"),
+        ("**A kernel**", "kernels/add_one.cpp"),
+    ):
+        snippet = re.search(r"\n\n((?:    .*\n|\n)+)", page[page.index(title) :])
+        assert snippet
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(textwrap.dedent(snippet[1]))
+    result = CliRunner().invoke(cli, ["ci", "-p", "a2a3sim", "--scenes", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    assert "Total: 1  Passed: 1  Failed: 0" in result.stdout
 
 
 def test_error_codes_are_those_of_the_table():

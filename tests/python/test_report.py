@@ -88,6 +88,20 @@ def test_the_command_that_runs_a_failure_again() -> None:
     assert report.replay_command(SceneResult("r/s", "p", "r", False, 0, "", 0, (not_started,))) == ""
 
 
+def test_a_retried_pass_is_shown_as_such() -> None:
+    case = CaseResult("a", True, 0.25, None, 4, 1, ("wrong\nvery", "late"))
+    lucky = SceneResult("r/lucky", "a2a3sim", "r", True, 0.5, None, 7, (case,))
+    shown = "case 'a' passed when run for the 3rd time\n1st time: wrong\nvery\n2nd time: late"
+    assert report.retries(case) == shown
+    assert report.retries(PASSED.cases[0]) == ""
+    assert report.summary([PASSED, lucky]) == "Total: 2  Passed: 2  Failed: 0  Retried: 1"
+    [told] = json.loads(report.to_json([lucky]))["scenes"][0]["cases"]
+    assert told["earlier_errors"] == ["wrong\nvery", "late"]
+    output = ElementTree.fromstring(report.to_junit([lucky]).encode()).find(".//system-out")
+    assert output is not None
+    assert output.text == shown
+
+
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     file = ReportFile(tmp_path / "out.json")
     file.check()
@@ -137,6 +151,31 @@ def test_a_device_or_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None
     ReportFile(tmp_path / "pipe").write("through")
     reader.join()
     assert read == ["through"]
+
+
+@pytest.mark.parametrize("folder", ["/dev/fd", "/proc/self/fd"])
+def test_an_open_file_is_written_to_and_not_replaced(tmp_path: Path, folder: str) -> None:
+    with (tmp_path / "log").open("w+b", buffering=0) as file:
+        file.write(b"before\n")
+        link = tmp_path / "link"
+        link.symlink_to(f"{folder}/{file.fileno()}")
+        for path in (f"{folder}/{file.fileno()}", link):
+            report = ReportFile(path)
+            report.check()
+            report.write("report\n")
+        file.write(b"after\n")
+    assert (tmp_path / "log").read_text() == "before\nreport\nreport\nafter\n"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "log"]
+
+
+def test_an_open_file_must_be_there_and_open_for_writing(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("kept")
+    with (tmp_path / "log").open() as file:
+        with pytest.raises(PermissionError, match="open for reading only"):
+            ReportFile(f"/dev/fd/{file.fileno()}").check()
+        number = file.fileno()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        ReportFile(f"/dev/fd/{number}").check()
 
 
 def test_what_cannot_be_written_is_found_by_the_check(tmp_path: Path) -> None:

@@ -106,6 +106,23 @@ def test_every_round_has_fresh_outputs(tmp_path: Path, monkeypatch: pytest.Monke
     assert len({id(array) for array in seen}) == len(seen) == 6
 
 
+def test_the_expected_result_is_computed_once_for_each_case(tmp_path: Path) -> None:
+    write_scenes(tmp_path / "scenes", "three_rounds")
+    file = tmp_path / "scenes" / RUNTIME / "three_rounds" / "scene.py"
+    log = tmp_path / "log"
+    counted = f"""
+@scene.golden
+def counted(args, case):
+    with open({str(log)!r}, "a") as log:
+        log.write(".")
+    return golden(args, case)
+"""
+    file.write_text(file.read_text() + counted)
+    [result] = run(tmp_path / "scenes").values()
+    assert [case.rounds for case in result.cases] == [3, 3], result.error
+    assert log.read_text() == ".."
+
+
 def test_in_turn_scenes_share_a_worker_that_is_reset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_scenes(tmp_path, "passes", "throws", "wrong_golden")
     log: list[str] = []
@@ -167,6 +184,46 @@ def test_in_parallel_scenes_really_run_at_once(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(scene_run, "run_case", meet)
     results = run(tmp_path, parallel=True)
     assert results["passes"].passed  # else the barrier broke
+
+
+@both_modes
+def test_what_fails_is_run_again_only_if_asked_and_says_so(tmp_path: Path, parallel: bool) -> None:
+    write_scenes(tmp_path, "flaky", "wrong_golden", "does_not_compile", "passes")
+    results = run(tmp_path, parallel=parallel)
+    assert [case.passed for case in results["flaky"].cases] == [False, True]
+    assert not any(case.earlier_errors for result in results.values() for case in result.cases)
+
+    results = run(tmp_path, Settings(PLATFORM, retries=2), parallel=parallel)
+    assert results["flaky"].passed
+    [error] = results["flaky"].cases[0].earlier_errors
+    assert "GOLDEN_MISMATCH" in error
+    assert results["flaky"].cases[1].earlier_errors == ()
+    assert not results["wrong_golden"].passed
+    assert [len(case.earlier_errors) for case in results["wrong_golden"].cases] == [2, 2]
+    assert not any(case.earlier_errors for case in (*results["passes"].cases, *results["does_not_compile"].cases))
+
+
+def test_a_case_is_run_again_on_a_worker_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_scenes(tmp_path, "flaky")
+    workers: list[ChipWorker] = []
+    original = ChipWorker.run
+
+    def spy(self: ChipWorker, *args: Any, **overrides: Any) -> Any:
+        workers.append(self)
+        return original(self, *args, **overrides)
+
+    monkeypatch.setattr(ChipWorker, "run", spy)
+    assert run_one(tmp_path, retries=1).passed
+    first, again, other_case = workers
+    assert first is not again
+    assert again is other_case
+
+
+def test_runtimes_of_another_folder_are_used(tmp_path: Path) -> None:
+    write_scenes(tmp_path, "passes")
+    [result] = run(tmp_path, Settings(PLATFORM, library=tmp_path / "elsewhere")).values()
+    assert "RUNTIME_UNKNOWN" in (result.error or "")
+    assert "none is installed" in (result.error or "")
 
 
 @both_modes

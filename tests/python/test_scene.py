@@ -200,7 +200,7 @@ INVALID_AT_LOAD = {
     "name twice": ('Out("b"', 'Out("a"', "signature", "name given twice: a"),
     "no outputs": ('Out("b", "float32", (3, 2)),\n        InOut(', "In(", "signature", "there is no Out and no InOut"),
     "config key": ('"block_dim"', '"blockdim"', "config",
-                   "there is no 'blockdim'; there are block_dim, aicpu_thread_num, orch_thread_num"),
+                   "there is no 'blockdim'; there are block_dim, aicpu_thread_num, orch_thread_num, ring_task_window"),
     "config range": ('"block_dim": 3', '"block_dim": 0', "config", "block_dim must be an integer of 1 or more, not 0"),
     "config type": ('"block_dim": 3', '"block_dim": True', "config", "block_dim must be an integer of 1 or more"),
     "default case": ('"default": {', '"first": {', "default_case", "there is no case 'default'; there are first"),

@@ -5,27 +5,45 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from callables import PLATFORMS, RUNTIME, chain, misbehave, run_graph
+from device_programs import good_program, run_program
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from test_device_errors import run_fault
 
 import chiphost as ch
 from chiphost import runtimes
 
 WORKERS_MAX = 4
+RUNTIMES = (RUNTIME, "aicpu_build_graph", "tensormap_and_ringbuffer")
 
 
 def entries(folder: str) -> int:
     return len(list(Path(folder).iterdir()))
 
 
+def run_good(worker: ch.ChipWorker, length: int, seed: int, threads: int) -> None:
+    if worker.runtime == RUNTIME:
+        run_graph(worker, *chain(length), seed=seed, sim_threads=threads)
+    else:
+        run_program(worker, good_program(str(worker.runtime)), seed=seed, sim_threads=threads)
+
+
+def thread_name(task: Path) -> str:
+    try:
+        return (task / "comm").read_text().strip()
+    except OSError:  # it has ended meanwhile: another test's
+        return ""
+
+
 class WorkerMachine(RuleBasedStateMachine):
-    """The model of a worker is one word: "new", a platform, or "final"."""
+    """The model of a worker is one word: "new", a platform, or "final". Runtimes come from all there are."""
 
     folder: Path
 
@@ -35,6 +53,8 @@ class WorkerMachine(RuleBasedStateMachine):
         self.rebuilt: dict[str, ch.RuntimeFiles] = {}
         self.workers: list[ch.ChipWorker] = []
         self.states: list[str] = []
+        for platform in PLATFORMS:  # before rebuilt files take the last namespace
+            ch.ChipWorker(RUNTIME, platform, isolation="namespace").finalize()
         self.files = entries("/proc/self/fd")
 
     def teardown(self) -> None:
@@ -57,9 +77,16 @@ class WorkerMachine(RuleBasedStateMachine):
         self.states.append("new")
 
     @precondition(lambda self: self.workers)
-    @rule(index=indices, platform=st.sampled_from(PLATFORMS), isolation=st.sampled_from(["namespace", "copy"]))
-    def init(self, index: int, platform: str, isolation: str) -> None:
-        self.init_with(index, RUNTIME, platform, isolation)
+    @rule(
+        index=indices,
+        runtime=st.sampled_from(RUNTIMES),
+        platform=st.sampled_from(PLATFORMS),
+        isolation=st.sampled_from(["auto", "copy"]),  # six runtimes and the rebuilt ones may need all namespaces
+    )
+    def init(self, index: int, runtime: str, platform: str, isolation: str) -> None:
+        self.init_with(index, runtime, platform, isolation)
+        _, worker, state = self.pick(index)
+        assert state not in PLATFORMS or worker.runtime in RUNTIMES
 
     @precondition(lambda self: self.workers and self.rebuilt)
     @rule(index=indices, data=st.data())
@@ -93,19 +120,35 @@ class WorkerMachine(RuleBasedStateMachine):
     def run_graph(self, index: int, length: int, seed: int, threads: int) -> None:
         _, worker, state = self.pick(index)
         if state in PLATFORMS:
-            run_graph(worker, *chain(length), seed=seed, sim_threads=threads)
+            run_good(worker, length, seed, threads)
         else:
             with pytest.raises(ch.StateError) as caught:
                 worker.run(misbehave(), [np.zeros(4, np.int32), 0])
             assert caught.value.name == ("FINALIZED" if state == "final" else "NOT_INITIALIZED")
 
+    @precondition(lambda self: sum(state in PLATFORMS for state in self.states) > 1)
+    @rule(seed=st.integers(0, 5), threads=st.integers(1, 2))
+    def run_all_at_once(self, seed: int, threads: int) -> None:
+        ready = [worker for worker, state in zip(self.workers, self.states, strict=True) if state in PLATFORMS]
+        with ThreadPoolExecutor(len(ready)) as pool:
+            for done in [pool.submit(run_good, worker, 20, seed, threads) for worker in ready]:
+                done.result()
+
     @precondition(lambda self: any(state in PLATFORMS for state in self.states))
-    @rule(index=indices, what=st.sampled_from([1, 2, 3, 7, 9]))
-    def fail(self, index: int, what: int) -> None:
+    @rule(
+        index=indices,
+        what=st.sampled_from([1, 2, 3, 7, 9]),
+        fault=st.sampled_from(["throw", "fail", "a kernel throws", "no kernel"]),
+    )
+    def fail(self, index: int, what: int, fault: str) -> None:
         _, worker, state = self.pick(index)
-        if state in PLATFORMS:
-            with pytest.raises(ch.ChiphostError):
+        if state not in PLATFORMS:
+            return
+        with pytest.raises(ch.ChiphostError):
+            if worker.runtime == RUNTIME:
                 worker.run(misbehave(state), [np.zeros(4, np.int32), what])
+            else:
+                run_fault(worker, fault)
 
     @precondition(lambda self: self.workers)
     @rule(index=indices)
@@ -146,7 +189,7 @@ class WorkerMachine(RuleBasedStateMachine):
     @invariant()
     def makes_few_threads(self) -> None:
         """Each domain has a keeper, and as many others as workers ever used at the same time (with 2 sim_threads)."""
-        threads = [p for p in Path("/proc/self/task").iterdir() if (p / "comm").read_text().strip() == "chiphost"]
+        threads = [p for p in Path("/proc/self/task").iterdir() if thread_name(p) == "chiphost"]
         domains = 13
         assert len(threads) <= domains * (1 + 2 * WORKERS_MAX)
 

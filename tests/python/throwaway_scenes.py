@@ -70,8 +70,20 @@ CHANGES: dict[str, tuple[str, str, str]] = {
     "wrong_golden": ("scene.py", 'args["x"] + 1}', 'args["x"] + 2}'),
     "returns_error": ("orchestration.cpp", "return 0;", "return 42;"),
     "throws": ("kernel.cpp", "// fault", 'throw std::runtime_error("kernel says no");'),
+    "flaky": (  # wrong the first time
+        "scene.py",
+        'return {"out": args["x"] + 1}',
+        'scene.calls = getattr(scene, "calls", 0) + 1\n    return {"out": args["x"] + (1 if scene.calls > 1 else 2)}',
+    ),
     "hangs": ("kernel.cpp", "// fault", "for (;;) usleep(10000);"),  # leaves the CPU to the tests
     "hangs_in_python": ("scene.py", 'return {"out": args["x"] + 1}', "while True: __import__('time').sleep(0.01)"),
+    "hangs_when_loaded": ("scene.py", "scene = Scene(", "while True: __import__('time').sleep(0.01)\nscene = Scene("),
+    "leaves": ("kernel.cpp", "// fault", "if (elements == 1) exit(0);"),  # in its second case
+    "leaves_at_once": ("kernel.cpp", "// fault", "_exit(0);"),
+    "crashes": ("kernel.cpp", "// fault", "*reinterpret_cast<volatile int*>(elements) = 1;"),
+    "aborts": ("kernel.cpp", "// fault", "abort();"),
+    "leaves_in_python": ("scene.py", 'return {"out": args["x"] + 1}', "__import__('os')._exit(0)"),
+    "leaves_when_loaded": ("scene.py", "scene = Scene(", "__import__('os')._exit(0)\nscene = Scene("),
     "does_not_compile": ("kernel.cpp", "// fault", "nonsense;"),
     "invalid": ("scene.py", "scene = Scene(", "scene = undefined("),
     "exits": ("scene.py", 'return {"out": args["x"] + 1}', "raise SystemExit(0)"),

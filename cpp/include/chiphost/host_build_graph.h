@@ -130,7 +130,7 @@ public:
 
     int32_t task_count() const { return graph_->ops->get_task_count(graph_); }
 
-    // Writes the graph to the log, one line a task.
+    // Writes the graph to stderr, one line a task.
     void print() const { graph_->ops->print_runtime(graph_); }
 
 private:

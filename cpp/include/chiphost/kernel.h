@@ -6,13 +6,16 @@
 //
 //     extern "C" __aicore__ void kernel_entry(__gm__ int64_t* args)
 //
-// args[i] is the i-th argument of the task: a device address, or a scalar as a 64-bit word. The array belongs to the
-// core and is valid until kernel_entry returns. A kernel keeps nothing between calls, may run on several cores at once,
-// and may throw only on the simulated chip, where the exception becomes the run's error.
+// args[i] is the i-th argument of the task: a device address, a scalar as a 64-bit word, or, in the runtimes whose
+// orchestration runs on the AICPU, the address of a tensor's ch_device_tensor. The array belongs to the core and is
+// valid until kernel_entry returns. A kernel keeps nothing between calls, may run on several cores at once, and may
+// throw only on the simulated chip, where the exception becomes the run's error.
 #pragma once
 
 #include <stdint.h>
 #include <string.h>
+
+#include "abi/device_tensor.h"
 
 // Qualifiers of the chip's own compiler; empty on the simulated chip.
 #ifndef __gm__
@@ -30,6 +33,8 @@ struct KernelContext {
     int32_t block_num;     // blocks of the task
     int32_t sub_block_id;  // 0 or 1: first or second AIV of the cluster; 0 on an AIC
     int32_t core;          // core number, for messages
+    uint64_t hand_over;    // the cluster's hand-over area (hand_over.h), 0: the callable has no kernel that uses it
+    uint64_t services;     // what a simulated core offers (hand_over.h), 0 on a chip
 };
 
 // The executor keeps a pointer to the context in the word before the first argument.
@@ -60,6 +65,17 @@ __aicore__ inline T scalar_arg(const __gm__ int64_t* args, int index) {
     T value;
     memcpy(&value, &args[index], sizeof(T));  // little-endian: the low bytes come first
     return value;
+}
+
+// Argument `index` as a tensor.
+__aicore__ inline const __gm__ ch_device_tensor& tensor_arg(const __gm__ int64_t* args, int index) {
+    return *reinterpret_cast<const __gm__ ch_device_tensor*>(args[index]);
+}
+
+// First element of the tensor that is argument `index`. Strides are in tensor_arg(args, index).stride, in elements.
+template <typename T>
+__aicore__ inline __gm__ T* tensor_data(const __gm__ int64_t* args, int index) {
+    return reinterpret_cast<__gm__ T*>(tensor_arg(args, index).address);
 }
 
 }  // namespace chiphost

@@ -264,16 +264,24 @@ int32_t HostBuildGraph::add_successor(int32_t from, int32_t to) {
 int32_t HostBuildGraph::record_tensor_pair(void* host, uint64_t device, uint64_t bytes) {
     if (const int32_t code = memory_.check_range(device, bytes, "record_tensor_pair", &error_)) return -code;
     const auto address = reinterpret_cast<uint64_t>(host);
+    // Arguments may overlap: one that may be written is enough.
+    uint32_t input = input_->args.tensor_count;
     for (uint32_t i = 0; i < input_->args.tensor_count; ++i) {
         const ch_tensor& tensor = input_->args.tensors[i];
         const uint64_t size = ch_tensor_bytes(&tensor);
         if (address < tensor.data || address - tensor.data > size || bytes > size - (address - tensor.data)) continue;
         if (tensor.access == CH_IN) {
-            return -report(&error_, CH_HOST_RANGE_INVALID, "record_tensor_pair",
-                           "tensor %u is an input by the callable's signature and must not be written", i);
+            input = i;
+            continue;
         }
         pairs_.push_back({host, device, bytes});
         return 0;
+    }
+    if (input < input_->args.tensor_count) {
+        return -report(
+            &error_, CH_HOST_RANGE_INVALID, "record_tensor_pair",
+            "tensor %u must not be written: its array is read-only, or it is an input by the callable's signature",
+            input);
     }
     return -report(&error_, CH_HOST_RANGE_INVALID, "record_tensor_pair",
                    "%llu bytes at %p are inside none of the run's %u tensors", static_cast<unsigned long long>(bytes),

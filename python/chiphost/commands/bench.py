@@ -65,7 +65,7 @@ def _machine() -> dict[str, Any]:
     import platform
 
     from .. import __version__, toolchain
-    from ..runner import usable_cpus
+    from ..cpus import usable_cpus
 
     compiler = toolchain.find_compiler()
     return {

@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from .. import supervisor
 from . import options
 
 if TYPE_CHECKING:
+    from ..deadline import Deadline
     from ..report import ReportFile
 
 
@@ -21,12 +24,27 @@ if TYPE_CHECKING:
 @click.option("-k", "text", metavar="TEXT", help="Scenes with this text in their name only.")
 @click.option(
     "-t",
-    "--deadline",
-    type=click.FloatRange(min=0, min_open=True),
+    "--timeout",
+    type=options.Seconds(min=0, min_open=True),
     metavar="SECONDS",
-    help="Stop after this time; scenes that are not done by then have failed.",
+    help="Stop everything after this time; scenes that are not done by then have failed.",
 )
 @click.option("--parallel", is_flag=True, help="Run several scenes at once, each on a worker of its own.")
+@click.option(
+    "--retries",
+    type=click.IntRange(min=0),
+    metavar="N",
+    default=0,
+    show_default=True,
+    help="Run a case that fails up to N times more; what happened before is shown.",
+)
+@click.option("--build-runtime", is_flag=True, help="Build the runtimes from source first, and use these.")
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Checkout to build them from.  [default: the working folder or one above it]",
+)
 @options.json_file()
 @options.report_file("--junit", "junit_file", text="Write them as JUnit XML.")
 @options.scenes
@@ -35,8 +53,11 @@ def ci(
     platform: str,
     runtime: str | None,
     text: str | None,
-    deadline: float | None,
+    timeout: float | None,
     parallel: bool,
+    retries: int,
+    build_runtime: bool,
+    source: Path | None,
     json_file: ReportFile | None,
     junit_file: ReportFile | None,
     scenes: Path | None,
@@ -46,36 +67,62 @@ def ci(
 ) -> None:
     """Run all cases of all scenes of a platform.
 
-    Prints a line for each scene. Scenes run one after the other in this process, on one worker for each runtime that is
-    reset in between; see --parallel.
+    Prints a line for each scene, in the order of their names. Scenes run one after the other in this process, on one
+    worker for each runtime that is reset in between; see --parallel.
     """
     if json_file and junit_file and json_file.path == junit_file.path:
         raise click.UsageError("--json and --junit name the same file")
+    if source and not build_runtime:
+        raise click.UsageError("--source is for --build-runtime")
+
+    supervisor.begin()
+    repeated = options.not_default(scenes, sim_threads, isolation)
+    supervisor.tell("reports", json_file, junit_file, platform, seed, repeated)
 
     from .. import catalog, report
     from ..deadline import Deadline
     from ..runner import Runner, SceneResult, Settings
+    from ..runtimes import check_platform
     from .display import Display, plural, print_lines
 
-    settings = Settings(platform, isolation, seed, sim_threads, deadline=Deadline(deadline))
-    entries = catalog.select(catalog.scenes_dir(scenes), platform=platform, runtime=runtime, text=text)
-    width = max(len(entry.name) for entry in entries)
-    repeated = options.not_default(scenes, sim_threads, isolation)
+    deadline = Deadline(timeout)
+    root = catalog.scenes_dir(scenes)
+    check_platform(platform)
+    library = _build(source, deadline) if build_runtime else None
+    settings = Settings(platform, isolation, seed, sim_threads, deadline=deadline, retries=retries, library=library)
+    entries = catalog.select(root, platform=platform, runtime=runtime, text=text, library=library, deadline=deadline)
+    names = [entry.name for entry in entries]
+    width = max(map(len, names))
 
     class Rows(Display):
-        """A row for each scene."""
+        """A row for each scene, in order: one that ends early waits for those before it."""
+
+        def __init__(self) -> None:
+            super().__init__(len(names))
+            self._next = iter(names)
+            self._name = next(self._next)
+            self._waiting: dict[str, SceneResult] = {}
 
         def ended(self, result: SceneResult) -> None:
-            """Print the row."""
-            cases = plural(len(result.cases), "case") if result.cases else "-"
-            columns = f"{result.name:<{width}}  {cases:<8}  {result.seconds:8.3f} s"
-            below = [result.error or ""]
-            if again := report.replay_command(result, repeated):
-                below.append(f"again: {again}")
-            self.print_verdict(result.passed, columns, "\n".join(below))
+            """Print the rows whose turn it is."""
+            self._waiting[result.name] = result
+            while self._name in self._waiting:
+                self._print(self._waiting.pop(self._name))
+                self._name = next(self._next, "")
             super().ended(result)
 
-    with Rows(len(entries)) as rows:
+        def _print(self, result: SceneResult) -> None:
+            cases = plural(len(result.cases), "case") if result.cases else "-"
+            columns = f"{result.name:<{width}}  {cases:<8}  {result.seconds:8.3f} s"
+            if times := sum(len(case.earlier_errors) for case in result.cases):
+                columns += f"  {'1 retry' if times == 1 else f'{times} retries'}"
+            below = [result.error or "", *map(report.retries, result.cases)]
+            if again := report.replay_command(result, repeated):
+                where = f"CHIPHOST_LIB_DIR={shlex.quote(str(library))} " if library else ""
+                below.append(f"again: {where}{again}")
+            self.print_verdict(result.passed, columns, "\n".join(filter(None, below)))
+
+    with Rows() as rows:
         runner = Runner(settings, rows)
         results = runner.run(entries, parallel=parallel)
 
@@ -94,3 +141,23 @@ def ci(
     for problem in problems:
         problem.show()
     sys.exit(2 if problems else 0 if all(result.passed for result in results) else 1)
+
+
+def _build(source: Path | None, deadline: Deadline) -> Path | None:
+    """Build the runtimes; return the folder they are in, or None if the deadline came first."""
+    import contextlib
+    import time
+
+    from .. import runtime_build
+    from ..deadline import DeadlineOver
+    from .display import in_terminal, make_console, print_lines
+
+    console, started = make_console(), time.monotonic()
+    checkout = runtime_build.find_source(source)
+    with console.status("building runtimes") if in_terminal() else contextlib.nullcontext():
+        try:
+            library = runtime_build.build(checkout, deadline)
+        except DeadlineOver:
+            return None  # every scene will say so
+    print_lines(console, f"Built runtimes from {checkout} in {time.monotonic() - started:.1f} s")
+    return library

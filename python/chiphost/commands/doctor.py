@@ -64,7 +64,7 @@ def _rows(machine: Machine) -> Iterator[Row]:
             used = ", used" if compiler.used else ""
             yield "ok", f"{compiler.wanted} {compiler.version} for {compiler.target} ({compiler.path}){used}"
 
-    yield "", "Runtimes"
+    yield "", f"Runtimes in {machine.library}"
     for platform, description in machine.platforms.items():
         loads = [load for load in machine.runtimes if load.platform == platform]
         if not loads:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -26,6 +27,19 @@ class CannotWrite(click.ClickException):
     def __init__(self, file: ReportFile, error: OSError) -> None:
         """Name the file and the reason."""
         super().__init__(f"cannot write {file.path}: {error}")
+
+
+class Seconds(click.FloatRange):
+    """A time. Infinity is one; what is no number is none."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Refuse NaN, which is in every range."""
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds
 
 
 def report_file(*names: str, text: str) -> Decorator[Any]:

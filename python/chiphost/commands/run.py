@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .. import supervisor
 from . import options
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
+    type=options.Seconds(min=0),
     metavar="SECONDS",
     help="Stop a run after this time; 0 never does.  [default: 60]",
 )
@@ -60,6 +61,8 @@ def run(
         raise click.UsageError("name a scene; chiphost run --list shows them")
     if cases and all_cases:
         raise click.UsageError("--case and --all-cases exclude each other")
+
+    supervisor.begin()
 
     from .. import catalog, runtimes
 

@@ -39,8 +39,8 @@ typedef struct ch_open_request {
     // The bytes; or, when data is NULL, name is the path of the file.
     ch_binary binary;
     // 0: load a private copy of the bytes. Copies of equal key are shared as long as the library has no writable
-    // statics of its own; others get a copy each time. 1: load the file itself, by its path. It must not have been
-    // loaded under this path before.
+    // statics of its own; others get a copy each time. CH_UNIQUE_SYMBOL if copies would not be apart. 1: load the file
+    // itself, by its path. It must not have been loaded under this path before.
     uint32_t in_place;
     uint32_t reserved;
     ch_library** out_library;
@@ -60,6 +60,7 @@ typedef struct ch_anchor_counts {
     uint64_t libraries;       // loaded now
     uint64_t libraries_idle;  // of these, kept for the next user
     uint64_t loads;           // dlopen calls so far
+    uint64_t pinned;          // closed so far, but not unloaded by the loader
 } ch_anchor_counts;
 
 typedef struct ch_anchor {
@@ -82,7 +83,8 @@ typedef struct ch_anchor {
     int32_t (*find_symbol)(void* state, const void* request, void* unused);
 
     // Gives a library back. Shared ones stay loaded for the next user, up to a fixed number; others are unloaded.
-    // `second` is the ch_library; `third` may be a uint32_t* that becomes 1 if nothing of the library is left.
+    // `second` is the ch_library; `third` may be a uint32_t* that becomes 1 if nothing of the library is left, and 0 if
+    // it is kept, or pinned: a thread_local with a destructor keeps it as long as the thread that has used it.
     int32_t (*close_library)(void* state, const void* library, void* out_unloaded);
 
     // `third` is a ch_anchor_counts.

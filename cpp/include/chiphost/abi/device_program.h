@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define CH_DEVICE_PROGRAM_MAJOR 1
+#define CH_DEVICE_PROGRAM_MAJOR 2
 #define CH_DEVICE_PROGRAM_MINOR 0
 #define CH_AICPU_PROGRAM_ENTRY "chiphost_aicpu_program"
 #define CH_AICORE_PROGRAM_ENTRY "chiphost_aicore_program"
@@ -27,7 +27,7 @@ typedef enum ch_step {
     CH_STEP_DONE = 3,    // finished; do not come again
 } ch_step;
 
-#define CH_LAUNCH_FORMAT 1
+#define CH_LAUNCH_FORMAT 2
 
 // What the device reports to the host. Written by whoever finds the first fault.
 typedef struct ch_launch_status {
@@ -36,7 +36,10 @@ typedef struct ch_launch_status {
     int64_t task;
     int32_t core;
     int32_t func_id;
+    int32_t detail_code;  // the orchestration's own code
+    int32_t reserved;
     uint64_t tasks_done;
+    char where[128];  // "" for the device as such
     char message[512];
 } ch_launch_status;
 
@@ -51,26 +54,35 @@ typedef struct ch_launch {
     uint64_t handshakes;    // scheduler::Handshake for each core
     uint64_t payloads;      // scheduler::Payload, two for each core
     uint64_t status;        // ch_launch_status
+    uint64_t hand_over;     // HandOverArea (hand_over.h) for each cluster, 0: no kernel uses it
 } ch_launch;
 
-// The AICPU program. `port` is the platform's access to registers for one thread (platform/aicpu.h).
+// The AICPU program. `port` is the platform's access to the chip for one thread (platform/aicpu.h).
 typedef struct ch_aicpu_program {
     ch_abi_header header;
 
-    // Bytes of the context for this launch, to be allocated with an alignment of 64.
-    uint64_t (*context_bytes)(const ch_launch* launch);
+    // Bytes of the context, to be allocated with an alignment of 64.
+    uint64_t (*context_bytes)(void);
 
-    // Makes the context. Called once before any step.
-    void (*init)(void* context, const ch_launch* launch, void* const* ports);
+    // Makes the context. It keeps what launches have in common: loaded orchestrations.
+    void (*create)(void* context);
+
+    // Begins a launch; both arguments are borrowed until end(). Called before any step of it.
+    void (*begin)(void* context, const ch_launch* launch, void* const* ports);
 
     // One step of one thread. Different threads may step at the same time.
     ch_step (*step)(void* context, uint32_t thread);
 
-    // Says what is waiting for what, when no processor can make progress. No step may be under way.
+    // Says what is waiting for what, when no processor can make progress; `code` is set if there is a better one than
+    // CH_STALLED. No step may be under way.
     void (*explain_stall)(void* context, ch_launch_status* out_status);
 
-    // Destroys the context.
-    void (*deinit)(void* context);
+    // Ends the launch, also one that was cut off: then the orchestration is made to return first. Afterwards nothing
+    // refers to the launch or its orchestration any more.
+    void (*end)(void* context);
+
+    // Destroys the context and closes the orchestrations.
+    void (*destroy)(void* context);
 } ch_aicpu_program;
 
 // The AICore program. `port` is the platform's access to one core (platform/aicore.h).

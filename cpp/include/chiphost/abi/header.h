@@ -17,11 +17,12 @@ extern "C" {
 
 // Which table this is.
 enum ch_abi_kind {
-    CH_ABI_ANCHOR = 1,              // abi/anchor.h
-    CH_ABI_HOST_RUNTIME = 2,        // abi/host_runtime.h
-    CH_ABI_AICPU_PROGRAM = 3,       // abi/device_program.h
-    CH_ABI_AICORE_PROGRAM = 4,      // abi/device_program.h
-    CH_ABI_HOST_ORCHESTRATION = 5,  // abi/host_orchestration.h
+    CH_ABI_ANCHOR = 1,                // abi/anchor.h
+    CH_ABI_HOST_RUNTIME = 2,          // abi/host_runtime.h
+    CH_ABI_AICPU_PROGRAM = 3,         // abi/device_program.h
+    CH_ABI_AICORE_PROGRAM = 4,        // abi/device_program.h
+    CH_ABI_HOST_ORCHESTRATION = 5,    // abi/host_orchestration.h
+    CH_ABI_DEVICE_ORCHESTRATION = 6,  // abi/device_orchestration.h
 };
 
 typedef struct ch_abi_header {

@@ -41,7 +41,7 @@ typedef struct ch_host_graph_ops {
 
     int32_t (*get_task_count)(ch_host_graph* graph);
 
-    // Writes the graph to the log, one line a task.
+    // Writes the graph to stderr, one line a task.
     void (*print_runtime)(ch_host_graph* graph);
 
     // Device memory, freed at the latest when the run ends. Alignment 64; the content is undefined. 0: failed.

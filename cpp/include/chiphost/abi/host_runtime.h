@@ -25,7 +25,7 @@
 extern "C" {
 #endif
 
-#define CH_HOST_RUNTIME_MAJOR 1
+#define CH_HOST_RUNTIME_MAJOR 2
 #define CH_HOST_RUNTIME_MINOR 0
 #define CH_HOST_RUNTIME_ENTRY "chiphost_host_runtime"
 
@@ -47,6 +47,9 @@ typedef struct ch_device_options {
     uint64_t device_memory_bytes;  // device memory this context may use; 0: what the chip has
     const ch_anchor* anchor;       // services of the namespace the runtime lives in
     void* anchor_state;            // first argument of the anchor's functions
+    // Folder for temporary files. A runtime must not ask its own environment: that of another namespace's C library is
+    // not told when the process changes its variables, and points to memory that is gone.
+    const char* temp_folder;
 } ch_device_options;
 
 // How one run is to be executed.
@@ -58,7 +61,21 @@ typedef struct ch_call_config {
     uint32_t sim_threads;       // simulated chip: host threads that run processors; 1 is deterministic
     uint32_t trace;             // 1: record what every processor did (ch_run_result.trace)
     uint64_t seed;              // simulated chip: 0 steps processors in turn, any other value in an order of its own
+    // For runtimes whose orchestration runs on the AICPU: each of their four rings has this; host_build_graph ignores
+    // it.
+    uint32_t ring_task_window;  // tasks that are kept at the same time: a power of two, CH_RING_TASK_WINDOW_MIN or more
+    uint32_t ring_dep_pool;     // edges: CH_RING_DEP_POOL_MIN or more
+    uint64_t ring_heap_bytes;   // memory for new tensors: CH_RING_HEAP_MIN or more
 } ch_call_config;
+
+#define CH_RING_TASK_WINDOW_MIN 4
+#define CH_RING_TASK_WINDOW_MAX (1u << 22)
+#define CH_RING_TASK_WINDOW_DEFAULT 16384
+#define CH_RING_DEP_POOL_MIN 4
+#define CH_RING_DEP_POOL_MAX (1u << 28)
+#define CH_RING_DEP_POOL_DEFAULT 65536
+#define CH_RING_HEAP_MIN 1024
+#define CH_RING_HEAP_DEFAULT (UINT64_C(256) << 20)
 
 enum ch_run_phase {
     CH_PHASE_IDLE = 0,

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "chip.h"
+#include "chiphost/abi/error.h"
 
 namespace chiphost::platform {
 
@@ -27,5 +28,31 @@ void invalidate_cache(const void* address, size_t bytes);
 
 // Makes this thread's writes to [address, address + bytes) visible to cores. Nothing to do on coherent platforms.
 void flush_cache(const void* address, size_t bytes);
+
+// A strand: a function that one AICPU thread runs besides its other work, and that may pause in the middle. At most one
+// for each thread.
+//
+// Runs `body(argument)`, or lets it go on if it has paused. True: it has returned. On a platform whose threads can wait
+// by themselves it returns only then.
+bool resume_strand(AicpuPort* port, void (*body)(void* argument), void* argument);
+
+// From inside the strand: gives the thread back to whoever resumes it, and returns when it is resumed. False: this
+// platform's strands don't pause; the caller has to look after the thread's other work itself.
+bool pause_strand(AicpuPort* port);
+
+// Whether a strand that could go on should pause all the same, so that others get on. Never on a chip.
+bool should_breathe(AicpuPort* port);
+
+// Writes a line of text to the log.
+void log_line(AicpuPort* port, const char* text);
+
+// The orchestration's file: copies it to a file of its own, loads it, and removes the file (orch_so_loader.cpp). CH_OK,
+// or CH_LOAD_REFUSED and the like. `name` is for messages. May be called from several threads and processes at once.
+[[nodiscard]] int32_t load_device_orch_so(AicpuPort* port, const void* data, size_t bytes, const char* name,
+                                          void** out_library, ch_error* out_error);
+// nullptr: there is no such symbol.
+void* find_in_device_orch_so(void* library, const char* symbol);
+// No pointer into the library may be left.
+void close_device_orch_so(void* library);
 
 }  // namespace chiphost::platform

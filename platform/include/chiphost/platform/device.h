@@ -29,7 +29,10 @@ void close_device(Device* device);
 // much was wanted and how much is free.
 [[nodiscard]] int32_t allocate(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error);
 
-// Frees what `allocate` returned.
+// The same with content 0. Where the platform can, memory is reserved now and used as it is touched.
+[[nodiscard]] int32_t allocate_zeroed(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error);
+
+// Frees what `allocate` or `allocate_zeroed` returned.
 void release(Device* device, uint64_t address);
 
 [[nodiscard]] int32_t copy_to_device(Device* device, uint64_t to, const void* from, uint64_t bytes,
@@ -38,8 +41,9 @@ void release(Device* device, uint64_t address);
 
 // A kernel that is ready to be called by the device's cores.
 struct LoadedKernel {
-    uint64_t address = 0;   // device address of kernel_entry
-    void* owner = nullptr;  // the platform's
+    uint64_t address = 0;     // what Payload::kernel is to hold
+    void* owner = nullptr;    // the platform's
+    bool hands_over = false;  // it wants a hand-over area (hand_over.h)
 };
 [[nodiscard]] int32_t load_kernel(Device* device, const ch_kernel& kernel, LoadedKernel* out_kernel,
                                   ch_error* out_error);

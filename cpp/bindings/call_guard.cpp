@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "call_guard.h"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "isolate/per_process.h"
+
+namespace nb = nanobind;
+
+namespace chiphost::bindings {
+
+namespace {
+
+constexpr std::chrono::seconds patience{10};  // a run that was asked to stop ends, or is given up, within one
+
+}  // namespace
+
+struct CallGuard::Calls {
+    std::mutex mutex;  // never held while waiting for the GIL
+    std::condition_variable none_left;
+    size_t count = 0;  // under way
+    std::thread::id ender;
+    PyObject* error = nullptr;  // never released: it is needed until the process has ended
+    std::atomic<bool> ending{false};
+
+    static Calls& of_this_process() {
+        static isolate::PerProcess<Calls> calls;
+        return calls.get([](Calls*) { return new Calls; });
+    }
+
+    bool ended_by_another() const { return ending.load() && ender != std::this_thread::get_id(); }
+};
+
+CallGuard::CallGuard() : calls_(Calls::of_this_process()) {
+    if (calls_.ended_by_another()) {
+        // Nothing but this: running Python code could give the GIL away.
+        PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(calls_.error)), calls_.error);
+        throw nb::python_error();
+    }
+    const std::lock_guard lock(calls_.mutex);
+    ++calls_.count;
+}
+
+CallGuard::~CallGuard() {
+    const std::lock_guard lock(calls_.mutex);
+    if (--calls_.count == 0) calls_.none_left.notify_all();
+}
+
+bool CallGuard::to_end() const {
+    return calls_.ended_by_another();
+}
+
+void end_calls(nb::object error) {
+    auto& calls = CallGuard::Calls::of_this_process();
+    calls.error = error.release().ptr();
+    calls.ender = std::this_thread::get_id();
+    calls.ending = true;
+    const nb::gil_scoped_release unlocked;
+    std::unique_lock lock(calls.mutex);
+    calls.none_left.wait_for(lock, patience, [&] { return calls.count == 0; });
+}
+
+}  // namespace chiphost::bindings

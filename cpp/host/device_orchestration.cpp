@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device_orchestration.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include <algorithm>
+
+#include "abi/report.h"
+#include "chiphost/abi/device_orchestration.h"
+#include "orchestrator/tensor_map.h"
+
+namespace chiphost::host {
+
+using orchestrator::TensorMap;
+
+namespace {
+
+constexpr uint64_t heap_alignment = 1024;
+// Both powers of two, and so is the number of slots.
+constexpr uint64_t record_bytes_per_slot = 1024;  // about what a task with 7 tensors takes
+constexpr uint64_t record_bytes_min = 16384;      // more than the largest task takes
+constexpr uint32_t map_entries_per_slot = 4;
+constexpr uint64_t heap_bytes_worth_keeping = 32 << 20;  // in use from one run to the next
+
+constexpr uint64_t aligned(uint64_t bytes, uint64_t alignment = 64) {
+    return (bytes + alignment - 1) / alignment * alignment;
+}
+
+// The orchestration's file, in device memory for as long as the callable is loaded.
+class DeviceLibrary final : public Orchestration {
+public:
+    explicit DeviceLibrary(platform::Device* device) : device_(device) {}
+    ~DeviceLibrary() override {
+        if (address_) platform::release(device_, address_);
+    }
+
+    int32_t load(const ch_callable& callable, ch_error* out_error) {
+        const ch_binary& binary = callable.orchestration;
+        name_ = binary.name;
+        key_ = binary.key;
+        entry_ = callable.entry;
+        bytes_ = binary.bytes;
+        if (entry_.size() >= graph::name_bytes || key_.size() >= graph::key_bytes) {
+            return report(out_error, CH_INVALID_ARGUMENT, binary.name,
+                          "wanted an entry of fewer than %u characters and a key of fewer than %u", graph::name_bytes,
+                          graph::key_bytes);
+        }
+        if (const int32_t code = platform::allocate(device_, bytes_, &address_, out_error)) return code;
+        return platform::copy_to_device(device_, address_, binary.data, bytes_, out_error);
+    }
+
+    void describe(graph::Orchestration* plan) const {
+        plan->library = address_;
+        plan->library_bytes = bytes_;
+        copy_text(plan->library_key, sizeof plan->library_key, key_.c_str());
+        copy_text(plan->library_name, sizeof plan->library_name, name_.c_str());
+        copy_text(plan->entry, sizeof plan->entry, entry_.c_str());
+    }
+
+private:
+    platform::Device* const device_;
+    std::string name_, key_, entry_;
+    uint64_t address_ = 0;
+    uint64_t bytes_ = 0;
+};
+
+ch_device_tensor describe(const ch_tensor& tensor, uint64_t address) {
+    ch_device_tensor result{};
+    result.address = result.buffer = address;
+    result.buffer_bytes = ch_tensor_bytes(&tensor);
+    result.owner = -1;
+    result.dtype = tensor.dtype;
+    ch_set_row_major(&result, tensor.shape, tensor.ndims);
+    return result;
+}
+
+}  // namespace
+
+DeviceOrchestration::~DeviceOrchestration() {
+    release_rings();
+    if (arguments_address_) platform::release(device_, arguments_address_);
+}
+
+int32_t DeviceOrchestration::load(const ch_callable& callable, std::unique_ptr<Orchestration>* out_orchestration,
+                                  ch_error* out_error) {
+    auto library = std::make_unique<DeviceLibrary>(device_);
+    if (const int32_t code = library->load(callable, out_error)) return code;
+    *out_orchestration = std::move(library);
+    return CH_OK;
+}
+
+int32_t DeviceOrchestration::ring_sizes(const ch_call_config& config, RingSizes* out_sizes, ch_error* out_error) {
+    RingSizes& sizes = *out_sizes;
+    sizes = {config.ring_task_window, config.ring_dep_pool, config.ring_heap_bytes};
+    if (sizes.window < CH_RING_TASK_WINDOW_MIN || sizes.window > CH_RING_TASK_WINDOW_MAX ||
+        (sizes.window & (sizes.window - 1)) != 0) {
+        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "ring_task_window",
+                      "wanted a power of two from %u to %u, found %u", CH_RING_TASK_WINDOW_MIN, CH_RING_TASK_WINDOW_MAX,
+                      sizes.window);
+    }
+    if (sizes.edges < CH_RING_DEP_POOL_MIN || sizes.edges > CH_RING_DEP_POOL_MAX) {
+        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "ring_dep_pool", "wanted %u to %u, found %u",
+                      CH_RING_DEP_POOL_MIN, CH_RING_DEP_POOL_MAX, sizes.edges);
+    }
+    if (sizes.heap_bytes < CH_RING_HEAP_MIN) {
+        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "ring_heap_bytes", "wanted %u or more, found %llu",
+                      CH_RING_HEAP_MIN, static_cast<unsigned long long>(sizes.heap_bytes));
+    }
+    if (sizes.heap_bytes > platform::chip.memory_bytes) {
+        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "ring_heap_bytes",
+                      "wanted at most the chip's %llu, found %llu",
+                      static_cast<unsigned long long>(platform::chip.memory_bytes),
+                      static_cast<unsigned long long>(sizes.heap_bytes));
+    }
+    sizes.heap_bytes = aligned(sizes.heap_bytes, heap_alignment);
+    return CH_OK;
+}
+
+void DeviceOrchestration::release_rings() {
+    if (rings_) platform::release(device_, rings_);
+    rings_ = 0;
+}
+
+// Lays the rings and all that goes with them out in one piece of memory.
+int32_t DeviceOrchestration::reserve_rings(const RingSizes& sizes, ch_error* out_error) {
+    if (rings_ && sizes == sizes_) return CH_OK;
+    release_rings();
+    const uint32_t slots = sizes.window * graph::ring_count;
+    const uint32_t edges = sizes.edges * graph::ring_count;
+    const uint64_t record_bytes = std::max(sizes.window * record_bytes_per_slot, record_bytes_min);
+    uint64_t end = aligned(sizeof(graph::Image));
+    const auto place = [&](uint64_t bytes, uint64_t alignment = 64) {
+        const uint64_t begin = aligned(end, alignment);
+        end = begin + bytes;
+        return begin;
+    };
+    plan_ = graph::Orchestration{};
+    plan_.root_scope = root_scope_;
+    plan_.slot_count = slots;
+    plan_.map_capacity = slots * map_entries_per_slot;
+    plan_address_ = place(sizeof(graph::Orchestration));
+    image_ = graph::Image{};
+    image_.format = graph::image_format;
+    image_.tasks = place(uint64_t{slots} * sizeof(graph::Task));
+    plan_.slots = place(uint64_t{slots} * sizeof(graph::Slot));
+    image_.edges = place(uint64_t{edges} * sizeof(graph::Edge));
+    plan_.predecessors = place(uint64_t{edges} * sizeof(graph::Predecessor));
+    plan_.found = place((1 + 2 * uint64_t{slots}) * sizeof(uint32_t));
+    plan_.map_entries = place(uint64_t{plan_.map_capacity} * sizeof(TensorMap::Entry));
+    plan_.map_buckets = place(TensorMap::bucket_count * sizeof(TensorMap::Bucket));
+    for (auto& queue : image_.queues) {
+        queue.capacity = slots;
+        queue.cells = place(uint64_t{slots} * sizeof(graph::QueueCell));
+    }
+    image_.args = place(record_bytes * graph::ring_count);
+    uint64_t heaps[graph::ring_count];
+    for (uint64_t& heap : heaps) heap = place(sizes.heap_bytes, heap_alignment);
+    if (const int32_t code = platform::allocate_zeroed(device_, end + heap_alignment, &rings_, out_error)) {
+        if (code != CH_DEVICE_MEMORY_EXHAUSTED) return code;
+        const std::string why = out_error->message;
+        return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED, "rings",
+                      "%s; four rings of %llu bytes (ring_heap_bytes) and %u tasks (ring_task_window) each are to fit",
+                      why.c_str(), static_cast<unsigned long long>(sizes.heap_bytes), sizes.window);
+    }
+    sizes_ = sizes;
+
+    const uint64_t base = aligned(rings_, heap_alignment);
+    for (uint64_t* address : {&plan_address_, &image_.tasks, &plan_.slots, &image_.edges, &plan_.predecessors,
+                              &plan_.found, &plan_.map_entries, &plan_.map_buckets, &image_.args}) {
+        *address += base;
+    }
+    for (auto& queue : image_.queues) queue.cells += base;
+    image_.orchestration = plan_address_;
+    for (uint32_t ring = 0; ring < graph::ring_count; ++ring) {
+        plan_.rings[ring].first_slot = ring * sizes.window;
+        plan_.rings[ring].window = sizes.window;
+        plan_.rings[ring].heap = base + heaps[ring];
+        plan_.rings[ring].heap_bytes = sizes.heap_bytes;
+        plan_.rings[ring].record_bytes = record_bytes;
+        plan_.rings[ring].first_record = static_cast<uint32_t>(ring * record_bytes / sizeof(uint64_t));
+        plan_.rings[ring].first_edge = ring * sizes.edges;
+        plan_.rings[ring].edge_count = sizes.edges;
+    }
+    // The queues' positions are the device's from now on.
+    return platform::copy_to_device(device_, base, &image_, sizeof image_, out_error);
+}
+
+// Copies the tensors and the list of arguments to the device.
+int32_t DeviceOrchestration::place_arguments(const RunInput& input, ch_error* out_error) {
+    const ch_task_args& args = input.args;
+    const uint64_t tensors_at = aligned(sizeof(ch_device_args));
+    const uint64_t scalars_at = tensors_at + args.tensor_count * sizeof(ch_device_tensor);
+    const uint64_t types_at = scalars_at + args.scalar_count * sizeof(uint64_t);
+    const uint64_t bytes = types_at + input.kernels.size();
+    if (bytes > arguments_capacity_) {
+        if (arguments_address_) platform::release(device_, arguments_address_);
+        arguments_address_ = 0;
+        if (const int32_t code = platform::allocate(device_, bytes, &arguments_address_, out_error)) return code;
+        arguments_capacity_ = bytes;
+    }
+    arguments_.assign(bytes, 0);
+    ch_device_args list{};
+    list.tensors = reinterpret_cast<const ch_device_tensor*>(arguments_address_ + tensors_at);
+    list.scalars = reinterpret_cast<const uint64_t*>(arguments_address_ + scalars_at);
+    list.tensor_count = args.tensor_count;
+    list.scalar_count = args.scalar_count;
+    memcpy(arguments_.data(), &list, sizeof list);
+    for (uint32_t i = 0; i < args.tensor_count; ++i) {
+        const ch_tensor& tensor = args.tensors[i];
+        const uint64_t tensor_bytes = ch_tensor_bytes(&tensor);
+        uint64_t address = 0;
+        if (const int32_t code = memory_.allocate(tensor_bytes, &address, out_error)) return code;
+        if (tensor.access != CH_OUT) {
+            const auto* host = reinterpret_cast<const void*>(tensor.data);
+            if (const int32_t code = platform::copy_to_device(device_, address, host, tensor_bytes, out_error)) {
+                return code;
+            }
+        }
+        if (tensor.access != CH_IN && tensor_bytes != 0) {
+            results_.push_back({reinterpret_cast<void*>(tensor.data), address, tensor_bytes});
+        }
+        const ch_device_tensor described = describe(tensor, address);
+        memcpy(arguments_.data() + tensors_at + i * sizeof described, &described, sizeof described);
+    }
+    if (args.scalar_count) memcpy(arguments_.data() + scalars_at, args.scalars, args.scalar_count * sizeof(uint64_t));
+    for (uint32_t func_id = 0; func_id < input.kernels.size(); ++func_id) {
+        const KernelTable::Entry kernel = input.kernels[func_id];
+        arguments_[types_at + func_id] = static_cast<char>(kernel.address ? kernel.core_type : UINT8_MAX);
+    }
+    plan_.args = arguments_address_;
+    plan_.kernel_types = arguments_address_ + types_at;
+    plan_.kernel_count = input.kernels.size();
+    return platform::copy_to_device(device_, arguments_address_, arguments_.data(), bytes, out_error);
+}
+
+int32_t DeviceOrchestration::build(const RunInput& input, BuiltGraph* out_graph, ch_error* out_error) {
+    if (input.config.orch_thread_num != 1) {
+        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "orch_thread_num",
+                      "wanted 1: one AICPU thread runs the orchestration; found %u", input.config.orch_thread_num);
+    }
+    RingSizes sizes{};
+    if (const int32_t code = ring_sizes(input.config, &sizes, out_error)) return code;
+    if (const int32_t code = reserve_rings(sizes, out_error)) return code;
+    if (const int32_t code = place_arguments(input, out_error)) return code;
+    static_cast<const DeviceLibrary&>(input.orchestration).describe(&plan_);
+    if (const int32_t code = platform::copy_to_device(device_, plan_address_, &plan_, sizeof plan_, out_error)) {
+        return code;
+    }
+    image_.task_count = graph::unknown_count;
+    out_graph->image = aligned(rings_, heap_alignment);
+    unfinished_ = true;
+    return platform::copy_to_device(device_, out_graph->image, &image_, offsetof(graph::Image, queues), out_error);
+}
+
+int32_t DeviceOrchestration::copy_out(ch_error* out_error) {
+    unfinished_ = false;
+    uint64_t touched = 0;
+    const uint64_t touched_at = plan_address_ + offsetof(graph::Orchestration, heap_touched);
+    if (const int32_t code = platform::copy_from_device(device_, &touched, touched_at, sizeof touched, out_error)) {
+        return code;
+    }
+    give_back_ = touched > heap_bytes_worth_keeping;
+    for (const Result& result : results_) {
+        if (const int32_t code =
+                platform::copy_from_device(device_, result.host, result.device, result.bytes, out_error)) {
+            return code;
+        }
+    }
+    return CH_OK;
+}
+
+void DeviceOrchestration::end_run() {
+    if (unfinished_ || give_back_) release_rings();
+    unfinished_ = give_back_ = false;
+    memory_.release_all();
+    results_.clear();
+}
+
+}  // namespace chiphost::host

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the runtimes have in common whose orchestration runs on the AICPU: the memory of the rings, the arguments of a
+// run in device memory, and the orchestration's file.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "graph/orchestration.h"
+#include "run_memory.h"
+#include "runtime.h"
+
+namespace chiphost::host {
+
+// One such runtime in one context. The rings stay reserved from run to run, until another size is wanted, a run fails
+// half-way, when what they hold is of no use, or a run has touched much of them.
+class DeviceOrchestration final : public Runtime {
+public:
+    DeviceOrchestration(platform::Device* device, graph::RootScope root_scope)
+        : device_(device), root_scope_(root_scope), memory_(device) {}
+    ~DeviceOrchestration() override;
+    DeviceOrchestration(const DeviceOrchestration&) = delete;
+    DeviceOrchestration& operator=(const DeviceOrchestration&) = delete;
+
+    int32_t load(const ch_callable& callable, std::unique_ptr<Orchestration>* out_orchestration,
+                 ch_error* out_error) override;
+    int32_t build(const RunInput& input, BuiltGraph* out_graph, ch_error* out_error) override;
+    int32_t copy_out(ch_error* out_error) override;
+    void end_run() override;
+
+private:
+    struct RingSizes {
+        uint32_t window;
+        uint32_t edges;
+        uint64_t heap_bytes;
+        bool operator==(const RingSizes& other) const {
+            return window == other.window && edges == other.edges && heap_bytes == other.heap_bytes;
+        }
+    };
+    struct Result {
+        void* host;
+        uint64_t device;
+        uint64_t bytes;
+    };
+
+    [[nodiscard]] static int32_t ring_sizes(const ch_call_config& config, RingSizes* out_sizes, ch_error* out_error);
+    [[nodiscard]] int32_t reserve_rings(const RingSizes& sizes, ch_error* out_error);
+    void release_rings();
+    [[nodiscard]] int32_t place_arguments(const RunInput& input, ch_error* out_error);
+
+    platform::Device* const device_;
+    const graph::RootScope root_scope_;
+    RunMemory memory_;  // the tensors of a run
+    RingSizes sizes_{};
+    uint64_t rings_ = 0;  // device address, 0: none
+    graph::Image image_{};
+    graph::Orchestration plan_{};
+    uint64_t plan_address_ = 0;
+    std::vector<char> arguments_;  // ch_device_args, tensors, scalars, kernel types
+    uint64_t arguments_address_ = 0;
+    uint64_t arguments_capacity_ = 0;
+    std::vector<Result> results_;
+    bool unfinished_ = false;  // a run has begun and not ended well
+    bool give_back_ = false;   // it has used so much memory that the next one gets fresh rings
+};
+
+}  // namespace chiphost::host

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A tensor in device memory: a view of a buffer, as orchestrations on the AICPU and kernels see it.
+#pragma once
+
+#include <stdint.h>
+
+#include "tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum ch_device_tensor_flags {
+    CH_TENSOR_MANUAL_DEP = 1,  // no edges are inferred for it but the one to the task that made its buffer
+};
+
+// The view is a box in an array of raw_shape, with its dimensions in any order: dimension i of the view runs along
+// dimension raw_dim[i] of the array. Lengths and strides are in elements, outermost first; entries from ndims on are 0.
+typedef struct ch_device_tensor {
+    uint64_t address;  // device address of the view's first element
+    uint64_t buffer;   // device address of the buffer: what tells tensors of different buffers apart
+    uint64_t buffer_bytes;
+    int64_t owner;                    // id of the task that made the buffer, -1: an argument of the run
+    uint32_t shape[CH_MAX_DIMS];      // of the view
+    uint32_t stride[CH_MAX_DIMS];     // of the view
+    uint32_t raw_shape[CH_MAX_DIMS];  // of the array
+    uint32_t offset[CH_MAX_DIMS];     // where the view begins, by dimension of the array
+    uint8_t raw_dim[CH_MAX_DIMS];
+    uint8_t ndims;
+    uint8_t dtype;  // ch_dtype
+    uint8_t flags;  // ch_device_tensor_flags
+    uint32_t reserved[2];
+} ch_device_tensor;
+
+// Makes *tensor all of a row-major array of this shape; what else it says stays.
+static inline void ch_set_row_major(ch_device_tensor* tensor, const uint32_t* shape, uint32_t ndims) {
+    tensor->ndims = (uint8_t)ndims;
+    uint32_t stride = 1;
+    for (uint32_t dim = CH_MAX_DIMS; dim-- > 0;) {
+        const uint32_t length = dim < ndims ? shape[dim] : 0;
+        tensor->shape[dim] = tensor->raw_shape[dim] = length;
+        tensor->stride[dim] = dim < ndims ? stride : 0;
+        tensor->raw_dim[dim] = dim < ndims ? (uint8_t)dim : 0;
+        tensor->offset[dim] = 0;
+        if (dim < ndims) stride *= length;
+    }
+}
+
+#ifdef __cplusplus
+}
+static_assert(sizeof(ch_device_tensor) == 128, "ch_device_tensor is a device format");
+#endif

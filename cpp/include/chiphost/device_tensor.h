@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Tensors in device memory for C++: views without a copy, for orchestrations and kernels.
+#pragma once
+
+#include <stdint.h>
+
+#include <initializer_list>
+
+#include "abi/device_tensor.h"
+#include "require.h"
+
+namespace chiphost {
+
+// A value of 128 bytes that refers to device memory. Making a view costs nothing on the device. Functions throw
+// BadArgument for a view that does not lie in the tensor.
+class DeviceTensor {
+public:
+    DeviceTensor() = default;
+    explicit DeviceTensor(const ch_device_tensor& raw) : raw_(raw) {}
+
+    const ch_device_tensor& raw() const { return raw_; }
+    uint32_t ndims() const { return raw_.ndims; }
+    uint32_t shape(uint32_t dim) const {
+        require(dim < raw_.ndims, "DeviceTensor::shape: dimension %u of a tensor with %u", dim, raw_.ndims);
+        return raw_.shape[dim];
+    }
+    ch_dtype dtype() const { return static_cast<ch_dtype>(raw_.dtype); }
+    uint64_t address() const { return raw_.address; }
+    uint64_t elements() const {
+        uint64_t count = 1;
+        for (uint32_t dim = 0; dim < raw_.ndims; ++dim) count *= raw_.shape[dim];
+        return count;
+    }
+    uint64_t bytes() const { return elements() * ch_dtype_bytes(raw_.dtype); }
+
+    // Whether the elements follow each other without gaps.
+    bool contiguous() const {
+        uint64_t expected = 1;
+        for (uint32_t dim = raw_.ndims; dim-- > 0;) {
+            if (raw_.shape[dim] != 1 && raw_.stride[dim] != expected) return false;
+            expected *= raw_.shape[dim];
+        }
+        return true;
+    }
+
+    // A box of the tensor: `shape` elements from `offset` on, for every dimension.
+    DeviceTensor view(std::initializer_list<uint32_t> shape, std::initializer_list<uint32_t> offset) const {
+        return view(shape.begin(), shape.size(), offset.begin(), offset.size());
+    }
+    DeviceTensor view(const uint32_t* shape, size_t shape_count, const uint32_t* offset, size_t offset_count) const {
+        require(shape_count == raw_.ndims && offset_count == raw_.ndims,
+                "DeviceTensor::view: wanted %u lengths and offsets, found %zu and %zu", raw_.ndims, shape_count,
+                offset_count);
+        DeviceTensor result = *this;
+        uint64_t skipped = 0;
+        for (uint32_t dim = 0; dim < raw_.ndims; ++dim) {
+            require(offset[dim] <= raw_.shape[dim] && shape[dim] <= raw_.shape[dim] - offset[dim],
+                    "DeviceTensor::view: dimension %u has %u elements, wanted %u from %u on", dim, raw_.shape[dim],
+                    shape[dim], offset[dim]);
+            result.raw_.shape[dim] = shape[dim];
+            result.raw_.offset[raw_.raw_dim[dim]] += offset[dim];
+            skipped += uint64_t{offset[dim]} * raw_.stride[dim];
+        }
+        result.raw_.address += skipped * ch_dtype_bytes(raw_.dtype);
+        return result;
+    }
+
+    // The same elements with other lengths. Only for a contiguous tensor.
+    DeviceTensor reshape(std::initializer_list<uint32_t> shape) const { return reshape(shape.begin(), shape.size()); }
+    DeviceTensor reshape(const uint32_t* shape, size_t count) const {
+        require(contiguous(), "DeviceTensor::reshape: the tensor is not contiguous");
+        require(count <= CH_MAX_DIMS, "DeviceTensor::reshape: wanted at most %d dimensions, found %zu", CH_MAX_DIMS,
+                count);
+        uint64_t wanted = 1;
+        for (size_t dim = 0; dim < count; ++dim) wanted *= shape[dim];
+        require(wanted == elements(), "DeviceTensor::reshape: the tensor has %llu elements, the shape %llu",
+                static_cast<unsigned long long>(elements()), static_cast<unsigned long long>(wanted));
+        return row_major(raw_, shape, static_cast<uint32_t>(count));
+    }
+
+    // The same elements with two dimensions exchanged.
+    DeviceTensor transpose(uint32_t first, uint32_t second) const {
+        require(first < raw_.ndims && second < raw_.ndims, "DeviceTensor::transpose: dimensions %u and %u of %u", first,
+                second, raw_.ndims);
+        DeviceTensor result = *this;
+        const auto exchange = [&](auto* values) {
+            const auto value = values[first];
+            values[first] = values[second];
+            values[second] = value;
+        };
+        exchange(result.raw_.shape);
+        exchange(result.raw_.stride);
+        exchange(result.raw_.raw_dim);
+        return result;
+    }
+
+    // The tensor with or without edges inferred for it.
+    DeviceTensor manual_dep(bool on = true) const {
+        DeviceTensor result = *this;
+        result.raw_.flags =
+            static_cast<uint8_t>(on ? raw_.flags | CH_TENSOR_MANUAL_DEP : raw_.flags & ~CH_TENSOR_MANUAL_DEP);
+        return result;
+    }
+
+    // A row-major tensor of this shape at the address of `where`, of its dtype and buffer.
+    static DeviceTensor row_major(const ch_device_tensor& where, const uint32_t* shape, uint32_t ndims) {
+        DeviceTensor result;
+        ch_device_tensor& raw = result.raw_;
+        raw.address = where.address;
+        raw.buffer = where.buffer;
+        raw.buffer_bytes = where.buffer_bytes;
+        raw.owner = where.owner;
+        raw.dtype = where.dtype;
+        raw.flags = where.flags;
+        ch_set_row_major(&raw, shape, ndims);
+        return result;
+    }
+
+private:
+    ch_device_tensor raw_{};
+};
+
+}  // namespace chiphost

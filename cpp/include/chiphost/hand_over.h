@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// For kernels of one MIX task: tiles handed from a core of the cluster to another while both kernels run.
+//
+// Between the AIC and each AIV there is a queue in both directions. A queue holds two tiles of up to
+// hand_over_tile_bytes; pushing to a full one waits, popping from an empty one too. Every tile that is pushed should be
+// popped by the same task: what is left is dropped when the cluster gets its next MIX task.
+//
+// Including this file marks the kernel: the simulated chip gives it a stack of its own, so that it can wait.
+#pragma once
+
+#include <stdint.h>
+#include <string.h>
+
+#include "kernel.h"
+#include "require.h"
+
+extern "C" {
+__attribute__((visibility("default"), weak)) extern const char chiphost_kernel_hands_over;
+const char chiphost_kernel_hands_over = 1;
+}
+
+namespace chiphost {
+
+constexpr uint32_t hand_over_depth = 2;
+constexpr uint32_t hand_over_tile_bytes = 32768;
+
+// One queue, in device memory. The counters only grow; one side writes each.
+struct HandOverQueue {
+    alignas(64) uint32_t pushed;
+    alignas(64) uint32_t popped;
+    alignas(64) uint32_t bytes[hand_over_depth];
+    alignas(64) char tiles[hand_over_depth][hand_over_tile_bytes];
+};
+
+// What a cluster has.
+struct HandOverArea {
+    HandOverQueue to_aiv[2];
+    HandOverQueue to_aic[2];
+};
+
+// What a simulated core offers a kernel.
+struct KernelServices {
+    void (*pause)(const KernelServices* self);   // returns when something was handed over in the cluster
+    void (*notify)(const KernelServices* self);  // something was
+};
+
+namespace hand_over_detail {
+
+__aicore__ inline void wait_for_change(const KernelContext& context, const uint32_t* counter, uint32_t old) {
+    while (__atomic_load_n(counter, __ATOMIC_ACQUIRE) == old) {
+        if (context.services != 0) {
+            const auto* services = reinterpret_cast<const KernelServices*>(context.services);
+            services->pause(services);
+        }
+    }
+}
+
+__aicore__ inline void change(const KernelContext& context, uint32_t* counter, uint32_t value) {
+    __atomic_store_n(counter, value, __ATOMIC_RELEASE);
+    if (context.services != 0) {
+        const auto* services = reinterpret_cast<const KernelServices*>(context.services);
+        services->notify(services);
+    }
+}
+
+__aicore__ inline HandOverQueue& queue_of(HandOverQueue* queues, uint32_t aiv) {
+    require(aiv < 2, "hand_over: wanted AIV 0 or 1, found %u", aiv);
+    return queues[aiv];
+}
+
+__aicore__ inline HandOverArea& area(const __gm__ int64_t* args) {
+    const uint64_t address = kernel_context(args).hand_over;
+    require(address != 0, "hand_over: the task uses one core of the cluster only");
+    return *reinterpret_cast<HandOverArea*>(address);
+}
+
+__aicore__ inline void push(const __gm__ int64_t* args, HandOverQueue& queue, const void* tile, uint32_t bytes) {
+    require(bytes <= hand_over_tile_bytes, "hand_over: a tile has at most %u bytes, found %u", hand_over_tile_bytes,
+            bytes);
+    const uint32_t number = queue.pushed;
+    wait_for_change(kernel_context(args), &queue.popped, number - hand_over_depth);
+    queue.bytes[number % hand_over_depth] = bytes;
+    memcpy(queue.tiles[number % hand_over_depth], tile, bytes);
+    change(kernel_context(args), &queue.pushed, number + 1);
+}
+
+__aicore__ inline void pop(const __gm__ int64_t* args, HandOverQueue& queue, void* tile, uint32_t bytes) {
+    const uint32_t number = queue.popped;
+    wait_for_change(kernel_context(args), &queue.pushed, number);
+    require(queue.bytes[number % hand_over_depth] == bytes, "hand_over: wanted a tile of %u bytes, found one of %u",
+            bytes, queue.bytes[number % hand_over_depth]);
+    memcpy(tile, queue.tiles[number % hand_over_depth], bytes);
+    change(kernel_context(args), &queue.popped, number + 1);
+}
+
+}  // namespace hand_over_detail
+
+// On the AIC: hands a tile to AIV 0 or 1 of the cluster, or takes one from it. `bytes` of a pop are those of the push.
+__aicore__ inline void push_to_aiv(const __gm__ int64_t* args, uint32_t aiv, const void* tile, uint32_t bytes) {
+    using namespace hand_over_detail;
+    push(args, queue_of(area(args).to_aiv, aiv), tile, bytes);
+}
+__aicore__ inline void pop_from_aiv(const __gm__ int64_t* args, uint32_t aiv, void* tile, uint32_t bytes) {
+    using namespace hand_over_detail;
+    pop(args, queue_of(area(args).to_aic, aiv), tile, bytes);
+}
+
+// On an AIV: hands a tile to the AIC of the cluster, or takes one from it.
+__aicore__ inline void push_to_aic(const __gm__ int64_t* args, const void* tile, uint32_t bytes) {
+    hand_over_detail::push(args, hand_over_detail::area(args).to_aic[get_sub_block_id(args)], tile, bytes);
+}
+__aicore__ inline void pop_from_aic(const __gm__ int64_t* args, void* tile, uint32_t bytes) {
+    hand_over_detail::pop(args, hand_over_detail::area(args).to_aiv[get_sub_block_id(args)], tile, bytes);
+}
+
+}  // namespace chiphost

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "new_tensor.h"
+
+#include <string.h>
+
+#include "chiphost/platform/aicpu.h"
+
+namespace chiphost::orchestrator {
+
+namespace {
+
+void fill(uint64_t address, uint64_t bytes, const uint64_t& value, uint32_t element_bytes) {
+    auto* to = reinterpret_cast<char*>(address);
+    for (uint64_t offset = 0; offset < bytes; offset += element_bytes) memcpy(to + offset, &value, element_bytes);
+    platform::flush_cache(to, bytes);
+}
+
+}  // namespace
+
+uint64_t new_tensor_bytes(const ch_tensor_spec& spec) {
+    uint64_t bytes = ch_dtype_bytes(spec.dtype);
+    for (uint32_t dim = 0; dim < spec.ndims; ++dim) {
+        if (__builtin_mul_overflow(bytes, uint64_t{spec.shape[dim]}, &bytes)) return UINT64_MAX;
+    }
+    return bytes > (uint64_t{1} << 62) ? UINT64_MAX : bytes;
+}
+
+uint64_t new_tensor_heap_bytes(const ch_tensor_spec& spec) {
+    return (new_tensor_bytes(spec) + new_tensor_alignment - 1) / new_tensor_alignment * new_tensor_alignment;
+}
+
+ch_device_tensor make_new_tensor(const ch_tensor_spec& spec, uint64_t address, int64_t owner) {
+    const uint64_t bytes = new_tensor_bytes(spec);
+    ch_device_tensor tensor{};
+    tensor.address = tensor.buffer = address;
+    tensor.buffer_bytes = bytes;
+    tensor.owner = owner;
+    tensor.dtype = spec.dtype;
+    tensor.flags = spec.flags;
+    ch_set_row_major(&tensor, spec.shape, spec.ndims);
+    if (spec.has_initial) fill(address, bytes, spec.initial, ch_dtype_bytes(spec.dtype));
+    return tensor;
+}
+
+}  // namespace chiphost::orchestrator

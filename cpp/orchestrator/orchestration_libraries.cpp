@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orchestration_libraries.h"
+
+#include <string.h>
+
+#include "abi/report.h"
+#include "chiphost/platform/aicpu.h"
+#include "isolate/elf_image.h"
+
+namespace chiphost::orchestrator {
+
+namespace {
+
+int32_t check(const ch_abi_header* abi, const char* name, ch_error* out_error) {
+    if (!abi) {
+        return report(out_error, CH_ENTRY_MISSING, name,
+                      "wanted the symbol " CH_DEVICE_ORCHESTRATION_ABI ", which chiphost/device_graph.h defines");
+    }
+    // The library is the user of the table: it may want less than this runtime has, not more.
+    if (abi->magic != CH_ABI_MAGIC || abi->kind != CH_ABI_DEVICE_ORCHESTRATION ||
+        abi->major != CH_DEVICE_ORCHESTRATION_MAJOR || abi->minor > CH_DEVICE_ORCHESTRATION_MINOR) {
+        return report(out_error, CH_ABI_MISMATCH, name,
+                      "wanted an orchestration for the AICPU (chiphost/device_graph.h) of version %d.%d or an earlier "
+                      "minor, found kind %u of version %u.%u",
+                      CH_DEVICE_ORCHESTRATION_MAJOR, CH_DEVICE_ORCHESTRATION_MINOR, abi->kind, abi->major, abi->minor);
+    }
+    return CH_OK;
+}
+
+}  // namespace
+
+// The library of the key, or a free place for it.
+OrchestrationLibraries::Library& OrchestrationLibraries::find_or_make_room(const char* key) {
+    Library* oldest = &libraries_[0];
+    for (Library& library : libraries_) {
+        if (library.handle && strcmp(library.key, key) == 0) return library;
+        if (library.last_use < oldest->last_use) oldest = &library;
+    }
+    if (oldest->handle) platform::close_device_orch_so(oldest->handle);
+    *oldest = Library{};
+    return *oldest;
+}
+
+int32_t OrchestrationLibraries::get(platform::AicpuPort* port, const graph::Orchestration& orchestration,
+                                    ch_device_orchestration* out_entry, ch_error* out_error) {
+    const char* name = orchestration.library_name;
+    Library& library = find_or_make_room(orchestration.library_key);
+    if (!library.handle) {
+        void* handle = nullptr;
+        const auto* file = reinterpret_cast<const void*>(orchestration.library);
+        // The dynamic loader crashes on some broken files.
+        if (const int32_t code = isolate::check_elf_library(file, orchestration.library_bytes, name, out_error)) {
+            return code;
+        }
+        if (const int32_t code =
+                platform::load_device_orch_so(port, file, orchestration.library_bytes, name, &handle, out_error)) {
+            return code;
+        }
+        const auto* abi =
+            static_cast<const ch_abi_header*>(platform::find_in_device_orch_so(handle, CH_DEVICE_ORCHESTRATION_ABI));
+        if (const int32_t code = check(abi, name, out_error)) {
+            platform::close_device_orch_so(handle);
+            return code;
+        }
+        library.handle = handle;
+        memcpy(library.key, orchestration.library_key, sizeof library.key);
+    }
+    library.last_use = ++uses_;
+    *out_entry = reinterpret_cast<ch_device_orchestration>(
+        platform::find_in_device_orch_so(library.handle, orchestration.entry));
+    if (!*out_entry) return report(out_error, CH_ENTRY_MISSING, name, "wanted the function %s", orchestration.entry);
+    return CH_OK;
+}
+
+void OrchestrationLibraries::close_all() {
+    for (Library& library : libraries_) {
+        if (library.handle) platform::close_device_orch_so(library.handle);
+        library = Library{};
+    }
+}
+
+}  // namespace chiphost::orchestrator

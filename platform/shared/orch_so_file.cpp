@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "orch_so_file.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "abi/report.h"
+#include "chiphost/platform/aicpu.h"
+
+namespace chiphost::platform {
+
+namespace {
+
+bool write_all(int file, const void* data, size_t bytes) {
+    const char* from = static_cast<const char*>(data);
+    while (bytes != 0) {
+        const ssize_t written = write(file, from, bytes);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return false;
+        from += written;
+        bytes -= static_cast<size_t>(written);
+    }
+    return true;
+}
+
+}  // namespace
+
+int32_t load_through_file(int file, const char* path, const void* data, size_t bytes, const char* name,
+                          void** out_library, ch_error* out_error) {
+    bool written = write_all(file, data, bytes);
+    int failed = errno;
+    if (close(file) != 0 && written) {
+        written = false;
+        failed = errno;
+    }
+    if (!written) {
+        unlink(path);
+        return report(out_error, CH_FILE_UNREADABLE, name, "cannot write %s: %s", path, strerror(failed));
+    }
+    *out_library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    const char* refused = *out_library ? nullptr : dlerror();
+    unlink(path);
+    if (!*out_library) {
+        return report(out_error, CH_LOAD_REFUSED, name, "%s", refused ? refused : "dlopen gave no reason");
+    }
+    return CH_OK;
+}
+
+void* find_in_device_orch_so(void* library, const char* symbol) {
+    return dlsym(library, symbol);
+}
+
+void close_device_orch_so(void* library) {
+    dlclose(library);
+}
+
+}  // namespace chiphost::platform

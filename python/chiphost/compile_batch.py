@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compiles of one call: each job through the cache, and the compiler for what is missing there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shlex
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from . import toolchain
+from .compile_cache import CompileCache, Program, Request, Snapshot
+from .compile_job import Job, invalid
+from .compiler_processes import CompilerProcesses
+from .errors import ChiphostError, CompileError, make_error
+from .toolchain import Compiler
+
+_ATTEMPTS: Final = 2
+_TEMPORARY_BYTES_MIN: Final = 1 << 20
+# Variables that change what g++ and clang++ make of the same command.
+_VARIABLES: Final = (
+    *toolchain.FOLDER_VARIABLES,
+    "LIBRARY_PATH",
+    "LD_RUN_PATH",
+    "COMPILER_PATH",
+    "GCC_EXEC_PREFIX",
+    "SDKROOT",
+    "MACOSX_DEPLOYMENT_TARGET",
+    "SOURCE_DATE_EPOCH",
+)
+_TEMPORARY_HINT: Final = "make room in the folder for temporary files, or name another in TMPDIR"
+_FLAGS_HINT: Final = "take what changes the kind of the output, such as -c, -S, -E or -static, out of flags"
+# Of ELF files, in both byte orders.
+_ELF: Final = b"\x7fELF"
+_ELF_KINDS: Final = {1: "an object file", 2: "a program", 3: "a shared library"}
+_SHARED_LIBRARY: Final = 3
+_log: Final = logging.getLogger("chiphost")
+
+
+class Batch:
+    """Compiles for one call of `compile_all`. All methods may be called from any thread."""
+
+    def __init__(self, compiler: Compiler, cache: CompileCache, timeout_s: float) -> None:
+        """Compile nothing yet."""
+        self._compiler = compiler
+        self._cache = cache
+        self._timeout_s = timeout_s
+        self._snapshot = Snapshot()
+        self._processes = CompilerProcesses(timeout_s)
+
+    def look_up(self, job: Job) -> Program | None:
+        """The job's program if the cache has it."""
+        return self._looked_up(self._request(job), self._snapshot)
+
+    def compile(self, job: Job) -> Program | CompileError:
+        """The job's program, or why its source gives none. Other errors are raised."""
+        try:
+            return self._compile(job)
+        except CompileError as error:
+            if error.name != "COMPILE_FAILED":
+                raise
+            return error
+
+    def cancel(self) -> None:
+        """Kill all compilers and start no others."""
+        self._processes.cancel()
+
+    def _compile(self, job: Job) -> Program:
+        with self._cache.lock(self._request(job), self._processes.cancelled, self._timeout_s):
+            for _ in range(_ATTEMPTS):
+                request = self._request(job)
+                if program := self._looked_up(request):  # somebody else was faster
+                    return program
+                started_ns = time.time_ns()
+                made = self._run_compiler(job)
+                if self._cache.store(request, made.program, made.dependencies, made.folders, started_ns):
+                    break
+        if made.words:
+            _log.warning("%s: %s", job.title, made.words)
+        return made.program  # if files keep changing: what the last compile saw
+
+    def _looked_up(self, request: Request, snapshot: Snapshot | None = None) -> Program | None:
+        program = self._cache.look_up(request, snapshot)
+        return program if program and _is_shared_library(program.data) else None  # others were kept once
+
+    def _request(self, job: Job) -> Request:
+        facts = [self._compiler.identity, *self._command(job)]
+        facts += [f"{name}={os.environ.get(name)}" for name in _VARIABLES]
+        try:
+            return self._cache.request(job.source, facts)
+        except OSError as error:
+            raise invalid(f"{job.title}: cannot read the source: {error.strerror}", str(job.source)) from error
+
+    def _command(self, job: Job) -> list[str]:
+        return [
+            *self._compiler.command,
+            *toolchain.flags(self._compiler, job.platform, core_type=job.core_type),
+            *(f"-D{define}" for define in job.defines),
+            *(f"-I{folder}" for folder in job.include_dirs),
+            *("-x", "c++", str(job.source), "-x", "none"),
+            *job.flags,
+        ]
+
+    def _run_compiler(self, job: Job) -> _Made:
+        try:
+            folder = tempfile.TemporaryDirectory(prefix="chiphost-", ignore_cleanup_errors=True)
+        except OSError as error:
+            message = f"{job.title}: no temporary folder can be made: {error}"
+            raise make_error("COMPILE_FAILED", message, str(job.source), hint=_TEMPORARY_HINT) from error
+        with folder:
+            program, depfile = Path(folder.name, "program.so"), Path(folder.name, "headers.d")
+            command = [*self._command(job), "-MD", "-MT", "program", "-MF", str(depfile), "-o", str(program)]
+            problem, words = self._processes.run(command, job.source.parent, folder.name)
+            if not problem and not (program.is_file() and depfile.is_file()):
+                problem = "reported success but wrote no program"
+            if problem:
+                raise self._failure(job, problem, words, folder.name)
+            data = program.read_bytes()
+            if not _is_shared_library(data):
+                problem = f"wrote no ELF shared library but {_kind(data)}"
+                raise self._failure(job, problem, words, folder.name, _FLAGS_HINT if job.flags else None)
+            dependencies = toolchain.dependencies(depfile.read_bytes())
+            files = [str(job.source.parent / name) for name in (*dependencies, *_files_named_in(job))]
+            folders = [str(job.source.parent), *toolchain.include_folders(command, job.source.parent)]
+            return _Made(Program.of(data), files, folders, words)
+
+    def _failure(self, job: Job, problem: str, words: str, temporary: str, hint: str | None = None) -> ChiphostError:
+        # To be pasted, so with an output where the user is: our temporary folder will be gone.
+        command = shlex.join([*self._command(job), "-o", f"{job.source.stem}.so"])
+        if job.flags:  # they may have relative paths
+            command = f"cd {shlex.quote(str(job.source.parent))} && {command}"
+        message = f"{job.title}: {self._compiler.path.name} {problem}\n{words}\ncommand: {command}"
+        is_full = shutil.disk_usage(temporary).free < _TEMPORARY_BYTES_MIN
+        return make_error("COMPILE_FAILED", message, str(job.source), hint=_TEMPORARY_HINT if is_full else hint)
+
+
+class _Made(NamedTuple):
+    """What a compiler made: the program, absolute paths of files it read and of folders it looks in, its warnings."""
+
+    program: Program
+    dependencies: list[str]
+    folders: list[str]
+    words: str
+
+
+def _elf_type(data: bytes) -> int:
+    if len(data) < 18 or not data.startswith(_ELF):
+        return 0
+    return int.from_bytes(data[16:18], "big" if data[5] == 2 else "little")
+
+
+def _is_shared_library(data: bytes) -> bool:
+    return _elf_type(data) == _SHARED_LIBRARY
+
+
+def _kind(data: bytes) -> str:
+    return _ELF_KINDS.get(_elf_type(data), "something else, such as text")
+
+
+def _files_named_in(job: Job) -> list[str]:
+    """Files that the user's flags name, such as a version script or a static library: they decide the result too."""
+    words = {word for flag in job.flags for word in re.split("[=,@]", flag) if word}
+    return sorted(word for word in words if os.path.isfile(job.source.parent / word))  # noqa: PTH113 (any word)

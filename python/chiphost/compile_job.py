@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is to be compiled: kernels, and jobs, each of which is one file with all that decides how it is compiled.
+
+Relative paths in `flags` start at the source's folder; all other relative paths start at the process's working folder.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from . import _core, toolchain
+from .errors import ChiphostError, make_error
+from .toolchain import CORE_TYPES, CoreType
+
+StrPath = str | Path
+
+MAX_FUNC_ID: Final = _core.MAX_FUNC_ID
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel's source file and how to compile it.
+
+    Attributes:
+        func_id: the number by which orchestrations submit it, 0 to 1023.
+        source: path of the C++ file.
+        core_type: "aic" (matrix) or "aiv" (vector).
+        name: for messages; the file's stem if None.
+        include_dirs: folders for #include, after chiphost's own.
+        defines: "NAME" or "NAME=VALUE".
+        flags: further words for the compiler; they win over chiphost's.
+
+    Raises ArgumentError (INVALID_ARGUMENT) for a func_id or core type that does not exist.
+    """
+
+    func_id: int
+    source: StrPath
+    core_type: CoreType
+    name: str | None = None
+    include_dirs: Sequence[StrPath] = ()
+    defines: Sequence[str] = ()
+    flags: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without looking at files."""
+        where = f"Kernel({str(self.source)!r})"
+        try:
+            func_id = operator.index(self.func_id)
+        except TypeError:
+            func_id = -1
+        if not 0 <= func_id <= MAX_FUNC_ID or isinstance(self.func_id, bool):
+            raise invalid(f"func_id is {self.func_id!r}; it must be a number from 0 to {MAX_FUNC_ID}", where)
+        if self.core_type not in CORE_TYPES:
+            known = " or ".join(map(repr, CORE_TYPES))
+            raise invalid(f"core_type is {self.core_type!r}; it must be {known}", where)
+        object.__setattr__(self, "func_id", func_id)
+        object.__setattr__(self, "name", self.name or Path(self.source).stem)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to compile. `kernel_job` and `orchestration_job` make these.
+
+    Attributes:
+        source: absolute path of the file; it existed when the job was made.
+        name: of the binary.
+        title: what it is, for messages, for example "kernel 'add' (func_id 3, aiv)".
+        platform: for example "a2a3sim".
+        core_type: of a kernel; None for an orchestration.
+        include_dirs: absolute.
+        defines: "NAME" or "NAME=VALUE".
+        flags: further words for the compiler.
+    """
+
+    source: Path
+    name: str
+    title: str
+    platform: str
+    core_type: CoreType | None
+    include_dirs: tuple[Path, ...]
+    defines: tuple[str, ...]
+    flags: tuple[str, ...]
+
+
+def kernel_job(kernel: Kernel, platform: str) -> Job:
+    """The job that compiles a kernel. Raises ArgumentError if a path or an option cannot be used."""
+    title = f"kernel {kernel.name!r} (func_id {kernel.func_id}, {kernel.core_type})"
+    name = kernel.name or title
+    return _job(
+        kernel.source, name, title, platform, kernel.core_type, kernel.include_dirs, kernel.defines, kernel.flags
+    )
+
+
+def orchestration_job(
+    source: StrPath,
+    runtime: str,
+    platform: str,
+    *,
+    name: str | None = None,
+    include_dirs: Sequence[StrPath] = (),
+    defines: Sequence[str] = (),
+    flags: Sequence[str] = (),
+) -> Job:
+    """The job that compiles an orchestration. CHIPHOST_RUNTIME_<NAME>=1 is defined for it.
+
+    Raises ArgumentError if a path, an option or the runtime's name cannot be used.
+    """
+    name = name or Path(source).stem
+    title = f"orchestration {name!r}"
+    if not runtime.isidentifier() or not runtime.isascii():
+        raise invalid(f"runtime is {runtime!r}; it must be a name such as 'host_build_graph'", title)
+    defines = (f"CHIPHOST_RUNTIME_{runtime.upper()}=1", *_words("defines", defines, title))
+    return _job(source, name, title, platform, None, include_dirs, defines, flags)
+
+
+def _job(
+    source: StrPath,
+    name: str,
+    title: str,
+    platform: str,
+    core_type: CoreType | None,
+    include_dirs: Sequence[StrPath],
+    defines: Sequence[str],
+    flags: Sequence[str],
+) -> Job:
+    toolchain.arch(platform)
+    if isinstance(include_dirs, (str, Path)):
+        raise invalid(f"include_dirs is {str(include_dirs)!r}; it must be a sequence of paths", title)
+    folders = tuple(Path(folder).absolute() for folder in include_dirs)
+    return Job(
+        _source_path(source, title),
+        name,
+        title,
+        platform,
+        core_type,
+        folders,
+        _words("defines", defines, title),
+        _words("flags", flags, title),
+    )
+
+
+def _source_path(source: StrPath, title: str) -> Path:
+    if "\n" in str(source):
+        raise invalid("source is C++ text; it must be the path of a file", title)
+    path = Path(source).absolute()
+    if not os.path.isfile(path):  # noqa: PTH113 (any text may come)
+        raise invalid(f"there is no source file {str(path)!r}", title)
+    return path
+
+
+def _words(what: str, words: Sequence[str], title: str) -> tuple[str, ...]:
+    if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+        raise invalid(f"{what} is {words!r}; it must be a sequence of strings", title)
+    return tuple(words)
+
+
+def check_func_ids(kernels: Sequence[Kernel]) -> None:
+    """Raise ArgumentError (INVALID_ARGUMENT) for two kernels of one func_id."""
+    seen: dict[int, Kernel] = {}
+    for kernel in kernels:
+        other = seen.setdefault(kernel.func_id, kernel)
+        if other is not kernel:
+            message = f"func_id {kernel.func_id} is given to {other.source} and to {kernel.source}"
+            raise invalid(message, "kernels")
+
+
+def invalid(message: str, where: str) -> ChiphostError:
+    """The error for an argument that cannot be used."""
+    return make_error("INVALID_ARGUMENT", message, where)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forty tasks that write overlapping boxes of one matrix: their order shows in the result."""
+
+import numpy as np
+
+from chiphost.compiler import Kernel
+from chiphost.scene import Scene
+from chiphost.signature import In, Out
+
+scene = Scene(
+    description="40 tasks write overlapping boxes of one matrix, a last one reads it: write after write",
+    orchestration="orchestration.cpp",
+    entry="build_graph",
+    kernels=[
+        Kernel(0, "kernels/paint.cpp", "aiv"),
+        Kernel(1, "kernels/mix_in.cpp", "aiv"),
+        Kernel(2, "kernels/copy.cpp", "aiv"),
+    ],
+    signature=[
+        In("boxes", "int32", (None, 5)),  # first row, first column, rows, columns, 1: mix in, 0: paint
+        In("colors", "uint32", (None, 1)),  # of the background, then of each box
+        Out("picture", "uint32", (None, None)),
+    ],
+    config={"block_dim": 3, "aicpu_thread_num": 4},
+    cases={
+        "default": {"boxes": 40, "rows": 64, "columns": 96, "mixed": 0.0},
+        "mixed": {"boxes": 40, "rows": 64, "columns": 96, "mixed": 0.4},  # some read what they write
+        "rows": {"boxes": 40, "rows": 64, "columns": 1, "mixed": 0.0},  # boxes that overlap in one dimension only
+    },
+    rtol=0,
+    atol=0,
+)
+
+
+@scene.inputs
+def inputs(case, rng):
+    count, rows, columns = case["boxes"], case["rows"], case["columns"]
+    first_row, first_column = rng.integers(0, rows, count), rng.integers(0, columns, count)
+    boxes = np.column_stack(
+        [
+            first_row,
+            first_column,
+            rng.integers(1, np.minimum(rows // 2, rows - first_row) + 1),
+            rng.integers(1, np.minimum(columns // 2 + 1, columns - first_column) + 1),
+            rng.random(count) < case["mixed"],
+        ]
+    )
+    return {
+        "boxes": boxes.astype(np.int32),
+        "colors": rng.integers(1, 2**32, (count + 1, 1), np.uint32),
+        "picture": np.zeros((rows, columns), np.uint32),
+    }
+
+
+@scene.golden
+def golden(args, case):
+    """Element by element: of the boxes that contain it only the last painted one and those after it matter."""
+    picture = np.empty((case["rows"], case["columns"]), np.uint32)
+    first_row, first_column, rows, columns, mixes = args["boxes"].T
+    colors = [int(color) for color in args["colors"].flat]
+    for row, column in np.ndindex(picture.shape):
+        in_rows = (first_row <= row) & (row < first_row + rows)
+        in_columns = (first_column <= column) & (column < first_column + columns)
+        numbers = np.flatnonzero(in_rows & in_columns)
+        last = max(numbers[mixes[numbers] == 0], default=-1)  # -1: the background
+        value = colors[last + 1]
+        for number in numbers[numbers > last]:
+            value = (3 * value + colors[number + 1]) % 2**32
+        picture[row, column] = value
+    return {"picture": picture}

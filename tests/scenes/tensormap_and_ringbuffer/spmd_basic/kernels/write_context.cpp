@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// AIC or AIV kernel: writes what it knows about its place to a line of out: block_idx, block_num, sub_block_id, then 0
+//
+//   args[0]  out  float32 (lines, 16), contiguous: line 0 for the AIC, 1 for AIV0, 2 for AIV1
+//
+// FIRST_LINE is 0 on an AIC and 1 on an AIV; scene.py says.
+#include <chiphost/kernel.h>
+
+namespace {
+
+constexpr int kLine = 16;  // floats in 64 bytes
+
+}  // namespace
+
+extern "C" __aicore__ void kernel_entry(__gm__ int64_t* args) {
+    const int32_t sub_block_id = chiphost::get_sub_block_id(args);
+    __gm__ float* line = chiphost::tensor_data<float>(args, 0) + (FIRST_LINE + sub_block_id) * kLine;
+
+    for (int i = 0; i < kLine; ++i) line[i] = 0;
+    line[0] = static_cast<float>(chiphost::get_block_idx(args));
+    line[1] = static_cast<float>(chiphost::get_block_num(args));
+    line[2] = static_cast<float>(sub_block_id);
+}

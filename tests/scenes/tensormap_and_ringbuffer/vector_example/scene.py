@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""f = (a + b + 1) * (a + b + 2) + (a + b) on vectors: the smallest scene, five tasks whose edges are inferred."""
+
+import numpy as np
+
+from chiphost.compiler import Kernel
+from chiphost.scene import Scene
+from chiphost.signature import In, Out
+
+ELEMENTS = 16384
+
+scene = Scene(
+    description="f = (a + b + 1) * (a + b + 2) + (a + b): five vector tasks with inferred edges, nested scopes",
+    orchestration="orchestration.cpp",
+    entry="build_graph",
+    kernels=[
+        Kernel(0, "kernels/add.cpp", "aiv"),
+        Kernel(1, "kernels/add_scalar.cpp", "aiv"),
+        Kernel(2, "kernels/multiply.cpp", "aiv"),
+    ],
+    signature=[
+        In("a", "float32", (ELEMENTS,)),
+        In("b", "float32", (ELEMENTS,)),
+        Out("f", "float32", (ELEMENTS,)),
+    ],
+    config={"block_dim": 3, "aicpu_thread_num": 4},
+    cases={
+        "default": {"values": "constant"},  # a = 2, b = 3: f is 47 everywhere
+        "random": {"values": "random"},
+    },
+    rtol=1e-5,
+    atol=1e-5,
+    rounds=2,
+)
+
+
+@scene.inputs
+def inputs(case, rng):
+    if case["values"] == "constant":
+        a = np.full(ELEMENTS, 2, np.float32)
+        b = np.full(ELEMENTS, 3, np.float32)
+    else:
+        a, b = rng.uniform(-2, 2, (2, ELEMENTS)).astype(np.float32)
+    # NaN: an element that no kernel writes is noticed.
+    return {"a": a, "b": b, "f": np.full(ELEMENTS, np.nan, np.float32)}
+
+
+@scene.golden
+def golden(args, case):
+    total = args["a"] + args["b"]
+    return {"f": total**2 + 4 * total + 2}
