@@ -71,6 +71,7 @@ ch_device_tensor describe(const ch_tensor& tensor, uint64_t address) {
     result.buffer_bytes = ch_tensor_bytes(&tensor);
     result.owner = -1;
     result.dtype = tensor.dtype;
+    result.flags = tensor.access == CH_IN ? CH_TENSOR_READ_ONLY : 0;
     ch_set_row_major(&result, tensor.shape, tensor.ndims);
     return result;
 }
@@ -87,33 +88,6 @@ int32_t DeviceOrchestration::load(const ch_callable& callable, std::unique_ptr<O
     auto library = std::make_unique<DeviceLibrary>(device_);
     if (const int32_t code = library->load(callable, out_error)) return code;
     *out_orchestration = std::move(library);
-    return CH_OK;
-}
-
-int32_t DeviceOrchestration::ring_sizes(const ch_call_config& config, RingSizes* out_sizes, ch_error* out_error) {
-    RingSizes& sizes = *out_sizes;
-    sizes = {config.ring_task_window, config.ring_dep_pool, config.ring_heap_bytes};
-    if (sizes.window < CH_RING_TASK_WINDOW_MIN || sizes.window > CH_RING_TASK_WINDOW_MAX ||
-        (sizes.window & (sizes.window - 1)) != 0) {
-        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "ring_task_window",
-                      "wanted a power of two from %u to %u, found %u", CH_RING_TASK_WINDOW_MIN, CH_RING_TASK_WINDOW_MAX,
-                      sizes.window);
-    }
-    if (sizes.edges < CH_RING_DEP_POOL_MIN || sizes.edges > CH_RING_DEP_POOL_MAX) {
-        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "ring_dep_pool", "wanted %u to %u, found %u",
-                      CH_RING_DEP_POOL_MIN, CH_RING_DEP_POOL_MAX, sizes.edges);
-    }
-    if (sizes.heap_bytes < CH_RING_HEAP_MIN) {
-        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "ring_heap_bytes", "wanted %u or more, found %llu",
-                      CH_RING_HEAP_MIN, static_cast<unsigned long long>(sizes.heap_bytes));
-    }
-    if (sizes.heap_bytes > platform::chip.memory_bytes) {
-        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "ring_heap_bytes",
-                      "wanted at most the chip's %llu, found %llu",
-                      static_cast<unsigned long long>(platform::chip.memory_bytes),
-                      static_cast<unsigned long long>(sizes.heap_bytes));
-    }
-    sizes.heap_bytes = aligned(sizes.heap_bytes, heap_alignment);
     return CH_OK;
 }
 
@@ -186,6 +160,30 @@ int32_t DeviceOrchestration::reserve_rings(const RingSizes& sizes, ch_error* out
     return platform::copy_to_device(device_, base, &image_, sizeof image_, out_error);
 }
 
+// Device memory of an earlier argument that is the same array, 0 if there is none. Arrays that may be written must not
+// meet otherwise: their results could not all be copied back. An input may meet anything: it is a copy.
+int32_t DeviceOrchestration::find_alias(const ch_task_args& args, uint32_t index, uint64_t* out_address,
+                                        ch_error* out_error) const {
+    *out_address = 0;
+    const ch_tensor& tensor = args.tensors[index];
+    const uint64_t bytes = ch_tensor_bytes(&tensor);
+    if (tensor.access == CH_IN || bytes == 0) return CH_OK;
+    for (const Result& other : results_) {
+        const auto data = reinterpret_cast<uint64_t>(other.host);
+        if (data == tensor.data && other.bytes == bytes) {
+            *out_address = other.device;
+            return CH_OK;
+        }
+        if (tensor.data < data + other.bytes && data < tensor.data + bytes) {
+            return report(out_error, CH_ARGUMENT_LAYOUT, "args",
+                          "tensors %u and %u may both be written and share only a part of their memory; pass arrays "
+                          "that are apart, or the same array twice",
+                          other.argument, index);
+        }
+    }
+    return CH_OK;
+}
+
 // Copies the tensors and the list of arguments to the device.
 int32_t DeviceOrchestration::place_arguments(const RunInput& input, ch_error* out_error) {
     const ch_task_args& args = input.args;
@@ -210,15 +208,19 @@ int32_t DeviceOrchestration::place_arguments(const RunInput& input, ch_error* ou
         const ch_tensor& tensor = args.tensors[i];
         const uint64_t tensor_bytes = ch_tensor_bytes(&tensor);
         uint64_t address = 0;
-        if (const int32_t code = memory_.allocate(tensor_bytes, &address, out_error)) return code;
+        if (const int32_t code = find_alias(args, i, &address, out_error)) return code;
+        const bool shared = address != 0;
+        if (!shared) {
+            if (const int32_t code = memory_.allocate(tensor_bytes, &address, out_error)) return code;
+        }
         if (tensor.access != CH_OUT) {
             const auto* host = reinterpret_cast<const void*>(tensor.data);
             if (const int32_t code = platform::copy_to_device(device_, address, host, tensor_bytes, out_error)) {
                 return code;
             }
         }
-        if (tensor.access != CH_IN && tensor_bytes != 0) {
-            results_.push_back({reinterpret_cast<void*>(tensor.data), address, tensor_bytes});
+        if (tensor.access != CH_IN && tensor_bytes != 0 && !shared) {
+            results_.push_back({reinterpret_cast<void*>(tensor.data), address, tensor_bytes, i});
         }
         const ch_device_tensor described = describe(tensor, address);
         memcpy(arguments_.data() + tensors_at + i * sizeof described, &described, sizeof described);
@@ -239,8 +241,8 @@ int32_t DeviceOrchestration::build(const RunInput& input, BuiltGraph* out_graph,
         return report(out_error, CH_CONFIG_OUT_OF_RANGE, "orch_thread_num",
                       "wanted 1: one AICPU thread runs the orchestration; found %u", input.config.orch_thread_num);
     }
-    RingSizes sizes{};
-    if (const int32_t code = ring_sizes(input.config, &sizes, out_error)) return code;
+    const RingSizes sizes{input.config.ring_task_window, input.config.ring_dep_pool,
+                          aligned(input.config.ring_heap_bytes, heap_alignment)};
     if (const int32_t code = reserve_rings(sizes, out_error)) return code;
     if (const int32_t code = place_arguments(input, out_error)) return code;
     static_cast<const DeviceLibrary&>(input.orchestration).describe(&plan_);

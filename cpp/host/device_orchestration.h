@@ -42,11 +42,13 @@ private:
         void* host;
         uint64_t device;
         uint64_t bytes;
+        uint32_t argument;
     };
 
-    [[nodiscard]] static int32_t ring_sizes(const ch_call_config& config, RingSizes* out_sizes, ch_error* out_error);
     [[nodiscard]] int32_t reserve_rings(const RingSizes& sizes, ch_error* out_error);
     void release_rings();
+    [[nodiscard]] int32_t find_alias(const ch_task_args& args, uint32_t index, uint64_t* out_address,
+                                     ch_error* out_error) const;
     [[nodiscard]] int32_t place_arguments(const RunInput& input, ch_error* out_error);
 
     platform::Device* const device_;

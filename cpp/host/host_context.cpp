@@ -38,6 +38,25 @@ int32_t check_config(const ch_call_config& config, ch_error* out_error) {
                       "wanted sim_threads 1: only a run on one thread has an order to record; found %u",
                       config.sim_threads);
     }
+    if (config.ring_task_window < CH_RING_TASK_WINDOW_MIN || config.ring_task_window > CH_RING_TASK_WINDOW_MAX ||
+        (config.ring_task_window & (config.ring_task_window - 1)) != 0) {
+        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "ring_task_window",
+                      "wanted a power of two from %u to %u, found %u", CH_RING_TASK_WINDOW_MIN, CH_RING_TASK_WINDOW_MAX,
+                      config.ring_task_window);
+    }
+    if (config.ring_dep_pool < CH_RING_DEP_POOL_MIN || config.ring_dep_pool > CH_RING_DEP_POOL_MAX) {
+        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "ring_dep_pool", "wanted %u to %u, found %u",
+                      CH_RING_DEP_POOL_MIN, CH_RING_DEP_POOL_MAX, config.ring_dep_pool);
+    }
+    if (config.ring_heap_bytes < CH_RING_HEAP_MIN) {
+        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "ring_heap_bytes", "wanted %u or more, found %llu",
+                      CH_RING_HEAP_MIN, static_cast<unsigned long long>(config.ring_heap_bytes));
+    }
+    if (config.ring_heap_bytes > chip.memory_bytes) {
+        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "ring_heap_bytes",
+                      "wanted at most the chip's %llu, found %llu", static_cast<unsigned long long>(chip.memory_bytes),
+                      static_cast<unsigned long long>(config.ring_heap_bytes));
+    }
     return CH_OK;
 }
 

@@ -63,13 +63,13 @@ const ch_device_graph_ops Orchestrator::ops = {
         if (orchestrator.machine_->stopped()) return;
 
         ch_error error = no_error();
-        report(&error, CH_ORCHESTRATION_FATAL, orchestrator.plan_->entry, "%s", text);
+        report(&error, CH_ORCHESTRATION_FATAL, orchestrator.plan_->entry, "%s", text ? text : "");
         error.detail_code = code;
         orchestrator.machine_->fail(error);
     },
     [](ch_device_graph* graph, int32_t, const char* text) {
         self(graph).breathe();
-        platform::log_line(self(graph).port_, text);
+        platform::log_line(self(graph).port_, text ? text : "");
     },
     [](ch_device_graph* graph) {
         self(graph).breathe();
@@ -186,10 +186,10 @@ int32_t Orchestrator::refuse(ch_code code, const char* where, const char* format
 
 // --- what a task may be ----------------------------------------------------------------------------------------------
 
-int32_t Orchestrator::check_tensor(const ch_device_tensor* tensor, const char* where, uint32_t number,
+int32_t Orchestrator::check_tensor(const ch_device_tensor* tensor, bool write, const char* where, uint32_t number,
                                    TensorRegion* out_region) {
     ch_error error;
-    if (const int32_t code = orchestrator::check_tensor(tensor, where, number, out_region, &error)) {
+    if (const int32_t code = orchestrator::check_tensor(tensor, write, where, number, out_region, &error)) {
         machine_->fail(error);
         return -code;
     }
@@ -217,7 +217,8 @@ int32_t Orchestrator::check(const ch_task_spec& spec, Need* out_need) {
         if (tensor.role == CH_ROLE_OUTPUT) {
             out_need->room.heap_bytes += new_tensor_heap_bytes(*tensor.spec);
         } else {
-            if (const int32_t code = check_tensor(tensor.tensor, "submit", i, &regions_[i])) return code;
+            const bool writes = tensor.role == CH_ROLE_INOUT || tensor.role == CH_ROLE_OUTPUT_EXISTING;
+            if (const int32_t code = check_tensor(tensor.tensor, writes, "submit", i, &regions_[i])) return code;
             out_need->uses += is_tracked(tensor);
         }
     }
@@ -658,7 +659,7 @@ int32_t Orchestrator::element(const ch_device_tensor& tensor, const uint32_t* in
     breathe();
     if (machine_->stopped()) return -CH_INTERRUPTED;
     const char* where = write ? "set_element" : "get_element";
-    if (const int32_t code = check_tensor(&tensor, where, 0, &regions_[0])) return code;
+    if (const int32_t code = check_tensor(&tensor, write, where, 0, &regions_[0])) return code;
     ch_device_tensor one = tensor;
     const uint32_t bytes = ch_dtype_bytes(tensor.dtype);
     for (uint32_t dim = 0; dim < tensor.ndims; ++dim) {

@@ -92,7 +92,8 @@ private:
     void run();
     int32_t submit(const ch_task_spec& spec, ch_task_result* out_result);
     int32_t check(const ch_task_spec& spec, Need* out_need);
-    int32_t check_tensor(const ch_device_tensor* tensor, const char* what, uint32_t number, TensorRegion* out_region);
+    int32_t check_tensor(const ch_device_tensor* tensor, bool write, const char* where, uint32_t number,
+                         TensorRegion* out_region);
     int32_t add_dependency(int64_t producer, int64_t consumer);
     int32_t scope_begin(int32_t mode);
     int32_t scope_end();

@@ -75,13 +75,19 @@ int32_t check_task(const graph::Orchestration& plan, const ch_task_spec& spec, c
     return CH_OK;
 }
 
-int32_t check_tensor(const ch_device_tensor* tensor, const char* where, uint32_t number, TensorRegion* out_region,
-                     ch_error* out_error) {
+int32_t check_tensor(const ch_device_tensor* tensor, bool write, const char* where, uint32_t number,
+                     TensorRegion* out_region, ch_error* out_error) {
     if (!tensor) return report(out_error, CH_TASK_INVALID, where, "tensor %u: there is none", number);
     if (tensor->ndims > CH_MAX_DIMS || ch_dtype_bytes(tensor->dtype) == 0) {
         return report(out_error, CH_TASK_INVALID, where,
                       "tensor %u: wanted at most %d dimensions and a dtype, found %u and %u", number, CH_MAX_DIMS,
                       tensor->ndims, tensor->dtype);
+    }
+    if (write && (tensor->flags & CH_TENSOR_READ_ONLY)) {
+        return report(out_error, CH_TASK_INVALID, where,
+                      "tensor %u must not be written: it is an input by the callable's signature, or its array is "
+                      "read-only",
+                      number);
     }
     const TensorRegion& region = *out_region = region_of(*tensor);
     if (region.first_byte < tensor->buffer || region.end_byte > tensor->buffer + tensor->buffer_bytes) {

@@ -45,12 +45,43 @@ bool same_array(const TensorRegion& a, const TensorRegion& b) {
     return true;
 }
 
+// Whether the box has an element with a byte in [begin, end), which meets the bytes from its first to its last.
+bool has_byte_in(const TensorRegion& box, uint64_t begin, uint64_t end) {
+    const uint64_t element = ch_dtype_bytes(box.dtype);
+    uint64_t number = begin > box.array ? (begin - box.array) / element : 0;  // the first that could be
+    uint64_t index[CH_MAX_DIMS] = {};
+    for (uint32_t dim = box.ndims; dim-- > 1; number /= box.raw_shape[dim]) index[dim] = number % box.raw_shape[dim];
+    index[0] = number;
+    // The box's first element that does not come before it in the array.
+    for (uint32_t dim = 0; dim < box.ndims; ++dim) {
+        if (index[dim] >= box.offset[dim] && index[dim] < box.offset[dim] + box.extent[dim]) continue;
+        uint32_t from = dim;  // from this dimension on it is the first of the box
+        if (index[dim] >= box.offset[dim]) {
+            do {
+                if (from == 0) return false;
+                --from;
+            } while (index[from] + 1 == box.offset[from] + box.extent[from]);
+            ++index[from++];
+        }
+        for (; from < box.ndims; ++from) index[from] = box.offset[from];
+        break;
+    }
+    uint64_t first = 0;
+    for (uint32_t dim = 0; dim < box.ndims; ++dim) first = first * box.raw_shape[dim] + index[dim];
+    return box.array + first * element < end;
+}
+
 }  // namespace
 
 bool overlaps(const TensorRegion& a, const TensorRegion& b) {
     if (a.first_byte == a.end_byte || b.first_byte == b.end_byte) return false;
     if (a.first_byte >= b.end_byte || b.first_byte >= a.end_byte) return false;
-    if (!same_array(a, b)) return true;
+    if (a.contiguous && b.contiguous) return true;
+    if (!same_array(a, b)) {
+        if (a.contiguous) return has_byte_in(b, a.first_byte, a.end_byte);
+        if (b.contiguous) return has_byte_in(a, b.first_byte, b.end_byte);
+        return true;
+    }
     for (uint32_t dim = 0; dim < a.ndims; ++dim) {
         if (a.offset[dim] >= b.offset[dim] + b.extent[dim] || b.offset[dim] >= a.offset[dim] + a.extent[dim]) {
             return false;

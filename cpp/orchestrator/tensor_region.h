@@ -25,9 +25,9 @@ struct TensorRegion {
 
 TensorRegion region_of(const ch_device_tensor& tensor);
 
-// Whether some byte belongs to both. Exact for views of the same array, and for contiguous views. For other pairs, such
-// as a box in an array and a box in the array reshaped, true as soon as the bytes from first to last meet: an edge too
-// many costs time, one too few the result.
+// Whether some byte belongs to both. Exact for views of the same array, and if one of the views is contiguous. For
+// other pairs, such as a box in an array and a box in the array reshaped, true as soon as the bytes from first to last
+// meet: an edge too many costs time, one too few the result.
 bool overlaps(const TensorRegion& a, const TensorRegion& b);
 
 // Whether every byte of `part` certainly belongs to `whole`.

@@ -400,6 +400,7 @@ void Scheduler::start(Thread& thread, uint32_t core_index, Dispatch& slot, uint3
     payload.context = {static_cast<int32_t>(block),
                        static_cast<int32_t>(task.block_num),
                        core.sub_block_id,
+                       core.type,
                        static_cast<int32_t>(core_index),
                        0,
                        0};
@@ -484,10 +485,10 @@ void Scheduler::explain_stall(ch_launch_status* out_status) const {
     constexpr int named_max = 4;
     int used =
         grows_ && task_count() == graph::unknown_count
-            ? snprintf(out_status->message, sizeof out_status->message, "%llu of %llu tasks so far completed;",
+            ? snprintf(out_status->message, sizeof out_status->message, "%llu of %llu tasks so far completed",
                        static_cast<unsigned long long>(completed()),
                        static_cast<unsigned long long>(orchestrator_.submitted()))
-            : snprintf(out_status->message, sizeof out_status->message, "%llu of %llu tasks completed;",
+            : snprintf(out_status->message, sizeof out_status->message, "%llu of %llu tasks completed",
                        static_cast<unsigned long long>(completed()), static_cast<unsigned long long>(task_count()));
     const auto room = [&] { return static_cast<int>(sizeof out_status->message) - used; };
     const auto say = [&](const char* format, auto... values) {
@@ -499,7 +500,7 @@ void Scheduler::explain_stall(ch_launch_status* out_status) const {
     if (const ch_code code = grows_ ? orchestrator_.explain_wait(text, sizeof text) : CH_OK) {
         // A kernel that does not finish is the cause, whatever the orchestration waits for.
         if (!running) out_status->code = code;
-        say("%s;", static_cast<const char*>(text));
+        say(";%s", static_cast<const char*>(text));
     }
     for (uint32_t core = 0; core < core_count_; ++core) {
         if (cores_[core].running.number == 0) continue;
@@ -508,7 +509,7 @@ void Scheduler::explain_stall(ch_launch_status* out_status) const {
             out_status->task = id;
             out_status->core = static_cast<int32_t>(core);
         }
-        say(" core %u has not finished task %lld;", core, static_cast<long long>(id));
+        say("; core %u has not finished task %lld", core, static_cast<long long>(id));
     }
     int named = 0;
     const auto explain = [&](uint32_t from) {
@@ -517,7 +518,7 @@ void Scheduler::explain_stall(ch_launch_status* out_status) const {
              edge < graph::closed && named < named_max; edge = edges_[edge].next) {
             const int64_t id = tasks_[edges_[edge].successor].id;
             if (out_status->task < 0) out_status->task = id;
-            say(" task %lld waits for task %lld;", static_cast<long long>(id), static_cast<long long>(tasks_[from].id));
+            say("; task %lld waits for task %lld", static_cast<long long>(id), static_cast<long long>(tasks_[from].id));
             ++named;
         }
     };

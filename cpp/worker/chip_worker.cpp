@@ -298,9 +298,11 @@ void ChipWorker::describe_hang(const Record& record, bool interrupted, uint64_t 
         out_error->func_id = lane.func_id;
         return;
     }
-    const char* what = phase == CH_PHASE_ORCHESTRATION ? "the orchestration"
-                       : phase == CH_PHASE_PREPARE     ? "loading the callable"
-                                                       : "the device";
+    const bool orchestrating =
+        phase == CH_PHASE_ORCHESTRATION || __atomic_load_n(&progress.orchestrating, __ATOMIC_ACQUIRE) != 0;
+    const char* what = orchestrating               ? "the orchestration"
+                       : phase == CH_PHASE_PREPARE ? "loading the callable"
+                                                   : "the device";
     report(out_error, code, what, "%s: %s did not return; this worker cannot be used again", when, what);
 }
 

@@ -46,10 +46,7 @@ void run_kernel(void* argument) {
 }  // namespace
 
 bool call_kernel(AicorePort* port, scheduler::Payload* payload) {
-    auto& lane = port->progress->lanes[port->lane];
-    __atomic_store_n(&lane.core, static_cast<int32_t>(port->core), __ATOMIC_RELAXED);
-    __atomic_store_n(&lane.func_id, static_cast<int32_t>(payload->func_id), __ATOMIC_RELAXED);
-    __atomic_store_n(&lane.task, payload->task, __ATOMIC_RELEASE);
+    port->enter(*payload);
     bool returned = true;
     if (payload->kernel & kernel_pauses_bit) {
         if (!port->fiber->begun() && port->hooks->kernel_entered) {
@@ -57,11 +54,12 @@ bool call_kernel(AicorePort* port, scheduler::Payload* payload) {
         }
         payload->context.services = reinterpret_cast<uint64_t>(&port->services);
         returned = port->fiber->resume(*port->stack, run_kernel, payload);
+        port->paused = returned ? nullptr : payload;
     } else {
         if (port->hooks->kernel_entered) port->hooks->kernel_entered(port->hooks->engine, port->core, payload);
         run_kernel(payload);
     }
-    __atomic_store_n(&lane.task, -1, __ATOMIC_RELAXED);
+    port->leave();
     return returned;
 }
 

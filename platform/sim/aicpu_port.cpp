@@ -26,7 +26,10 @@ void invalidate_cache(const void*, size_t) {}
 void flush_cache(const void*, size_t) {}
 
 bool resume_strand(AicpuPort* port, void (*body)(void* argument), void* argument) {
-    return port->fiber->resume(*port->stack, body, argument);
+    __atomic_store_n(&port->progress->orchestrating, 1, __ATOMIC_RELEASE);
+    const bool returned = port->fiber->resume(*port->stack, body, argument);
+    __atomic_store_n(&port->progress->orchestrating, 0, __ATOMIC_RELEASE);
+    return returned;
 }
 
 bool pause_strand(AicpuPort* port) {

@@ -26,7 +26,7 @@ constexpr uint64_t alignment = 64;
 constexpr uint64_t map_from_bytes = 64 << 10;  // zeroed memory of this size and above is mapped, not written
 constexpr int undefined_byte = 0xFF;           // floats of such bytes are NaN
 constexpr size_t orchestration_stack_bytes = 8u << 20;
-constexpr size_t kernel_stack_bytes = 1u << 20;
+constexpr size_t kernel_stack_bytes = 8u << 20;
 
 // Memory that grows to the largest size asked for.
 class Scratch {
@@ -246,8 +246,10 @@ void Device::end_kernels() {
     for (AicorePort& port : core_ports_) {
         if (!port.fiber || !port.fiber->begun()) continue;
         port.services.pause = give_up;
+        port.enter(*port.paused);
         while (!port.fiber->resume(*port.stack, nullptr, nullptr)) {
         }
+        port.leave();
     }
 }
 
@@ -284,8 +286,8 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
     void* aicpu_port_addresses[Processors::max_aicpu_threads];
     for (uint32_t thread = 0; thread < options.aicpu_threads; ++thread) {
         const uint64_t random = options.seed == 0 ? 0 : ~options.seed * 2 + 1;
-        aicpu_ports[thread] = {registers, engine.hooks(),  core_of_physical_,     thread,
-                               random,    &orchestration_, &orchestration_stack_, temp_folder_.c_str()};
+        aicpu_ports[thread] = {registers,       engine.hooks(),        core_of_physical_,    thread,          random,
+                               &orchestration_, &orchestration_stack_, temp_folder_.c_str(), options.progress};
         aicpu_port_addresses[thread] = &aicpu_ports[thread];
     }
     core_ports_.resize(cores);
@@ -296,7 +298,7 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
         core_of_physical_[physical] = static_cast<uint8_t>(core);
         const uint64_t random = options.seed == 0 ? 0 : (options.seed + core) * 2 + 1;
         AicorePort& port = core_ports_[core];
-        port = {registers, engine.hooks(), core, physical, random, 0, options.progress, nullptr, nullptr, {}};
+        port = {registers, engine.hooks(), core, physical, random, 0, options.progress, nullptr, nullptr, {}, nullptr};
         if (core < kernel_fibers_.size()) {
             port.fiber = port.services.fiber = &kernel_fibers_[core]->fiber;
             port.stack = &kernel_fibers_[core]->stack;

@@ -53,6 +53,7 @@ struct AicpuPort {
     Fiber* fiber;             // for the strand
     const FiberStack* stack;  // of the strand
     const char* temp_folder;  // for files
+    ch_run_progress* progress;
 };
 
 // What a core offers a kernel that runs on a fiber.
@@ -73,6 +74,16 @@ struct AicorePort {
     Fiber* fiber;             // for kernels that hand tiles over; nullptr: this launch has none
     const FiberStack* stack;  // of the fiber
     FiberServices services;
+    const scheduler::Payload* paused;  // of the kernel that waits on the fiber
+
+    // Whoever waits for the run can see that this core executes a kernel, until leave().
+    void enter(const scheduler::Payload& payload) {
+        auto& own = progress->lanes[lane];
+        __atomic_store_n(&own.core, static_cast<int32_t>(core), __ATOMIC_RELAXED);
+        __atomic_store_n(&own.func_id, static_cast<int32_t>(payload.func_id), __ATOMIC_RELAXED);
+        __atomic_store_n(&own.task, payload.task, __ATOMIC_RELEASE);
+    }
+    void leave() { __atomic_store_n(&progress->lanes[lane].task, -1, __ATOMIC_RELAXED); }
 };
 
 // A kernel's address, as the device hands it out, is that of its entry; this bit says that it runs on a fiber.

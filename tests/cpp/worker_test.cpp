@@ -82,7 +82,7 @@ public:
         return run(callable.raw, args, config, wait, &result, &trace, &end, &error) == CH_OK ? "ok" : text_of(error);
     }
 
-    ch_call_config config{sizeof(ch_call_config), 3, 3, 1, 1, 0, 0};
+    ch_call_config config{sizeof(ch_call_config), 3, 3, 1, 1, 0, 0, 64, 64, 16384};
     ch_run_result result{};
     std::vector<ch_trace_event> trace;
     RunEnd end = RunEnd::returned;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "abi/callable.h"
 #include "kernel.h"
 #include "require.h"
 
@@ -69,8 +70,11 @@ __aicore__ inline HandOverQueue& queue_of(HandOverQueue* queues, uint32_t aiv) {
     return queues[aiv];
 }
 
-__aicore__ inline HandOverArea& area(const __gm__ int64_t* args) {
+// The cluster's area, for a function that cores of one type may call.
+__aicore__ inline HandOverArea& area(const __gm__ int64_t* args, ch_core_type caller) {
     const uint64_t address = kernel_context(args).hand_over;
+    require(kernel_context(args).core_type == caller, "hand_over: this function is for an %s, core %d is none",
+            caller == CH_AIC ? "AIC" : "AIV", kernel_context(args).core);
     require(address != 0, "hand_over: the task uses one core of the cluster only");
     return *reinterpret_cast<HandOverArea*>(address);
 }
@@ -99,19 +103,19 @@ __aicore__ inline void pop(const __gm__ int64_t* args, HandOverQueue& queue, voi
 // On the AIC: hands a tile to AIV 0 or 1 of the cluster, or takes one from it. `bytes` of a pop are those of the push.
 __aicore__ inline void push_to_aiv(const __gm__ int64_t* args, uint32_t aiv, const void* tile, uint32_t bytes) {
     using namespace hand_over_detail;
-    push(args, queue_of(area(args).to_aiv, aiv), tile, bytes);
+    push(args, queue_of(area(args, CH_AIC).to_aiv, aiv), tile, bytes);
 }
 __aicore__ inline void pop_from_aiv(const __gm__ int64_t* args, uint32_t aiv, void* tile, uint32_t bytes) {
     using namespace hand_over_detail;
-    pop(args, queue_of(area(args).to_aic, aiv), tile, bytes);
+    pop(args, queue_of(area(args, CH_AIC).to_aic, aiv), tile, bytes);
 }
 
 // On an AIV: hands a tile to the AIC of the cluster, or takes one from it.
 __aicore__ inline void push_to_aic(const __gm__ int64_t* args, const void* tile, uint32_t bytes) {
-    hand_over_detail::push(args, hand_over_detail::area(args).to_aic[get_sub_block_id(args)], tile, bytes);
+    hand_over_detail::push(args, hand_over_detail::area(args, CH_AIV).to_aic[get_sub_block_id(args)], tile, bytes);
 }
 __aicore__ inline void pop_from_aic(const __gm__ int64_t* args, void* tile, uint32_t bytes) {
-    hand_over_detail::pop(args, hand_over_detail::area(args).to_aiv[get_sub_block_id(args)], tile, bytes);
+    hand_over_detail::pop(args, hand_over_detail::area(args, CH_AIV).to_aiv[get_sub_block_id(args)], tile, bytes);
 }
 
 }  // namespace chiphost

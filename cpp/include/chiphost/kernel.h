@@ -31,7 +31,8 @@ namespace chiphost {
 struct KernelContext {
     int32_t block_idx;     // which block of the task this is: 0..block_num-1
     int32_t block_num;     // blocks of the task
-    int32_t sub_block_id;  // 0 or 1: first or second AIV of the cluster; 0 on an AIC
+    int16_t sub_block_id;  // 0 or 1: first or second AIV of the cluster; 0 on an AIC
+    int16_t core_type;     // ch_core_type
     int32_t core;          // core number, for messages
     uint64_t hand_over;    // the cluster's hand-over area (hand_over.h), 0: the callable has no kernel that uses it
     uint64_t services;     // what a simulated core offers (hand_over.h), 0 on a chip

@@ -239,6 +239,10 @@ int32_t HostBuildGraph::add_task(const uint64_t* args, uint32_t arg_count, int32
         return refuse(report(&error_, CH_TOO_MANY_TASK_ARGS, "add_task",
                              "task %u: wanted at most %d arguments, found %u", id, CH_MAX_TASK_ARGS, arg_count));
     }
+    if (arg_count != 0 && !args) {
+        return refuse(report(&error_, CH_INVALID_ARGUMENT, "add_task", "task %u: wanted %u arguments, found NULL", id,
+                             arg_count));
+    }
     const graph::Shape shape = core_type == CH_AIC ? graph::Shape::aic : graph::Shape::aiv;
     if (graph_.add_task(shape, static_cast<uint16_t>(func_id), args, arg_count) == graph::none) {
         return refuse(report(&error_, CH_TOO_MANY_TASKS, "add_task", "there are %u tasks already", id));
@@ -250,8 +254,10 @@ int32_t HostBuildGraph::add_successor(int32_t from, int32_t to) {
     const auto count = static_cast<int32_t>(graph_.task_count());
     for (const int32_t id : {from, to}) {
         if (id >= 0 && id < count) continue;
-        const int32_t code = report(&error_, CH_TASK_ID_OUT_OF_RANGE, "add_successor",
-                                    "edge %d -> %d: the graph has tasks 0 to %d", from, to, count - 1);
+        const int32_t code = count == 0 ? report(&error_, CH_TASK_ID_OUT_OF_RANGE, "add_successor",
+                                                 "edge %d -> %d: the graph has no tasks yet", from, to)
+                                        : report(&error_, CH_TASK_ID_OUT_OF_RANGE, "add_successor",
+                                                 "edge %d -> %d: the graph has tasks 0 to %d", from, to, count - 1);
         error_.task = id;
         return -code;
     }

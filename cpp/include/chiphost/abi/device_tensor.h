@@ -13,6 +13,7 @@ extern "C" {
 
 enum ch_device_tensor_flags {
     CH_TENSOR_MANUAL_DEP = 1,  // no edges are inferred for it but the one to the task that made its buffer
+    CH_TENSOR_READ_ONLY = 2,   // an input of the run: what is written there goes nowhere, so writing is refused
 };
 
 // The view is a box in an array of raw_shape, with its dimensions in any order: dimension i of the view runs along

@@ -95,10 +95,10 @@ enum ch_run_claim {
 // Shared between the waiting caller and the running runtime. All fields are accessed atomically. The caller owns the
 // record and keeps it alive until the run has returned, for ever if that never happens.
 typedef struct ch_run_progress {
-    uint32_t cancel;  // caller: 1 asks the run to stop at the next opportunity
-    uint32_t phase;   // runtime: ch_run_phase
-    uint32_t claim;   // ch_run_claim, changed by compare-and-swap
-    uint32_t reserved;
+    uint32_t cancel;         // caller: 1 asks the run to stop at the next opportunity
+    uint32_t phase;          // runtime: ch_run_phase
+    uint32_t claim;          // ch_run_claim, changed by compare-and-swap
+    uint32_t orchestrating;  // runtime: 1 while an AICPU thread is inside the orchestration
     struct {
         int64_t task;  // the task this lane executes, -1: none
         int32_t core;
