@@ -363,7 +363,7 @@ def _state(file: ElfFile) -> tuple[int, list[str]] | None:
     if file.full_symbols and named:
         return sum(named.values()), names
     size = sum(section.bytes for section in writable.values())
-    return (size, names) if size > _TOOLCHAIN_BYTES else None
+    return (size, names) if names or size > _TOOLCHAIN_BYTES else None
 
 
 def _of_toolchain(name: str) -> bool:

@@ -209,12 +209,13 @@ def sanitizers(subject: Subject) -> Iterator[Finding]:
 
 def static_tls(subject: Subject) -> Iterator[Finding]:
     """How much of what glibc sets aside for static TLS does it take?"""
-    program, own = subject.program, _static_tls_bytes(subject)
+    program, file = subject.program, subject.file
+    own = file.tls_bytes if file.has_initial_exec else 0
     sizes = {_name(subject): own} if own else {}
     for dependency in subject.dependencies.all:
-        file = dependency.file
-        if file and dependency.name != "libc.so.6" and file.flag("DF_STATIC_TLS"):  # libc is in every namespace
-            sizes[dependency.name] = file.tls_bytes
+        library = dependency.file
+        if library and dependency.name != "libc.so.6" and library.flag("DF_STATIC_TLS"):  # libc is in every namespace
+            sizes[dependency.name] = library.tls_bytes
     extra = sum(sizes.values())
     if extra == 0 or program.glibc is None:
         return
@@ -236,13 +237,3 @@ def static_tls(subject: Subject) -> Iterator[Finding]:
         process="no" if extra > reserve else "ok",
         recycle="no" if fit == 0 else "ok",
     )
-
-
-def _static_tls_bytes(subject: Subject) -> int:
-    """Static TLS of the file itself: 0 if its thread-local variables are found through __tls_get_addr."""
-    file = subject.file
-    if not file.flag("DF_STATIC_TLS"):
-        initial_exec = file.relocation_types("TPOFF", "TPREL")
-        if not any(kind in initial_exec for kind, _ in file.relocations):
-            return 0
-    return file.tls_bytes

@@ -19,6 +19,7 @@ from .errors import LoadError
 # glibc sets static TLS aside when a process starts: csu/libc-tls.c and elf/dl-tls.c, _dl_tls_static_surplus_init.
 _LIBC_TLS: Final = 144
 _OTHER_TLS: Final = 144
+_OPTIONAL_TLS: Final = 512  # the default of glibc.rtld.optional_static_tls
 _NAMESPACES_MAX: Final = 15
 # What libc takes of it in every namespace, as measured: docs/internals/namespaces.md, rows C1 and C3.
 _NAMESPACE_TLS: Final = 136
@@ -84,8 +85,10 @@ class Program:
         """The tunables with which as many namespaces fit as glibc can have at all."""
         reserved = _NAMESPACES_MAX * _LIBC_TLS + (_NAMESPACES_MAX + 1) * _OTHER_TLS
         more = _NAMESPACES_MAX * (_NAMESPACE_TLS + extra_bytes) - reserved
-        more = max(512, (more + 511) // 512 * 512)
-        return f"GLIBC_TUNABLES=glibc.rtld.nns={_NAMESPACES_MAX + 1}:glibc.rtld.optional_static_tls={more}"
+        tunables = f"GLIBC_TUNABLES=glibc.rtld.nns={_NAMESPACES_MAX + 1}"
+        if more > _OPTIONAL_TLS:
+            tunables += f":glibc.rtld.optional_static_tls={(more + 511) // 512 * 512}"
+        return tunables
 
     def _address(self, name: str) -> int | None:
         address: int | None = self._loader.dlsym(None, os.fsencode(name))

@@ -314,10 +314,13 @@ class ElfFile:
             found += [(fields[1] & mask, fields[1] >> shift) for fields in entry.iter_unpack(data)]
         return found
 
-    def relocation_types(self, *parts: str) -> set[int]:
-        """Numbers of this processor's relocations whose names contain one of the words."""
+    @property
+    def has_initial_exec(self) -> bool:
+        """Whether its code finds thread-local variables at a fixed distance from the thread's own address."""
         types = _RELOCATION_TYPES.get(str(self.machine), {})
-        return {number for name, number in types.items() if any(part in name for part in parts)}
+        # Not DTPOFF, DTPREL: these are distances in a block that __tls_get_addr finds.
+        fixed = {number for name, number in types.items() if ("TPOFF" in name or "TPREL" in name) and "DTP" not in name}
+        return self.flag("DF_STATIC_TLS") or any(kind in fixed for kind, _ in self.relocations)
 
     @property
     def _symbol_layout(self) -> struct.Struct:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _STYLES: Final = {"ok": "green", "care": "yellow", "no": "bold red"}
 _WORDS: Final = {"ok": "ok", "care": "with care", "no": "no"}
-_TITLES: Final = {"recycle": "namespace again"}
 
 
 @click.command()
@@ -57,8 +56,8 @@ def audit(files: tuple[Path, ...], strategy: Strategy, json_file: ReportFile | N
             reports.append({"path": str(path), "error": str(error)})
             continue
         _print(console, found)
-        unusable = unusable or not found.usable(strategy)
         usable = found.usable(strategy)
+        unusable = unusable or not usable
         reports.append({**dataclasses.asdict(found), "usable": usable, "error": None})
     if json_file:
         try:
@@ -76,7 +75,7 @@ def _print(console: Console, found: Audit) -> None:
     build_id = f", build id {found.build_id}" if found.build_id else ""
     print_lines(console, f"{found.path}: {found.machine}, {found.bytes:,} bytes{build_id}")
     for use, verdict in found.verdicts.items():
-        title = f"  {_TITLES.get(use, use):<16}"
+        title = f"  {use:<16}"
         reasons = ", ".join(verdict.reasons)
         print_lines(console, Text.assemble(title, (f"{_WORDS[verdict.answer]:<11}", _STYLES[verdict.answer]), reasons))
     print_lines(console, f"  {'auto':<16}{found.auto.strategy or 'none'}: {found.auto.why}")
