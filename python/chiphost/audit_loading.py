@@ -223,11 +223,11 @@ def static_tls(subject: Subject) -> Iterator[Finding]:
     reserve, _ = program.static_tls()
     fit, plain = program.namespaces(extra), program.namespaces()
     namespace: Answer = "no" if fit == 0 else "care" if fit < plain else "ok"
-    copies = f" {reserve // own} copies of it fit." if own else ""
+    copies = f" About {reserve // own} copies of it fit." if own else ""
     yield make_finding(
         "static-tls",
         f"{extra} bytes of static TLS: {some(f'{name} {size}' for name, size in sizes.items())}",
-        f"glibc has set aside {reserve} bytes. {fit} such namespaces fit in a process, of {plain} without it.{copies}",
+        f"glibc has set aside {reserve} bytes. About {fit} such namespaces fit in a process, of {plain} without it.{copies}",
         f"-ftls-model=global-dynamic instead of initial-exec; or start with {program.tunables_for(extra)}",
         facts=("C1", "C2", "C3"),
         symbols=sizes,

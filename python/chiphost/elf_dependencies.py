@@ -21,7 +21,7 @@ _CACHE: Final = Path("/etc/ld.so.cache")
 _CACHE_MAGIC: Final = b"glibc-ld.so.cache1.1"
 _CACHE_HEADER_BYTES: Final = 48
 _CACHE_ENTRY: Final = struct.Struct("=iIIIQ")  # flags, name, path, OS version, hardware capabilities
-# Parts of the C and C++ implementations. Every namespace has its own of each, and no copy has.
+# Parts of the C and C++ implementations, which copies are meant to share.
 _IMPLEMENTATION: Final = (
     "libc",
     "libm",
