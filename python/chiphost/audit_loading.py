@@ -227,7 +227,7 @@ def static_tls(subject: Subject) -> Iterator[Finding]:
     yield make_finding(
         "static-tls",
         f"{extra} bytes of static TLS: {some(f'{name} {size}' for name, size in sizes.items())}",
-        f"glibc has set aside {reserve} bytes. About {fit} such namespaces fit in a process, of {plain} without it.{copies}",
+        f"glibc has set aside {reserve} bytes. About {fit} such namespaces fit, {plain} without it.{copies}",
         f"-ftls-model=global-dynamic instead of initial-exec; or start with {program.tunables_for(extra)}",
         facts=("C1", "C2", "C3"),
         symbols=sizes,
