@@ -21,6 +21,7 @@ from typing import Any, Final, TextIO, cast
 import click
 
 from . import supervisor
+from .commands.audit import audit
 from .commands.bench import bench
 from .commands.ci import ci
 from .commands.doctor import doctor
@@ -67,6 +68,7 @@ cli.add_command(run)
 cli.add_command(ci)
 cli.add_command(doctor)
 cli.add_command(bench)
+cli.add_command(audit)
 
 
 def main() -> None:

@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Audit checks: what a library does, once loaded, that the strategies bear differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from .audit_finding import Answer, Finding, make_finding, some
+from .audit_subject import Subject
+from .elf_file import ElfFile
+
+_OPENMP: Final = ("libgomp.so", "libomp.so", "libiomp5.so")
+# Instructions that make RTLD_GLOBAL | RTLD_LAZY or RTLD_GLOBAL | RTLD_NOW the second argument of a call.
+_RTLD_GLOBAL_ARGUMENT: Final = {
+    "EM_X86_64": (b"\xbe\x01\x01\x00\x00", b"\xbe\x02\x01\x00\x00"),
+    "EM_AARCH64": (b"\x21\x20\x80\x52", b"\x41\x20\x80\x52"),
+}
+# Sections in which compiler and linker put writable data that is no variable of the program's.
+_LINKER_SECTIONS: Final = (
+    ".dynamic",
+    ".got",
+    ".got.plt",
+    ".init_array",
+    ".fini_array",
+    ".preinit_array",
+    ".data.rel.ro",
+    ".data.rel.ro.local",
+    ".tm_clone_table",
+    ".eh_frame",
+    ".ctors",
+    ".dtors",
+    ".jcr",
+    ".relro_padding",
+)
+_SHF_WRITE, _SHF_ALLOC = 1, 2
+_PF_WRITE: Final = 2
+# What the toolchain itself puts into .data and .bss of every library: a pointer and a flag.
+_TOOLCHAIN_BYTES: Final = 16
+
+
+class _Import(NamedTuple):
+    """A hazard that shows in what a library takes from others."""
+
+    id: str
+    facts: tuple[str, ...]
+    names: tuple[str, ...]
+    what: str
+    consequence: str
+    remedy: str = ""
+    namespace: Answer = "ok"
+    copy: Answer = "ok"
+    recycle: Answer = "ok"
+
+
+_IMPORTS: Final = (
+    _Import(
+        "thread-local-destructors",
+        ("H2", "H3"),
+        ("__cxa_thread_atexit", "__cxa_thread_atexit_impl"),
+        "thread_local variables with destructors",
+        "A thread that touched one keeps the library loaded until it ends; chiphost's threads never end.",
+        "make the thread_local a plain pointer or number, or pass a context instead",
+        copy="care",
+        recycle="no",
+    ),
+    _Import(
+        "threads",
+        ("H4",),
+        (
+            "pthread_create",
+            "thrd_create",
+            "_ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE",
+        ),
+        "makes threads",
+        "In a namespace, a thread that used thread_local variables and ends gives memory to the wrong heap. One that "
+        "is left when the library is unloaded crashes.",
+        "keep threads for the life of the process, or take them from the caller",
+        namespace="care",
+        copy="care",
+        recycle="care",
+    ),
+    _Import(
+        "default-lookup",
+        ("H9",),
+        ("dlsym", "dlvsym"),
+        "looks symbols up by name; with RTLD_DEFAULT, maybe",
+        "RTLD_DEFAULT means the first object of a namespace, and with a copy the program: its own symbols are found in "
+        "neither.",
+        "look them up in the handle that dlopen returned",
+        namespace="care",
+        copy="care",
+    ),
+    _Import(
+        "exceptions",
+        ("H6",),
+        ("__cxa_throw", "__cxa_rethrow", "_Unwind_RaiseException"),
+        "throws C++ exceptions",
+        "One that leaves a namespace ends the process. chiphost catches it where it enters; who loads by hand has to.",
+        "catch everything in the functions that others call",
+    ),
+    _Import(
+        "environment",
+        ("H7",),
+        ("getenv", "secure_getenv", "setenv", "putenv", "unsetenv", "clearenv"),
+        "uses environment variables",
+        "A namespace has the variables of the moment it was made; what is set later, or in there, is seen on one side.",
+        "pass settings as arguments",
+    ),
+    _Import(
+        "ends-process",
+        (),
+        ("exit", "_exit", "_Exit", "quick_exit"),
+        "may end the process",
+        "In a namespace or a copy that ends the caller too. A process of its own turns it into an error.",
+        "return an error instead; or use process",
+        namespace="care",
+        copy="care",
+    ),
+    _Import(
+        "aborts",
+        (),
+        ("abort", "__assert_fail", "_ZSt9terminatev", "__stack_chk_fail"),
+        "aborts when its own checks fail",
+        "In a namespace or a copy that ends the caller too. A process of its own turns it into an error.",
+    ),
+    _Import(
+        "forks",
+        (),
+        ("fork", "vfork", "_Fork", "daemon"),
+        "forks",
+        "The child has none of the other threads, chiphost's included, and locks that they held stay locked.",
+        "use posix_spawn, or exec at once; or use process",
+        namespace="care",
+        copy="care",
+    ),
+    _Import(
+        "signal-handlers",
+        (),
+        ("sigaction", "signal", "bsd_signal", "sysv_signal", "__sysv_signal", "sigset", "signalfd"),
+        "sets signal handlers",
+        "There is one handler for the whole process: libraries, and the program, replace each other's. One that is "
+        "left when the library is unloaded crashes.",
+        "leave signals to the program; or use process",
+        namespace="care",
+        copy="care",
+        recycle="care",
+    ),
+)
+
+
+def imports(subject: Subject) -> Iterator[Finding]:
+    """What do the functions tell that it takes from others?"""
+    for row in _IMPORTS:
+        if names := subject.imported(*row.names):
+            yield make_finding(
+                row.id,
+                f"{row.what} (imports {some(names)})",
+                row.consequence,
+                row.remedy,
+                facts=row.facts,
+                symbols=names,
+                namespace=row.namespace,
+                copy=row.copy,
+                recycle=row.recycle,
+            )
+    yield from _thread_keys(subject)
+    yield from _dlopen(subject)
+
+
+def _thread_keys(subject: Subject) -> Iterator[Finding]:
+    names = subject.imported("pthread_key_create", "tss_create", "__pthread_key_create")
+    if not names:
+        return
+    deletes = subject.imported("pthread_key_delete", "tss_delete")
+    consequence = (
+        "A key of a namespace and one of the program may be the same slot of a thread. chiphost enters namespaces only "
+        "on threads made inside them; who loads by hand has to."
+    )
+    if not deletes:
+        consequence += " Every load takes a key more, of 1024, and its destructor may run after the code is gone."
+    care: Answer = "ok" if deletes else "care"
+    yield make_finding(
+        "thread-keys",
+        f"thread keys, {'deleted again' if deletes else 'never deleted'} (imports {some(names + deletes)})",
+        consequence,
+        "" if deletes else "call pthread_key_delete in a destructor of the library; or use thread_local",
+        facts=("H5",),
+        symbols=names + deletes,
+        copy=care,
+        recycle=care,
+    )
+
+
+def _dlopen(subject: Subject) -> Iterator[Finding]:
+    names = subject.imported("dlopen", "dlmopen")
+    if not names:
+        return
+    patterns = _RTLD_GLOBAL_ARGUMENT.get(str(subject.file.machine), ())
+    places = sum(subject.file.count_in_code(pattern) for pattern in patterns)
+    asks = f"; {places} places in its code pass what is RTLD_GLOBAL" if places else "; RTLD_GLOBAL was not seen"
+    yield make_finding(
+        "loads-libraries",
+        f"loads libraries (imports {some(names)}{asks})",
+        "What it loads comes into its own namespace. With RTLD_GLOBAL that crashes the process in a namespace; with a "
+        "copy it is shared with the program and all other copies.",
+        "load with RTLD_LOCAL and look symbols up in the handle",
+        facts=("H8", "H11"),
+        symbols=names,
+        count=places,
+        namespace="no" if places else "care",
+        copy="care",
+        recycle="no" if places else "ok",
+    )
+
+
+def pins(subject: Subject) -> Iterator[Finding]:
+    """Can it be unloaded?"""
+    if unique := _unique(subject.file):
+        yield make_finding(
+            "unique-symbols",
+            f"{len(unique)} STB_GNU_UNIQUE: {some(unique)}",
+            "It is never unloaded, and all loads in one namespace share these variables: copies are not apart.",
+            "-fno-gnu-unique",
+            facts=("H1",),
+            symbols=unique,
+            copy="no",
+            recycle="no",
+        )
+    if subject.file.flag("DF_1_NODELETE"):
+        yield make_finding(
+            "no-delete",
+            "DF_1_NODELETE is set",
+            "It is never unloaded; each copy stays for the life of the process.",
+            "link it without -Wl,-z,nodelete",
+            facts=("H2",),
+            copy="care",
+            recycle="no",
+        )
+    pinned = [
+        dependency.name
+        for dependency in subject.dependencies.all
+        if (file := dependency.file)
+        and not dependency.of_the_implementation
+        and (file.flag("DF_1_NODELETE") or _unique(file))
+    ]
+    if pinned:
+        yield make_finding(
+            "pinned-dependencies",
+            f"dependencies that are never unloaded: {some(pinned)}",
+            "The next library in the namespace finds them with the state that they have.",
+            "build them with -fno-gnu-unique and without -Wl,-z,nodelete",
+            facts=("H1", "C7"),
+            symbols=pinned,
+            recycle="care",
+        )
+
+
+def _unique(file: ElfFile) -> list[str]:
+    return [symbol.name for symbol in file.symbols if symbol.binding == "STB_GNU_UNIQUE" and symbol.defined]
+
+
+def sharing(subject: Subject) -> Iterator[Finding]:
+    """What would a private copy share after all?"""
+    others = [d.name for d in subject.dependencies.all if d.file and not d.of_the_implementation]
+    if others:
+        yield make_finding(
+            "shared-dependencies",
+            f"needs {some(others)}",
+            "A copy is of the file alone: what it needs is shared by all copies and the program, state included.",
+            "link them statically with -Wl,--exclude-libs,ALL; or use namespace",
+            facts=("C8",),
+            symbols=others,
+            copy="care",
+        )
+    clashes = {}
+    for symbol in subject.preemptible:
+        # What is thread-local is not asked for: the loader would make it.
+        if symbol.type != "STT_TLS" and (owner := subject.program.defines(symbol.name)):
+            clashes[symbol.name] = owner
+    if clashes:
+        owners = dict.fromkeys(clashes.values())
+        itself = any(_same_file(owner, subject.file.path) for owner in owners)
+        yield make_finding(
+            "clashes",
+            f"{len(clashes)} of its symbols are also in {some(owners)}: {some(clashes)}",
+            ("The program has this very library: " if itself else "")
+            + "a copy's own calls and references by these names end in the program's, not in the copy.",
+            "-Wl,-Bsymbolic, or -fvisibility=hidden and export only what others call",
+            facts=("C8",),
+            symbols=clashes,
+            copy="no" if itself else "care",
+        )
+
+
+def threads(subject: Subject) -> Iterator[Finding]:
+    """Does it have memory for each thread, or a runtime that makes threads?"""
+    if size := subject.file.tls_bytes:
+        yield make_finding(
+            "thread-local-storage",
+            f"{size} bytes of thread-local variables",
+            "A thread made inside a namespace that touches them must not end there. chiphost's never do.",
+            facts=("H4",),
+            bytes=size,
+        )
+    if openmp := [name for name in subject.needed if name.startswith(_OPENMP)]:
+        yield make_finding(
+            "openmp",
+            f"OpenMP ({some(openmp)})",
+            "Its runtime takes static TLS of every namespace, and makes threads for each thread that enters it.",
+            f"start with {subject.program.tunables_for(_OPENMP_TLS)} to have more namespaces",
+            facts=("C3", "H4"),
+            symbols=openmp,
+            namespace="care",
+            copy="care",
+        )
+
+
+# Of libgomp, rounded up.
+_OPENMP_TLS: Final = 144
+
+
+def load(subject: Subject) -> Iterator[Finding]:
+    """What does loading it run, and what does it leave?"""
+    file = subject.file
+    count = file.tag("DT_INIT_ARRAYSZ") // (file.bits // 8)
+    if "DT_INIT" in file.dynamic:  # the compiler's start files, which bring an entry of their own
+        count -= 1
+    if count > 0:
+        yield make_finding(
+            "constructors",
+            f"{count} constructors or initialisers of variables",
+            "They run while it is loaded, on one of the namespace's own threads; what hangs in them holds the loader.",
+            "do the work in a function that the caller calls",
+            facts=("H5",),
+            count=count,
+        )
+    if state := _state(file):
+        size, names = state
+        yield make_finding(
+            "state",
+            f"{size} bytes of variables" + (f": {some(names)}" if names else ""),
+            "This is what isolation keeps apart. A library without any could be shared.",
+            symbols=names,
+            bytes=size,
+        )
+
+
+def _state(file: ElfFile) -> tuple[int, list[str]] | None:
+    """Size and names, largest first, of the variables that code may change; None if there are none."""
+    writable = {
+        number: section
+        for number, section in enumerate(file.sections)
+        if section.flags & _SHF_ALLOC and section.flags & _SHF_WRITE and section.name not in _LINKER_SECTIONS
+    }
+    if not file.sections:
+        size = _writable_segment_bytes(file)
+        return (size, []) if size > _TOOLCHAIN_BYTES else None
+    symbols = file.full_symbols or file.symbols
+    named = {s.name: s.bytes for s in symbols if s.section in writable and s.bytes and not _of_toolchain(s.name)}
+    names = sorted(named, key=lambda name: (-named[name], name))
+    if file.full_symbols and named:
+        return sum(named.values()), names
+    size = sum(section.bytes for section in writable.values())
+    return (size, names) if names or size > _TOOLCHAIN_BYTES else None
+
+
+def _of_toolchain(name: str) -> bool:
+    return name == "__dso_handle" or name.startswith(("completed.", "DW.ref."))
+
+
+def _writable_segment_bytes(file: ElfFile) -> int:
+    """At most: without section headers, tables of the linker cannot be told from variables."""
+    fixed = [(s.address, s.address + s.memory_bytes) for s in file.segments if s.type == "PT_GNU_RELRO"]
+    size = 0
+    for segment in file.segments:
+        if segment.type == "PT_LOAD" and segment.flags & _PF_WRITE:
+            start, end = segment.address, segment.address + segment.memory_bytes
+            size += end - start - sum(max(min(end, last) - max(start, first), 0) for first, last in fixed)
+    return size
+
+
+def _same_file(left: str, right: Path) -> bool:
+    try:
+        return Path(left).samefile(right)
+    except (OSError, ValueError):
+        return False

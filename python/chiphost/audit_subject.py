@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an audit looks at: the file, its dependencies, and the program that would load it, which is this process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from . import _core
+from .elf_dependencies import Dependencies
+from .elf_file import ElfFile, Symbol
+from .errors import LoadError
+
+# glibc sets static TLS aside when a process starts: csu/libc-tls.c and elf/dl-tls.c, _dl_tls_static_surplus_init.
+_LIBC_TLS: Final = 144
+_OTHER_TLS: Final = 144
+_OPTIONAL_TLS: Final = 512  # the default of glibc.rtld.optional_static_tls
+_NAMESPACES_MAX: Final = 15
+# What libc takes of it in every namespace, as measured: docs/internals/namespaces.md, rows C1 and C3.
+_NAMESPACE_TLS: Final = 136
+
+
+class _DlInfo(ctypes.Structure):
+    _fields_ = (
+        ("fname", ctypes.c_char_p),
+        ("fbase", ctypes.c_void_p),
+        ("sname", ctypes.c_char_p),
+        ("saddr", ctypes.c_void_p),
+    )
+
+
+class Program:
+    """This process, as far as it decides about a library. The loader itself is asked; nothing is loaded or called."""
+
+    def __init__(self) -> None:
+        """Look at this process."""
+        self._loader = ctypes.CDLL(None)
+        self._loader.dlsym.restype = ctypes.c_void_p
+        self._loader.dlsym.argtypes = (ctypes.c_void_p, ctypes.c_char_p)
+        self._loader.dladdr.argtypes = (ctypes.c_void_p, ctypes.POINTER(_DlInfo))
+
+    @cached_property
+    def has_dlmopen(self) -> bool:
+        """Whether its loader knows namespaces."""
+        return self._address("dlmopen") is not None
+
+    @cached_property
+    def glibc(self) -> tuple[int, int] | None:
+        """Version of glibc, None without it."""
+        try:
+            words = os.confstr("CS_GNU_LIBC_VERSION") or ""
+        except (ValueError, OSError):
+            return None
+        version = re.search(r"(\d+)\.(\d+)", words)
+        return (int(version[1]), int(version[2])) if version else None
+
+    def defines(self, name: str) -> str | None:
+        """The file that defines a symbol for everybody in the process: the program, a library it was linked with, a
+        preload, or what was loaded with RTLD_GLOBAL. None if nothing does."""
+        address = self._address(name)
+        if address is None:
+            return None
+        info = _DlInfo()
+        found = self._loader.dladdr(address, ctypes.byref(info))
+        return os.fsdecode(info.fname) if found and info.fname else sys.executable
+
+    def static_tls(self) -> tuple[int, int]:
+        """Bytes of static TLS that glibc has set aside for libraries loaded later, and the number of namespaces that
+        this is for (glibc.rtld.nns)."""
+        numbers = _core.namespace_numbers()
+        count = numbers["tunable_namespaces"]
+        return (count - 1) * _LIBC_TLS + count * _OTHER_TLS + numbers["tunable_static_tls"], count
+
+    def namespaces(self, extra_bytes: int = 0) -> int:
+        """How many namespaces fit whose libraries take `extra_bytes` of static TLS beside libc."""
+        return min(_NAMESPACES_MAX, self.static_tls()[0] // (_NAMESPACE_TLS + extra_bytes))
+
+    @staticmethod
+    def tunables_for(extra_bytes: int) -> str:
+        """The tunables with which as many namespaces fit as glibc can have at all."""
+        reserved = _NAMESPACES_MAX * _LIBC_TLS + (_NAMESPACES_MAX + 1) * _OTHER_TLS
+        more = _NAMESPACES_MAX * (_NAMESPACE_TLS + extra_bytes) - reserved
+        tunables = f"GLIBC_TUNABLES=glibc.rtld.nns={_NAMESPACES_MAX + 1}"
+        if more > _OPTIONAL_TLS:
+            tunables += f":glibc.rtld.optional_static_tls={(more + 511) // 512 * 512}"
+        return tunables
+
+    def _address(self, name: str) -> int | None:
+        address: int | None = self._loader.dlsym(None, os.fsencode(name))
+        return address
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The file to audit and what decides about it. The file and the dependencies are open as long as it is used."""
+
+    file: ElfFile
+    dependencies: Dependencies
+    program: Program
+
+    @cached_property
+    def same_machine(self) -> bool:
+        """Whether the file is for the processor and word size of this process."""
+        return self._own is None or self._own == _kind(self.file)
+
+    @cached_property
+    def own_machine(self) -> str:
+        """Of this process, for a message."""
+        return describe(self._own) if self._own else "this process"
+
+    @cached_property
+    def _own(self) -> tuple[int, bool, str | int] | None:
+        for path in ("/proc/self/exe", sys.executable):
+            try:
+                with ElfFile(path) as own:
+                    return _kind(own)
+            except LoadError:
+                continue
+        return None
+
+    @cached_property
+    def needed(self) -> list[str]:
+        """Names of all libraries that it needs, also indirectly."""
+        return [dependency.name for dependency in self.dependencies.all]
+
+    def imported(self, *names: str) -> list[str]:
+        """Those of the names that the file takes from others, weak ones left out: these only ask what is there."""
+        return [name for name in names if (symbol := self.file.imports.get(name)) and symbol.binding != "STB_WEAK"]
+
+    @cached_property
+    def unresolved(self) -> list[str]:
+        """Names of symbols that neither the file nor a dependency defines, nor what every namespace begins with."""
+        wanted = {name for name, symbol in self.file.imports.items() if symbol.binding != "STB_WEAK"}
+        wanted -= self.file.exports
+        for library in self.dependencies.files:
+            if not wanted:
+                break
+            wanted -= library.exports
+        for name in ("libstdc++.so.6", "libm.so.6", "libgcc_s.so.1", "libc.so.6"):
+            if wanted and name not in self.needed and (file := self.dependencies.find(name)):
+                wanted -= file.exports
+        return sorted(wanted)
+
+    @cached_property
+    def preemptible(self) -> list[Symbol]:
+        """Symbols that the file both defines and refers to by name, so that another definition may take their place."""
+        if "DT_SYMBOLIC" in self.file.dynamic or self.file.flag("DF_SYMBOLIC"):
+            return []
+        symbols = self.file.symbols
+        numbers = {number for _, number in self.file.relocations if 0 < number < len(symbols)}
+        return [symbols[number] for number in sorted(numbers) if symbols[number].preemptible]
+
+
+def describe(kind: tuple[int, bool, str | int]) -> str:
+    """For example "64-bit little-endian X86_64"."""
+    bits, little_endian, machine = kind
+    return f"{bits}-bit {'little' if little_endian else 'big'}-endian {str(machine).removeprefix('EM_')}"
+
+
+def _kind(file: ElfFile) -> tuple[int, bool, str | int]:
+    return file.bits, file.little_endian, file.machine

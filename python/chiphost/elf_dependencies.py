@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The libraries that an ELF file needs, found where the dynamic loader would look for them. Nothing is loaded."""
+
+from __future__ import annotations
+
+import os
+import platform
+import struct
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from .elf_file import ElfFile
+from .errors import LoadError
+
+_CACHE: Final = Path("/etc/ld.so.cache")
+_CACHE_MAGIC: Final = b"glibc-ld.so.cache1.1"
+_CACHE_HEADER_BYTES: Final = 48
+_CACHE_ENTRY: Final = struct.Struct("=iIIIQ")  # flags, name, path, OS version, hardware capabilities
+# Parts of the C and C++ implementations, which copies are meant to share.
+_IMPLEMENTATION: Final = (
+    "libc",
+    "libm",
+    "libmvec",
+    "libdl",
+    "libpthread",
+    "librt",
+    "libutil",
+    "libresolv",
+    "libanl",
+    "libgcc_s",
+    "libstdc++",
+    "libc++",
+    "libc++abi",
+    "libunwind",
+    "libatomic",
+)
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """A needed library.
+
+    Attributes:
+        name: as in DT_NEEDED.
+        needed_by: who needs it first: the name of the file or of another dependency.
+        file: what was found, None if nothing was; open as long as the `Dependencies` are.
+        looked_in: the folders that were tried, in order, the last one with success.
+        from_origin: found through $ORIGIN, that is in a place relative to the file that needs it.
+    """
+
+    name: str
+    needed_by: str
+    file: ElfFile | None
+    looked_in: tuple[str, ...]
+    from_origin: bool
+
+    @property
+    def of_the_implementation(self) -> bool:
+        """Whether it belongs to the C or C++ implementation."""
+        return self.name.split(".so")[0] in _IMPLEMENTATION or self.name.startswith(("ld-linux", "ld64", "ld-musl"))
+
+
+class Dependencies:
+    """What a file needs, and what that needs, breadth first as the loader does. A context manager; for one thread.
+
+    What is found is of the file's own class and processor: like the loader, this passes over others.
+    """
+
+    def __init__(self, file: ElfFile) -> None:
+        """Find the libraries of `file`, which stays the caller's."""
+        self._root = file
+        self._open = ExitStack()
+        self.all: list[Dependency] = []
+        try:
+            self._search()
+        except BaseException:
+            self._open.close()
+            raise
+
+    def __enter__(self) -> Dependencies:
+        """Keep the files open."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close them."""
+        self._open.close()
+
+    @property
+    def files(self) -> list[ElfFile]:
+        """Those that were found."""
+        return [dependency.file for dependency in self.all if dependency.file]
+
+    @property
+    def missing(self) -> list[Dependency]:
+        """Those that were not."""
+        return [dependency for dependency in self.all if dependency.file is None]
+
+    def find(self, name: str) -> ElfFile | None:
+        """Find a library that the file does not need itself, in the folders of the system."""
+        return self._find(name, self._root, [])[0]
+
+    def _search(self) -> None:
+        waiting: deque[tuple[ElfFile, list[str]]] = deque([(self._root, [])])
+        seen = {self._root.soname or self._root.path.name}
+        while waiting:
+            user, inherited = waiting.popleft()
+            rpath = [*_expand(user.rpath, user), *inherited]
+            for name in user.needed:
+                if name in seen:
+                    continue
+                seen.add(name)
+                file, looked_in = self._find(name, user, rpath)
+                origin = bool(file) and looked_in[-1] in _expand(
+                    [folder for folder in [*user.rpath, *user.runpath] if "ORIGIN" in folder], user
+                )
+                by = user.soname or user.path.name
+                self.all.append(Dependency(name, by, file, tuple(looked_in), origin))
+                if file:
+                    seen.add(file.soname)
+                    waiting.append((file, rpath))
+
+    def _find(self, name: str, user: ElfFile, rpath: list[str]) -> tuple[ElfFile | None, list[str]]:
+        if "/" in name:
+            path = Path(_expand([name], user)[0])
+            return self._try(path), [str(path.parent)]
+        looked_in: list[str] = []
+        # RPATH of who needs it and of those that brought it in, unless there is a RUNPATH; then as man ld.so says.
+        folders = [*([] if user.runpath else rpath), *_library_path(), *_expand(user.runpath, user)]
+        for folder in dict.fromkeys(folders):
+            looked_in.append(folder)
+            if file := self._try(Path(folder, name)):
+                return file, looked_in
+        looked_in.append(str(_CACHE))
+        for cached in self._cache.get(name, []):
+            if file := self._try(Path(cached)):
+                return file, looked_in
+        for folder in _DEFAULTS:
+            looked_in.append(folder)
+            if file := self._try(Path(folder, name)):
+                return file, looked_in
+        return None, looked_in
+
+    def _try(self, path: Path) -> ElfFile | None:
+        if not path.is_file():
+            return None
+        try:
+            file = self._open.enter_context(ElfFile(path))
+            _ = file.needed, file.soname, file.runpath
+        except LoadError:  # the loader passes over it or fails: either way this is none to use
+            return None
+        root = self._root
+        same = (file.bits, file.little_endian, file.machine) == (root.bits, root.little_endian, root.machine)
+        return file if same else None
+
+    @cached_property
+    def _cache(self) -> dict[str, list[str]]:
+        """/etc/ld.so.cache as `ldconfig -p` shows it: paths by name. Empty if there is none of that kind."""
+        try:
+            data = _CACHE.read_bytes()
+        except OSError:
+            return {}
+        start = data.find(_CACHE_MAGIC)  # an older format may come before it
+        if start < 0:
+            return {}
+        data = data[start:]
+        paths: dict[str, list[str]] = {}
+        for name, path in _cache_entries(data):
+            paths.setdefault(name, []).append(path)
+        return paths
+
+
+def _cache_entries(data: bytes) -> Iterator[tuple[str, str]]:
+    if len(data) < _CACHE_HEADER_BYTES:
+        return
+    [count] = struct.unpack_from("=I", data, len(_CACHE_MAGIC))
+    count = min(count, (len(data) - _CACHE_HEADER_BYTES) // _CACHE_ENTRY.size)
+    table = data[_CACHE_HEADER_BYTES : _CACHE_HEADER_BYTES + count * _CACHE_ENTRY.size]
+    for _, name, path, _, capabilities in _CACHE_ENTRY.iter_unpack(table):
+        if capabilities == 0:  # others are variants of it for newer processors
+            yield _text(data, name), _text(data, path)
+
+
+def _text(data: bytes, start: int) -> str:
+    return os.fsdecode(data[start : data.find(b"\0", start)])
+
+
+def _library_path() -> list[str]:
+    path = os.environ.get("LD_LIBRARY_PATH", "")
+    return [folder or "." for folder in path.replace(";", ":").split(":")] if path else []
+
+
+def _expand(folders: list[str], user: ElfFile) -> list[str]:
+    """Put in what $ORIGIN stands for: the folder of who needs the library, symbolic links not resolved."""
+    origin = str(Path(os.path.abspath(user.path)).parent)  # noqa: PTH100  # Path.resolve would resolve links
+    library = "lib64" if Path("/lib64").exists() else "lib"
+    values = {"ORIGIN": origin, "LIB": library, "PLATFORM": platform.machine()}
+    expanded = []
+    for folder in folders:
+        for name, value in values.items():
+            folder = folder.replace(f"${{{name}}}", value).replace(f"${name}", value)
+        expanded.append(os.path.normpath(folder))
+    return expanded
+
+
+_SEVERAL: Final = f"{platform.machine()}-linux-gnu"  # Debian keeps the libraries of each processor in a folder
+_DEFAULTS: Final = (f"/lib/{_SEVERAL}", f"/usr/lib/{_SEVERAL}", "/lib64", "/usr/lib64", "/lib", "/usr/lib")
