@@ -57,6 +57,8 @@ const char* kind_name(uint16_t kind) {
             return "an AICore program";
         case CH_ABI_HOST_ORCHESTRATION:
             return "an orchestration for host_build_graph";
+        case CH_ABI_DEVICE_ORCHESTRATION:
+            return "an orchestration for the AICPU";
         default:
             return "of an unknown kind";
     }
@@ -99,6 +101,22 @@ int32_t check_header(const ch_abi_header& header, const Expected& expected, std:
                       header.minor, header.table_bytes);
     }
     return CH_OK;
+}
+
+int32_t check_wanted(const ch_abi_header* abi, const char* symbol, const Expected& provided, std::string_view where,
+                     ch_error* out_error) {
+    if (!abi) {
+        return report(out_error, CH_ENTRY_MISSING, where, "wanted the symbol %s, which the runtime's header defines",
+                      symbol);
+    }
+    if (abi->magic == CH_ABI_MAGIC && abi->kind == provided.kind && abi->major == provided.major &&
+        abi->minor <= provided.minor) {
+        return CH_OK;
+    }
+    return report(out_error, CH_ABI_MISMATCH, where,
+                  "wanted %s of version %u.%u or an earlier minor, found %s of version %u.%u", kind_name(provided.kind),
+                  provided.major, provided.minor, abi->magic == CH_ABI_MAGIC ? kind_name(abi->kind) : "something else",
+                  abi->major, abi->minor);
 }
 
 void copy_text(char* to, size_t bytes, std::string_view from) {

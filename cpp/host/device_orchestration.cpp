@@ -78,11 +78,6 @@ ch_device_tensor describe(const ch_tensor& tensor, uint64_t address) {
 
 }  // namespace
 
-DeviceOrchestration::~DeviceOrchestration() {
-    release_rings();
-    if (arguments_address_) platform::release(device_, arguments_address_);
-}
-
 int32_t DeviceOrchestration::load(const ch_callable& callable, std::unique_ptr<Orchestration>* out_orchestration,
                                   ch_error* out_error) {
     auto library = std::make_unique<DeviceLibrary>(device_);
@@ -91,15 +86,10 @@ int32_t DeviceOrchestration::load(const ch_callable& callable, std::unique_ptr<O
     return CH_OK;
 }
 
-void DeviceOrchestration::release_rings() {
-    if (rings_) platform::release(device_, rings_);
-    rings_ = 0;
-}
-
 // Lays the rings and all that goes with them out in one piece of memory.
 int32_t DeviceOrchestration::reserve_rings(const RingSizes& sizes, ch_error* out_error) {
-    if (rings_ && sizes == sizes_) return CH_OK;
-    release_rings();
+    if (rings_.address() && sizes == sizes_) return CH_OK;
+    rings_.release();
     const uint32_t slots = sizes.window * graph::ring_count;
     const uint32_t edges = sizes.edges * graph::ring_count;
     const uint64_t record_bytes = std::max(sizes.window * record_bytes_per_slot, record_bytes_min);
@@ -130,7 +120,7 @@ int32_t DeviceOrchestration::reserve_rings(const RingSizes& sizes, ch_error* out
     image_.args = place(record_bytes * graph::ring_count);
     uint64_t heaps[graph::ring_count];
     for (uint64_t& heap : heaps) heap = place(sizes.heap_bytes, heap_alignment);
-    if (const int32_t code = platform::allocate_zeroed(device_, end + heap_alignment, &rings_, out_error)) {
+    if (const int32_t code = rings_.reserve_zeroed(end + heap_alignment, out_error)) {
         if (code != CH_DEVICE_MEMORY_EXHAUSTED) return code;
         const std::string why = out_error->message;
         return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED, "rings",
@@ -139,7 +129,7 @@ int32_t DeviceOrchestration::reserve_rings(const RingSizes& sizes, ch_error* out
     }
     sizes_ = sizes;
 
-    const uint64_t base = aligned(rings_, heap_alignment);
+    const uint64_t base = aligned(rings_.address(), heap_alignment);
     for (uint64_t* address : {&plan_address_, &image_.tasks, &plan_.slots, &image_.edges, &plan_.predecessors,
                               &plan_.found, &plan_.map_entries, &plan_.map_buckets, &image_.args}) {
         *address += base;
@@ -157,7 +147,9 @@ int32_t DeviceOrchestration::reserve_rings(const RingSizes& sizes, ch_error* out
         plan_.rings[ring].edge_count = sizes.edges;
     }
     // The queues' positions are the device's from now on.
-    return platform::copy_to_device(device_, base, &image_, sizeof image_, out_error);
+    const int32_t code = platform::copy_to_device(device_, base, &image_, sizeof image_, out_error);
+    if (code != CH_OK) rings_.release();
+    return code;
 }
 
 // Device memory of an earlier argument that is the same array, 0 if there is none. Arrays that may be written must not
@@ -191,22 +183,23 @@ int32_t DeviceOrchestration::place_arguments(const RunInput& input, ch_error* ou
     const uint64_t scalars_at = tensors_at + args.tensor_count * sizeof(ch_device_tensor);
     const uint64_t types_at = scalars_at + args.scalar_count * sizeof(uint64_t);
     const uint64_t bytes = types_at + input.kernels.size();
-    if (bytes > arguments_capacity_) {
-        if (arguments_address_) platform::release(device_, arguments_address_);
-        arguments_address_ = 0;
-        if (const int32_t code = platform::allocate(device_, bytes, &arguments_address_, out_error)) return code;
-        arguments_capacity_ = bytes;
-    }
+    if (const int32_t code = arguments_on_device_.reserve(bytes, out_error)) return code;
+    const uint64_t base = arguments_on_device_.address();
     arguments_.assign(bytes, 0);
     ch_device_args list{};
-    list.tensors = reinterpret_cast<const ch_device_tensor*>(arguments_address_ + tensors_at);
-    list.scalars = reinterpret_cast<const uint64_t*>(arguments_address_ + scalars_at);
+    list.tensors = reinterpret_cast<const ch_device_tensor*>(base + tensors_at);
+    list.scalars = reinterpret_cast<const uint64_t*>(base + scalars_at);
     list.tensor_count = args.tensor_count;
     list.scalar_count = args.scalar_count;
     memcpy(arguments_.data(), &list, sizeof list);
     for (uint32_t i = 0; i < args.tensor_count; ++i) {
         const ch_tensor& tensor = args.tensors[i];
         const uint64_t tensor_bytes = ch_tensor_bytes(&tensor);
+        if (ch_tensor_elements(&tensor) > UINT32_MAX) {
+            return report(out_error, CH_ARGUMENT_SHAPE, "args",
+                          "tensor %u: wanted fewer than 2^32 elements, found %llu", i,
+                          static_cast<unsigned long long>(ch_tensor_elements(&tensor)));
+        }
         uint64_t address = 0;
         if (const int32_t code = find_alias(args, i, &address, out_error)) return code;
         const bool shared = address != 0;
@@ -230,10 +223,10 @@ int32_t DeviceOrchestration::place_arguments(const RunInput& input, ch_error* ou
         const KernelTable::Entry kernel = input.kernels[func_id];
         arguments_[types_at + func_id] = static_cast<char>(kernel.address ? kernel.core_type : UINT8_MAX);
     }
-    plan_.args = arguments_address_;
-    plan_.kernel_types = arguments_address_ + types_at;
+    plan_.args = base;
+    plan_.kernel_types = base + types_at;
     plan_.kernel_count = input.kernels.size();
-    return platform::copy_to_device(device_, arguments_address_, arguments_.data(), bytes, out_error);
+    return platform::copy_to_device(device_, base, arguments_.data(), bytes, out_error);
 }
 
 int32_t DeviceOrchestration::build(const RunInput& input, BuiltGraph* out_graph, ch_error* out_error) {
@@ -250,7 +243,7 @@ int32_t DeviceOrchestration::build(const RunInput& input, BuiltGraph* out_graph,
         return code;
     }
     image_.task_count = graph::unknown_count;
-    out_graph->image = aligned(rings_, heap_alignment);
+    out_graph->image = aligned(rings_.address(), heap_alignment);
     unfinished_ = true;
     return platform::copy_to_device(device_, out_graph->image, &image_, offsetof(graph::Image, queues), out_error);
 }
@@ -273,7 +266,7 @@ int32_t DeviceOrchestration::copy_out(ch_error* out_error) {
 }
 
 void DeviceOrchestration::end_run() {
-    if (unfinished_ || give_back_) release_rings();
+    if (unfinished_ || give_back_) rings_.release();
     unfinished_ = give_back_ = false;
     memory_.release_all();
     results_.clear();

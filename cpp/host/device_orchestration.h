@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "device_buffer.h"
 #include "graph/orchestration.h"
 #include "run_memory.h"
 #include "runtime.h"
@@ -18,8 +19,7 @@ namespace chiphost::host {
 class DeviceOrchestration final : public Runtime {
 public:
     DeviceOrchestration(platform::Device* device, graph::RootScope root_scope)
-        : device_(device), root_scope_(root_scope), memory_(device) {}
-    ~DeviceOrchestration() override;
+        : device_(device), root_scope_(root_scope), memory_(device), rings_(device), arguments_on_device_(device) {}
     DeviceOrchestration(const DeviceOrchestration&) = delete;
     DeviceOrchestration& operator=(const DeviceOrchestration&) = delete;
 
@@ -46,7 +46,6 @@ private:
     };
 
     [[nodiscard]] int32_t reserve_rings(const RingSizes& sizes, ch_error* out_error);
-    void release_rings();
     [[nodiscard]] int32_t find_alias(const ch_task_args& args, uint32_t index, uint64_t* out_address,
                                      ch_error* out_error) const;
     [[nodiscard]] int32_t place_arguments(const RunInput& input, ch_error* out_error);
@@ -55,13 +54,12 @@ private:
     const graph::RootScope root_scope_;
     RunMemory memory_;  // the tensors of a run
     RingSizes sizes_{};
-    uint64_t rings_ = 0;  // device address, 0: none
+    DeviceBuffer rings_;  // for sizes_
     graph::Image image_{};
     graph::Orchestration plan_{};
     uint64_t plan_address_ = 0;
     std::vector<char> arguments_;  // ch_device_args, tensors, scalars, kernel types
-    uint64_t arguments_address_ = 0;
-    uint64_t arguments_capacity_ = 0;
+    DeviceBuffer arguments_on_device_;
     std::vector<Result> results_;
     bool unfinished_ = false;  // a run has begun and not ended well
     bool give_back_ = false;   // it has used so much memory that the next one gets fresh rings

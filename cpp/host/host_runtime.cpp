@@ -6,6 +6,7 @@
 #include <exception>
 #include <new>
 
+#include "abi/record.h"
 #include "abi/report.h"
 #include "host_context.h"
 
@@ -32,25 +33,30 @@ uint64_t runtime_size() {
 }
 
 int32_t set_device(void* memory, const ch_device_options* options, ch_error* out_error) {
-    if (options->struct_bytes < sizeof(ch_device_options)) {
-        return report(out_error, CH_ABI_MISMATCH, "set_device", "wanted options of %zu bytes, found %u",
-                      sizeof(ch_device_options), options->struct_bytes);
+    ch_device_options known;
+    if (const int32_t code = read_record(*options, CH_DEVICE_OPTIONS_BYTES_MIN, "set_device", &known, out_error)) {
+        return code;
     }
     auto* context = new (memory) HostContext;
-    const int32_t code = guarded("set_device", out_error, [&] { return context->open(*options, out_error); });
+    const int32_t code = guarded("set_device", out_error, [&] { return context->open(known, out_error); });
     if (code != CH_OK) context->~HostContext();
     return code;
 }
 
 int32_t run(void* memory, const ch_run_request* request, ch_error* out_error) {
-    if (request->struct_bytes < sizeof(ch_run_request) || request->config->struct_bytes < sizeof(ch_call_config)) {
-        return report(out_error, CH_ABI_MISMATCH, "run",
-                      "wanted a request of %zu and a configuration of %zu bytes, "
-                      "found %u and %u",
-                      sizeof(ch_run_request), sizeof(ch_call_config), request->struct_bytes,
-                      request->config->struct_bytes);
+    ch_run_request known;
+    ch_call_config config;
+    if (const int32_t code = read_record(*request, CH_RUN_REQUEST_BYTES_MIN, "run", &known, out_error)) return code;
+    if (const int32_t code = read_record(*known.config, CH_CALL_CONFIG_BYTES_MIN, "run", &config, out_error)) {
+        return code;
     }
-    return guarded("run", out_error, [&] { return static_cast<HostContext*>(memory)->run(*request, out_error); });
+    ch_run_result result{};
+    known.config = &config;
+    known.out_result = &result;
+    const int32_t code =
+        guarded("run", out_error, [&] { return static_cast<HostContext*>(memory)->run(known, out_error); });
+    write_record(result, request->out_result);
+    return code;
 }
 
 int32_t finalize_device(void* memory, const void*, ch_error* out_error) {

@@ -31,28 +31,14 @@ constexpr uint64_t area_bytes(uint32_t cores) {
 
 }  // namespace
 
-LaunchArea::~LaunchArea() {
-    if (memory_) platform::release(device_, memory_);
-    if (hand_over_) platform::release(device_, hand_over_);
-}
-
 int32_t LaunchArea::prepare(const Setup& setup, uint64_t* out_launch, ch_error* out_error) {
     const uint32_t cores = setup.block_dim * 3;
-    if (cores > cores_) {
-        if (memory_) platform::release(device_, memory_);
-        memory_ = 0;
-        cores_ = 0;
-        if (const int32_t code = platform::allocate(device_, area_bytes(cores), &memory_, out_error)) return code;
-        cores_ = cores;
-    }
-    if (setup.hands_over && setup.block_dim > hand_over_clusters_) {
-        if (hand_over_) platform::release(device_, hand_over_);
-        hand_over_ = 0;
-        hand_over_clusters_ = 0;
+    if (const int32_t code = memory_.reserve(area_bytes(cores), out_error)) return code;
+    if (setup.hands_over) {
         const uint64_t bytes = setup.block_dim * sizeof(HandOverArea);
-        if (const int32_t code = platform::allocate_zeroed(device_, bytes, &hand_over_, out_error)) return code;
-        hand_over_clusters_ = setup.block_dim;
+        if (const int32_t code = hand_over_.reserve_zeroed(bytes, out_error)) return code;
     }
+    const uint64_t memory = memory_.address();
     ch_launch launch{};
     launch.format = CH_LAUNCH_FORMAT;
     launch.block_dim = setup.block_dim;
@@ -60,25 +46,25 @@ int32_t LaunchArea::prepare(const Setup& setup, uint64_t* out_launch, ch_error* 
     launch.kernel_count = setup.kernel_count;
     launch.graph = setup.graph;
     launch.kernels = setup.kernels;
-    launch.handshakes = memory_ + handshakes_at;
-    launch.payloads = memory_ + payloads_at(cores);
-    launch.status = memory_ + status_at;
-    launch.hand_over = setup.hands_over ? hand_over_ : 0;
+    launch.handshakes = memory + handshakes_at;
+    launch.payloads = memory + payloads_at(cores);
+    launch.status = memory + status_at;
+    launch.hand_over = setup.hands_over ? hand_over_.address() : 0;
     ch_launch_status status{};
     status.task = status.core = status.func_id = -1;
     const std::vector<char> no_handshakes(cores * sizeof(Handshake));
-    if (const int32_t code = platform::copy_to_device(device_, memory_, &launch, sizeof launch, out_error)) return code;
+    if (const int32_t code = platform::copy_to_device(device_, memory, &launch, sizeof launch, out_error)) return code;
     if (const int32_t code = platform::copy_to_device(device_, launch.status, &status, sizeof status, out_error)) {
         return code;
     }
-    *out_launch = memory_ + launch_at;
+    *out_launch = memory + launch_at;
     return platform::copy_to_device(device_, launch.handshakes, no_handshakes.data(), no_handshakes.size(), out_error);
 }
 
 int32_t LaunchArea::read_status(uint64_t* out_tasks, ch_error* out_error) {
     ch_launch_status status{};
     if (const int32_t code =
-            platform::copy_from_device(device_, &status, memory_ + status_at, sizeof status, out_error)) {
+            platform::copy_from_device(device_, &status, memory_.address() + status_at, sizeof status, out_error)) {
         return code;
     }
     *out_tasks = status.tasks_done;

@@ -5,6 +5,7 @@
 
 #include "chiphost/abi/device_program.h"
 #include "chiphost/platform/device.h"
+#include "device_buffer.h"
 
 namespace chiphost::host {
 
@@ -12,8 +13,7 @@ namespace chiphost::host {
 // handshake and payloads of every core. Made at the first run, reused by the next.
 class LaunchArea {
 public:
-    explicit LaunchArea(platform::Device* device) : device_(device) {}
-    ~LaunchArea();
+    explicit LaunchArea(platform::Device* device) : device_(device), memory_(device), hand_over_(device) {}
     LaunchArea(const LaunchArea&) = delete;
     LaunchArea& operator=(const LaunchArea&) = delete;
 
@@ -33,10 +33,8 @@ public:
 
 private:
     platform::Device* const device_;
-    uint64_t memory_ = 0;
-    uint32_t cores_ = 0;      // that memory_ has room for
-    uint64_t hand_over_ = 0;  // areas for hand_over_clusters_
-    uint32_t hand_over_clusters_ = 0;
+    DeviceBuffer memory_;
+    DeviceBuffer hand_over_;  // an area for each cluster
 };
 
 }  // namespace chiphost::host

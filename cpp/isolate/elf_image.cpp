@@ -167,7 +167,10 @@ int32_t check_elf_library(const void* data, size_t bytes, std::string_view where
         return report(out_error, CH_NOT_ELF, where, "wanted program headers of %zu bytes, found %u of %u bytes",
                       sizeof(Elf64_Phdr), header.e_phnum, header.e_phentsize);
     }
-    uint64_t needed = header.e_phoff + uint64_t{header.e_phnum} * sizeof(Elf64_Phdr);
+    uint64_t needed = 0;
+    if (__builtin_add_overflow(header.e_phoff, uint64_t{header.e_phnum} * sizeof(Elf64_Phdr), &needed)) {
+        needed = UINT64_MAX;
+    }
     if (inside(header.e_phoff, uint64_t{header.e_phnum} * sizeof(Elf64_Phdr), bytes)) {
         for (unsigned i = 0; i < header.e_phnum; ++i) {
             const auto segment = read_at<Elf64_Phdr>(data, header.e_phoff + i * sizeof(Elf64_Phdr));

@@ -11,21 +11,8 @@ namespace chiphost::orchestrator {
 
 namespace {
 
-int32_t check(const ch_abi_header* abi, const char* name, ch_error* out_error) {
-    if (!abi) {
-        return report(out_error, CH_ENTRY_MISSING, name,
-                      "wanted the symbol " CH_DEVICE_ORCHESTRATION_ABI ", which chiphost/device_graph.h defines");
-    }
-    // The library is the user of the table: it may want less than this runtime has, not more.
-    if (abi->magic != CH_ABI_MAGIC || abi->kind != CH_ABI_DEVICE_ORCHESTRATION ||
-        abi->major != CH_DEVICE_ORCHESTRATION_MAJOR || abi->minor > CH_DEVICE_ORCHESTRATION_MINOR) {
-        return report(out_error, CH_ABI_MISMATCH, name,
-                      "wanted an orchestration for the AICPU (chiphost/device_graph.h) of version %d.%d or an earlier "
-                      "minor, found kind %u of version %u.%u",
-                      CH_DEVICE_ORCHESTRATION_MAJOR, CH_DEVICE_ORCHESTRATION_MINOR, abi->kind, abi->major, abi->minor);
-    }
-    return CH_OK;
-}
+constexpr Expected provided{CH_ABI_DEVICE_ORCHESTRATION, CH_DEVICE_ORCHESTRATION_MAJOR, CH_DEVICE_ORCHESTRATION_MINOR,
+                            0, ""};
 
 }  // namespace
 
@@ -58,7 +45,7 @@ int32_t OrchestrationLibraries::get(platform::AicpuPort* port, const graph::Orch
         }
         const auto* abi =
             static_cast<const ch_abi_header*>(platform::find_in_device_orch_so(handle, CH_DEVICE_ORCHESTRATION_ABI));
-        if (const int32_t code = check(abi, name, out_error)) {
+        if (const int32_t code = check_wanted(abi, CH_DEVICE_ORCHESTRATION_ABI, provided, name, out_error)) {
             platform::close_device_orch_so(handle);
             return code;
         }

@@ -49,9 +49,9 @@ int32_t check_new_tensor(const ch_tensor_spec& spec, uint32_t number, ch_error* 
 }  // namespace
 
 int32_t check_task(const graph::Orchestration& plan, const ch_task_spec& spec, ch_error* out_error) {
-    if (spec.struct_bytes < sizeof(ch_task_spec)) {
-        return report(out_error, CH_ABI_MISMATCH, "submit", "wanted a task of %zu bytes, found %u",
-                      sizeof(ch_task_spec), spec.struct_bytes);
+    if (spec.struct_bytes < CH_TASK_SPEC_BYTES_MIN) {
+        return report(out_error, CH_ABI_MISMATCH, "submit", "wanted a task of %d bytes or more, found %u",
+                      CH_TASK_SPEC_BYTES_MIN, spec.struct_bytes);
     }
     if (const int32_t code = check_kernels(plan, spec, out_error)) return code;
     if (spec.tensor_count > CH_MAX_TASK_TENSORS || spec.scalar_count > CH_MAX_TASK_SCALARS) {
@@ -63,6 +63,12 @@ int32_t check_task(const graph::Orchestration& plan, const ch_task_spec& spec, c
         return report(out_error, CH_TASK_INVALID, "submit", "wanted 1 to %d blocks, found %u", INT32_MAX / 3,
                       spec.block_num);
     }
+    if ((spec.tensor_count && !spec.tensors) || (spec.scalar_count && !spec.scalars) ||
+        (spec.after_count && !spec.after)) {
+        return report(out_error, CH_TASK_INVALID, "submit",
+                      "%u tensors, %u scalars, %u tasks before it: a list is NULL", spec.tensor_count,
+                      spec.scalar_count, spec.after_count);
+    }
     for (uint32_t i = 0; i < spec.tensor_count; ++i) {
         const ch_task_tensor& tensor = spec.tensors[i];
         if (tensor.role > CH_ROLE_NO_DEP) {
@@ -70,6 +76,7 @@ int32_t check_task(const graph::Orchestration& plan, const ch_task_spec& spec, c
                           tensor.role);
         }
         if (tensor.role != CH_ROLE_OUTPUT) continue;
+        if (!tensor.spec) return report(out_error, CH_TASK_INVALID, "submit", "new tensor %u: there is none", i);
         if (const int32_t code = check_new_tensor(*tensor.spec, i, out_error)) return code;
     }
     return CH_OK;
@@ -89,8 +96,16 @@ int32_t check_tensor(const ch_device_tensor* tensor, bool write, const char* whe
                       "read-only",
                       number);
     }
+    if (!is_box(*tensor)) {
+        return report(
+            out_error, CH_TASK_INVALID, where,
+            "tensor %u: its lengths, offsets and strides are not those of a box in a row-major array of fewer "
+            "than 2^32 elements",
+            number);
+    }
     const TensorRegion& region = *out_region = region_of(*tensor);
-    if (region.first_byte < tensor->buffer || region.end_byte > tensor->buffer + tensor->buffer_bytes) {
+    if (region.first_byte < tensor->buffer || region.first_byte - tensor->buffer > tensor->buffer_bytes ||
+        region.end_byte - tensor->buffer > tensor->buffer_bytes) {
         return report(out_error, CH_TASK_INVALID, where, "tensor %u: bytes %lld to %lld of a buffer of %llu bytes",
                       number, static_cast<long long>(region.first_byte - tensor->buffer),
                       static_cast<long long>(region.end_byte - tensor->buffer),

@@ -23,6 +23,11 @@ struct TensorRegion {
     bool contiguous;  // the view has every byte from first_byte to end_byte
 };
 
+// Whether the tensor is what it should be: a box in a row-major array of fewer than 2^32 elements. Where the array lies
+// is not looked at.
+bool is_box(const ch_device_tensor& tensor);
+
+// Of a tensor that is_box.
 TensorRegion region_of(const ch_device_tensor& tensor);
 
 // Whether some byte belongs to both. Exact for views of the same array, and if one of the views is contiguous. For

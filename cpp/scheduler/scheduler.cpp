@@ -57,6 +57,12 @@ Scheduler::Scheduler(const ch_launch& launch, void* const* ports, orchestrator::
             cores_[aiv + 1].sub_block_id = 1;
         }
     }
+    if (launch.format != CH_LAUNCH_FORMAT || image_.format != graph::image_format) {
+        fail(CH_ABI_MISMATCH, -1, -1, -1,
+             "wanted a launch of format %d and a graph of format %u, found %u and %u: the host runtime and the AICPU "
+             "program are of different builds",
+             CH_LAUNCH_FORMAT, graph::image_format, launch.format, image_.format);
+    }
     if (grows_) {
         Thread& thread = threads_[launch.aicpu_thread_count - 1];
         thread.orchestrates = true;

@@ -290,12 +290,14 @@ void ChipWorker::describe_hang(const Record& record, bool interrupted, uint64_t 
     for (const auto& lane : progress.lanes) {
         const int64_t task = __atomic_load_n(&lane.task, __ATOMIC_ACQUIRE);
         if (phase != CH_PHASE_DEVICE || task < 0) continue;
+        const int32_t core = __atomic_load_n(&lane.core, __ATOMIC_RELAXED);
+        const int32_t func_id = __atomic_load_n(&lane.func_id, __ATOMIC_RELAXED);
         report(out_error, code, "device",
-               "%s: kernel %d of task %lld on core %d did not return; this worker cannot be used again", when,
-               lane.func_id, static_cast<long long>(task), lane.core);
+               "%s: kernel %d of task %lld on core %d did not return; this worker cannot be used again", when, func_id,
+               static_cast<long long>(task), core);
         out_error->task = task;
-        out_error->core = lane.core;
-        out_error->func_id = lane.func_id;
+        out_error->core = core;
+        out_error->func_id = func_id;
         return;
     }
     const bool orchestrating =

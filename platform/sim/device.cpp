@@ -322,6 +322,15 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
     if (!aicpu_created_) aicpu_program_->create(aicpu_context);
     aicpu_created_ = true;
     aicpu_program_->begin(aicpu_context, &launch, aicpu_port_addresses);
+    // Also when the engine throws, for want of memory: nobody may go on on the fibers of a launch that is over.
+    struct EndOfLaunch {
+        Device& device;
+        char* context;
+        ~EndOfLaunch() {
+            device.aicpu_program_->end(context);
+            device.end_kernels();
+        }
+    } end_of_launch{*this, aicpu_context};
 
     const Processors processors{aicpu_program_, aicpu_context, options.aicpu_threads, aicore_program_,
                                 core_contexts,  core_bytes,    core_ports_.data(),    cores};
@@ -340,8 +349,6 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
         out_error->task = state.task;
         out_error->core = state.core;
     }
-    aicpu_program_->end(aicpu_context);
-    end_kernels();
     return code;
 }
 

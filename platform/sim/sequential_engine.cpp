@@ -37,8 +37,9 @@ SequentialEngine::SequentialEngine(uint64_t seed, const ch_run_progress* progres
 }
 
 void SequentialEngine::record(uint32_t core, ch_trace_kind kind, uint32_t by, uint32_t value, int64_t task) {
-    trace_->push_back({step_, static_cast<uint16_t>(core), static_cast<uint8_t>(kind), static_cast<uint8_t>(by), value,
-                       static_cast<uint32_t>(task)});
+    const auto ring = static_cast<uint8_t>(task < 0 ? 0 : task >> 32);
+    trace_->push_back({step_, static_cast<uint8_t>(core), ring, static_cast<uint8_t>(kind), static_cast<uint8_t>(by),
+                       value, static_cast<uint32_t>(task)});
 }
 
 // First processor at or after `from`, going round. The set must not be empty.

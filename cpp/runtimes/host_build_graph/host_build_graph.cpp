@@ -33,18 +33,9 @@ public:
         if (const int32_t code = anchor_->open_library(anchor_state_, &request, out_error)) return code;
         const char* name = callable.orchestration.name;
         const auto* abi = static_cast<const ch_abi_header*>(find(CH_HOST_ORCHESTRATION_ABI));
-        if (!abi) {
-            return report(out_error, CH_ENTRY_MISSING, name,
-                          "wanted the symbol " CH_HOST_ORCHESTRATION_ABI ", which chiphost/host_build_graph.h defines");
-        }
-        // Here the library is the user of the table: it may want less than this runtime has, not more.
-        if (abi->magic != CH_ABI_MAGIC || abi->kind != CH_ABI_HOST_ORCHESTRATION ||
-            abi->major != CH_HOST_ORCHESTRATION_MAJOR || abi->minor > CH_HOST_ORCHESTRATION_MINOR) {
-            return report(out_error, CH_ABI_MISMATCH, name,
-                          "wanted an orchestration for host_build_graph of version %d.%d or an earlier minor, "
-                          "found kind %u of version %u.%u",
-                          CH_HOST_ORCHESTRATION_MAJOR, CH_HOST_ORCHESTRATION_MINOR, abi->kind, abi->major, abi->minor);
-        }
+        const Expected provided{CH_ABI_HOST_ORCHESTRATION, CH_HOST_ORCHESTRATION_MAJOR, CH_HOST_ORCHESTRATION_MINOR, 0,
+                                ""};
+        if (const int32_t code = check_wanted(abi, CH_HOST_ORCHESTRATION_ABI, provided, name, out_error)) return code;
         entry_ = reinterpret_cast<ch_host_orchestration>(find(callable.entry));
         if (!entry_) return report(out_error, CH_ENTRY_MISSING, name, "wanted the function %s", callable.entry);
         name_ = std::string(callable.entry) + " of " + name;
@@ -109,12 +100,13 @@ const ch_host_graph_ops HostBuildGraph::ops = {
 };
 
 HostBuildGraph::HostBuildGraph(platform::Device* device, const ch_anchor* anchor, void* anchor_state)
-    : ch_host_graph{&ops}, device_(device), anchor_(anchor), anchor_state_(anchor_state), memory_(device) {
+    : ch_host_graph{&ops},
+      device_(device),
+      anchor_(anchor),
+      anchor_state_(anchor_state),
+      image_(device),
+      memory_(device) {
     error_ = no_error();
-}
-
-HostBuildGraph::~HostBuildGraph() {
-    if (image_) platform::release(device_, image_);
 }
 
 // Runs the body of one function of the table. Nothing may be thrown into the orchestration; the first error of a run
@@ -174,18 +166,13 @@ int32_t HostBuildGraph::build(const host::RunInput& input, host::BuiltGraph* out
 // Copies the finished graph to the device.
 int32_t HostBuildGraph::ship(uint64_t* out_graph, ch_error* out_error) {
     const uint64_t bytes = graph_.image_bytes();
-    if (bytes > image_bytes_ || bytes < image_bytes_ / 8) {
-        if (image_) platform::release(device_, image_);
-        image_ = 0;
-        image_bytes_ = 0;
-        if (const int32_t code = platform::allocate(device_, bytes, &image_, out_error)) return code;
-        image_bytes_ = bytes;
-    }
+    if (bytes < image_.bytes() / 8) image_.release();
+    if (const int32_t failed = image_.reserve(bytes, out_error)) return failed;
     int32_t code = CH_OK;
-    graph_.write_image(image_, [&](uint64_t offset, const void* source, uint64_t part) {
-        if (code == CH_OK) code = platform::copy_to_device(device_, image_ + offset, source, part, out_error);
+    graph_.write_image(image_.address(), [&](uint64_t offset, const void* source, uint64_t part) {
+        if (code == CH_OK) code = platform::copy_to_device(device_, image_.address() + offset, source, part, out_error);
     });
-    *out_graph = image_;
+    *out_graph = image_.address();
     return code;
 }
 

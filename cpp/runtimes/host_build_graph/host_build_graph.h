@@ -6,6 +6,7 @@
 
 #include "chiphost/abi/host_orchestration.h"
 #include "graph/graph_builder.h"
+#include "host/device_buffer.h"
 #include "host/run_memory.h"
 #include "host/runtime.h"
 
@@ -15,7 +16,6 @@ namespace chiphost::host_build_graph {
 class HostBuildGraph final : public ch_host_graph, public host::Runtime {
 public:
     HostBuildGraph(platform::Device* device, const ch_anchor* anchor, void* anchor_state);
-    ~HostBuildGraph() override;
     HostBuildGraph(const HostBuildGraph&) = delete;
     HostBuildGraph& operator=(const HostBuildGraph&) = delete;
 
@@ -48,8 +48,7 @@ private:
     platform::Device* const device_;
     const ch_anchor* const anchor_;
     void* const anchor_state_;
-    uint64_t image_ = 0;  // device memory for the graph, kept from run to run
-    uint64_t image_bytes_ = 0;
+    host::DeviceBuffer image_;  // the graph, kept from run to run
 
     // Of the current run.
     graph::GraphBuilder graph_;

@@ -67,6 +67,8 @@ typedef struct ch_task_spec {
     const int64_t* after;  // ids of tasks that must complete before this one
 } ch_task_spec;
 
+#define CH_TASK_SPEC_BYTES_MIN 56  // in version 1.0; later minors add fields at the end
+
 typedef struct ch_task_result {
     int64_t id;                       // ring << 32 | number in the ring; negative: the submission failed
     const ch_device_tensor* outputs;  // the new tensors, in the order of the arguments; valid until the scope ends

@@ -110,7 +110,8 @@ typedef struct ch_run_progress {
 // arguments, the configuration and the seed, and on nothing else.
 typedef struct ch_trace_event {
     uint32_t step;
-    uint16_t core;
+    uint8_t core;
+    uint8_t ring;    // high bits of the task id: its ring, 0 in host_build_graph
     uint8_t kind;    // ch_trace_kind
     uint8_t by;      // AICPU thread that acted; 255: the core itself
     uint32_t value;  // register value, or block index
@@ -169,6 +170,12 @@ typedef struct ch_host_runtime {
 } ch_host_runtime;
 
 typedef const ch_host_runtime* (*ch_host_runtime_entry)(void);
+
+// Sizes of the records in version 2.0. Later minors add fields at the end; whoever reads a record goes by its
+// struct_bytes (cpp/abi/record.h).
+#define CH_DEVICE_OPTIONS_BYTES_MIN 72
+#define CH_CALL_CONFIG_BYTES_MIN 48
+#define CH_RUN_REQUEST_BYTES_MIN 48
 
 #ifdef __cplusplus
 }
