@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         StateError,
     )
     from .runtimes import RuntimeFiles
-    from .scene import Scene
+    from .scene import Program, Scene
     from .signature import Arg, In, InOut, Out, Scalar
     from .worker import ChipWorker
 
@@ -62,7 +62,7 @@ _PLACES = {
         "StateError",
     ),
     "runtimes": ("RuntimeFiles",),
-    "scene": ("Scene",),
+    "scene": ("Program", "Scene"),
     "signature": ("Arg", "In", "InOut", "Out", "Scalar"),
     "worker": ("ChipWorker",),
 }
@@ -109,6 +109,7 @@ __all__ = [
     "OrchestrationError",
     "Out",
     "PlatformError",
+    "Program",
     "RunResult",
     "RuntimeFiles",
     "Scalar",

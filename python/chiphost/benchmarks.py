@@ -30,6 +30,7 @@ TASKS: Final = 8192
 SHAPES: Final = {"independent": 0, "chain": 1}  # with the numbers that empty_tasks.cpp knows them by
 
 _GROWTH_BYTES_MAX: Final = 1_000_000
+_RUN_BYTES_MAX: Final = 10_000_000  # the default rings have room for 1 GB; it is taken as it is touched
 _IDLE_FRACTION_MAX: Final = 0.001  # as good as none: a sleeping Python process needs some of it itself
 _CHILD_TIMEOUT_S: Final = 60.0
 _FIRST_LOAD: Final = """
@@ -38,6 +39,11 @@ from chiphost import ChipWorker
 started = time.perf_counter()
 worker = ChipWorker(sys.argv[1], sys.argv[2])
 print(time.perf_counter() - started)
+"""
+_MEMORY: Final = """
+import sys
+from chiphost.benchmarks import run_for_memory
+print(*run_for_memory(sys.argv[1]) or ["unknown"])
 """
 
 
@@ -121,11 +127,13 @@ def measure(effort: Effort) -> Iterator[Figure]:
         rates = yield from _graphs(device, effort)
         yield from _compare(rates, effort)
         yield _idle(effort)
-        yield from _growth("runs", device.run_small, effort)
-        yield from _growth("load-run-reset steps", device.run_after_reset, effort)
+        yield from _growths(device, effort)
     for runtime in [*_RUNTIMES][1:]:
         with _Device(runtime) as device:
             yield from _graphs(device, effort)
+            yield from _growths(device, effort)
+    for runtime in _RUNTIMES:
+        yield from _memory(runtime)
 
 
 def _graphs(device: _Device, effort: Effort) -> Generator[Figure, None, dict[str, _Rates]]:
@@ -161,8 +169,11 @@ class _Device:
     def run_small(self) -> None:
         self._worker.run(self._small, self._arrays)
 
-    def run_after_reset(self) -> None:
+    def reset(self) -> None:
         self._worker.reset()
+
+    def run_after_reset(self) -> None:
+        self.reset()
         self._worker.init(self.runtime, PLATFORM)
         self.run_small()
 
@@ -173,6 +184,24 @@ class _Device:
             self._worker.run(self._large, arguments)
 
         return run
+
+
+def run_for_memory(runtime: str) -> tuple[int, int, int] | None:
+    """Bytes more than before that a run of 4 tasks, then one of TASKS has taken, then what is left after a reset.
+
+    None on a system that does not say. For a process that has done nothing else.
+    """
+    device = _Device(runtime)
+    before = Resources.now()
+    if before is None:
+        return None
+    grown = []
+    for run in (device.run_small, device.runs_large("independent"), device.reset):
+        run()
+        after = Resources.now()
+        assert after is not None
+        grown.append(after.since(before).memory_bytes)
+    return grown[0], grown[1], grown[2]
 
 
 @dataclass(frozen=True)
@@ -209,23 +238,24 @@ def _rate(name: str, rates: _Rates, goal: str = "", met: bool | None = None, not
     return Figure(name, rates.median / 1e6, "million/s", goal, met, note, asdict(rates))
 
 
-def _first_load(effort: Effort) -> Figure:
+def _in_fresh_process(program: str, runtime: str) -> str:
+    """What a Python program prints that is given the names of the runtime and the platform."""
     package = str(Path(__file__).resolve().parents[1])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    times = []
-    for _ in range(effort.first_loads):
-        child = subprocess.run(
-            [sys.executable, "-c", _FIRST_LOAD, FIRST_RUNTIME, PLATFORM],
-            env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
-            text=True,
-            timeout=_CHILD_TIMEOUT_S,
-        )
-        if child.returncode:
-            raise make_error(
-                "LOAD_REFUSED", f"a fresh process said: {child.stderr.strip()}", f"{FIRST_RUNTIME} on {PLATFORM}"
-            )
-        times.append(float(child.stdout))
+    child = subprocess.run(
+        [sys.executable, "-c", program, runtime, PLATFORM],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=_CHILD_TIMEOUT_S,
+    )
+    if child.returncode:
+        raise make_error("LOAD_REFUSED", f"a fresh process said: {child.stderr.strip()}", f"{runtime} on {PLATFORM}")
+    return child.stdout.strip()
+
+
+def _first_load(effort: Effort) -> Figure:
+    times = [float(_in_fresh_process(_FIRST_LOAD, FIRST_RUNTIME)) for _ in range(effort.first_loads)]
     return _time("load a runtime for the first time", times, 1e3, "ms", 5)
 
 
@@ -247,11 +277,39 @@ def _compare(rates: dict[str, _Rates], effort: Effort) -> Iterator[Figure]:
         yield Figure(f"chiphost / oneTBB, {shape}", ratio, "", goal, met, f"best {detail['best']:.2f}", detail)
 
 
+def _memory(runtime: str) -> Iterator[Figure]:
+    """Memory that a worker's first runs with default rings take, and what of that stays after a reset.
+
+    In a process of its own, because memory that was given back may be used again without being counted.
+    """
+    counts = _in_fresh_process(_MEMORY, runtime)
+    if counts == "unknown":
+        yield Figure(f"{runtime}: memory of a run", None, "MB", note="this system does not say")
+        return
+    small, large, left = (int(word) / 1e6 for word in counts.split())
+    limit = _RUN_BYTES_MAX / 1e6
+    yield Figure(f"{runtime}: memory of a run of 4 tasks", small, "MB", f"under {limit:g}", small < limit)
+    yield Figure(
+        f"{runtime}: memory of a run of {TASKS:,} tasks",
+        large,
+        "MB",
+        f"under {limit:g}",
+        large < limit,
+        f"{left:.2g} MB left after reset",
+        {"after_reset": left},
+    )
+
+
 def _idle(effort: Effort) -> Figure:
     used, started = time.process_time(), time.perf_counter()
     time.sleep(effort.idle_s)
     fraction = (time.process_time() - used) / (time.perf_counter() - started)
     return Figure("CPU while a worker is idle", fraction * 100, "%", "none", fraction < _IDLE_FRACTION_MAX)
+
+
+def _growths(device: _Device, effort: Effort) -> Iterator[Figure]:
+    yield from _growth(f"{device.runtime}: {effort.steps:,} runs", device.run_small, effort)
+    yield from _growth(f"{device.runtime}: {effort.steps:,} load-run-reset steps", device.run_after_reset, effort)
 
 
 def _growth(what: str, function: Callable[[], None], effort: Effort) -> Iterator[Figure]:
@@ -261,7 +319,7 @@ def _growth(what: str, function: Callable[[], None], effort: Effort) -> Iterator
     for _ in range(effort.steps):
         function()
     after = Resources.now()
-    name = f"{effort.steps:,} {what}: more"
+    name = f"{what}: more"
     if before is None or after is None:
         yield Figure(f"{name} threads, files, maps, memory", None, "", note="this system does not say")
         return

@@ -8,7 +8,7 @@ A scene says what to run and what must come out. Running it is somebody else's b
     scene = Scene.load(folder)
     before = scene.make_args("default", seed=0)
     after = copy_args(before)
-    ...run scene.orchestration and scene.kernels on after.values()...
+    ...run each of scene.programs on the values of `after` that its signature names...
     scene.check("default", before, after)
 """
 
@@ -50,7 +50,24 @@ CONFIG_MIN: Final[Mapping[str, int]] = {
     "ring_dep_pool": 4,
 }
 
-_SHOWN_DIFFERENCES = 4
+_SHOWN_DIFFERENCES: Final = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """An orchestration with its kernels: one of several that a scene runs in turn.
+
+    Attributes:
+        orchestration: its source; absolute once the scene is loaded.
+        entry: name of its function.
+        kernels: its kernels; absolute paths once loaded.
+        signature: its arguments: some of the scene's, by their names, and what this program does with them.
+    """
+
+    orchestration: str | Path
+    entry: str
+    kernels: Sequence[Kernel]
+    signature: Sequence[Arg]
 
 
 class Scene:
@@ -62,12 +79,12 @@ class Scene:
         file: its scene.py.
         folder: the folder of that file.
         description: one line.
-        orchestration: source of the orchestration; absolute once loaded.
-        entry: name of the orchestration's function.
-        kernels: the kernels; absolute paths once loaded.
-        signature: the arguments of the orchestration.
+        programs: what it runs, one after the other; paths are absolute once loaded.
+        signature: the arguments: of the one program, or of all together.
         config: fields of the run's configuration that differ from the defaults.
         cases: parameters of each case by the case's name.
+        case_config: further fields of the configuration, by the case's name.
+        case_platforms: where a case runs, if not wherever the scene does, by the case's name.
         default_case: the case to run when none is named.
         rtol, atol: an output is right if |got - want| <= atol + rtol * |want|.
         platforms: where the scene runs.
@@ -78,30 +95,39 @@ class Scene:
         self,
         *,
         description: str,
-        orchestration: str | Path,
-        entry: str,
-        kernels: Sequence[Kernel],
+        orchestration: str | Path | None = None,
+        entry: str = "",
+        kernels: Sequence[Kernel] = (),
+        programs: Sequence[Program] = (),
         signature: Sequence[Arg],
         config: Mapping[str, int] | None = None,
         cases: Mapping[str, Mapping[str, Any]] | None = None,
+        case_config: Mapping[str, Mapping[str, int]] | None = None,
+        case_platforms: Mapping[str, Sequence[str]] | None = None,
         default_case: str = "default",
         rtol: float = 1e-5,
         atol: float = 1e-5,
         platforms: Sequence[str] = ("a2a3sim", "a5sim"),
         rounds: int = 1,
     ) -> None:
-        """Describe a scene. Paths are relative to its folder. Nothing is checked before `load`."""
+        """Describe a scene. Paths are relative to its folder. Nothing is checked before `load`.
+
+        What it runs is either one `orchestration` with its `entry` and `kernels`, or `programs`.
+        """
         self.name = ""
         self.runtime = ""
         self.file = Path()
         self.folder = Path()
         self.description = description
-        self.orchestration = Path(orchestration)
-        self.entry = entry
-        self.kernels = tuple(kernels)
         self.signature = tuple(signature)
+        self.programs = tuple(programs)
+        self._has_both = bool(programs) and (orchestration is not None or bool(entry) or bool(kernels))
+        if not programs:
+            self.programs = (Program(orchestration or "", entry, kernels, self.signature),)
         self.config = dict(config or {})
         self.cases = {name: types.MappingProxyType(dict(case)) for name, case in (cases or {default_case: {}}).items()}
+        self.case_config = {name: dict(fields) for name, fields in (case_config or {}).items()}
+        self.case_platforms = {name: tuple(names) for name, names in (case_platforms or {}).items()}
         self.default_case = default_case
         self.rtol = rtol
         self.atol = atol
@@ -173,6 +199,14 @@ class Scene:
             raise make_error("SCENE_UNKNOWN", f"there is no case {name!r}; there are {_join(self.cases)}", self.name)
         return self.cases[name]
 
+    def cases_on(self, platform: str) -> list[str]:
+        """Names of the cases that run on a platform."""
+        return [case for case in self.cases if platform in self.case_platforms.get(case, self.platforms)]
+
+    def config_of(self, case: str) -> dict[str, int]:
+        """The fields of the run's configuration that a case sets."""
+        return {**self.config, **self.case_config.get(case, {})}
+
     def make_args(self, case: str | None = None, seed: int = 0) -> Args:
         """All arguments of a case, in the order of the signature. Equal seeds give equal arguments."""
         case = self.default_case if case is None else case
@@ -236,13 +270,25 @@ class Scene:
             raise make_error("SCENE_INVALID", message, f"{self.file}: {field}")
 
     def _check_programs(self) -> None:
-        self._require(isinstance(self.entry, str) and self.entry.isidentifier(), "entry", f"no name: {self.entry!r}")
-        self.orchestration = self.folder / self.orchestration
-        self._require(self.orchestration.is_file(), "orchestration", f"there is no file {self.orchestration}")
-        self._require(self.kernels, "kernels", "there are none")
+        self._require(not self._has_both, "programs", "give either these, or orchestration, entry and kernels")
+        if len(self.programs) == 1 and self.programs[0].signature is self.signature:
+            self.programs = (self._checked(self.programs[0], ""),)
+            return
+        for index, program in enumerate(self.programs):
+            self._require(isinstance(program, Program), f"programs[{index}]", f"{program!r} is no Program")
+        self.programs = tuple(self._checked(each, f"programs[{index}].") for index, each in enumerate(self.programs))
+
+    def _checked(self, program: Program, prefix: str) -> Program:
+        """The program with absolute paths. `prefix` goes before the name of a field."""
+        name = program.entry
+        self._require(isinstance(name, str) and name.isidentifier(), f"{prefix}entry", f"no name: {name!r}")
+        orchestration = self.folder / program.orchestration
+        self._require(orchestration != self.folder, f"{prefix}orchestration", "there is none")
+        self._require(orchestration.is_file(), f"{prefix}orchestration", f"there is no file {orchestration}")
+        self._require(program.kernels, f"{prefix}kernels", "there are none")
         kernels = []
-        for index, kernel in enumerate(self.kernels):
-            field = f"kernels[{index}]"
+        for index, kernel in enumerate(program.kernels):
+            field = f"{prefix}kernels[{index}]"
             self._require(isinstance(kernel, Kernel), field, f"{kernel!r} is no Kernel")
             source = self.folder / kernel.source
             self._require(source.is_file(), field, f"there is no file {source}")
@@ -250,9 +296,9 @@ class Scene:
             self._require(not is_path, field, f"include_dirs is no list of folders: {kernel.include_dirs!r}")
             include_dirs = tuple(self.folder / folder for folder in kernel.include_dirs)
             kernels.append(dataclasses.replace(kernel, source=source, include_dirs=include_dirs))
-        self.kernels = tuple(kernels)
         twice = _duplicates(kernel.func_id for kernel in kernels)
-        self._require(not twice, "kernels", f"func_id given twice: {_join(twice)}")
+        self._require(not twice, f"{prefix}kernels", f"func_id given twice: {_join(twice)}")
+        return Program(orchestration, name, tuple(kernels), tuple(program.signature))
 
     def _check_signature(self) -> None:
         for index, arg in enumerate(self.signature):
@@ -263,15 +309,31 @@ class Scene:
         self._require(not twice, "signature", f"name given twice: {_join(twice)}")
         outputs = [arg for arg in self.signature if arg.kind in ("out", "inout")]
         self._require(outputs, "signature", "there is no Out and no InOut: nothing could be checked")
+        names = [arg.name for arg in self.signature]
+        for index, program in enumerate(self.programs):
+            field = f"programs[{index}].signature"
+            for arg in program.signature:
+                self._require(isinstance(arg, Arg), field, f"{arg!r} is no In, Out, InOut or Scalar")
+                self._require(arg.name in names, field, f"the scene has no argument {arg.name!r}, only {_join(names)}")
 
     def _check_settings(self) -> None:
         self._require(self.description, "description", "say in one line what the scene computes")
-        for key, value in self.config.items():
-            self._require(key in CONFIG_MIN, "config", f"there is no {key!r}; there are {_join(CONFIG_MIN)}")
-            ok = _is_integer(value) and value >= CONFIG_MIN[key]
-            self._require(ok, "config", f"{key} must be an integer of {CONFIG_MIN[key]} or more, not {value!r}")
+        self._check_config("config", self.config)
         ok = self.default_case in self.cases
         self._require(ok, "default_case", f"there is no case {self.default_case!r}; there are {_join(self.cases)}")
+        for case, config in self.case_config.items():
+            self._require(
+                case in self.cases, "case_config", f"there is no case {case!r}; there are {_join(self.cases)}"
+            )
+            self._check_config(f"case_config[{case!r}]", config)
+        for case, platforms in self.case_platforms.items():
+            ok = case in self.cases
+            self._require(ok, "case_platforms", f"there is no case {case!r}; there are {_join(self.cases)}")
+            self._require(platforms, f"case_platforms[{case!r}]", "there are none")
+            surplus = [name for name in platforms if name not in self.platforms]
+            self._require(not surplus, f"case_platforms[{case!r}]", f"the scene does not run on {_join(surplus)}")
+        ok = self.default_case not in self.case_platforms
+        self._require(ok, "case_platforms", f"{self.default_case!r} is the default case: it must run on all platforms")
         for field, tolerance in (("rtol", self.rtol), ("atol", self.atol)):
             ok = isinstance(tolerance, numbers.Real) and math.isfinite(tolerance) and tolerance >= 0
             self._require(ok, field, f"must be a finite number of 0 or more, not {tolerance!r}")
@@ -280,6 +342,12 @@ class Scene:
         self._require(ok, "rounds", f"must be an integer of 1 or more, not {self.rounds!r}")
         self._require(self._inputs, "inputs", "no function is decorated with @scene.inputs")
         self._require(self._golden, "golden", "no function is decorated with @scene.golden")
+
+    def _check_config(self, field: str, config: Mapping[str, int]) -> None:
+        for key, value in config.items():
+            self._require(key in CONFIG_MIN, field, f"there is no {key!r}; there are {_join(CONFIG_MIN)}")
+            ok = _is_integer(value) and value >= CONFIG_MIN[key]
+            self._require(ok, field, f"{key} must be an integer of {CONFIG_MIN[key]} or more, not {value!r}")
 
     def _check_names(self, field: str, values: object, names: Sequence[str]) -> None:
         self._require(isinstance(values, Mapping), field, f"must return a dict of values by name, not {values!r}")

@@ -13,18 +13,19 @@ from .deadline import Deadline, DeadlineOver
 from .errors import ChiphostError, CompileError, make_error
 from .scene import Scene
 
-Programs = Mapping[str, ChipCallable | Exception]
+# Of each scene by its name: its programs, in the order in which they run, or why it has none.
+Programs = Mapping[str, tuple[ChipCallable, ...] | Exception]
 
 
 def compile_scenes(entries: Sequence[Entry], platform: str, deadline: Deadline, progress: Progress) -> Programs:
-    """The program of every scene, by its name, or why it has none.
+    """The programs of every scene, or why it has none.
 
     Raises:
         CompileError: COMPILER_MISSING.
         CacheError: the compile cache cannot be used.
         DeadlineOver: the deadline came first.
     """
-    programs: dict[str, ChipCallable | Exception] = {}
+    programs: dict[str, tuple[ChipCallable, ...] | Exception] = {}
     jobs: dict[str, list[Job]] = {}
     scenes: dict[str, Scene] = {}
     for entry in entries:
@@ -44,7 +45,7 @@ def compile_scenes(entries: Sequence[Entry], platform: str, deadline: Deadline, 
         compiled = {}  # one after the other, to see whose error it is; the cache has the good ones
     for name, scene in scenes.items():
         try:
-            programs[name] = _callable(scene, compiled.get(name) or _compile_jobs(jobs[name], deadline))
+            programs[name] = _callables(scene, compiled.get(name) or _compile_jobs(jobs[name], deadline))
         except Exception as error:
             if _ends_everything(error):
                 raise
@@ -57,8 +58,11 @@ def _ends_everything(error: Exception) -> bool:
 
 
 def _jobs(scene: Scene, platform: str) -> list[Job]:
-    orchestration = compiler.orchestration_job(scene.orchestration, scene.runtime, platform)
-    return [orchestration, *(compiler.kernel_job(kernel, platform) for kernel in scene.kernels)]
+    jobs: list[Job] = []
+    for program in scene.programs:
+        jobs.append(compiler.orchestration_job(program.orchestration, scene.runtime, platform))
+        jobs += [compiler.kernel_job(kernel, platform) for kernel in program.kernels]
+    return jobs
 
 
 def _compile_jobs(jobs: Sequence[Job], deadline: Deadline, progress: Progress | None = None) -> list[Binary]:
@@ -73,7 +77,13 @@ def _compile_jobs(jobs: Sequence[Job], deadline: Deadline, progress: Progress | 
         raise
 
 
-def _callable(scene: Scene, binaries: Sequence[Binary]) -> ChipCallable:
-    orchestration, *others = binaries
-    kernels = [(kernel.func_id, kernel.core_type, binary) for kernel, binary in zip(scene.kernels, others, strict=True)]
-    return ChipCallable(orchestration, kernels, scene.entry, scene.signature, scene.name)
+def _callables(scene: Scene, binaries: Sequence[Binary]) -> tuple[ChipCallable, ...]:
+    """In the order of `_jobs`."""
+    left = iter(binaries)
+    callables = []
+    for program in scene.programs:
+        orchestration = next(left)
+        kernels = [(kernel.func_id, kernel.core_type, next(left)) for kernel in program.kernels]
+        name = scene.name if len(scene.programs) == 1 else f"{scene.name}, {program.entry}"
+        callables.append(ChipCallable(orchestration, kernels, program.entry, program.signature, name))
+    return tuple(callables)

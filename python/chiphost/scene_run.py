@@ -22,6 +22,7 @@ from .scene import Scene, copy_args
 from .scene_programs import Programs
 from .worker import ChipWorker
 
+Callables = Sequence[ChipCallable]  # of a scene's programs, in their order
 NOT_STARTED: Final = "not started"  # how the error of a case begins that the deadline or Ctrl-C kept from running
 
 
@@ -34,7 +35,7 @@ class CaseResult:
         passed: whether all rounds gave the expected result.
         seconds: time it took, inputs and checks included.
         error: why it failed, or None.
-        tasks: tasks in the graph; None if no run came to an end.
+        tasks: tasks in the graph, or the graphs of all programs; None if no run came to an end.
         rounds: how many rounds were right.
         earlier_errors: why it failed before, if it was run again: one for each time.
     """
@@ -104,11 +105,13 @@ class SceneRun:
     """A scene on its way. If it has to be given up, this knows how far it came."""
 
     def __init__(self, entry: Entry, cases: Sequence[str] | None, settings: Settings) -> None:
-        """Nothing happens before `execute`. `cases`: None for all."""
+        """Nothing happens before `execute`. `cases`: None for all that run on the platform."""
         self.name: Final = entry.name
         self._entry = entry
         self._settings = settings
-        self._cases = [] if entry.scene is None else list(entry.scene.cases if cases is None else cases)
+        self._cases: list[str] = []
+        if entry.scene is not None:
+            self._cases = entry.scene.cases_on(settings.platform) if cases is None else list(cases)
         self._done: list[CaseResult] = []
         self._in_case = False
         self._error = ""  # of the scene as a whole
@@ -123,11 +126,11 @@ class SceneRun:
         """Run the cases. Errors are kept; only KeyboardInterrupt and DeadlineOver come out."""
         self._clock.start()
         supervisor.tell("running", self.name, None)
-        program = programs[self.name]
+        compiled = programs[self.name]
         try:
-            if not isinstance(program, ChipCallable):
-                raise program
-            self._run_cases(program, workers)
+            if isinstance(compiled, Exception):
+                raise compiled
+            self._run_cases(compiled, workers)
             workers.reset(self._entry.runtime)
         except Exception as error:
             self._error = describe(error)
@@ -153,35 +156,35 @@ class SceneRun:
             cases=(*done, *(CaseResult(name, False, 0.0, error, None, 0) for name in left)),
         )
 
-    def _run_cases(self, program: ChipCallable, workers: Workers) -> None:
+    def _run_cases(self, compiled: Callables, workers: Workers) -> None:
         for case in self._cases:
             if self._settings.deadline.over:
                 self._error = f"{NOT_STARTED}: {self._settings.deadline}"
                 return
             self._in_case = True
             supervisor.tell("running", self.name, case)
-            self._done.append(self._run_case_until_it_passes(case, program, workers))
+            self._done.append(self._run_case_until_it_passes(case, compiled, workers))
             supervisor.tell("case", self.name, self._done[-1])
             self._in_case = False
 
-    def _run_case_until_it_passes(self, case: str, program: ChipCallable, workers: Workers) -> CaseResult:
-        result = self._run_case(case, program, workers)
+    def _run_case_until_it_passes(self, case: str, compiled: Callables, workers: Workers) -> CaseResult:
+        result = self._run_case(case, compiled, workers)
         errors: list[str] = []
         while result.error and len(errors) < self._settings.retries and not self._settings.deadline.over:
             errors.append(result.error)
             workers.discard(self._entry.runtime)  # what failed may have left something behind
-            again = self._run_case(case, program, workers)
+            again = self._run_case(case, compiled, workers)
             result = replace(again, seconds=result.seconds + again.seconds, earlier_errors=tuple(errors))
         return result
 
-    def _run_case(self, case: str, program: ChipCallable, workers: Workers) -> CaseResult:
+    def _run_case(self, case: str, compiled: Callables, workers: Workers) -> CaseResult:
         scene = self._entry.scene
         assert scene is not None, "a scene without a description has no cases"
         clock, error = _Clock(), None
         clock.start()
         tally = Tally()
         try:
-            run_case(workers.ready(scene.runtime), scene, program, case, self._settings, tally)
+            run_case(workers.ready(scene.runtime), scene, compiled, case, self._settings, tally)
         except (Exception, SystemExit) as problem:
             error = describe(problem)
             if isinstance(problem, DeadlineError) and self._settings.deadline.over:
@@ -234,28 +237,31 @@ class Workers:
 
 @dataclass
 class Tally:
-    """How far a case came: tasks in its graph, and rounds that were right."""
+    """How far a case came: tasks in its graphs, and rounds that were right."""
 
     tasks: int | None = None
     rounds: int = 0
 
 
 def run_case(
-    worker: ChipWorker, scene: Scene, program: ChipCallable, case: str, settings: Settings, out_tally: Tally
+    worker: ChipWorker, scene: Scene, compiled: Callables, case: str, settings: Settings, out_tally: Tally
 ) -> None:
-    """Run a case on a worker, each round with fresh outputs, and check every round.
+    """Run a case on a worker, all its programs in each round with fresh outputs, and check every round.
 
     Raises:
         SceneError: GOLDEN_MISMATCH; or the scene's inputs or golden function failed.
         ChiphostError: what `ChipWorker.run` raises.
     """
     before = scene.make_args(case, settings.seed)
-    config: dict[str, Any] = {**scene.config, "sim_threads": settings.sim_threads, "seed": settings.seed}
+    config: dict[str, Any] = {**scene.config_of(case), "sim_threads": settings.sim_threads, "seed": settings.seed}
     expected = None  # until a run succeeds: it may be expensive
     for _ in range(settings.rounds or scene.rounds):
         after = copy_args(before)
-        result = worker.run(program, list(after.values()), timeout_s=_timeout_s(settings), **config)
-        out_tally.tasks = result.task_count
+        tasks = 0
+        for program, callable_ in zip(scene.programs, compiled, strict=True):
+            args = [after[arg.name] for arg in program.signature]
+            tasks += worker.run(callable_, args, timeout_s=_timeout_s(settings), **config).task_count
+        out_tally.tasks = tasks
         if expected is None:
             expected = scene.expected(case, before)
         scene.check(case, before, after, expected)

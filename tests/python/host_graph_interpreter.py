@@ -236,18 +236,19 @@ class HostGraphInterpreter:
     def __init__(self, scene: Scene, folder: Path) -> None:
         """Compile into `folder`, an existing one."""
         self.scene = scene
-        sources = [scene.orchestration, *(kernel.source for kernel in scene.kernels)]
+        [program] = scene.programs
+        sources = [program.orchestration, *(kernel.source for kernel in program.kernels)]
         outputs = [folder / f"{index}_{Path(source).stem}.so" for index, source in enumerate(sources)]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(compile_library, sources, outputs))
         libraries = [ctypes.CDLL(str(output)) for output in outputs]
-        self._orchestration = libraries[0][scene.entry]
+        self._orchestration = libraries[0][program.entry]
         self._orchestration.restype = ctypes.c_int32
         self._kernels = {}
-        for kernel, library in zip(scene.kernels, libraries[1:], strict=True):
+        for kernel, library in zip(program.kernels, libraries[1:], strict=True):
             library.kernel_entry.restype = None
             self._kernels[kernel.func_id] = library.kernel_entry
-        self._core_types = {kernel.func_id: CORE_TYPES[kernel.core_type] for kernel in scene.kernels}
+        self._core_types = {kernel.func_id: CORE_TYPES[kernel.core_type] for kernel in program.kernels}
 
     def run(self, args: Mapping[str, Any], rng: random.Random | None = None) -> Graph:
         """Run the scene on `args`, writing outputs in place; `rng` picks the order of tasks."""

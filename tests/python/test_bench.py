@@ -38,9 +38,20 @@ def no_onetbb(*_: object) -> list[object]:
     raise flow_graph.FlowGraphMissing("there is none")
 
 
+RUNTIMES = ("host_build_graph", "aicpu_build_graph", "tensormap_and_ringbuffer")
+
+
 def graphs(runtime: str) -> list[str]:
     shapes = ("4 tasks, warm", "8,192 tasks, independent", "8,192 tasks, chain")
     return [f"{runtime}: {shape}" for shape in shapes]
+
+
+def growths(runtime: str) -> list[str]:
+    return [
+        f"{runtime}: 5 {what}: more {noun}"
+        for what in ("runs", "load-run-reset steps")
+        for noun in ("threads", "files", "maps", "memory")
+    ]
 
 
 def test_bench_measures_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,13 +66,9 @@ def test_bench_measures_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         *graphs("host_build_graph"),
         "oneTBB's flow graph",
         "CPU while a worker is idle",
-        *(
-            f"5 {what}: more {noun}"
-            for what in ("runs", "load-run-reset steps")
-            for noun in ("threads", "files", "maps", "memory")
-        ),
-        *graphs("aicpu_build_graph"),
-        *graphs("tensormap_and_ringbuffer"),
+        *growths("host_build_graph"),
+        *(name for runtime in RUNTIMES[1:] for name in (*graphs(runtime), *growths(runtime))),
+        *(f"{runtime}: memory of a run of {tasks} tasks" for runtime in RUNTIMES for tasks in ("4", "8,192")),
     ]
     assert figures.pop("oneTBB's flow graph")["note"] == "not measured: there is none"
     for name, figure in figures.items():

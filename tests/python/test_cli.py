@@ -179,15 +179,6 @@ def test_a_traceback_only_for_those_who_ask() -> None:
 # ci
 
 
-def test_ci_of_chiphost_s_own_scenes(scenes_root: Path) -> None:
-    result = invoke("ci", "-p", "a2a3sim", "--scenes", scenes_root)
-    assert result.exit_code == 0, result.output
-    count = len(list(scenes_root.glob("*/*/scene.py")))
-    assert last_line(result.stdout) == f"Total: {count}  Passed: {count}  Failed: 0"
-    assert result.stdout.count("PASS  ") == count
-    assert len(result.stdout.splitlines()) == count + 1
-
-
 FAILING = ("wrong_golden", "returns_error", "throws", "does_not_compile", "invalid")
 
 

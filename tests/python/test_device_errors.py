@@ -47,6 +47,13 @@ def workers(request: pytest.FixtureRequest):
         yield first, second
 
 
+@pytest.fixture(scope="module", params=PLATFORMS)
+def tmr_workers(request: pytest.FixtureRequest):
+    """The same where edges are inferred, and tasks start before the orchestration has returned."""
+    with ch.ChipWorker(TMR, request.param) as first, ch.ChipWorker(TMR, request.param) as second:
+        yield first, second
+
+
 def run_fault(worker: ch.ChipWorker, what: str, **config: object) -> tuple[np.ndarray, ch.RunResult]:
     assert worker.platform is not None
     out = np.full(64, 5, np.int32)
@@ -156,7 +163,7 @@ CLASSES = {
 
 def check_fault(workers: tuple[ch.ChipWorker, ch.ChipWorker], what: str, **config: float) -> None:
     worker, other = workers
-    rings, name, text = (FAULTS | TMR_FAULTS | STALLS)[what]
+    rings, name, text = (FAULTS | TMR_FAULTS | STALLS | TMR_STALLS)[what]
     with pytest.raises(CLASSES.get(name, ch.GraphError), match=text) as caught:
         run_fault(worker, what, **rings, **config)
     error = caught.value
@@ -180,17 +187,17 @@ def test_faults(workers, what):
 
 
 @pytest.mark.parametrize("what", TMR_FAULTS)
-def test_faults_where_edges_are_inferred(workers, what):
-    if workers[0].runtime != TMR:
-        pytest.skip("aicpu_build_graph infers no edges")
-    check_fault(workers, what)
-    check_fault(workers, what, seed=3, sim_threads=2, block_dim=2, aicpu_thread_num=1)
+def test_faults_where_edges_are_inferred(tmr_workers, what):
+    check_fault(tmr_workers, what)
+    check_fault(tmr_workers, what, seed=3, sim_threads=2, block_dim=2, aicpu_thread_num=1)
 
 
 # What waits in a kernel looks busy: other threads must not keep that from being seen.
 STALLS: dict[str, tuple[dict[str, int], str, str]] = {
     "a tile that nobody pushes": ({}, "STALLED", "has not finished task 0"),
     "cores that wait for each other": ({}, "STALLED", "has not finished task 0"),
+}
+TMR_STALLS: dict[str, tuple[dict[str, int], str, str]] = {
     "an element of a task that waits for ever": ({}, "STALLED", "waits for an element; core .* has not finished"),
 }
 
@@ -198,9 +205,13 @@ STALLS: dict[str, tuple[dict[str, int], str, str]] = {
 @pytest.mark.parametrize("sim_threads", [1, 2])
 @pytest.mark.parametrize("what", STALLS)
 def test_kernels_that_wait_for_ever(workers, what, sim_threads):
-    if what.startswith("an element") and workers[0].runtime != TMR:
-        pytest.skip("aicpu_build_graph infers no edges")
     check_fault(workers, what, sim_threads=sim_threads, timeout_s=5.0)
+
+
+@pytest.mark.parametrize("sim_threads", [1, 2])
+@pytest.mark.parametrize("what", TMR_STALLS)
+def test_an_orchestration_that_waits_for_ever(tmr_workers, what, sim_threads):
+    check_fault(tmr_workers, what, sim_threads=sim_threads, timeout_s=5.0)
 
 
 def test_every_scope_of_aicpu_build_graph_is_manual():
@@ -236,12 +247,10 @@ def test_orchestrations_that_loop(workers, what, sim_threads):
 
 @pytest.mark.parametrize("sim_threads", [1, 3])
 @pytest.mark.parametrize("seed", [0, 3])
-def test_an_orchestration_sees_that_a_kernel_has_thrown(workers, sim_threads, seed):
-    if workers[0].runtime == ABG:
-        pytest.skip("the task starts only when the orchestration has returned")
+def test_an_orchestration_sees_that_a_kernel_has_thrown(tmr_workers, sim_threads, seed):
     with pytest.raises(ch.KernelError, match="what the kernel says"):
-        run_fault(workers[0], "asks until a kernel has thrown", timeout_s=10, sim_threads=sim_threads, seed=seed)
-    check_good(*workers)
+        run_fault(tmr_workers[0], "asks until a kernel has thrown", timeout_s=10, sim_threads=sim_threads, seed=seed)
+    check_good(*tmr_workers)
 
 
 def test_what_an_orchestration_says_when_it_is_stopped_is_not_why(workers):
@@ -271,10 +280,8 @@ def test_a_long_run_gives_its_memory_back(workers):
     check_good(*workers)
 
 
-def test_completed_tasks_take_no_edges(workers):
-    if workers[0].runtime == ABG:
-        pytest.skip("its tasks have not started by then")
-    out, _ = run_fault(workers[0], "edges from tasks that have completed", ring_dep_pool=4)
+def test_completed_tasks_take_no_edges(tmr_workers):
+    out, _ = run_fault(tmr_workers[0], "edges from tasks that have completed", ring_dep_pool=4)
     assert out[0] == 5 + 6
 
 
@@ -307,18 +314,42 @@ def test_cluster_count(workers, clusters):
 class TestDeadline:
     """A run of its own worker: what never returns takes the worker with it."""
 
+    KERNEL = 4  # never_return.cpp
+
     @pytest.mark.parametrize("what", ["a kernel never returns", "never return"])
     def test_poisons_what_never_returns(self, workers, what):
+        error = self.poison(workers, what)
+        if what == "never return":
+            assert (error.task, error.core, error.func_id) == (None, None, None)
+        else:
+            self.names_the_kernel(error)
+
+    def test_names_the_kernel_that_the_orchestration_waits_for(self, tmr_workers):
+        error = self.poison(tmr_workers, "a kernel never returns, and the orchestration waits for an element")
+        self.names_the_kernel(error)
+
+    @classmethod
+    def names_the_kernel(cls, error: ch.DeadlineError) -> None:
+        clusters = 24  # by default; cores are numbered from the AICs on
+        assert (error.task, error.func_id) == (0, cls.KERNEL)
+        assert error.core is not None and clusters <= error.core < 3 * clusters
+        assert f"kernel {cls.KERNEL} of task 0 on core {error.core}" in error.message
+
+    @staticmethod
+    def poison(workers: tuple[ch.ChipWorker, ch.ChipWorker], what: str) -> ch.DeadlineError:
         worker = ch.ChipWorker(workers[0].runtime, workers[0].platform)
         check_good(worker)
+        started = time.monotonic()
         with pytest.raises(ch.DeadlineError) as caught:
             run_fault(worker, what, timeout_s=0.1)
+        assert time.monotonic() - started < 10
         assert (caught.value.name, caught.value.code) == ("DEADLINE_EXCEEDED", 605)
         assert worker.poisoned
         worker.finalize()
         check_good(*workers)
         with ch.ChipWorker(workers[0].runtime, workers[0].platform) as fresh:
             check_good(fresh)
+        return caught.value
 
     @pytest.mark.parametrize("sim_threads", [1, 2])
     def test_ends_an_orchestration_that_submits_for_ever(self, workers, sim_threads):

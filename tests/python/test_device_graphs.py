@@ -244,8 +244,9 @@ class TestNothingStays:
 def test_many_tiles_are_handed_over(seed, sim_threads):
     """Kernels that wait for each other again and again are at work, not stalled."""
     scene = Scene.load(Path(__file__).parents[1] / "scenes" / "tensormap_and_ringbuffer" / "hand_over")
+    [program] = scene.programs
     callable_ = ch.compile(
-        scene.orchestration, scene.kernels, runtime=scene.runtime, signature=scene.signature, entry=scene.entry
+        program.orchestration, program.kernels, runtime=scene.runtime, signature=scene.signature, entry=program.entry
     )
     x = np.linspace(-1, 1, 3000, dtype=np.float32).reshape(3000, 1)
     out = np.empty_like(x)

@@ -63,6 +63,52 @@ def test_every_config_field_is_in_the_settings():
         assert f"`{name}`" in page
 
 
+# How sources name a variable of the environment that they read or change.
+VARIABLE_PATTERNS = (
+    r"""(?:getenv|environ\.get|environ\.pop|environment\.pop|start_environment|or_environment)\(\s*["']([A-Z_]+)["']""",
+    r"""environ(?:ment)?\[["']([A-Z_]+)["']\]""",
+    r""""(CHIPHOST_(?!HOST_|ORCHESTRATION)[A-Z_]+)\"""",
+    r"""{"([A-Z_]+)": [^}]*\*\*os\.environ""",
+    r"""\*\*os\.environ, "([A-Z_]+)":""",
+)
+# Tuples of names.
+VARIABLE_TUPLES = r"""^_?[A-Z_]*VARIABLES\b[^=]*= \(([^)]*)\)"""
+# Read by libraries: rich, platformdirs.
+OF_LIBRARIES = {"NO_COLOR", "FORCE_COLOR", "XDG_CACHE_HOME"}
+
+
+def test_every_environment_variable_is_in_the_one_table():
+    sources = [
+        path
+        for folder in ("python", "cpp", "platform")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".cpp", ".h")
+    ]
+    read: set[str] = set()
+    for path in sources:
+        text = path.read_text()
+        for pattern in VARIABLE_PATTERNS:
+            read.update(re.findall(pattern, text))
+        for names in re.findall(VARIABLE_TUPLES, text, re.M):
+            read.update(re.findall(r'"([A-Z_]+)"', names))
+        # A name in a form that the patterns do not know would escape.
+        for line in text.splitlines():
+            if re.search(r"\bgetenv\(|environ\.(get|pop)\(|environ\[", line):
+                known = any(re.search(pattern, line) for pattern in VARIABLE_PATTERNS)
+                assert known or re.search(r"\((name|variable)\b", line), f"{path}: {line.strip()}"
+    page = (ROOT / "docs" / "settings.md").read_text().partition("## Environment variables")[2]
+    rows = re.findall(r"^\| (`.*?) \|", page, re.M)
+    table = [name for row in rows for name in re.findall("`([A-Z_]+)`", row)]
+    assert len(table) == len(set(table))
+    assert set(table) - OF_LIBRARIES - {"LC_ALL"} == read - {"LC_ALL"}
+
+
+def test_no_other_page_has_a_table_of_environment_variables():
+    for page in PAGES:
+        if page.name != "settings.md":
+            assert not re.findall(r"^\| `(?:CHIPHOST_[A-Z_]+|NO_COLOR|CXX|TMPDIR)` \|", page.read_text(), re.M), page
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):

@@ -6,6 +6,9 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
+import tempfile
 import threading
 from pathlib import Path
 from xml.etree import ElementTree
@@ -189,12 +192,38 @@ def test_what_cannot_be_written_is_found_by_the_check(tmp_path: Path) -> None:
             ReportFile(path).check()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_permissions_are_found_by_the_check(tmp_path: Path) -> None:
-    (tmp_path / "read_only").write_text("")
-    (tmp_path / "read_only").chmod(0o400)
-    with pytest.raises(PermissionError, match="may not be written to"):
-        ReportFile(tmp_path / "read_only").check()
-    (tmp_path / "closed").mkdir(mode=0o500)
-    with pytest.raises(OSError, match="may not be written to"):
-        ReportFile(tmp_path / "closed" / "out.json").check()
+_NOBODY = 65534  # a user and a group without rights, on every system
+_CHECK = """
+import os, sys
+from chiphost.report import ReportFile
+user, *paths = sys.argv[1:]
+if os.geteuid() == 0:  # root may write everywhere
+    os.setgroups([])
+    os.setgid(int(user))
+    os.setuid(int(user))
+for path in paths:
+    try:
+        ReportFile(path).check()
+        print("fine")
+    except OSError as error:
+        print(type(error).__name__, error)
+"""
+
+
+def test_permissions_are_found_by_the_check() -> None:
+    # Not in tmp_path, whose parents are closed to others.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o777)
+        (folder / "read_only").write_text("")
+        (folder / "closed").mkdir()
+        (folder / "read_only").chmod(0o444)
+        (folder / "closed").chmod(0o555)
+        paths = [folder / "read_only", folder / "closed" / "out.json", folder / "out.json"]
+        child = subprocess.run(
+            [sys.executable, "-c", _CHECK, str(_NOBODY), *map(str, paths)], capture_output=True, text=True, timeout=60
+        )
+    read_only, closed, open_ = child.stdout.splitlines()
+    assert "may not be written to" in read_only and read_only.startswith("PermissionError"), child.stderr
+    assert "may not be written to" in closed
+    assert open_ == "fine"

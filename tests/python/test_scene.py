@@ -112,8 +112,10 @@ def test_load_gives_a_scene_its_place(tmp_path):
     assert scene.name == "some_runtime/sum"
     assert scene.runtime == "some_runtime"
     assert scene.folder == folder
-    assert scene.orchestration == folder / "orchestration.cpp"
-    assert [kernel.source for kernel in scene.kernels] == [folder / "kernel.cpp"]
+    [program] = scene.programs
+    assert (program.orchestration, program.entry) == (folder / "orchestration.cpp", "build_graph")
+    assert [kernel.source for kernel in program.kernels] == [folder / "kernel.cpp"]
+    assert program.signature == scene.signature
     assert scene.config == {"block_dim": 3}
     assert scene.platforms == ("a2a3sim", "a5sim")
     assert scene.rounds == 1
@@ -203,6 +205,22 @@ INVALID_AT_LOAD = {
                    "there is no 'blockdim'; there are block_dim, aicpu_thread_num, orch_thread_num, ring_task_window"),
     "config range": ('"block_dim": 3', '"block_dim": 0', "config", "block_dim must be an integer of 1 or more, not 0"),
     "config type": ('"block_dim": 3', '"block_dim": True', "config", "block_dim must be an integer of 1 or more"),
+    "case_config of no case": ("rtol=0.01", "case_config={'third': {}}", "case_config",
+                               "there is no case 'third'; there are default, other"),
+    "case_config key": ("rtol=0.01", "case_config={'other': {'blockdim': 1}}", "case_config['other']",
+                        "there is no 'blockdim'"),
+    "case_config range": ("rtol=0.01", "case_config={'other': {'block_dim': 0}}", "case_config['other']",
+                          "block_dim must be an integer of 1 or more, not 0"),
+    "case_platforms of no case": ("rtol=0.01", "case_platforms={'third': ['a5sim']}", "case_platforms",
+                                  "there is no case 'third'; there are default, other"),
+    "case_platforms empty": ("rtol=0.01", "case_platforms={'other': []}", "case_platforms['other']", "there are none"),
+    "case_platforms beyond the scene's": ("rtol=0.01", "case_platforms={'other': ['a9sim']}",
+                                          "case_platforms['other']", "the scene does not run on a9sim"),
+    "case_platforms of the default": ("rtol=0.01", "case_platforms={'default': ['a5sim']}", "case_platforms",
+                                      "'default' is the default case: it must run on all platforms"),
+    "no orchestration": ('orchestration="orchestration.cpp",', "", "orchestration", "there is none"),
+    "programs and kernels": ("rtol=0.01", "programs=[1]", "programs",
+                             "give either these, or orchestration, entry and kernels"),
     "default case": ('"default": {', '"first": {', "default_case", "there is no case 'default'; there are first"),
     "rtol": ("rtol=0.01", "rtol=-1", "rtol", "must be a finite number of 0 or more, not -1"),
     "atol": ("atol=0.1", "atol=float('inf')", "atol", "must be a finite number of 0 or more, not inf"),
@@ -223,6 +241,68 @@ def test_load_refuses(tmp_path, name):
     separator = "" if field[:1] in ("", ":") else ": "
     assert caught.value.where == f"{folder}/scene.py{separator}{field}"
     assert message.format(folder=folder) in caught.value.message
+
+
+SEVERAL_PROGRAMS = (
+    """    orchestration="orchestration.cpp",
+    entry="build_graph",
+    kernels=[Kernel(0, "kernel.cpp", "aiv")],
+""",
+    """    programs=[
+        Program("orchestration.cpp", "first", [Kernel(0, "kernel.cpp", "aiv")], [In("a"), Out("b")]),
+        Program("orchestration.cpp", "second", [Kernel(0, "kernel.cpp", "aic")], [Scalar("n"), InOut("c")]),
+    ],
+""",
+)
+
+
+def write_scene_of_programs(root: Path, *change: str) -> Path:
+    folder = write_scene(root, change=("import Scene", "import Program, Scene"))
+    text = (folder / "scene.py").read_text()
+    for old, new in (SEVERAL_PROGRAMS, change or ("", "")):
+        assert old in text
+        text = text.replace(old, new) if old else text
+    (folder / "scene.py").write_text(text)
+    return folder
+
+
+def test_a_scene_may_have_several_programs(tmp_path):
+    folder = write_scene_of_programs(tmp_path)
+    first, second = Scene.load(folder).programs
+    assert (first.entry, second.entry) == ("first", "second")
+    assert first.orchestration == second.orchestration == folder / "orchestration.cpp"
+    assert [kernel.source for kernel in (*first.kernels, *second.kernels)] == [folder / "kernel.cpp"] * 2
+    assert [arg.name for arg in second.signature] == ["n", "c"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "message"),
+    [
+        ('"second"', '"2nd"', "programs[1].entry", "no name: '2nd'"),
+        ('Program("orchestration.cpp", "second"', 'Program("b.cpp", "second"', "programs[1].orchestration",
+         "there is no file {folder}/b.cpp"),
+        ('[Kernel(0, "kernel.cpp", "aic")]', "[]", "programs[1].kernels", "there are none"),
+        ('"kernel.cpp", "aic"', '"b.cpp", "aic"', "programs[1].kernels[0]", "there is no file {folder}/b.cpp"),
+        ('InOut("c")]', 'InOut("x")]', "programs[1].signature", "the scene has no argument 'x', only a, b, c, n"),
+        ('InOut("c")]', '"c"]', "programs[1].signature", "'c' is no In, Out, InOut or Scalar"),
+        ("programs=[", "programs=['x', ", "programs[0]", "'x' is no Program"),
+    ],
+)  # fmt: skip
+def test_load_refuses_programs(tmp_path, old, new, field, message):
+    folder = write_scene_of_programs(tmp_path, old, new)
+    with pytest.raises(SceneError) as caught:
+        Scene.load(folder)
+    assert (caught.value.name, caught.value.where) == ("SCENE_INVALID", f"{folder}/scene.py: {field}")
+    assert message.format(folder=folder) in caught.value.message
+
+
+def test_cases_have_a_configuration_and_platforms_of_their_own(tmp_path):
+    own = "case_config={'other': {'block_dim': 36, 'aicpu_thread_num': 2}}, case_platforms={'other': ['a5sim']}"
+    scene = Scene.load(write_scene(tmp_path, change=("rtol=0.01", own)))
+    assert scene.config_of("default") == {"block_dim": 3}
+    assert scene.config_of("other") == {"block_dim": 36, "aicpu_thread_num": 2}
+    assert scene.cases_on("a2a3sim") == ["default"]
+    assert scene.cases_on("a5sim") == ["default", "other"]
 
 
 INVALID_INPUTS = {

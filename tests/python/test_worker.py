@@ -550,6 +550,7 @@ class TestFailingRuns:
             worker.run(misbehave(), [out, 10], timeout_s=0.05)
         assert isinstance(caught.value, TimeoutError)
         assert (caught.value.task, caught.value.func_id) == (0, 1)
+        assert caught.value.core is not None and 24 <= caught.value.core < 72
         assert worker.poisoned
         assert out.tolist() == [5] * 4
         for call in (lambda: run_graph(worker, *chain(2)), worker.reset):

@@ -116,6 +116,9 @@ def _check(entry: Entry, platform: str, cases: Sequence[str]) -> None:
         raise make_error("SCENE_UNKNOWN", message, entry.name, hint="name one of its platforms with -p")
     for case in cases:
         entry.scene.case(case)
+        if case not in entry.scene.cases_on(platform):
+            message = f"case {case!r} is for {', '.join(entry.scene.case_platforms[case])}, not for {platform}"
+            raise make_error("SCENE_UNKNOWN", message, entry.name, hint="name one of its platforms with -p")
 
 
 def _list(root: Path, scene: str | None, runtime: str | None) -> None:
@@ -137,5 +140,7 @@ def _list(root: Path, scene: str | None, runtime: str | None) -> None:
 
 
 def _describe(scene: Scene) -> str:
-    cases = [f"{case} (default)" if case == scene.default_case else case for case in scene.cases]
+    notes = {scene.default_case: "default"}
+    notes |= {case: f"{', '.join(platforms)} only" for case, platforms in scene.case_platforms.items()}
+    cases = [f"{case} ({notes[case]})" if case in notes else case for case in scene.cases]
     return f"{scene.description}\ncases: {', '.join(cases)}\nplatforms: {', '.join(scene.platforms)}"

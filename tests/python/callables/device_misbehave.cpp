@@ -395,6 +395,9 @@ int32_t misbehave(const std::string& what, ch_device_graph* raw_graph, DeviceGra
         graph.read<int32_t>(out, {0});
     } else if (is("a kernel never returns")) {
         graph.submit(Task(AIV, kNeverReturn).inout(out));
+    } else if (is("a kernel never returns, and the orchestration waits for an element")) {
+        graph.submit(Task(AIV, kNeverReturn).inout(out));
+        graph.read<int32_t>(out, {0});
     } else if (is("a tile that nobody pushes")) {
         graph.submit(Task::mixed(kPopOnAic, kTouch, -1).inout(out));
     } else if (is("cores that wait for each other")) {

@@ -15,7 +15,7 @@ scene = Scene(
     entry="build_graph",
     kernels=[
         dataclasses.replace(kernel, source=Path("../paged_attention") / kernel.source)
-        for kernel in once["scene"].kernels
+        for kernel in once["scene"].programs[0].kernels
     ],
     signature=once["scene"].signature,
     config=once["scene"].config,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Forty tasks that write overlapping boxes of one matrix: their order shows in the result."""
+"""Tasks that write overlapping parts of one matrix: their order shows in the result."""
 
 import numpy as np
 
@@ -7,8 +7,10 @@ from chiphost.compiler import Kernel
 from chiphost.scene import Scene
 from chiphost.signature import In, Out
 
+SIZES = {"boxes": 40, "rows": 64, "columns": 96, "mixed": 0.0, "tiles": 48, "tile_rows": 32}
+
 scene = Scene(
-    description="40 tasks write overlapping boxes of one matrix, a last one reads it: write after write",
+    description="40 tasks write overlapping boxes of one matrix, two tasks wait for 48 writers: write after write",
     orchestration="orchestration.cpp",
     entry="build_graph",
     kernels=[
@@ -19,13 +21,16 @@ scene = Scene(
     signature=[
         In("boxes", "int32", (None, 5)),  # first row, first column, rows, columns, 1: mix in, 0: paint
         In("colors", "uint32", (None, 1)),  # of the background, then of each box
+        In("tile_colors", "uint32", (None, 1)),  # of each tile, then of the whole wall
         Out("picture", "uint32", (None, None)),
+        Out("wall", "uint32", (None, None)),  # rows, tiles
+        Out("photo", "uint32", (None, None)),
     ],
     config={"block_dim": 3, "aicpu_thread_num": 4},
     cases={
-        "default": {"boxes": 40, "rows": 64, "columns": 96, "mixed": 0.0},
-        "mixed": {"boxes": 40, "rows": 64, "columns": 96, "mixed": 0.4},  # some read what they write
-        "rows": {"boxes": 40, "rows": 64, "columns": 1, "mixed": 0.0},  # boxes that overlap in one dimension only
+        "default": SIZES,
+        "mixed": SIZES | {"mixed": 0.4},  # some read what they write
+        "rows": SIZES | {"columns": 1},  # boxes that overlap in one dimension only
     },
     rtol=0,
     atol=0,
@@ -48,7 +53,10 @@ def inputs(case, rng):
     return {
         "boxes": boxes.astype(np.int32),
         "colors": rng.integers(1, 2**32, (count + 1, 1), np.uint32),
+        "tile_colors": rng.integers(1, 2**32, (case["tiles"] + 1, 1), np.uint32),
         "picture": np.zeros((rows, columns), np.uint32),
+        "wall": np.zeros((case["tile_rows"], case["tiles"]), np.uint32),
+        "photo": np.zeros((case["tile_rows"], case["tiles"]), np.uint32),
     }
 
 
@@ -67,4 +75,5 @@ def golden(args, case):
         for number in numbers[numbers > last]:
             value = (3 * value + colors[number + 1]) % 2**32
         picture[row, column] = value
-    return {"picture": picture}
+    photo = np.tile(args["tile_colors"][:-1].T, (case["tile_rows"], 1))
+    return {"picture": picture, "wall": np.full_like(photo, args["tile_colors"][-1]), "photo": photo}

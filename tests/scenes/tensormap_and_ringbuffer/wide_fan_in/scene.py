@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One task, a hundred that wait for it, and one that waits for all of them."""
+"""One task, a hundred that wait for it, and one that waits for all of them; twice."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ scene = Scene(
     ],
     signature=[
         In("x", "float32", (None,)),
-        Out("total", "float32", (None,)),
+        Out("total", "float32", (2, None)),
         Scalar("parts"),
     ],
     config={"block_dim": 3, "aicpu_thread_num": 4},
@@ -35,10 +35,10 @@ scene = Scene(
 @scene.inputs
 def inputs(case, rng):
     x = rng.uniform(1, 2, case["elements"]).astype(np.float32)
-    return {"x": x, "total": np.full_like(x, np.nan), "parts": case["parts"]}
+    return {"x": x, "total": np.full((2, case["elements"]), np.nan, np.float32), "parts": case["parts"]}
 
 
 @scene.golden
 def golden(args, case):
     parts = case["parts"]
-    return {"total": args["x"] * parts * (parts + 1)}
+    return {"total": np.stack([args["x"] * parts * (parts + 1)] * 2)}

@@ -3,7 +3,7 @@
 // AIV kernel: total[i] = sum over rows r of parts[r][i], float32
 //
 //   args[0]  parts  (rows, elements), contiguous
-//   args[1]  total  (elements), contiguous, does not overlap parts
+//   args[1]  total  (1, elements), contiguous, does not overlap parts
 #include <chiphost/kernel.h>
 
 extern "C" __aicore__ void kernel_entry(__gm__ int64_t* args) {

@@ -4,7 +4,7 @@
 //
 //   args[0]  x
 //   args[1]  out, does not overlap x
-//   args[2]  parts: made for the task, left as it is
+//   args[2], args[3]  parts: made for the task, left as they are
 #include <chiphost/kernel.h>
 
 extern "C" __aicore__ void kernel_entry(__gm__ int64_t* args) {

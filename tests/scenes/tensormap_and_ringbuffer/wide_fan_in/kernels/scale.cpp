@@ -3,7 +3,7 @@
 // AIV kernel: part[i] = factor * x[i], float32
 //
 //   args[0]  x       (elements), contiguous
-//   args[1]  part    (1, elements): a row, does not overlap x
+//   args[1]  part    (elements) or (1, elements), contiguous, does not overlap x
 //   args[2]  factor  float
 #include <chiphost/kernel.h>
 
