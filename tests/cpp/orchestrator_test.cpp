@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "chiphost/abi/device_orchestration.h"
+#include "random_seed.h"
 #include "test_files.h"
 #include "worker/chip_worker.h"
 
@@ -179,9 +180,8 @@ int entries_named(const char* folder, const char* prefix) {
 }  // namespace
 
 TEST(Orchestrator, RunsRandomProgramsAsIfInOrder) {
-    const uint32_t seed = std::random_device{}();
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937 random(seed);
+    const tests::RandomSeed seed;
+    std::mt19937 random(seed.value());
     const Callable callable;
     for (const char* platform : {"a2a3sim", "a5sim"}) {
         Worker worker(platform);
