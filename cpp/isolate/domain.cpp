@@ -121,6 +121,12 @@ int32_t Domain::find_symbol(ch_library* library, const char* symbol, const std::
     return CH_OK;
 }
 
+int32_t Domain::ask(const ch_question& question, const std::string& path, const char* name, uint64_t* out_answer,
+                    ch_error* out_error) {
+    if (call_keeper(anchor_->ask, &question, out_answer) == CH_OK) return CH_OK;
+    return report(out_error, CH_INTERNAL, path, "the runtime let an exception out of %s", name);
+}
+
 bool Domain::close_library(ch_library* library) {
     uint32_t unloaded = 0;
     call_keeper(anchor_->close_library, library, &unloaded);
