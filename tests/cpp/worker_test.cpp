@@ -3,6 +3,7 @@
 // Workers on the real programs: through namespaces, and through copies where sanitizers rule namespaces out.
 #include "worker/chip_worker.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -497,6 +498,44 @@ TEST(Worker, KeepsWithinItsDeviceMemory) {
     EXPECT_EQ(worker.try_run(callable, table.args()).find("DEVICE_MEMORY_EXHAUSTED: device memory: wanted "), 0u);
     for (int i = 0; i < 50; ++i) ASSERT_EQ(run_chain(worker, 100), "ok") << "memory of a run was not given back";
 }
+
+// Ids are 31 bits wide, so this is a runtime that was built with fewer of them.
+TEST(Worker, SaysWhenAGraphHasTooManyTasks) {
+    ChipWorker::Options options = options_for();
+    options.files.host = library_path("host_of_few_ids");
+    TestWorker worker(options);
+    EXPECT_EQ(run_chain(worker, 100), "ok");
+    EXPECT_EQ(run_chain(worker, 101), "TOO_MANY_TASKS: add_task: there are 100 tasks already");
+    EXPECT_EQ(worker.error.task, 100);
+    static const TestCallable callable("graph_from_table");
+    Table table;
+    table.add_chain(2);
+    for (int i = 0; i < 200; ++i) table.edges.insert(table.edges.end(), {0, 1});
+    EXPECT_EQ(worker.try_run(callable, table.args()), "TOO_MANY_TASKS: add_successor: edge 0 -> 1 is one too many");
+    EXPECT_EQ(run_chain(worker, 100), "ok");
+}
+
+#if !CHIPHOST_SANITIZED  // a sanitizer has reserved more address space than any limit
+TEST(Worker, SaysWhenTheHostHasNoMemory) {
+    TestWorker worker, other(options_for("a5sim"));
+    ASSERT_EQ(run_chain(worker), "ok");
+    static const TestCallable callable("graph_from_table");
+    Table table;
+    table.add_chain(3'000'000);
+    const ch_task_args& args = table.args();
+    size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    rlimit before{};
+    ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+    const rlimit tight{pages * static_cast<size_t>(sysconf(_SC_PAGESIZE)) + (64 << 20), before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_AS, &tight), 0);
+    const std::string text = worker.try_run(callable, args);
+    ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+    EXPECT_EQ(text.find("HOST_MEMORY_EXHAUSTED: add_task: no memory for "), 0u) << text;
+    EXPECT_EQ(run_chain(worker), "ok");
+    EXPECT_EQ(run_chain(other), "ok");
+}
+#endif
 
 TEST(Worker, RefusesCallablesThatCannotBeLoaded) {
     TestWorker worker;
