@@ -44,7 +44,7 @@ void GraphBuilder::clear() {
 
 uint32_t GraphBuilder::add_task(Shape shape, uint16_t func_id, const uint64_t* args, uint32_t arg_count) {
     const size_t index = tasks_.size();
-    if (index >= tasks_max || args_.size() + arg_count >= none) return none;
+    if (index >= task_limit_ || args_.size() + arg_count >= none) return none;
     Task& task = tasks_.emplace_back();
     task.first_edge = none;
     task.first_arg = static_cast<uint32_t>(args_.size());
@@ -61,7 +61,7 @@ uint32_t GraphBuilder::add_task(Shape shape, uint16_t func_id, const uint64_t* a
 }
 
 bool GraphBuilder::add_edge(uint32_t from, uint32_t to) {
-    if (edges_.size() >= edges_max) return false;
+    if (edges_.size() >= edge_limit_) return false;
     edges_.push_back({to, tasks_[from].first_edge});
     tasks_[from].first_edge = static_cast<uint32_t>(edges_.size() - 1);
     ++tasks_[to].unmet;

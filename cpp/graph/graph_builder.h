@@ -23,6 +23,10 @@ public:
 
     void clear();
 
+    // Limits below those of the ids are for tests.
+    explicit GraphBuilder(uint32_t task_limit = tasks_max, uint32_t edge_limit = edges_max)
+        : task_limit_(task_limit), edge_limit_(edge_limit) {}
+
     uint32_t task_count() const { return static_cast<uint32_t>(tasks_.size()); }
     const Task& task(uint32_t index) const { return tasks_[index]; }
 
@@ -55,6 +59,7 @@ private:
     void find_ready();
     std::string one_cycle(const std::vector<uint32_t>& unmet) const;
 
+    const uint32_t task_limit_, edge_limit_;
     std::vector<Task> tasks_;
     std::vector<Edge> edges_;
     std::vector<uint64_t> args_;

@@ -182,6 +182,12 @@ int32_t count(void* state, const void*, void* out_counts) {
     return CH_OK;
 }
 
+int32_t ask(void*, const void* question, void* out_answer) {
+    const auto& asked = *static_cast<const ch_question*>(question);
+    *static_cast<uint64_t*>(out_answer) = asked.pointer ? reinterpret_cast<uint64_t>(asked.pointer()) : asked.number();
+    return CH_OK;
+}
+
 constexpr ch_anchor table = {
     CH_ABI_HEADER(ch_anchor, CH_ABI_ANCHOR, CH_ANCHOR_MAJOR, CH_ANCHOR_MINOR, "*"),
     create,
@@ -191,6 +197,7 @@ constexpr ch_anchor table = {
     find_symbol,
     close_library,
     count,
+    ask,
 };
 
 }  // namespace

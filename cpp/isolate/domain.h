@@ -44,6 +44,11 @@ public:
     [[nodiscard]] int32_t find_symbol(ch_library* library, const char* symbol, const std::string& path,
                                       void** out_address, ch_error* out_error);
 
+    // Calls a function of a library in the domain on a thread of the domain. CH_INTERNAL if it lets an exception out;
+    // `path` and `name` are for that message.
+    [[nodiscard]] int32_t ask(const ch_question& question, const std::string& path, const char* name,
+                              uint64_t* out_answer, ch_error* out_error);
+
     // True if nothing of the library is left in the process.
     bool close_library(ch_library* library);
 

@@ -129,10 +129,15 @@ int32_t ChipWorker::initialize(const Options& options, ch_error* out_error, cons
         return code;
     }
     isolate::Domain& domain = library->domain();
+    uint64_t bytes = 0;
+    if (const int32_t code = domain.ask({nullptr, library->table().runtime_size}, library->files().host, "runtime_size",
+                                        &bytes, out_error)) {
+        return code;
+    }
     ch_mailbox* thread = nullptr;
     if (const int32_t code = domain.lease_thread(&thread, out_error)) return code;
-    const uint64_t bytes = (library->table().runtime_size() + context_alignment - 1) / context_alignment;
-    void* context = aligned_alloc(context_alignment, bytes * context_alignment);
+    bytes = (bytes + context_alignment - 1) / context_alignment * context_alignment;
+    void* context = aligned_alloc(context_alignment, bytes);
     int32_t code = CH_OK;
     if (!context) {
         code = report(out_error, CH_HOST_MEMORY_EXHAUSTED, "init", "no memory for a context");

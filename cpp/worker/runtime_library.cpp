@@ -109,10 +109,13 @@ private:
             void* entry = nullptr;
             code = domain.find_symbol(loaded, CH_HOST_RUNTIME_ENTRY, library.files_.host, &entry, out_error);
             if (code == CH_OK) {
-                // The function only returns the address of constant data, so it may be called from here.
-                library.table_ = reinterpret_cast<ch_host_runtime_entry>(entry)();
-                code = check_platform(library, platform, out_error);
+                // Whose code it is nobody knows yet, so not even this may be called from here.
+                const ch_question question{reinterpret_cast<const void* (*)()>(entry), nullptr};
+                uint64_t table = 0;
+                code = domain.ask(question, library.files_.host, CH_HOST_RUNTIME_ENTRY, &table, out_error);
+                library.table_ = reinterpret_cast<const ch_host_runtime*>(table);
             }
+            if (code == CH_OK) code = check_platform(library, platform, out_error);
         }
         if (code != CH_OK) {
             // A namespace is too precious to lose it to a wrong file. If nothing of the file is left, the next may have

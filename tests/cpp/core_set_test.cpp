@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scheduler/core_set.h"
+#include "random_seed.h"
 
 #include <gtest/gtest.h>
 
@@ -10,9 +11,8 @@
 namespace chiphost::scheduler {
 
 TEST(CoreSet, BehavesLikeASet) {
-    const uint32_t seed = std::random_device{}();
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937 random(seed);
+    const tests::RandomSeed seed;
+    std::mt19937 random(seed.value());
     CoreSet set;
     std::set<uint32_t> model;
     for (int step = 0; step < 20000; ++step) {

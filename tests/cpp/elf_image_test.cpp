@@ -6,6 +6,7 @@
 
 #include <random>
 
+#include "random_seed.h"
 #include "test_files.h"
 
 namespace chiphost::isolate {
@@ -78,9 +79,8 @@ TEST(ElfImage, RefusesEveryTruncation) {
 
 TEST(ElfImage, SurvivesRandomDamage) {
     const std::vector<char> whole = bytes_of(library_path("stateless"));
-    const uint32_t seed = std::random_device{}();
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937 random(seed);
+    const tests::RandomSeed seed;
+    std::mt19937 random(seed.value());
     for (int round = 0; round < 5000; ++round) {
         std::vector<char> bytes = whole;
         for (uint32_t i = 0; i < 1 + random() % 8; ++i) {

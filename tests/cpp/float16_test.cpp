@@ -12,6 +12,7 @@
 using native_half = _Float16;
 #undef __FLT16_MAX__
 #include "chiphost/float16.h"
+#include "random_seed.h"
 
 namespace chiphost {
 
@@ -71,9 +72,8 @@ TEST(Float16, RoundsToNearestEven) {
 }
 
 TEST(Float16, RoundsRandomFloats) {
-    const uint32_t seed = std::random_device{}();
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937 random(seed);
+    const tests::RandomSeed seed;
+    std::mt19937 random(seed.value());
     for (int i = 0; i < 1'000'000; ++i) expect_same_rounding(bits<float>(static_cast<uint32_t>(random())));
 }
 

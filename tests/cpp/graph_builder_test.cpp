@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 
+#include "random_seed.h"
 #include "test_files.h"
 
 namespace chiphost::graph {
@@ -74,9 +75,8 @@ TEST(GraphBuilder, AcceptsEdgesToEarlierTasks) {
 
 // Against a search of its own: depth first, for a way back to where it began.
 TEST(GraphBuilder, AgreesWithASearchOnRandomGraphs) {
-    const uint32_t seed = std::random_device{}();
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937 random(seed);
+    const tests::RandomSeed seed;
+    std::mt19937 random(seed.value());
     GraphBuilder graph;
     for (int round = 0; round < 2000; ++round) {
         graph.clear();

@@ -1,171 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Orchestrations on the AICPU, on the real programs of tensormap_and_ringbuffer; with ThreadSanitizer an edge that is
-// missing shows as a race between two kernels.
+// Orchestrations on the AICPU: rings that go round, and libraries that come and go. With ThreadSanitizer an edge that
+// is missing shows as a race between two kernels.
 #include <dirent.h>
 
-#include <atomic>
-#include <random>
+#include <chrono>
+#include <set>
 #include <thread>
 
-#include "chiphost/abi/device_orchestration.h"
-#include "test_files.h"
-#include "worker/chip_worker.h"
+#include "device_program.h"
 
 namespace chiphost::worker {
 
-using tests::Binary;
-using tests::text_of;
+using namespace tests;
+using Callable = DeviceCallable;
+using Worker = DeviceWorker;
 
 namespace {
 
-constexpr isolate::Strategy strategy = CHIPHOST_SANITIZED ? isolate::Strategy::copy : isolate::Strategy::link_namespace;
-
-ChipWorker::Options options_for(const std::string& platform, const std::string& runtime) {
-    const std::string folder = std::string(CHIPHOST_LIB) + "/" + platform + "/" + runtime + "/";
-    ChipWorker::Options options;
-    options.files = {folder + "host.so", folder + "aicpu.so", folder + "aicore.so"};
-    options.platform = platform;
-    options.anchor_path = CHIPHOST_ANCHOR;
-    options.isolation.strategy = strategy;
-    return options;
-}
-
-// Kernels 0 on AIC and 1 on AIV mix numbers; 2 on AIC and 3 on AIV wait for a word that nobody writes.
-class Callable {
-public:
-    explicit Callable(const char* key = "device_program_from_table")
-        : key_(key),
-          orchestration_("orchestration_device_program_from_table"),
-          mix_("kernel_mix_numbers"),
-          hang_("kernel_wait_for_word"),
-          kernels_{
-              {0, CH_AIC, mix_.raw()}, {1, CH_AIV, mix_.raw()}, {2, CH_AIC, hang_.raw()}, {3, CH_AIV, hang_.raw()}} {
-        raw.format = CH_CALLABLE_FORMAT;
-        raw.kernel_count = 4;
-        raw.key = key_.c_str();
-        raw.orchestration = orchestration_.raw();
-        raw.orchestration.key = key_.c_str();
-        raw.entry = "build_graph";
-        raw.kernels = kernels_;
+// Files of the orchestrations that are loaded now.
+std::set<std::string> mapped_orchestrations() {
+    std::ifstream maps("/proc/self/maps");
+    std::set<std::string> names;
+    for (std::string line; std::getline(maps, line);) {
+        if (const size_t at = line.find("/chiphost-orch-"); at != std::string::npos) names.insert(line.substr(at));
     }
-    ch_callable raw{};
-
-private:
-    std::string key_;
-    Binary orchestration_, mix_, hang_;
-    ch_kernel kernels_[4];
-};
-
-enum Operation : int32_t { mix, begin, end, element, make, use, fail, raise, hang };
-
-// A program for device_program_from_table, and what it must do.
-struct Program {
-    std::vector<int32_t> lines;
-    std::vector<int64_t> data;
-
-    void add(Operation operation, int32_t a = 0, int32_t b = 0, int32_t c = 0, int32_t d = 0, int32_t e = 0) {
-        lines.insert(lines.end(), {operation, a, b, c, d, e});
-    }
-
-    // In the order of the program, one after the other.
-    std::vector<int64_t> result() const {
-        std::vector<int64_t> values = data;
-        std::vector<uint64_t> made(8, 7);
-        uint64_t number = 0;
-        const auto mix_into = [&](const uint64_t* from, int32_t from_count, uint64_t* to, int32_t to_count) {
-            uint64_t sum = ++number;
-            for (int32_t i = 0; i < from_count; ++i) sum = sum * 5 + from[i];
-            for (int32_t i = 0; i < to_count; ++i) to[i] = to[i] * 3 + sum;
-        };
-        auto* words = reinterpret_cast<uint64_t*>(values.data());
-        for (size_t at = 0; at < lines.size(); at += 6) {
-            const int32_t* line = &lines[at];
-            if (line[0] == mix) mix_into(words + line[2], line[3], words + line[4], line[5]);
-            if (line[0] == element) values[line[2]] = values[line[1]] + 1;
-            if (line[0] == make) {
-                made.assign(8, 7);
-                mix_into(words + line[1], line[2], made.data(), 8);
-            }
-            if (line[0] == use) mix_into(made.data(), 8, words + line[1], line[2]);
-        }
-        return values;
-    }
-};
-
-class Worker : public ChipWorker {
-public:
-    explicit Worker(const std::string& platform = "a2a3sim", const std::string& runtime = "tensormap_and_ringbuffer") {
-        error = no_error();
-        EXPECT_EQ(initialize(options_for(platform, runtime), &error), CH_OK) << text_of(error);
-    }
-
-    // Runs the program on its data: "ok" or the error.
-    std::string run_program(Program& program, const Callable& callable) {
-        ch_tensor tensors[2]{};
-        tensors[0].data = reinterpret_cast<uint64_t>(program.lines.data());
-        tensors[0].ndims = 2;
-        tensors[0].shape[0] = static_cast<uint32_t>(program.lines.size() / 6);
-        tensors[0].shape[1] = 6;
-        tensors[0].dtype = CH_INT32;
-        tensors[0].access = CH_IN;
-        tensors[1].data = reinterpret_cast<uint64_t>(program.data.data());
-        tensors[1].ndims = 1;
-        tensors[1].shape[0] = static_cast<uint32_t>(program.data.size());
-        tensors[1].dtype = CH_INT64;
-        tensors[1].access = CH_INOUT;
-        const ch_task_args args{tensors, nullptr, 2, 0};
-        std::vector<ch_trace_event> trace;
-        RunEnd how = RunEnd::returned;
-        error = no_error();
-        return run(callable.raw, args, config, wait, &result, &trace, &how, &error) == CH_OK ? "ok" : text_of(error);
-    }
-
-    ch_call_config config{sizeof(ch_call_config), 3, 3, 1, 1, 0, 0, 64, 64, 16384};
-    Wait wait;
-    ch_run_result result{};
-    ch_error error = no_error();
-};
-
-// Tasks in scopes that fit into small rings, elements read and written in between.
-Program random_program(std::mt19937& random) {
-    constexpr int32_t elements = 40;
-    Program program;
-    for (int32_t i = 0; i < elements; ++i) program.data.push_back(i);
-    const auto part = [&](int32_t* at, int32_t* count) {
-        *count = 1 + static_cast<int32_t>(random() % 12);
-        *at = static_cast<int32_t>(random() % (elements - *count + 1));
-    };
-    const uint32_t scopes = 1 + random() % 10;
-    for (uint32_t scope = 0; scope < scopes; ++scope) {
-        program.add(begin, CH_SCOPE_AUTO);
-        const uint32_t depth = random() % 4;
-        for (uint32_t i = 0; i < depth; ++i) program.add(begin, CH_SCOPE_AUTO);
-        const uint32_t tasks = random() % 4;
-        for (uint32_t i = 0; i < tasks; ++i) {
-            int32_t at = 0, count = 0, to = 0, to_count = 0;
-            part(&at, &count);
-            part(&to, &to_count);
-            if (to < at + count && at < to + to_count) {  // a kernel's own arguments must not overlap
-                count = 1;
-                at = to == 0 ? to_count : 0;
-            }
-            switch (random() % 5) {
-                case 0:
-                    program.add(element, at, to);
-                    break;
-                case 1:
-                    program.add(make, at, count);
-                    program.add(use, to, to_count);
-                    ++i;
-                    break;
-                default:
-                    program.add(mix, static_cast<int32_t>(random() % 2), at, count, to, to_count);
-            }
-        }
-        for (uint32_t i = 0; i < depth + 1; ++i) program.add(end);
-    }
-    return program;
+    return names;
 }
 
 int entries_named(const char* folder, const char* prefix) {
@@ -177,28 +37,6 @@ int entries_named(const char* folder, const char* prefix) {
 }
 
 }  // namespace
-
-TEST(Orchestrator, RunsRandomProgramsAsIfInOrder) {
-    const uint32_t seed = std::random_device{}();
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937 random(seed);
-    const Callable callable;
-    for (const char* platform : {"a2a3sim", "a5sim"}) {
-        Worker worker(platform);
-        for (int round = 0; round < 150; ++round) {
-            Program program = random_program(random);
-            worker.config.block_dim = 1 + random() % 4;
-            worker.config.aicpu_thread_num = 1 + random() % 4;
-            worker.config.sim_threads = random() % 3 ? 1 : 3;
-            worker.config.seed = random() % 3 ? random() : 0;
-            worker.config.ring_task_window = 8u << random() % 3;
-            worker.config.ring_dep_pool = 128;
-            const std::vector<int64_t> expected = program.result();
-            ASSERT_EQ(worker.run_program(program, callable), "ok");
-            ASSERT_EQ(program.data, expected) << "round " << round;
-        }
-    }
-}
 
 // A ring that goes round many times, with everything it gives back in use.
 TEST(Orchestrator, GoesRoundSmallRings) {
@@ -231,7 +69,7 @@ TEST(Orchestrator, GoesRoundSmallRings) {
 TEST(Orchestrator, LoadsAndForgetsLibraries) {
     const int files = entries_named("/tmp", "chiphost-orch-");
     std::vector<std::unique_ptr<Callable>> callables;
-    for (int i = 0; i < 12; ++i) callables.push_back(std::make_unique<Callable>(("key" + std::to_string(i)).c_str()));
+    for (int i = 0; i < 12; ++i) callables.push_back(std::make_unique<Callable>("key" + std::to_string(i)));
     Worker worker;
     const auto good = [&](size_t which) {
         Program program;
@@ -265,6 +103,84 @@ TEST(Orchestrator, LoadsAndForgetsLibraries) {
     EXPECT_EQ(entries_named("/tmp", "chiphost-orch-"), files);
     worker.finalize();
 }
+
+class TwoOrchestrations : public testing::TestWithParam<const char*> {};
+
+// One orchestration, then another that has nothing in common with it and stops half-way, then the first again: also
+// with the other one's library gone from the process. Whatever still pointed into it would be a fault here, and would
+// be seen by AddressSanitizer.
+TEST_P(TwoOrchestrations, LeaveNothingOfEachOther) {
+    const Callable first("first"), second("second", "add_rows_then_stop");
+    std::vector<std::unique_ptr<Callable>> fillers;  // enough to push everything else out
+    for (int i = 0; i < 8; ++i) fillers.push_back(std::make_unique<Callable>("filler " + std::to_string(i)));
+    Worker worker("a2a3sim", GetParam());
+    const auto run_first = [&](const Callable& callable) {
+        Program program;
+        program.data.assign(8, 2);
+        program.add(begin, CH_SCOPE_MANUAL);
+        program.add(mix, 0, 0, 4, 4, 4);
+        program.add(end);
+        const auto expected = program.result();
+        ASSERT_EQ(worker.run_program(program, callable), "ok");
+        ASSERT_EQ(program.data, expected);
+    };
+    const auto run_second = [&](int32_t what) {
+        std::vector<int32_t> words{what};
+        std::vector<int64_t> data(8, 2);
+        return worker.run_on(words, 1, data, second);
+    };
+    const auto begin_anew = [&] {
+        ch_error error = no_error();
+        ASSERT_EQ(worker.reset(&error), CH_OK);
+        ASSERT_EQ(mapped_orchestrations().size(), 0u) << "reset unloads every orchestration";
+        worker.start("a2a3sim", GetParam());
+    };
+    const char* const answers[] = {
+        "ok", "ORCHESTRATION_FATAL: build_graph: half-way, with words that are longer than a string keeps in itself",
+        "ORCHESTRATION_THREW: build_graph: half-way, with words that are longer than a string keeps in itself",
+        "ORCHESTRATION_FAILED: build_graph: returned 88",
+        "ORCHESTRATION_THREW: build_graph: half-way, with words that are longer than a string keeps in itself"};
+    for (const uint32_t sim_threads : {1u, 3u}) {
+        worker.config.sim_threads = sim_threads;
+        for (int32_t what = 0; what < 5; ++what) {
+            SCOPED_TRACE("second orchestration: " + std::to_string(what));
+            ASSERT_NO_FATAL_FAILURE(run_first(first));
+            const std::set<std::string> before = mapped_orchestrations();
+            ASSERT_EQ(before.size(), 1u);
+            ASSERT_EQ(run_second(what), answers[what]);
+            const std::string kept = tests::text_of(worker.error);
+            std::set<std::string> of_second = mapped_orchestrations();
+            for (const std::string& name : before) of_second.erase(name);
+            ASSERT_EQ(of_second.size(), 1u);
+            ASSERT_NO_FATAL_FAILURE(run_first(first));
+
+            // Eight others, and the library is gone; what was said about it is not.
+            for (const auto& filler : fillers) ASSERT_NO_FATAL_FAILURE(run_first(*filler));
+            ASSERT_EQ(mapped_orchestrations().count(*of_second.begin()), 0u);
+            EXPECT_EQ(tests::text_of(worker.error).find("OK"), 0u);
+            EXPECT_TRUE(what == 0 || kept == answers[what]) << kept;
+            ASSERT_NO_FATAL_FAILURE(run_first(first));
+
+            // A stall is explained by all that there is: tasks, queues, scopes. None of it is the other one's.
+            Program stalled;
+            stalled.data.assign(8, 2);
+            stalled.add(begin, CH_SCOPE_MANUAL);
+            stalled.add(stall);
+            stalled.add(end);
+            const std::string text = worker.run_program(stalled, first);
+            ASSERT_EQ(text.find("STALLED: "), 0u) << text;
+            ASSERT_EQ(text.find("half-way"), std::string::npos) << text;
+            ASSERT_NO_FATAL_FAILURE(begin_anew());
+
+            // The failure as the first and the last thing of a context.
+            ASSERT_EQ(run_second(what), answers[what]);
+            ASSERT_NO_FATAL_FAILURE(begin_anew());
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Runtimes, TwoOrchestrations, testing::Values("aicpu_build_graph", "tensormap_and_ringbuffer"),
+                         [](const auto& parameter) { return std::string(parameter.param); });
 
 // A library whose bytes are broken, or which lacks what is wanted.
 TEST(Orchestrator, RefusesBrokenLibraries) {

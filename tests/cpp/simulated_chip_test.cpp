@@ -13,6 +13,7 @@
 #include "engine.h"
 #include "graph/graph_builder.h"
 #include "isolate/anchor.h"
+#include "random_seed.h"
 #include "scheduler/core_protocol.h"
 #include "test_files.h"
 
@@ -185,9 +186,8 @@ constexpr Configuration configurations[] = {{1, 1}, {1, 4}, {3, 3}, {24, 1}, {24
 }  // namespace
 
 TEST(SimulatedChip, RunsRandomGraphsInOrder) {
-    const uint32_t seed = std::random_device{}();
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937 random(seed);
+    const tests::RandomSeed seed;
+    std::mt19937 random(seed.value());
     for (int round = 0; round < 150; ++round) {
         const Configuration configuration = configurations[random() % std::size(configurations)];
         RandomGraph graph(random, 1 + random() % 120);
@@ -202,9 +202,8 @@ TEST(SimulatedChip, RunsRandomGraphsInOrder) {
 }
 
 TEST(SimulatedChip, RunsRandomGraphsOnSeveralHostThreads) {
-    const uint32_t seed = std::random_device{}();
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937 random(seed);
+    const tests::RandomSeed seed;
+    std::mt19937 random(seed.value());
     const std::vector<ch_mailbox*> helpers = make_helpers(3);
     for (int round = 0; round < 60; ++round) {
         const Configuration configuration = configurations[random() % std::size(configurations)];

@@ -2,6 +2,7 @@
 //
 // The rings' allocator against a list of what is taken.
 #include "orchestrator/task_ring.h"
+#include "random_seed.h"
 
 #include <gtest/gtest.h>
 
@@ -49,9 +50,8 @@ bool fits(const std::vector<std::pair<uint64_t, uint64_t>>& taken, uint64_t byte
 }  // namespace
 
 TEST(TaskRing, AgreesWithAList) {
-    const uint32_t seed = std::random_device{}();
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937 random(seed);
+    const tests::RandomSeed seed;
+    std::mt19937 random(seed.value());
     size_t went_round = 0, refused = 0;
     for (int round = 0; round < 200; ++round) {
         const graph::Ring ring_sizes =

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "chiphost/device_tensor.h"
+#include "random_seed.h"
 
 namespace chiphost::orchestrator {
 
@@ -84,9 +85,8 @@ struct Storage {
 }  // namespace
 
 TEST(TensorRegion, ComparesLikeSetsOfBytes) {
-    const uint32_t seed = std::random_device{}();
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937 random(seed);
+    const tests::RandomSeed seed;
+    std::mt19937 random(seed.value());
     const DeviceTensor starts[] = {whole(base, CH_FLOAT32, {6, 5, 4}), whole(base, CH_FLOAT32, {12, 10}),
                                    whole(base + 64, CH_INT8, {48})};
     int exact = 0;
@@ -115,9 +115,8 @@ TEST(TensorRegion, ComparesLikeSetsOfBytes) {
 // Tasks that use random views, each with an edge from whatever the map finds: of any two that touch the same byte, one
 // of them writing, the later must come after the earlier, directly or by way of others.
 TEST(TensorMap, OrdersAllHazards) {
-    const uint32_t seed = std::random_device{}();
-    SCOPED_TRACE("seed " + std::to_string(seed));
-    std::mt19937 random(seed);
+    const tests::RandomSeed seed;
+    std::mt19937 random(seed.value());
     struct TaskUse {
         uint64_t buffer;
         std::set<uint64_t> bytes;

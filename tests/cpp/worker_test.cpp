@@ -3,6 +3,7 @@
 // Workers on the real programs: through namespaces, and through copies where sanitizers rule namespaces out.
 #include "worker/chip_worker.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "chiphost/abi/device_program.h"
 #include "test_files.h"
 
 namespace chiphost::worker {
@@ -497,6 +499,44 @@ TEST(Worker, KeepsWithinItsDeviceMemory) {
     for (int i = 0; i < 50; ++i) ASSERT_EQ(run_chain(worker, 100), "ok") << "memory of a run was not given back";
 }
 
+// Ids are 31 bits wide, so this is a runtime that was built with fewer of them.
+TEST(Worker, SaysWhenAGraphHasTooManyTasks) {
+    ChipWorker::Options options = options_for();
+    options.files.host = library_path("host_of_few_ids");
+    TestWorker worker(options);
+    EXPECT_EQ(run_chain(worker, 100), "ok");
+    EXPECT_EQ(run_chain(worker, 101), "TOO_MANY_TASKS: add_task: there are 100 tasks already");
+    EXPECT_EQ(worker.error.task, 100);
+    static const TestCallable callable("graph_from_table");
+    Table table;
+    table.add_chain(2);
+    for (int i = 0; i < 200; ++i) table.edges.insert(table.edges.end(), {0, 1});
+    EXPECT_EQ(worker.try_run(callable, table.args()), "TOO_MANY_TASKS: add_successor: edge 0 -> 1 is one too many");
+    EXPECT_EQ(run_chain(worker, 100), "ok");
+}
+
+#if !CHIPHOST_SANITIZED  // a sanitizer has reserved more address space than any limit
+TEST(Worker, SaysWhenTheHostHasNoMemory) {
+    TestWorker worker, other(options_for("a5sim"));
+    ASSERT_EQ(run_chain(worker), "ok");
+    static const TestCallable callable("graph_from_table");
+    Table table;
+    table.add_chain(3'000'000);
+    const ch_task_args& args = table.args();
+    size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    rlimit before{};
+    ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+    const rlimit tight{pages * static_cast<size_t>(sysconf(_SC_PAGESIZE)) + (64 << 20), before.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_AS, &tight), 0);
+    const std::string text = worker.try_run(callable, args);
+    ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+    EXPECT_EQ(text.find("HOST_MEMORY_EXHAUSTED: add_task: no memory for "), 0u) << text;
+    EXPECT_EQ(run_chain(worker), "ok");
+    EXPECT_EQ(run_chain(other), "ok");
+}
+#endif
+
 TEST(Worker, RefusesCallablesThatCannotBeLoaded) {
     TestWorker worker;
     TestCallable callable("graph_from_table");
@@ -570,14 +610,87 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Variant{"good", "ok"}, Variant{"newer_minor", "ok"}, Variant{"leaks_thread", "ok"},
         Variant{"wrong_magic", "ABI_MISMATCH: @: wanted a table that begins with magic 0x54534843"},
-        Variant{"wrong_kind", "ABI_MISMATCH: @: wanted a host runtime, found an AICPU program"},
+        Variant{"wrong_kind", "ABI_MISMATCH: @: wanted a host runtime, found an anchor"},
         Variant{"wrong_tag", "ABI_MISMATCH: @: wanted tag " CH_HOST_TAG "/a2a3sim, found sparc-solaris/a2a3sim"},
         Variant{"wrong_major", "ABI_MISMATCH: @: wanted a host runtime of ABI version 2.x, found 3.0"},
         Variant{"short_table", "ABI_MISMATCH: @: wanted a host runtime of ABI version 2.0 or a later minor"},
         Variant{"no_entry", "ENTRY_MISSING: @: wanted the function chiphost_host_runtime"},
+        Variant{"throws_in_entry", "INTERNAL: @: the runtime let an exception out of chiphost_host_runtime"},
+        Variant{"throws_in_size", "INTERNAL: @: the runtime let an exception out of runtime_size"},
         Variant{"throws_in_set_device", "INTERNAL: @: the runtime let an exception out of set_device"},
         Variant{"fails_in_set_device", "PLATFORM_FAILED: "}),
     [](const auto& parameter) { return std::string(parameter.param.name); });
+
+// The same for the two device programs: the real ones with another header.
+class FakeDeviceProgram : public testing::TestWithParam<std::tuple<int, Variant>> {};
+
+TEST_P(FakeDeviceProgram, IsJudgedRightly) {
+    const auto& [which, variant] = GetParam();
+    const bool aicpu = which == 0;
+    ChipWorker::Options options = options_for();
+    std::string& file = aicpu ? options.files.aicpu : options.files.aicore;
+    file = library_path((aicpu ? "fake_aicpu_" : "fake_aicore_") + std::string(variant.name));
+    std::string wanted = variant.answer;
+    const auto fill_in = [&wanted](const std::string& mark, const std::string& text) {
+        if (const size_t at = wanted.find(mark); at != std::string::npos) wanted.replace(at, mark.size(), text);
+    };
+    fill_in("@", file);
+    fill_in("{program}", aicpu ? "an AICPU program" : "an AICore program");
+    fill_in("{entry}", aicpu ? CH_AICPU_PROGRAM_ENTRY : CH_AICORE_PROGRAM_ENTRY);
+    TestWorker worker(nullptr), other;
+    for (int attempt = 0; attempt < 15; ++attempt) {
+        const std::string found = worker.try_initialize(options);
+        ASSERT_EQ(found.find(wanted), 0u) << found;
+        if (found == "ok") {
+            ASSERT_EQ(run_chain(worker), "ok");
+        }
+        ch_error error = no_error();
+        ASSERT_EQ(worker.reset(&error), CH_OK);
+    }
+    EXPECT_EQ(worker.try_initialize(options_for()), "ok");
+    EXPECT_EQ(run_chain(worker), "ok");
+    EXPECT_EQ(run_chain(other), "ok");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Variants, FakeDeviceProgram,
+    testing::Combine(
+        testing::Values(0, 1),
+        testing::Values(Variant{"good", "ok"}, Variant{"newer_minor", "ok"},
+                        Variant{"wrong_magic", "ABI_MISMATCH: @: wanted a table that begins with magic 0x54534843"},
+                        Variant{"wrong_kind", "ABI_MISMATCH: @: wanted {program}, found an anchor"},
+                        Variant{"wrong_tag",
+                                "ABI_MISMATCH: @: wanted tag " CH_HOST_TAG "/a2a3sim, found sparc-solaris/a2a3sim"},
+                        Variant{"wrong_major", "ABI_MISMATCH: @: wanted {program} of ABI version 2.x, found 3.0"},
+                        Variant{"short_table", "ABI_MISMATCH: @: wanted {program} of ABI version 2.0 or a later minor"},
+                        Variant{"no_entry", "ENTRY_MISSING: @: wanted the function {entry}"})),
+    [](const auto& parameter) {
+        return std::string(std::get<0>(parameter.param) == 0 ? "aicpu_" : "aicore_") +
+               std::get<1>(parameter.param).name;
+    });
+
+// H5: on the caller's thread, the runtime's keys would be the program's, and its values would lie in their place.
+TEST(FakeRuntimes, AreNeverEnteredOnTheCallersThread) {
+    pthread_key_t keys[8];
+    for (pthread_key_t& key : keys) {
+        ASSERT_EQ(pthread_key_create(&key, nullptr), 0);
+        ASSERT_EQ(pthread_setspecific(key, "the program's"), 0);
+    }
+    TestWorker worker(fake("records_entry"));
+    static const TestCallable callable("graph_from_table");
+    Table table;
+    table.add_chain(1);
+    ASSERT_EQ(worker.try_run(callable, table.args()), "ok");
+    for (const uint64_t thread : {worker.result.orchestration_ns, worker.result.device_ns}) {
+        EXPECT_NE(thread, static_cast<uint64_t>(gettid()));
+        std::string name;
+        std::getline(std::ifstream("/proc/self/task/" + std::to_string(thread) + "/comm"), name);
+        EXPECT_EQ(name, "chiphost") << "wanted a thread of the domain, which lives on";
+    }
+    for (const pthread_key_t key : keys) {
+        EXPECT_STREQ(static_cast<const char*>(pthread_getspecific(key)), "the program's");
+    }
+}
 
 TEST(FakeRuntimes, MayThrowInOtherVerbs) {
     static const TestCallable callable("graph_from_table");

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import chiphost as ch
+
 
 @pytest.fixture(scope="session", autouse=True)
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
@@ -26,3 +28,10 @@ def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def scenes_root() -> Path:
     """The folder of chiphost's own scenes."""
     return Path(__file__).resolve().parents[1] / "scenes"
+
+
+@pytest.fixture(scope="session")
+def other(session_cache: Path) -> Iterator[ch.ChipWorker]:
+    """A worker that must not notice what goes wrong on others."""
+    with ch.ChipWorker("host_build_graph", "a2a3sim") as made:
+        yield made

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from callables import FOLDER, PLATFORMS, chain, graph_from_table, run_graph
 from device_programs import ABG, PAIRS, TMR, good_program, run_program
+from recovery import goes_on
 
 import chiphost as ch
 from chiphost.resources import Resources
@@ -178,6 +179,7 @@ def check_fault(workers: tuple[ch.ChipWorker, ch.ChipWorker], what: str, **confi
         assert error.task == 0 and error.core is not None
     assert not worker.poisoned
     check_good(worker, other)
+    goes_on(worker, other)
 
 
 @pytest.mark.parametrize("what", FAULTS)

@@ -14,6 +14,7 @@ from chiphost import _core, errors
 from chiphost.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
+ERRORS = ROOT / "cpp/include/chiphost/abi/errors.def"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")])
 
 
@@ -53,6 +54,13 @@ def test_every_error_has_a_class():
         error = errors.make_error(row.name, "text", "place")
         assert type(error).__name__ == row.python_class
         assert str(error) == f"{row.name} ({row.code}): place: text\n  hint: {row.remedy}"
+
+
+@pytest.mark.parametrize("name", re.findall(r"^CH_ERROR\(\d+, (\w+),", ERRORS.read_text(), re.M))
+def test_every_error_is_provoked_by_a_test(name):
+    """By its name in Python or C++; whether it is provoked, not only named, is for the reader to see."""
+    tests = [*ROOT.glob("tests/python/test_*.py"), *ROOT.glob("tests/cpp/*_test.cpp")]
+    assert any(re.search(rf"\b(CH_)?{name}\b", path.read_text()) for path in tests)
 
 
 def test_every_config_field_is_in_the_settings():

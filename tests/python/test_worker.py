@@ -19,6 +19,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 from callables import FOLDER, PLATFORMS, RUNTIME, chain, copy_tensor, misbehave, run_graph, show_scalars
+from recovery import goes_on
 
 import chiphost as ch
 from chiphost import _core, runtimes
@@ -99,10 +100,13 @@ class TestStates:
             ({"device_memory_bytes": -5}, "INVALID_ARGUMENT", "wanted 0 or more, found -5"),
         ],
     )
-    def test_refuses_wrong_names(self, arguments, error, text):
+    def test_refuses_wrong_names(self, worker, other, arguments, error, text):
+        worker.reset()
         with pytest.raises(ch.ChiphostError, match=text) as caught:
-            ch.ChipWorker(**{"runtime": RUNTIME, **arguments})
+            worker.init(**{"runtime": RUNTIME, **arguments})
         assert caught.value.name == error
+        worker.init(RUNTIME)
+        goes_on(worker, other)
 
     def test_says_where_it_looked_for_runtimes(self, tmp_path, monkeypatch):
         monkeypatch.setenv("CHIPHOST_LIB_DIR", str(tmp_path / "nowhere"))
@@ -118,16 +122,19 @@ class TestStates:
         with ch.ChipWorker(RUNTIME, isolation="copy") as worker:
             run_graph_on(worker)
 
-    def test_refuses_files_that_are_no_runtime(self, tmp_path):
+    def test_refuses_files_that_are_no_runtime(self, worker, other, tmp_path):
+        worker.reset()
         good = runtimes.find(RUNTIME, "a2a3sim")
         text = tmp_path / "text.so"
         text.write_text("no library")
         with pytest.raises(ch.LoadError) as caught:
-            ch.ChipWorker(ch.RuntimeFiles(text, good.aicpu, good.aicore))
+            worker.init(ch.RuntimeFiles(text, good.aicpu, good.aicore))
         assert caught.value.name == "NOT_ELF"
         assert caught.value.where == str(text)
         with pytest.raises(ch.LoadError, match="tag"):
-            ch.ChipWorker(runtimes.find(RUNTIME, "a5sim"), "a2a3sim")
+            worker.init(runtimes.find(RUNTIME, "a5sim"), "a2a3sim")
+        worker.init(RUNTIME)
+        goes_on(worker, other)
 
 
 def run_graph_on(worker: ch.ChipWorker) -> None:
@@ -139,6 +146,12 @@ class TestArguments:
     """What a run is given is checked before anything runs."""
 
     signature = (ch.In("source", "float32", (4, None)), ch.Out("target", "float32", (4, None)))
+
+    @pytest.fixture(autouse=True)
+    def afterwards(self, worker, other):
+        """Whatever a test of these passes, everything goes on."""
+        yield
+        goes_on(worker, other)
 
     def refused(self, worker: ch.ChipWorker, *args: object) -> ch.ChiphostError:
         before = [np.array(arg) for arg in args if isinstance(arg, np.ndarray)]
@@ -422,11 +435,12 @@ class TestConfig:
             ("sim_threads", 65, "wanted 1 to 64 on a2a3, found 65"),
         ],
     )
-    def test_ranges(self, worker, field, value, text):
+    def test_ranges(self, worker, other, field, value, text):
         with pytest.raises(ch.ConfigError, match=text) as caught:
             run_graph(worker, *chain(2), **{field: value})
         assert caught.value.where == field
         run_graph(worker, *chain(2))
+        goes_on(worker, other)
 
     def test_ranges_of_a5(self):
         with ch.ChipWorker(RUNTIME, "a5sim") as worker:
@@ -435,7 +449,7 @@ class TestConfig:
                 run_graph(worker, *chain(2), block_dim=37)
 
     @pytest.mark.parametrize("value", [-1, -1e-9, float("nan"), float("-inf")])
-    def test_no_time_to_wait(self, worker, value):
+    def test_no_time_to_wait(self, worker, other, value):
         for attempt in (
             lambda: ch.CallConfig(timeout_s=value),
             lambda: setattr(ch.CallConfig(), "timeout_s", value),
@@ -446,6 +460,7 @@ class TestConfig:
             assert (caught.value.name, caught.value.where) == ("CONFIG_OUT_OF_RANGE", "timeout_s")
         run_graph(worker, *chain(2), timeout_s=0)
         run_graph(worker, *chain(2), timeout_s=float("inf"))
+        goes_on(worker, other)
 
     def test_is_read_when_the_run_begins(self, worker):
         """Another thread may change it while the run waits for its turn."""
@@ -506,7 +521,7 @@ class TestFailingRuns:
             (11, ch.GraphError, "TASK_ID_OUT_OF_RANGE", "edge 0 -> 1"),
         ],
     )
-    def test_is_reported(self, worker, what, kind, name, text):
+    def test_is_reported(self, worker, other, what, kind, name, text):
         out = np.full(4, 5, np.int32)
         with pytest.raises(kind, match=text) as caught:
             worker.run(misbehave(), [out, what])
@@ -521,9 +536,7 @@ class TestFailingRuns:
         if name == "ORCHESTRATION_FAILED":
             assert error.detail_code == 77
         run_graph(worker, *chain(10))
-        worker.reset()
-        worker.init(RUNTIME, "a2a3sim", isolation="copy")
-        run_graph(worker, *chain(10))
+        goes_on(worker, other)
 
     def test_survives_pickling(self, worker):
         with pytest.raises(ch.GraphError) as caught:
@@ -944,7 +957,7 @@ class TestCallable:
         ],
         ids=["text", "truncated", "RISC-V"],
     )
-    def test_that_cannot_be_loaded_is_refused(self, worker, damage, name):
+    def test_that_cannot_be_loaded_is_refused(self, worker, other, damage, name):
         good = copy_tensor(None)
         func_id, core, kernel = good.kernels[0]
         broken = ch.Binary(damage(kernel.data), f"broken {name}", "broken")
@@ -957,6 +970,7 @@ class TestCallable:
         array, out = np.arange(3), np.zeros(3, np.int64)
         worker.run(good, [array, out])
         assert out.tolist() == [0, 1, 2]
+        goes_on(worker, other)
 
     def test_many_callables_do_not_pile_up(self, worker, tmp_path):
         """A worker keeps a bounded number of callables loaded."""

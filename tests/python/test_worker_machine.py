@@ -35,6 +35,21 @@ def run_good(worker: ch.ChipWorker, length: int, seed: int, threads: int) -> Non
         run_program(worker, good_program(str(worker.runtime)), seed=seed, sim_threads=threads)
 
 
+def temporary_files() -> set[str]:
+    """What chiphost may have left in the folder for temporary files; the folders of tests are not meant."""
+    return {p.name for p in Path(tempfile.gettempdir()).glob("chiphost*") if p.is_file()}
+
+
+def mapped_objects() -> int:
+    """Shared libraries of chiphost and private copies that are mapped now, each counted once."""
+    names = set()
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        name = line.split(maxsplit=5)[5] if len(line.split(maxsplit=5)) == 6 else ""
+        if name.startswith("/memfd:") or "chiphost" in name:
+            names.add((name, line.split()[4]))  # by inode: copies share their name
+    return len(names)
+
+
 def thread_name(task: Path) -> str:
     try:
         return (task / "comm").read_text().strip()
@@ -56,6 +71,7 @@ class WorkerMachine(RuleBasedStateMachine):
         for platform in PLATFORMS:  # before rebuilt files take the last namespace
             ch.ChipWorker(RUNTIME, platform, isolation="namespace").finalize()
         self.files = entries("/proc/self/fd")
+        self.temporary = temporary_files()
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
@@ -134,6 +150,33 @@ class WorkerMachine(RuleBasedStateMachine):
             for done in [pool.submit(run_good, worker, 20, seed, threads) for worker in ready]:
                 done.result()
 
+    @precondition(lambda self: "new" in self.states)
+    @rule(
+        runtimes=st.lists(st.sampled_from(RUNTIMES), min_size=WORKERS_MAX, max_size=WORKERS_MAX),
+        platforms=st.lists(st.sampled_from(PLATFORMS), min_size=WORKERS_MAX, max_size=WORKERS_MAX),
+    )
+    def init_all_at_once(self, runtimes: list[str], platforms: list[str]) -> None:
+        new = [index for index, state in enumerate(self.states) if state == "new"]
+        with ThreadPoolExecutor(len(new)) as pool:
+            for done in [pool.submit(self.workers[i].init, runtimes[i], platforms[i]) for i in new]:
+                done.result()
+        for index in new:
+            self.states[index] = platforms[index]
+
+    @precondition(lambda self: any(state in PLATFORMS for state in self.states))
+    @rule(seed=st.integers(0, 5))
+    def run_and_reset_all_at_once(self, seed: int) -> None:
+        def use_up(worker: ch.ChipWorker) -> None:
+            run_good(worker, 10, seed, 1)
+            worker.reset()
+
+        ready = [index for index, state in enumerate(self.states) if state in PLATFORMS]
+        with ThreadPoolExecutor(len(ready)) as pool:
+            for done in [pool.submit(use_up, self.workers[index]) for index in ready]:
+                done.result()
+        for index in ready:
+            self.states[index] = "new"
+
     @precondition(lambda self: any(state in PLATFORMS for state in self.states))
     @rule(
         index=indices,
@@ -185,6 +228,18 @@ class WorkerMachine(RuleBasedStateMachine):
     def holds_no_files(self) -> None:
         if hasattr(self, "files"):
             assert entries("/proc/self/fd") == self.files
+
+    @invariant()
+    def leaves_no_temporary_files(self) -> None:
+        if hasattr(self, "temporary"):
+            assert temporary_files() <= self.temporary
+
+    @invariant()
+    def maps_a_bounded_number_of_objects(self) -> None:
+        """Runtimes for good; what workers have loaded; and what each domain keeps for the next user."""
+        domains, kept_by_domain, used_by_worker = 13, 128, 40  # LibraryPool::idle_max
+        runtimes = 13 * 4  # three programs and the anchor, as often as there are domains
+        assert mapped_objects() <= runtimes + domains * kept_by_domain + used_by_worker * WORKERS_MAX
 
     @invariant()
     def makes_few_threads(self) -> None:

@@ -51,7 +51,11 @@ private:
     host::DeviceBuffer image_;  // the graph, kept from run to run
 
     // Of the current run.
+#ifdef CHIPHOST_GRAPH_TASKS_MAX  // a test's build, to come up against them
+    graph::GraphBuilder graph_{CHIPHOST_GRAPH_TASKS_MAX, CHIPHOST_GRAPH_EDGES_MAX};
+#else
     graph::GraphBuilder graph_;
+#endif
     host::RunMemory memory_;
     std::vector<TensorPair> pairs_;
     const host::RunInput* input_ = nullptr;

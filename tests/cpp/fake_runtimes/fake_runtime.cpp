@@ -2,16 +2,37 @@
 //
 // Host runtimes with one fault each; FAKE_GOOD has none.
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <stdexcept>
 
 #include "abi/report.h"
 #include "chiphost/abi/host_runtime.h"
+#include "fake_header.h"
 
 namespace {
 
+#ifdef FAKE_RECORDS_ENTRY
+uint64_t entry_thread, size_thread;
+
+// As many libraries do: a key of its own, and a value for the thread that came in.
+uint64_t note_thread() {
+    pthread_key_t key;
+    for (int i = 0; i < 16; ++i) {
+        if (pthread_key_create(&key, nullptr) == 0) pthread_setspecific(key, "the runtime's");
+    }
+    return static_cast<uint64_t>(syscall(SYS_gettid));
+}
+#endif
+
 uint64_t runtime_size() {
+#ifdef FAKE_RECORDS_ENTRY
+    size_thread = note_thread();
+#endif
+#ifdef FAKE_THROWS_IN_SIZE
+    throw std::runtime_error("runtime_size");
+#endif
     return 64;
 }
 
@@ -44,6 +65,10 @@ int32_t run(void*, const ch_run_request* request, ch_error*) {
     throw std::runtime_error("run");
 #endif
     request->out_result->task_count = 42;
+#ifdef FAKE_RECORDS_ENTRY
+    request->out_result->orchestration_ns = entry_thread;
+    request->out_result->device_ns = size_thread;
+#endif
     return CH_OK;
 }
 
@@ -54,33 +79,10 @@ int32_t finalize_device(void*, const void*, ch_error*) {
     return CH_OK;
 }
 
-constexpr ch_abi_header header() {
-    ch_abi_header result = CH_ABI_HEADER(ch_host_runtime, CH_ABI_HOST_RUNTIME, CH_HOST_RUNTIME_MAJOR,
-                                         CH_HOST_RUNTIME_MINOR, CHIPHOST_PLATFORM);
-#ifdef FAKE_WRONG_MAGIC
-    result.magic = 0x12345678;
-#endif
-#ifdef FAKE_WRONG_KIND
-    result.kind = CH_ABI_AICPU_PROGRAM;
-#endif
-#ifdef FAKE_WRONG_TAG
-    result.tag = "sparc-solaris/a2a3sim";
-#endif
-#ifdef FAKE_WRONG_MAJOR
-    result.major = CH_HOST_RUNTIME_MAJOR + 1;
-#endif
-#ifdef FAKE_NEWER_MINOR
-    result.minor = CH_HOST_RUNTIME_MINOR + 1;
-    result.table_bytes += 8;
-#endif
-#ifdef FAKE_SHORT_TABLE
-    result.table_bytes -= 8;
-#endif
-    return result;
-}
-
-constexpr ch_host_runtime table = {header(),     "fake",     "a2a3", CHIPHOST_PLATFORM, "0",
-                                   runtime_size, set_device, run,    finalize_device};
+constexpr ch_abi_header header = CH_ABI_HEADER(ch_host_runtime, CH_ABI_HOST_RUNTIME, CH_HOST_RUNTIME_MAJOR,
+                                               CH_HOST_RUNTIME_MINOR, CHIPHOST_PLATFORM);
+constexpr ch_host_runtime table = {with_fault(header), "fake",     "a2a3", CHIPHOST_PLATFORM, "0",
+                                   runtime_size,       set_device, run,    finalize_device};
 
 }  // namespace
 
@@ -91,5 +93,11 @@ constexpr ch_host_runtime table = {header(),     "fake",     "a2a3", CHIPHOST_PL
 #endif
 
 extern "C" __attribute__((visibility("default"))) const ch_host_runtime* ENTRY() {
+#ifdef FAKE_RECORDS_ENTRY
+    entry_thread = note_thread();
+#endif
+#ifdef FAKE_THROWS_IN_ENTRY
+    throw std::runtime_error("entry");
+#endif
     return &table;
 }

@@ -25,7 +25,7 @@ extern "C" {
 #endif
 
 #define CH_ANCHOR_MAJOR 1
-#define CH_ANCHOR_MINOR 0
+#define CH_ANCHOR_MINOR 1
 #define CH_ANCHOR_ENTRY "chiphost_anchor"
 
 // What a posted call returns that let an exception out.
@@ -52,6 +52,12 @@ typedef struct ch_symbol_request {
     const char* symbol;
     void** out_address;  // NULL if the library and its dependencies do not define the symbol
 } ch_symbol_request;
+
+// For ask: a function of a library that takes nothing and returns something to know. One of the two is NULL.
+typedef struct ch_question {
+    const void* (*pointer)(void);
+    uint64_t (*number)(void);
+} ch_question;
 
 // Numbers for tests and `chiphost doctor`.
 typedef struct ch_anchor_counts {
@@ -89,6 +95,10 @@ typedef struct ch_anchor {
 
     // `third` is a ch_anchor_counts.
     int32_t (*count)(void* state, const void* unused, void* out_counts);
+
+    // Since minor 1. Calls the function of a ch_question, `second`; `third` is a uint64_t* for the answer. An exception
+    // of the function is let out, for the thread to catch (CH_ANCHOR_CALL_THREW).
+    int32_t (*ask)(void* state, const void* question, void* out_answer);
 } ch_anchor;
 
 typedef const ch_anchor* (*ch_anchor_entry)(void);

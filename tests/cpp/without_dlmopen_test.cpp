@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A system whose loader has no dlmopen (H12: musl, macOS): domain.cpp is built here as it is built there.
+#include "device_program.h"
+
+namespace chiphost::worker {
+
+TEST(WithoutDlmopen, ThereAreNoNamespacesButCopies) {
+    ChipWorker::Options options = tests::options_of("a2a3sim", "tensormap_and_ringbuffer");
+    options.isolation.strategy = isolate::Strategy::link_namespace;
+    ChipWorker refused;
+    ch_error error = no_error();
+    EXPECT_EQ(refused.initialize(options, &error), CH_ISOLATION_UNAVAILABLE);
+    EXPECT_EQ(tests::text_of(error), "ISOLATION_UNAVAILABLE: " CHIPHOST_ANCHOR ": this system's loader has no dlmopen");
+
+    options.isolation.strategy = isolate::Strategy::copy;
+    ASSERT_EQ(refused.initialize(options, &error), CH_OK) << tests::text_of(error);
+    ASSERT_EQ(refused.reset(&error), CH_OK);
+}
+
+}  // namespace chiphost::worker
