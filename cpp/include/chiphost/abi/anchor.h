@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "call_frame.h"
 #include "callable.h"
 #include "error.h"
 #include "header.h"
@@ -25,7 +26,7 @@ extern "C" {
 #endif
 
 #define CH_ANCHOR_MAJOR 1
-#define CH_ANCHOR_MINOR 0
+#define CH_ANCHOR_MINOR 1
 #define CH_ANCHOR_ENTRY "chiphost_anchor"
 
 // What a posted call returns that let an exception out.
@@ -89,6 +90,10 @@ typedef struct ch_anchor {
 
     // `third` is a ch_anchor_counts.
     int32_t (*count)(void* state, const void* unused, void* out_counts);
+
+    // Since minor 1. Calls a function of a library. `second` is a ch_call_frame, `third` a ch_call_outcome. CH_OK, or
+    // CH_FUNCTION_THREW.
+    int32_t (*call_function)(void* state, const void* frame, void* out_outcome);
 } ch_anchor;
 
 typedef const ch_anchor* (*ch_anchor_entry)(void);
