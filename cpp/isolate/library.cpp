@@ -89,6 +89,18 @@ bool Library::poisoned() const {
     return instance_->poisoned();
 }
 
+const char* close_state_name(CloseState state) {
+    switch (state) {
+        case CloseState::unloaded:
+            return "unloaded";
+        case CloseState::kept:
+            return "kept";
+        case CloseState::pinned:
+            return "pinned";
+    }
+    return "unknown";
+}
+
 const char* pin_cause_name(PinCause cause) {
     switch (cause) {
         case PinCause::unique_symbol:
@@ -112,7 +124,7 @@ const char* pin_cause_name(PinCause cause) {
 }
 
 std::string CloseResult::text() const {
-    std::string text = state == CloseState::unloaded ? "unloaded" : state == CloseState::kept ? "kept" : "pinned";
+    std::string text = close_state_name(state);
     const char* separator = ": ";
     for (const Pin& pin : pins) {
         text +=

@@ -23,6 +23,7 @@ import click
 from . import supervisor
 from .commands.bench import bench
 from .commands.ci import ci
+from .commands.cmake_dir import cmake_dir
 from .commands.doctor import doctor
 from .commands.run import run
 
@@ -67,6 +68,7 @@ cli.add_command(run)
 cli.add_command(ci)
 cli.add_command(doctor)
 cli.add_command(bench)
+cli.add_command(cmake_dir)
 
 
 def main() -> None:

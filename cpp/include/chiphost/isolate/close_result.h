@@ -13,6 +13,9 @@ enum class CloseState {
     pinned,    // the dynamic loader does not let go of it, or of a library it brought along
 };
 
+// "unloaded", "kept", "pinned".
+const char* close_state_name(CloseState state);
+
 // Why something is left.
 enum class PinCause {
     unique_symbol,            // it defines the symbol `what` as STB_GNU_UNIQUE; compile with -fno-gnu-unique
