@@ -307,7 +307,8 @@ TEST_P(LibraryHandles, AreNotMadeOfWhatIsNoLibrary) {
     EXPECT_EQ(code_of([] { open("no_such_file", GetParam()); }), CH_FILE_UNREADABLE);
     Options options;
     options.strategy = GetParam();
-    EXPECT_EQ(code_of([&] { static_cast<void>(Library::open(CHIPHOST_LIB "/../CMakeCache.txt", options)); }), CH_NOT_ELF);
+    EXPECT_EQ(code_of([&] { static_cast<void>(Library::open(CHIPHOST_LIB "/../CMakeCache.txt", options)); }),
+              CH_NOT_ELF);
     EXPECT_EQ(NamespaceBudget::of_this_process().numbers().opened, 0u);
 }
 

@@ -138,6 +138,9 @@ class Function {
 // A function of an open library. Keeps the library open; may be copied, and called from any thread.
 template <typename Result, typename... Parameters>
 class Function<Result(Parameters...)> {
+    // Refuses what cannot be passed here, not only when the function is called.
+    static_assert(sizeof(detail::Returning<Result>) + (sizeof(detail::Passing<Parameters>) + ... + 0) > 0);
+
 public:
     // Calls it and waits for its result. Throws what Library::call does.
     Result operator()(Parameters... values) const {
