@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -38,18 +39,26 @@ def cmake_dir() -> Path:
     return Path(result.stdout.strip())
 
 
+def tool(name: str) -> str:
+    # The test dependencies bring them; the folder of the environment need not be on PATH.
+    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    assert found, f"{name} is missing: pip install '.[test]'"
+    return found
+
+
 @pytest.fixture(scope="module")
 def cmake() -> str:
-    # The build of the package itself needed one; pip may have removed it since.
-    if found := shutil.which("cmake"):
-        return found
-    pytest.skip("there is no cmake on PATH")
+    return tool("cmake")
+
+
+def ninja() -> list[str]:
+    return ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}"]
 
 
 @pytest.fixture(scope="module")
 def build(cmake: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("isolate_library")
-    run(cmake, "-S", EXAMPLE, "-B", folder, f"-Dchiphost_DIR={cmake_dir()}", "-DCMAKE_BUILD_TYPE=Release")
+    run(cmake, "-S", EXAMPLE, "-B", folder, f"-Dchiphost_DIR={cmake_dir()}", "-DCMAKE_BUILD_TYPE=Release", *ninja())
     run(cmake, "--build", folder)
     return folder
 
@@ -75,7 +84,7 @@ def test_the_package_is_found_below_a_prefix(cmake, build, tmp_path):
     shutil.copytree(
         cmake_dir().parent, tmp_path / "prefix" / "chiphost", ignore=shutil.ignore_patterns("*.py*", "scenes")
     )
-    run(cmake, "-S", EXAMPLE, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={tmp_path / 'prefix'}")
+    run(cmake, "-S", EXAMPLE, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={tmp_path / 'prefix'}", *ninja())
     run(cmake, "--build", tmp_path / "build")
     assert OUTPUT.fullmatch(run(tmp_path / "build" / "fifty_tanks", build / "tank.so"))
 
@@ -83,7 +92,7 @@ def test_the_package_is_found_below_a_prefix(cmake, build, tmp_path):
 def test_an_unknown_component_is_an_error(cmake, tmp_path):
     lists = "cmake_minimum_required(VERSION 3.20)\nproject(p CXX)\nfind_package(chiphost REQUIRED COMPONENTS magic)\n"
     (tmp_path / "CMakeLists.txt").write_text(lists)
-    command = [cmake, "-S", tmp_path, "-B", tmp_path / "build", f"-Dchiphost_DIR={cmake_dir()}"]
+    command = [cmake, "-S", tmp_path, "-B", tmp_path / "build", f"-Dchiphost_DIR={cmake_dir()}", *ninja()]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert "chiphost has no component magic; it has isolate" in " ".join(done.stderr.split())
