@@ -22,6 +22,8 @@
 #include "call_guard.h"
 #include "chiphost/abi/host_orchestration.h"
 #include "isolate/namespace_budget.h"
+#include "library.h"
+#include "patience.h"
 #include "raise.h"
 #include "worker/chip_worker.h"
 
@@ -195,34 +197,6 @@ struct RunResult {
     uint64_t device_ns;
     uint64_t total_ns;
     nb::object trace;
-};
-
-// Whether a call that waits without the GIL should go on. Made, asked and destroyed in the thread of the call.
-class Patience {
-public:
-    explicit Patience(const CallGuard& guard) : guard_(guard) {}
-
-    worker::ChipWorker::GoOn go_on() {
-        return [this] { return ask(); };
-    }
-
-    // What a signal handler raised, such as KeyboardInterrupt, comes first. Needs the GIL.
-    void raise_if_failed(int32_t code, const ch_error& error) const {
-        if (interruption_) throw nb::python_error(*interruption_);
-        if (code != CH_OK) raise(error);
-    }
-
-private:
-    bool ask() {
-        if (guard_.to_end()) return false;
-        const nb::gil_scoped_acquire locked;
-        if (PyErr_CheckSignals() == 0) return true;
-        interruption_ = std::make_unique<nb::python_error>();
-        return false;
-    }
-
-    const CallGuard& guard_;
-    std::unique_ptr<nb::python_error> interruption_;
 };
 
 // A worker and what Python needs to call it.
@@ -537,6 +511,8 @@ Attributes:
             return "RunResult(task_count=" + std::to_string(self.task_count) +
                    ", total_ns=" + std::to_string(self.total_ns) + ")";
         });
+
+    bind_library(module);
 
     nb::class_<Worker>(module, "Worker", "A device context in a host runtime; see chiphost.ChipWorker.")
         .def(nb::init<>())

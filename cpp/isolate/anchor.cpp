@@ -22,6 +22,7 @@
 
 #include "../abi/report.h"
 #include "anchor.h"
+#include "call_frame.h"
 #include "library_pool.h"
 
 namespace chiphost::isolate {
@@ -188,6 +189,10 @@ int32_t ask(void*, const void* question, void* out_answer) {
     return CH_OK;
 }
 
+int32_t call_function(void*, const void* frame, void* out_outcome) {
+    return call_frame(*static_cast<const ch_call_frame*>(frame), static_cast<ch_call_outcome*>(out_outcome));
+}
+
 constexpr ch_anchor table = {
     CH_ABI_HEADER(ch_anchor, CH_ABI_ANCHOR, CH_ANCHOR_MAJOR, CH_ANCHOR_MINOR, "*"),
     create,
@@ -198,6 +203,7 @@ constexpr ch_anchor table = {
     close_library,
     count,
     ask,
+    call_function,
 };
 
 }  // namespace

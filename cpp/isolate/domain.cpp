@@ -2,6 +2,7 @@
 #include "domain.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,7 +22,8 @@ const char* strategy_name(Strategy strategy) {
     return strategy == Strategy::link_namespace ? "namespace" : "copy";
 }
 
-Domain::Domain(Strategy strategy, const ch_anchor* anchor) : strategy_(strategy), anchor_(anchor), process_(getpid()) {}
+Domain::Domain(Strategy strategy, const ch_anchor* anchor, void* anchor_handle)
+    : strategy_(strategy), anchor_(anchor), anchor_handle_(anchor_handle), process_(getpid()) {}
 
 int32_t Domain::start(ch_error* out_error) {
     if (const int32_t failed = anchor_->create(&state_, &keeper_)) {
@@ -69,7 +71,7 @@ int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_doma
     const ch_anchor* anchor = entry();
     const Expected expected{CH_ABI_ANCHOR, CH_ANCHOR_MAJOR, CH_ANCHOR_MINOR, sizeof(ch_anchor), ""};
     if (const int32_t code = check_header(anchor->header, expected, anchor_path, out_error)) return code;
-    std::unique_ptr<Domain> domain(new Domain(Strategy::link_namespace, anchor));
+    std::unique_ptr<Domain> domain(new Domain(Strategy::link_namespace, anchor, handle));
     if (const int32_t code = domain->start(out_error)) return code;
     *out_domain = domain.release();
     return CH_OK;
@@ -139,6 +141,15 @@ ch_anchor_counts Domain::counts() {
     const std::lock_guard lock(threads_mutex_);
     counts.threads_free += free_threads_.size();
     return counts;
+}
+
+std::vector<std::string> Domain::loaded_objects() const {
+    std::vector<std::string> paths;
+    link_map* object = nullptr;
+    if (!anchor_handle_ || dlinfo(anchor_handle_, RTLD_DI_LINKMAP, &object) != 0) return paths;
+    while (object->l_prev) object = object->l_prev;
+    for (; object; object = object->l_next) paths.emplace_back(object->l_name);
+    return paths;
 }
 
 }  // namespace chiphost::isolate

@@ -10,20 +10,9 @@
 #include <vector>
 
 #include "chiphost/abi/anchor.h"
+#include "chiphost/isolate/strategy.h"
 
 namespace chiphost::isolate {
-
-enum class Strategy {
-    // A linker namespace of its own (dlmopen): symbols, statics, libc, libstdc++, malloc and environ are apart. A
-    // process
-    // can open some ten of them in its life.
-    link_namespace,
-    // A private copy of each file in the program's own namespace (RTLD_LOCAL): symbols and statics are apart, libc and
-    // libstdc++ are shared. No limit; works with sanitizers and where there is no dlmopen.
-    copy,
-};
-
-const char* strategy_name(Strategy strategy);
 
 // Domains are never destroyed: their threads live as long as the process. Thread-safe.
 class Domain {
@@ -54,6 +43,10 @@ public:
 
     ch_anchor_counts counts();
 
+    // Paths of all that is loaded in the domain's namespace, in the order of loading. Empty for copies: the program's
+    // own namespace is everybody's. Nothing may be loaded into the domain meanwhile.
+    std::vector<std::string> loaded_objects() const;
+
     Strategy strategy() const { return strategy_; }
     const ch_anchor* anchor() const { return anchor_; }
     void* anchor_state() const { return state_; }
@@ -61,7 +54,7 @@ public:
     pid_t process() const { return process_; }
 
 private:
-    Domain(Strategy strategy, const ch_anchor* anchor);
+    Domain(Strategy strategy, const ch_anchor* anchor, void* anchor_handle = nullptr);
     [[nodiscard]] int32_t start(ch_error* out_error);
     int32_t call_keeper(ch_call call, const void* second, void* third);
     [[nodiscard]] static int32_t open_namespace(const std::string& anchor_path, Domain** out_domain,
@@ -69,6 +62,7 @@ private:
 
     const Strategy strategy_;
     const ch_anchor* const anchor_;
+    void* const anchor_handle_;  // the loader's, nullptr for copies
     const pid_t process_;
     void* state_ = nullptr;
     std::mutex keeper_mutex_;  // one caller at a time

@@ -113,6 +113,23 @@ public:
         return false;
     }
 
+    // Calls see(entry, text) for all entries of the dynamic section; `text` is for those that are names.
+    template <typename See>
+    void dynamic(See&& see) const {
+        for (unsigned i = 1; i < count(); ++i) {
+            const Elf64_Shdr table = at(i);
+            if (table.sh_type != SHT_DYNAMIC || table.sh_link >= count() ||
+                !inside(table.sh_offset, table.sh_size, bytes_)) {
+                continue;
+            }
+            const Elf64_Shdr strings = at(table.sh_link);
+            for (uint64_t offset = 0; offset + sizeof(Elf64_Dyn) <= table.sh_size; offset += sizeof(Elf64_Dyn)) {
+                const auto entry = read_at<Elf64_Dyn>(data_, table.sh_offset + offset);
+                see(entry, string_at(data_, bytes_, strings, entry.d_un.d_val));
+            }
+        }
+    }
+
 private:
     const void* const data_;
     const size_t bytes_;
@@ -218,6 +235,23 @@ std::string_view unique_symbol(const void* data, size_t bytes) {
         if (ELF64_ST_BIND(symbol.st_info) == STB_GNU_UNIQUE && symbol.st_shndx != SHN_UNDEF) found = name;
     });
     return found;
+}
+
+UnloadTraits unload_traits(const void* data, size_t bytes) {
+    UnloadTraits traits;
+    traits.unique_symbol = unique_symbol(data, bytes);
+    const Sections sections(data, bytes);
+    if (!sections.usable()) return traits;
+    sections.symbols(SHT_DYNSYM, [&](const Elf64_Sym& symbol, std::string_view name) {
+        if (symbol.st_shndx != SHN_UNDEF) return;
+        if (name == "__cxa_thread_atexit" || name == "__cxa_thread_atexit_impl") traits.thread_local_destructor = true;
+    });
+    sections.dynamic([&](const Elf64_Dyn& entry, std::string_view text) {
+        if (entry.d_tag == DT_FLAGS_1 && (entry.d_un.d_val & DF_1_NODELETE)) traits.no_delete = true;
+        if (entry.d_tag == DT_SONAME) traits.soname = text;
+        if (entry.d_tag == DT_NEEDED) traits.needed.emplace_back(text);
+    });
+    return traits;
 }
 
 }  // namespace chiphost::isolate

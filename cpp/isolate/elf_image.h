@@ -5,7 +5,9 @@
 
 #include <stddef.h>
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "chiphost/abi/error.h"
 
@@ -22,5 +24,17 @@ bool has_writable_statics(const void* data, size_t bytes);
 // Name of a symbol that the library defines as STB_GNU_UNIQUE, "" without one. The loader gives all libraries of a
 // namespace the same one, private copies too, and never unloads them. Takes bytes that check_elf_library has accepted.
 std::string_view unique_symbol(const void* data, size_t bytes);
+
+// What the loader goes by when it decides whether a library can be unloaded.
+struct UnloadTraits {
+    std::string unique_symbol;             // as above
+    bool no_delete = false;                // DF_1_NODELETE
+    bool thread_local_destructor = false;  // it imports the function that registers one
+    std::string soname;                    // "" without one
+    std::vector<std::string> needed;       // names of the libraries it depends on
+};
+
+// Takes bytes that check_elf_library has accepted.
+UnloadTraits unload_traits(const void* data, size_t bytes);
 
 }  // namespace chiphost::isolate

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 
 #include "abi/report.h"
 
@@ -36,24 +35,6 @@ struct ChipWorker::Record {
     bool cancelled = false;
     bool interrupted = false;
 };
-
-void ChipWorker::Turn::lock() {
-    std::unique_lock lock(mutex_);
-    free_.wait(lock, [&] { return !taken_; });
-    taken_ = true;
-}
-
-bool ChipWorker::Turn::lock_for(uint64_t ns) {
-    std::unique_lock lock(mutex_);
-    if (!free_.wait_for(lock, std::chrono::nanoseconds(ns), [&] { return !taken_; })) return false;
-    return taken_ = true;
-}
-
-void ChipWorker::Turn::unlock() {
-    const std::lock_guard lock(mutex_);
-    taken_ = false;
-    free_.notify_one();
-}
 
 ChipWorker::ChipWorker() : process_(getpid()) {}
 

@@ -6,13 +6,13 @@
 #include <sys/types.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
+#include "isolate/turn.h"
 #include "runtime_library.h"
 
 namespace chiphost::worker {
@@ -86,18 +86,7 @@ public:
 private:
     struct Record;  // what a running call refers to; left behind if the call never returns
 
-    // A mutex that a thread can wait for a while. (ThreadSanitizer does not know how std::timed_mutex waits.)
-    class Turn {
-    public:
-        void lock();
-        bool lock_for(uint64_t ns);
-        void unlock();
-
-    private:
-        std::mutex mutex_;  // never held for long
-        std::condition_variable free_;
-        bool taken_ = false;
-    };
+    using Turn = isolate::Turn;
 
     int32_t check_process(ch_error* out_error) const;
     int32_t check_usable(ch_error* out_error) const;

@@ -14,12 +14,14 @@
 
 #include "abi/report.h"
 #include "isolate/elf_image.h"
+#include "isolate/namespace_pool.h"
 #include "isolate/per_process.h"
 #include "isolate/private_copy.h"
 
 namespace chiphost::worker {
 
 using isolate::Domain;
+using isolate::NamespacePool;
 using isolate::Strategy;
 
 namespace {
@@ -93,10 +95,8 @@ private:
     }
 
     int32_t open_domain(Strategy strategy, const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
-        if (strategy == Strategy::link_namespace && !spare_namespaces_.empty()) {
-            *out_domain = spare_namespaces_.back();
-            spare_namespaces_.pop_back();
-            return CH_OK;
+        if (strategy == Strategy::link_namespace) {
+            return NamespacePool::of_this_process().take(anchor_path, out_domain, out_error);
         }
         return Domain::open(strategy, anchor_path, out_domain, out_error);
     }
@@ -121,7 +121,9 @@ private:
             // A namespace is too precious to lose it to a wrong file. If nothing of the file is left, the next may have
             // it.
             const bool clean = !loaded || domain.close_library(loaded);
-            if (domain.strategy() == Strategy::link_namespace && clean) spare_namespaces_.push_back(&domain);
+            if (domain.strategy() == Strategy::link_namespace && clean) {
+                NamespacePool::of_this_process().give_back(&domain);
+            }
         }
         return code;
     }
@@ -135,7 +137,6 @@ private:
 
     std::mutex mutex_;  // guards all below
     std::map<std::pair<Strategy, std::string>, std::unique_ptr<RuntimeLibrary>> libraries_;
-    std::vector<Domain*> spare_namespaces_;
 };
 
 int32_t RuntimeLibrary::load(const RuntimeFiles& files, const std::string& platform, const Isolation& isolation,

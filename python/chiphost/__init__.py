@@ -7,6 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from . import isolate
     from ._core import VERSION as __version__
     from ._core import CallConfig, RunResult
     from .callable import ChipCallable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         InternalError,
         IsolationError,
         KernelError,
+        LibraryError,
         LoadError,
         OrchestrationError,
         PlatformError,
@@ -54,6 +56,7 @@ _PLACES = {
         "InternalError",
         "IsolationError",
         "KernelError",
+        "LibraryError",
         "LoadError",
         "OrchestrationError",
         "PlatformError",
@@ -72,6 +75,8 @@ _PLACE_OF = {name: module for module, names in _PLACES.items() for name in names
 def __getattr__(name: str) -> object:
     if name == "__version__":
         value: object = importlib.import_module("._core", __name__).VERSION
+    elif name == "isolate":
+        value = importlib.import_module(".isolate", __name__)
     elif name in _PLACE_OF:
         value = getattr(importlib.import_module(f".{_PLACE_OF[name]}", __name__), name)
     else:
@@ -81,7 +86,7 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_PLACE_OF])
+    return sorted([*globals(), *_PLACE_OF, "isolate"])
 
 
 __all__ = [
@@ -105,6 +110,7 @@ __all__ = [
     "IsolationError",
     "Kernel",
     "KernelError",
+    "LibraryError",
     "LoadError",
     "OrchestrationError",
     "Out",
@@ -119,4 +125,5 @@ __all__ = [
     "StateError",
     "__version__",
     "compile",
+    "isolate",
 ]

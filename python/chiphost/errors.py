@@ -118,6 +118,10 @@ class DeadlineError(ChiphostError, TimeoutError):
     """A run did not end in time, or was interrupted."""
 
 
+class LibraryError(ChiphostError, RuntimeError):
+    """A function of an isolated library failed."""
+
+
 class PlatformError(ChiphostError, RuntimeError):
     """The platform's own software reported an error."""
 
@@ -155,6 +159,7 @@ _CLASSES: Final[dict[str, type[ChiphostError]]] = {
         StallError,
         DeviceMemoryError,
         DeadlineError,
+        LibraryError,
         PlatformError,
         CompileError,
         CacheError,

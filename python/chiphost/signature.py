@@ -44,7 +44,7 @@ class Arg:
         if not isinstance(self.name, str):
             raise make_error("INVALID_ARGUMENT", f"wanted a name, found {self.name!r}", "name of an argument")
         where = f"argument {self.name}"
-        object.__setattr__(self, "dtype", None if self.dtype is None else _dtype_name(self.dtype, where))
+        object.__setattr__(self, "dtype", None if self.dtype is None else dtype_name(self.dtype, where))
         object.__setattr__(self, "shape", None if self.shape is None else _lengths(self.shape, where))
 
 
@@ -72,7 +72,8 @@ def _arg(name: str, kind: Kind, dtype: Dtype | None, shape: Sequence[int | None]
     return Arg(name, kind, cast("str | None", dtype), cast("Shape | None", shape))  # made exact by __post_init__
 
 
-def _dtype_name(dtype: object, where: str) -> str:
+def dtype_name(dtype: object, where: str) -> str:
+    """The name of a dtype that is given as a name, a numpy.dtype or a scalar type; ArgumentError for what is none."""
     if isinstance(dtype, str):
         return str(dtype)
     import numpy as np  # who passes one of its types has imported it already

@@ -18,8 +18,8 @@ from .callable import ChipCallable
 from .errors import make_error
 from .runtimes import RuntimeFiles
 
-# What each name of `isolation` means: (strategy, whether a copy may stand in when the namespaces are spent).
-_ISOLATION: Final[dict[str, tuple[str, bool]]] = {
+# What each name of an isolation means: (strategy, whether a copy may stand in when the namespaces are spent).
+STRATEGIES: Final[dict[str, tuple[str, bool]]] = {
     "namespace": ("namespace", False),
     "copy": ("copy", False),
     "auto": ("namespace", True),
@@ -104,13 +104,13 @@ class ChipWorker:
         files = runtimes.find(runtime, platform) if isinstance(runtime, str) else runtime
         runtimes.check_platform(platform)
         name = default_isolation() if isolation is None else isolation
-        if name not in _ISOLATION:
+        if name not in STRATEGIES:
             raise make_error(
-                "INVALID_ARGUMENT", f"wanted one of {', '.join(_ISOLATION)}; found {isolation!r}", "isolation"
+                "INVALID_ARGUMENT", f"wanted one of {', '.join(STRATEGIES)}; found {isolation!r}", "isolation"
             )
         device_id = _integer("device_id", device_id, _DEVICE_ID_MAX)
         device_memory_bytes = _integer("device_memory_bytes", device_memory_bytes, _BYTES_MAX)
-        strategy, copy_if_spent = _ISOLATION[name]
+        strategy, copy_if_spent = STRATEGIES[name]
         self._worker.init(
             os.fspath(files.host),
             os.fspath(files.aicpu),

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "call_frame.h"
 #include "callable.h"
 #include "error.h"
 #include "header.h"
@@ -99,6 +100,9 @@ typedef struct ch_anchor {
     // Since minor 1. Calls the function of a ch_question, `second`; `third` is a uint64_t* for the answer. An exception
     // of the function is let out, for the thread to catch (CH_ANCHOR_CALL_THREW).
     int32_t (*ask)(void* state, const void* question, void* out_answer);
+    // Since minor 1. Calls a function of a library. `second` is a ch_call_frame, `third` a ch_call_outcome. CH_OK, or
+    // CH_FUNCTION_THREW.
+    int32_t (*call_function)(void* state, const void* frame, void* out_outcome);
 } ch_anchor;
 
 typedef const ch_anchor* (*ch_anchor_entry)(void);

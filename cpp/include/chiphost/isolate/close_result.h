@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace chiphost::isolate {
+
+// What became of a library that was closed.
+enum class CloseState {
+    unloaded,  // nothing of it is left, nor of the libraries it brought along
+    kept,      // it was not unloaded on purpose: something of it is still running
+    pinned,    // the dynamic loader does not let go of it, or of a library it brought along
+};
+
+// "unloaded", "kept", "pinned".
+const char* close_state_name(CloseState state);
+
+// Why something is left.
+enum class PinCause {
+    unique_symbol,            // it defines the symbol `what` as STB_GNU_UNIQUE; compile with -fno-gnu-unique
+    no_delete,                // it is marked DF_1_NODELETE (linked with -z nodelete)
+    thread_local_destructor,  // it registers destructors of thread_local variables, and the library's thread lives on
+    needed_by,                // the object `what` needs it, and is still loaded
+    opened_elsewhere,         // somebody has it open: the library itself with dlopen, or the program
+    running_thread,           // the thread named `what`, which it started, still runs
+    running_call,             // a call of the function `what` has never returned
+    unknown_threads,          // this process's threads cannot be listed, so one of the library's may run
+};
+
+// "unique symbol", "thread_local with a destructor", ...
+const char* pin_cause_name(PinCause cause);
+
+struct Pin {
+    PinCause cause;
+    std::string object;  // path of what is left
+    std::string what;    // a symbol, an object, a thread, a function; may be empty
+};
+
+struct CloseResult {
+    CloseState state = CloseState::unloaded;
+    std::vector<Pin> pins;            // empty if unloaded
+    bool namespace_recycled = false;  // the next open may have its linker namespace; otherwise that stays spent
+
+    // All of it in a line, for people.
+    std::string text() const;
+};
+
+}  // namespace chiphost::isolate

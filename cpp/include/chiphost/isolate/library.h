@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A shared library with globals, as often as wanted: every open gives an instance of its own.
+//
+//     auto library = isolate::Library::open("libsimulator.so");
+//     auto step = library.function<double(int, isolate::In<double>, size_t)>("step");
+//     double energy = step(3, forces, forces.size());
+//
+// The library's code runs on a thread that belongs to the instance, never on the caller's. Calls of one instance are
+// made one after the other, those of different instances at the same time.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "close_result.h"
+#include "error.h"
+#include "signature.h"
+#include "strategy.h"
+
+namespace chiphost::isolate {
+
+class Instance;
+template <typename Type>
+class Function;
+
+// The anchor: the small library that every linker namespace begins with. Looked for next to this program, then where
+// chiphost was installed or built.
+std::string find_anchor(const char* installed);
+#ifdef CHIPHOST_ISOLATE_ANCHOR
+inline std::string default_anchor_path() {
+    return find_anchor(CHIPHOST_ISOLATE_ANCHOR);
+}
+#else
+inline std::string default_anchor_path() {
+    return find_anchor("");
+}
+#endif
+
+using Timeout = std::chrono::nanoseconds;
+constexpr Timeout no_timeout = Timeout::max();
+
+struct Options {
+    Strategy strategy = Strategy::link_namespace;
+    bool copy_if_spent = false;    // make a copy when no namespace is left
+    Timeout timeout = no_timeout;  // deadline of opening, of every call and of closing, unless the call has its own
+    std::string anchor_path = default_anchor_path();  // needed for namespaces
+};
+
+// Called every 50 ms while a call waits. False: it gives up with CH_INTERRUPTED.
+using GoOn = std::function<bool()>;
+
+// What a call waits for, and how long.
+struct Wait {
+    Timeout timeout = no_timeout;
+    GoOn go_on = {};
+};
+
+// A function of an instance, by its name. Valid as long as the library is open; checked with every call.
+struct Symbol {
+    std::string name;
+    void* address = nullptr;
+};
+
+// A handle. Copies of it are the same instance, which is closed when close() is called, or when the last copy and the
+// last Function of it are gone. All members may be called from any thread, but only in the process that opened it.
+// All throw Error: CH_FINALIZED after close(), CH_POISONED after a call that never returned, CH_WRONG_PROCESS in a
+// child made by fork().
+class Library {
+public:
+    // Loads an instance of the file. CH_FILE_UNREADABLE, CH_NOT_ELF, CH_FILE_TRUNCATED, CH_WRONG_ARCHITECTURE,
+    // CH_LOAD_REFUSED; CH_NAMESPACES_SPENT; CH_UNIQUE_SYMBOL for a copy that would not be apart.
+    static Library open(const std::string& path, const Options& options = {});
+
+    // A function with a C signature as a callable object; see function.h for what the type may have. Whether the
+    // library's function really is of this type, nobody can check. CH_ENTRY_MISSING.
+    template <typename Type>
+    Function<Type> function(const std::string& name) const;
+
+    // The same for a signature that is known at run time only. CH_ENTRY_MISSING.
+    Symbol find(const std::string& name) const;
+    // Calls it with one argument for each parameter. CH_SIGNATURE_UNSUPPORTED, CH_FUNCTION_THREW; CH_DEADLINE_EXCEEDED
+    // if it does not return in time: then the instance is poisoned and its thread left behind. What the arguments
+    // point to is in use for ever.
+    Value call(const Symbol& symbol, const Signature& signature, const Argument* arguments) const;
+    Value call(const Symbol& symbol, const Signature& signature, const Argument* arguments, Timeout timeout) const;
+
+    // Unloads the library as far as it can be, and says how far that was. A second close gives the same result again.
+    CloseResult close() const;
+
+    Strategy strategy() const;
+    bool fell_back() const;  // to a copy, because no namespace was left
+    const std::string& path() const;
+    bool poisoned() const;
+
+private:
+    explicit Library(std::shared_ptr<Instance> instance) : instance_(std::move(instance)) {}
+
+    std::shared_ptr<Instance> instance_;
+};
+
+}  // namespace chiphost::isolate
+
+#include "function.h"

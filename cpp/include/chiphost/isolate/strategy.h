@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+namespace chiphost::isolate {
+
+enum class Strategy {
+    // A linker namespace of its own (dlmopen): symbols, statics, libc, libstdc++, malloc and environ are apart. A
+    // process can open some ten of them in its life.
+    link_namespace,
+    // A private copy of each file in the program's own namespace (RTLD_LOCAL): symbols and statics are apart, libc and
+    // libstdc++ are shared. No limit; works with sanitizers and where there is no dlmopen.
+    copy,
+};
+
+// "namespace", "copy".
+const char* strategy_name(Strategy strategy);
+
+}  // namespace chiphost::isolate

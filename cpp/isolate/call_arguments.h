@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From described values to a call frame, and back.
+#pragma once
+
+#include <string>
+
+#include "chiphost/abi/call_frame.h"
+#include "chiphost/abi/error.h"
+#include "chiphost/isolate/signature.h"
+
+namespace chiphost::isolate {
+
+// Whether functions of this signature can be called here at all. CH_SIGNATURE_UNSUPPORTED with the reason.
+[[nodiscard]] int32_t check_signature(const Signature& signature, const std::string& function, ch_error* out_error);
+
+// Puts the arguments, one for each parameter of a signature that was checked, where the function will look for them.
+void fill_frame(const Signature& signature, const Argument* arguments, ch_call_frame* out_frame);
+
+// The result as its type says.
+Value read_result(Type type, uint64_t word);
+
+}  // namespace chiphost::isolate

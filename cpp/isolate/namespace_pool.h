@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Linker namespaces that have lost their library, kept for the next library that needs one.
+#pragma once
+
+#include <stddef.h>
+
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "domain.h"
+
+namespace chiphost::isolate {
+
+// A process opens few namespaces in its life, and closing one gives nothing back (facts C5). So a namespace whose
+// library is gone stays open and is lent again (C7). Everybody who needs a namespace takes it here. Thread-safe.
+class NamespacePool {
+public:
+    // A child made by fork() has a pool of its own: it has none of the threads that its parent's namespaces live on.
+    static NamespacePool& of_this_process();
+
+    // Lends a spare namespace, or opens one. Errors are those of Domain::open.
+    [[nodiscard]] int32_t take(const std::string& anchor_path, Domain** out_domain, ch_error* out_error);
+
+    // Takes a namespace back. Nothing of what was loaded into it may be left, nor a call be under way in it.
+    void give_back(Domain* domain);
+
+    // How many are waiting for a library.
+    size_t spare();
+
+private:
+    NamespacePool() = default;
+
+    std::mutex mutex_;
+    std::vector<Domain*> spare_;  // guarded by mutex_
+};
+
+}  // namespace chiphost::isolate

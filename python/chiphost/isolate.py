@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shared libraries with globals, as often as wanted: every open gives an instance of its own.
+
+    from ctypes import c_double, c_int, c_size_t
+    from chiphost import isolate
+
+    with isolate.open("./libsimulator.so") as library:
+        step = library.function("step", c_double, [c_int, isolate.In("float64"), c_size_t])
+        energy = step(3, forces, len(forces))
+
+The library's code runs on a thread that belongs to the instance, never on the caller's; the GIL is free meanwhile.
+Calls of one instance are made one after the other, those of different instances at the same time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Literal
+
+from . import _core, runtimes
+from .errors import make_error
+from .signature import Dtype, dtype_name
+from .worker import STRATEGIES, default_isolation
+
+__all__ = ["Buffer", "CloseResult", "Function", "In", "InOut", "Library", "Out", "Pin", "open"]
+
+_DTYPES: Final[dict[str, int]] = _core.dtype_table()
+_NO_CALLBACKS: Final = (
+    "a function of this program cannot be called by an isolated library: the library runs on a thread of its own, "
+    "where Python and other libraries of this program would find thread-specific data that is not theirs"
+)
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A parameter that points to elements in the caller's memory; made by `In`, `Out` and `InOut`.
+
+    Arguments for it are NumPy arrays, bytes, bytearray, memoryview, and whatever else has the buffer protocol or
+    DLPack; C-contiguous, in place, without a copy. None is a null pointer.
+
+    Attributes:
+        direction: what the function does with the elements.
+        dtype: NumPy or ml_dtypes name of the elements; None accepts every supported one.
+    """
+
+    direction: Literal["in", "out", "inout"]
+    dtype: str | None = None
+
+
+def In(dtype: Dtype | None = None) -> Buffer:
+    """Elements that the function reads."""
+    return _buffer("in", dtype)
+
+
+def Out(dtype: Dtype | None = None) -> Buffer:
+    """Elements that the function writes."""
+    return _buffer("out", dtype)
+
+
+def InOut(dtype: Dtype | None = None) -> Buffer:
+    """Elements that the function reads and writes."""
+    return _buffer("inout", dtype)
+
+
+@dataclass(frozen=True)
+class Pin:
+    """Why something of a closed library is left.
+
+    Attributes:
+        cause: "unique symbol", "DF_1_NODELETE", "thread_local with a destructor", "needed by", "opened elsewhere",
+            "running thread", "call that never returned" or "threads cannot be listed".
+        object: path of what is left.
+        what: the symbol, object, thread or function; may be empty.
+    """
+
+    cause: str
+    object: str
+    what: str
+
+
+@dataclass(frozen=True)
+class CloseResult:
+    """What became of a library that was closed.
+
+    Attributes:
+        state: "unloaded": nothing of it is left, nor of the libraries it brought along; "kept": it was not unloaded on
+            purpose, because something of it still runs; "pinned": the dynamic loader does not let go of it.
+        pins: why; empty if unloaded.
+        namespace_recycled: whether the next open may have its linker namespace. Otherwise that stays spent.
+    """
+
+    state: Literal["unloaded", "kept", "pinned"]
+    pins: tuple[Pin, ...]
+    namespace_recycled: bool
+
+
+class Function:
+    """A function of an open library, called like any other. Keeps the library open; may be called from any thread."""
+
+    def __init__(self, core: _core.LibraryFunction, signature: str) -> None:
+        self._core = core
+        self._signature = signature
+
+    def __call__(self, *values: Any, timeout_s: float | None = None) -> Any:
+        """Call it and return its result.
+
+        Args:
+            *values: one for each parameter. What they refer to must not change its size meanwhile.
+            timeout_s: seconds after which the call is given up; 0: never; None: what `Library.function` was given.
+
+        Raises:
+            ArgumentError: the values do not fit the signature; nothing was called.
+            LibraryError: an exception came out of the function.
+            DeadlineError: it did not return in time. The library is poisoned, its thread left behind, and what it was
+                given stays in use for ever. Ctrl-C does the same and raises KeyboardInterrupt.
+            StateError: the library was closed, is poisoned, or was opened in another process.
+        """
+        return self._core(*values, timeout_s=timeout_s)
+
+    @property
+    def name(self) -> str:
+        """Name of the function."""
+        return self._core.name
+
+    def __repr__(self) -> str:
+        """Name and types."""
+        return f"Function({self.name}{self._signature})"
+
+
+class Library:
+    """An instance of a library; made by `open`. May be used from any thread. As a context manager it closes itself."""
+
+    def __init__(self, core: _core.Library) -> None:
+        self._core = core
+
+    def function(
+        self, name: str, restype: Any = None, argtypes: Sequence[Any] = (), *, timeout_s: float | None = None
+    ) -> Function:
+        """A function of the library, with the types that its C declaration has. Nobody can check them.
+
+        Args:
+            name: symbol that the library exports, with C linkage.
+            restype: type of the result; None: void. A c_char_p is returned as bytes, a c_void_p as int or None.
+            argtypes: types of the parameters. Numbers are ctypes' c_bool, c_int, c_double and so on; c_char_p takes
+                bytes, c_void_p takes addresses that the library returned; In, Out and InOut describe memory of yours.
+            timeout_s: deadline of every call; 0: none; None: the library's.
+
+        Raises:
+            LoadError: the library has no such symbol.
+            ArgumentError: a type cannot be passed: structures by value, callbacks, variadic functions, long double.
+            StateError: as `Function` does.
+        """
+        result = _describe(restype, f"result of {name}", result=True)
+        parameters = [_describe(kind, f"argument {at} of {name}") for at, kind in enumerate(argtypes, 1)]
+        text = f"({', '.join(label for _, _, label in parameters)}) -> {result[2]}"
+        return Function(self._core.function(name, result, parameters, timeout_s), text)
+
+    def close(self, *, timeout_s: float | None = None) -> CloseResult:
+        """Unload the library as far as it can be, and say how far that was. Again: the same result.
+
+        Its destructors run on its own thread. timeout_s: as in a call. Raises DeadlineError and StateError.
+        """
+        state, pins, recycled = self._core.close(timeout_s)
+        return CloseResult(state, tuple(Pin(*pin) for pin in pins), recycled)  # type: ignore[arg-type]
+
+    @property
+    def path(self) -> str:
+        """Path of the file."""
+        return self._core.path
+
+    @property
+    def strategy(self) -> str:
+        """How the library is isolated: "namespace" or "copy"."""
+        return self._core.strategy
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether it is a copy because no namespace was left ("auto")."""
+        return self._core.fell_back
+
+    @property
+    def poisoned(self) -> bool:
+        """Whether a call never returned."""
+        return self._core.poisoned
+
+    def __enter__(self) -> Library:
+        """Return the library itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Path and strategy."""
+        return f"Library({self.path!r}, strategy={self.strategy!r})"
+
+
+def open(path: str | os.PathLike[str], strategy: str | None = None, *, timeout_s: float | None = None) -> Library:
+    """Load an instance of a shared library, apart from this process and from all other instances.
+
+    Args:
+        path: the file.
+        strategy: "namespace" (a linker namespace of its own, with its own libc; a process has some ten), "copy" (a
+            private copy of the file; as many as wanted; the libraries it depends on are shared), "auto" (a namespace,
+            or a copy when none is left); None: the default of this system.
+        timeout_s: deadline of loading, of every call and of closing; 0 or None: none.
+
+    Raises:
+        LoadError: the file is no library for this machine, or the dynamic loader refuses it.
+        IsolationError: the isolation is not to be had.
+    """
+    name = default_isolation() if strategy is None else strategy
+    if name not in STRATEGIES:
+        message = f"wanted one of {', '.join(STRATEGIES)}; found {strategy!r}"
+        raise make_error("INVALID_ARGUMENT", message, "strategy")
+    chosen, copy_if_spent = STRATEGIES[name]
+    return Library(_core.Library(os.fspath(path), runtimes.anchor_path(), chosen, copy_if_spent, timeout_s))
+
+
+def _buffer(direction: Literal["in", "out", "inout"], dtype: Any) -> Buffer:
+    if isinstance(dtype, type) and issubclass(dtype, ctypes._SimpleCData):
+        kind, number, label = _describe(dtype, direction)
+        if kind != "scalar":
+            raise make_error("ARGUMENT_DTYPE", f"wanted a type of numbers, found {label}", direction)
+        dtype = next(name for name, other in _DTYPES.items() if other == number)
+    elif dtype is not None:
+        dtype = dtype_name(dtype, direction)
+    if dtype is not None and dtype not in _DTYPES:
+        raise make_error("ARGUMENT_DTYPE", f"wanted one of {', '.join(_DTYPES)}; found {dtype!r}", direction)
+    return Buffer(direction, dtype)
+
+
+def _describe(kind: Any, where: str, *, result: bool = False) -> tuple[str, int, str]:
+    """What _core wants to know of a type: (kind, dtype, label)."""
+    if isinstance(kind, Buffer):
+        if result:
+            raise _unsupported(where, "a result cannot be a buffer, whose length nobody would know; return a c_void_p")
+        dtype = -1 if kind.dtype is None else _DTYPES[kind.dtype]
+        marker = {"in": "In", "out": "Out", "inout": "InOut"}[kind.direction]
+        return (kind.direction, dtype, f"{marker} {kind.dtype or 'of any dtype'}")
+    if kind is None and result:
+        return ("void", -1, "None")
+    if kind is Ellipsis:
+        raise _unsupported(where, "variadic functions are called in a way of their own")
+    if not isinstance(kind, type):
+        if inspect.isroutine(kind):
+            raise _unsupported(where, _NO_CALLBACKS)
+        raise _unsupported(where, f"wanted a ctypes type or In, Out, InOut; found {kind!r}")
+    if kind is ctypes.c_void_p:
+        return ("pointer", -1, "c_void_p")
+    if kind is ctypes.c_char_p:
+        return ("text", -1, "c_char_p")
+    if issubclass(kind, ctypes._CFuncPtr):  # type: ignore[attr-defined]
+        raise _unsupported(where, _NO_CALLBACKS)
+    if issubclass(kind, (ctypes.Structure, ctypes.Union)):
+        raise _unsupported(where, f"{kind.__name__} is a structure by value; pass a pointer to it, as In('uint8')")
+    if issubclass(kind, (ctypes._Pointer, ctypes.Array)):
+        raise _unsupported(where, f"{kind.__name__} does not say who writes; describe it as In, Out or InOut")
+    if issubclass(kind, ctypes._SimpleCData) and (number := _number(kind)) is not None:
+        return ("scalar", number, kind.__name__)
+    wanted = "a ctypes number, c_char_p, c_void_p or a buffer"
+    raise _unsupported(where, f"{kind.__name__} has no counterpart; wanted {wanted}")
+
+
+def _number(kind: type[ctypes._SimpleCData[Any]]) -> int | None:
+    """The dtype of a ctypes number."""
+    code = getattr(kind, "_type_", "")
+    bits = 8 * ctypes.sizeof(kind)
+    if code == "?":
+        return _DTYPES["bool"]
+    if code in "fd":
+        return _DTYPES[f"float{bits}"]
+    if code in "bhilq":
+        return _DTYPES[f"int{bits}"]
+    if code in "BHILQ":
+        return _DTYPES[f"uint{bits}"]
+    return None
+
+
+def _unsupported(where: str, message: str) -> Exception:
+    return make_error("SIGNATURE_UNSUPPORTED", message, where)

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// fifty_tanks [path of tank.so]
+#include <chiphost/isolate/library.h>
+
+#include <cstdio>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace isolate = chiphost::isolate;
+
+// [copies]
+// Fifty tanks that know nothing of each other, all running at the same time.
+double run_fifty(const std::string& path) {
+    isolate::Options options;
+    options.strategy = isolate::Strategy::copy;
+    options.timeout = std::chrono::seconds(10);
+
+    std::vector<isolate::Library> tanks;
+    for (int i = 0; i < 50; ++i) {
+        tanks.push_back(isolate::Library::open(path, options));
+        tanks[i].function<void(double, double)>("tank_init")(100.0 * i, 0.5);
+    }
+
+    std::vector<double> levels(tanks.size());
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < tanks.size(); ++i) {
+        threads.emplace_back([&, i] {
+            auto run = tanks[i].function<long(isolate::In<double>, isolate::Out<double>, std::size_t)>("tank_run");
+            const std::vector<double> inflow{20, 20};
+            std::vector<double> level(inflow.size());
+            run(inflow, level, inflow.size());
+            levels[i] = level.back();
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+
+    double total = 0;
+    for (double level : levels) total += level;
+    return total;
+}
+// [copies]
+
+// [namespaces]
+// As many as this process can have in linker namespaces, then copies. Each namespace has a libc of its own, too.
+void count_namespaces(const std::string& path) {
+    isolate::Options options;
+    options.copy_if_spent = true;
+    std::vector<isolate::Library> tanks;
+    do {
+        tanks.push_back(isolate::Library::open(path, options));
+    } while (!tanks.back().fell_back());
+    std::printf("%zu in namespaces, the next is a copy\n", tanks.size() - 1);
+
+    // What was closed for good gives its namespace to the next.
+    const isolate::CloseResult result = tanks.front().close();
+    std::printf("%s, namespace %s\n", result.text().c_str(), result.namespace_recycled ? "free again" : "spent");
+}
+// [namespaces]
+
+// [errors]
+void show_an_error(const std::string& path) {
+    isolate::Options options;
+    options.strategy = isolate::Strategy::copy;
+    auto tank = isolate::Library::open(path, options);
+    auto run = tank.function<long(isolate::In<double>, isolate::Out<double>, std::size_t)>("tank_run");
+    const double inflow[] = {-1};
+    double level[1] = {};
+    try {
+        run(inflow, level, 1);
+    } catch (const isolate::Error& error) {
+        if (error.code() != CH_FUNCTION_THREW) throw;
+        std::printf("%s\n", error.message().c_str());
+    }
+}
+// [errors]
+
+int main(int argc, char** argv) {
+    std::string path = argc > 1 ? argv[1] : "tank.so";
+    try {
+        std::printf("total level %.0f\n", run_fifty(path));
+        count_namespaces(path);
+        show_an_error(path);
+    } catch (const isolate::Error& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        return 1;
+    }
+}

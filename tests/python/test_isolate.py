@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Library handles: arguments, errors, instances, closing."""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import gc
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from concurrent.futures import ThreadPoolExecutor
+from ctypes import c_bool, c_char_p, c_double, c_float, c_int, c_int8, c_size_t, c_uint8, c_uint64, c_void_p
+from pathlib import Path
+
+import c_libraries
+import numpy as np
+import pytest
+
+import chiphost
+from chiphost import isolate, toolchain
+from chiphost.errors import ArgumentError, ConfigError, DeadlineError, LibraryError, LoadError, StateError
+
+SOURCE = r"""
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+#include <stdexcept>
+static int calls = 0;
+static int cell = 7;
+static volatile int go_on = 1;
+extern "C" {
+int next_call() { return ++calls; }
+double sum(const double* values, size_t count) { double s = 0; while (count--) s += *values++; return s; }
+void scale(float* values, size_t count, float factor) { while (count--) *values++ *= factor; }
+void fill(unsigned char* out, size_t count, uint8_t value) { memset(out, value, count); }
+int8_t negate(int8_t x) { return static_cast<int8_t>(-x); }
+bool both(bool a, bool b) { return a && b; }
+uint64_t same(uint64_t x) { return x; }
+float third(float x) { return x / 3; }
+const char* name(int wanted) { return wanted ? "tank" : nullptr; }
+size_t length(const char* text) { return text ? strlen(text) : 1000; }
+void* open_cell() { return &cell; }
+int read_cell(void* handle) { return handle ? *static_cast<int*>(handle) : -1; }
+int is_null(const void* address) { return address == nullptr; }
+void throw_text() { throw std::runtime_error("the tank is empty"); }
+int wait_for_release() { while (go_on) usleep(1000); return 5; }
+void nap(int ms) { usleep(1000 * ms); }
+static void* sleep_long(void*) { for (;;) pause(); }
+int start_thread() { pthread_t thread; return pthread_create(&thread, nullptr, sleep_long, nullptr); }
+}
+"""
+STRATEGIES = ("copy", "namespace")
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return c_libraries.build(SOURCE, tmp_path_factory.mktemp("isolate") / "sample.so")
+
+
+@pytest.fixture(params=STRATEGIES)
+def library(path, request):
+    with isolate.open(path, request.param) as opened:
+        yield opened
+
+
+@pytest.fixture
+def copy(path):
+    with isolate.open(path, "copy") as opened:
+        yield opened
+
+
+def test_numbers_and_results(library):
+    assert library.function("negate", c_int8, [c_int8])(-128) == -128
+    assert library.function("negate", c_int8, [c_int8])(5) == -5
+    assert library.function("both", c_bool, [c_bool, c_bool])(True, 1) is True
+    assert library.function("same", c_uint64, [c_uint64])(2**64 - 1) == 2**64 - 1
+    assert library.function("third", c_float, [c_float])(1) == float(np.float32(1) / np.float32(3))
+    assert library.function("nap", None, [c_int])(0) is None
+
+
+def test_texts(library):
+    name = library.function("name", c_char_p, [c_int])
+    length = library.function("length", c_size_t, [c_char_p])
+    assert (name(1), name(0)) == (b"tank", None)
+    assert (length(b"four"), length(b""), length(None)) == (4, 0, 1000)
+
+
+def test_handles_pass_through(library):
+    read = library.function("read_cell", c_int, [c_void_p])
+    handle = library.function("open_cell", c_void_p)()
+    assert read(handle) == 7
+    assert read(c_void_p(handle)) == 7
+    assert read(None) == -1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.array([1.0, 2, 3]), array.array("d", [1, 2, 3]), (c_double * 3)(1, 2, 3), memoryview(np.array([1.0, 2, 3]))],
+    ids=lambda values: type(values).__name__,
+)
+def test_buffers_that_are_read(copy, values):
+    assert copy.function("sum", c_double, [isolate.In("float64"), c_size_t])(values, 3) == 6
+
+
+def test_buffers_that_are_written(library):
+    values = np.array([[1, 2], [3, 4]], np.float32)
+    library.function("scale", None, [isolate.InOut(np.float32), c_size_t, c_float])(values, 4, 2)
+    assert values.tolist() == [[2, 4], [6, 8]]
+    data = bytearray(4)
+    library.function("fill", None, [isolate.Out(c_uint8), c_size_t, c_uint8])(data, 3, 9)
+    assert data == b"\x09\x09\x09\x00"
+
+
+def test_bytes_can_be_read_and_none_is_a_null_pointer(copy):
+    is_null = copy.function("is_null", c_int, [isolate.In()])
+    assert (is_null(b"abc"), is_null(None), is_null(np.zeros(3, np.int16))) == (0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("argtypes", "values", "name", "words"),
+    [
+        ([c_int], (), "ARGUMENT_COUNT", "same: wanted 1 arguments, found 0"),
+        ([c_int], (1, 2), "ARGUMENT_COUNT", "same: wanted 1 arguments, found 2"),
+        ([c_int], (2**31,), "INVALID_ARGUMENT", "same: argument 1 (c_int): 2147483648 does not fit into int32"),
+        ([c_uint8], (-1,), "INVALID_ARGUMENT", "argument 1 (c_ubyte): -1 does not fit into uint8"),
+        ([c_uint64], (2**64,), "INVALID_ARGUMENT", "18446744073709551616 does not fit into uint64"),
+        ([c_int], (1.5,), "INVALID_ARGUMENT", "wanted an integer (int32), found float"),
+        ([c_int, c_double], (1, "2"), "INVALID_ARGUMENT", "argument 2 (c_double): wanted a number, found str"),
+        ([c_char_p], ("text",), "INVALID_ARGUMENT", "wanted bytes or None, found str"),
+        ([c_char_p], (b"a\0b",), "INVALID_ARGUMENT", "found one after 1 bytes"),
+        ([c_void_p], (b"memory",), "INVALID_ARGUMENT", "wanted an address that the library returned"),
+        ([c_void_p], (-1,), "INVALID_ARGUMENT", "-1 does not fit into uint64"),
+        ([c_void_p], (print,), "SIGNATURE_UNSUPPORTED", "thread-specific data"),
+        ([isolate.In()], (print,), "SIGNATURE_UNSUPPORTED", "thread-specific data"),
+        ([isolate.In("float64")], (np.zeros(3, np.int32),), "ARGUMENT_DTYPE", "wanted dtype float64, found int32"),
+        ([isolate.In("float64")], (np.zeros((4, 4))[:, ::2],), "ARGUMENT_LAYOUT", "argument 1 (In float64)"),
+        ([isolate.Out()], (b"bytes",), "ARGUMENT_READ_ONLY", "argument 1 (Out of any dtype)"),
+        ([isolate.InOut("uint8")], (b"bytes",), "ARGUMENT_READ_ONLY", "argument 1 (InOut uint8)"),
+        ([isolate.In()], ("text",), "INVALID_ARGUMENT", "wanted an array"),
+    ],
+)
+def test_wrong_values_are_errors(copy, argtypes, values, name, words):
+    with pytest.raises(ArgumentError) as caught:
+        copy.function("same", c_uint64, argtypes)(*values)
+    assert caught.value.name == name
+    assert words in str(caught.value)
+
+
+class Pair(ctypes.Structure):
+    _fields_ = (("a", c_int), ("b", c_int))
+
+
+@pytest.mark.parametrize(
+    ("restype", "argtypes", "words"),
+    [
+        (None, [Pair], "argument 1 of same: Pair is a structure by value"),
+        (Pair, [], "result of same: Pair is a structure by value"),
+        (None, [c_int, ...], "argument 2 of same: variadic functions"),
+        (None, [ctypes.CFUNCTYPE(c_int)], "thread-specific data"),
+        (None, [print], "thread-specific data"),
+        (None, [ctypes.POINTER(c_int)], "does not say who writes"),
+        (None, [ctypes.c_longdouble], "c_longdouble has no counterpart"),
+        (None, [ctypes.c_wchar_p], "c_wchar_p has no counterpart"),
+        (None, [ctypes.py_object], "py_object has no counterpart"),
+        (None, [int], "int has no counterpart"),
+        (None, [None], "found None"),
+        (None, ["float64"], "found 'float64'"),
+        (isolate.Out(), [], "a result cannot be a buffer"),
+        (None, [c_int] * 200, "find no register"),
+    ],
+)
+def test_types_that_cannot_be_passed_are_errors(copy, restype, argtypes, words):
+    with pytest.raises(ArgumentError) as caught:
+        copy.function("same", restype, argtypes)(*[0] * len(argtypes))
+    assert caught.value.name == "SIGNATURE_UNSUPPORTED"
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["float65", c_char_p, object(), int])
+def test_buffers_of_unknown_elements_are_errors(dtype):
+    with pytest.raises(ArgumentError):
+        isolate.In(dtype)
+
+
+def test_instances_have_their_own_globals(path):
+    for strategy in STRATEGIES:
+        with isolate.open(path, strategy) as first, isolate.open(path, strategy) as second:
+            counts = [library.function("next_call", c_int) for library in (first, first, second)]
+            assert [count() for count in counts] == [1, 2, 1]
+
+
+def test_an_exception_of_the_library_is_an_error(library):
+    with pytest.raises(LibraryError, match="throw_text: an exception came out: the tank is empty"):
+        library.function("throw_text")()
+    assert library.function("next_call", c_int)() == 1
+
+
+def test_a_call_that_does_not_return_poisons_its_library_only(path, copy):
+    library = isolate.open(path, "copy")
+    wait = library.function("wait_for_release", c_int)
+    with pytest.raises(DeadlineError, match=r"wait_for_release: it did not return within 0.05 s"):
+        wait(timeout_s=0.05)
+    assert library.poisoned
+    with pytest.raises(StateError, match="has never returned"):
+        library.function("next_call", c_int)
+    assert copy.function("next_call", c_int)() == 1
+    result = library.close()
+    assert result.state == "kept"
+    assert result.pins == (isolate.Pin("call that never returned", str(path), "wait_for_release"),)
+
+
+def test_the_deadline_may_be_the_librarys_or_the_functions(path):
+    for options, function_options in (({"timeout_s": 0.05}, {}), ({}, {"timeout_s": 0.05})):
+        library = isolate.open(path, "copy", **options)
+        with pytest.raises(DeadlineError):
+            library.function("wait_for_release", c_int, **function_options)()
+
+
+@pytest.mark.parametrize("timeout_s", [-1, float("nan"), "soon"])
+def test_wrong_deadlines_are_errors(copy, timeout_s):
+    with pytest.raises((ConfigError, ArgumentError), match="timeout_s"):
+        copy.function("next_call", c_int)(timeout_s=timeout_s)
+
+
+def test_libraries_run_at_the_same_time_and_python_too(path):
+    libraries = [isolate.open(path, "copy") for _ in range(4)]
+    naps = [library.function("nap", None, [c_int]) for library in libraries]
+    started = time.monotonic()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda nap: nap(400), naps))
+    assert time.monotonic() - started < 1.2  # one after the other: 1.6 s
+    for library in libraries:
+        assert library.close().state == "unloaded"
+
+
+def test_calls_of_one_library_are_made_one_after_the_other(copy):
+    count = copy.function("next_call", c_int)
+    with ThreadPoolExecutor(8) as threads:
+        numbers = list(threads.map(lambda _: count(), range(400)))
+    assert sorted(numbers) == list(range(1, 401))
+
+
+def test_close_tells_the_truth(path):
+    for strategy in STRATEGIES:
+        library = isolate.open(path, strategy)
+        count = library.function("next_call", c_int)
+        assert library.close() == isolate.CloseResult("unloaded", (), strategy == "namespace")
+        assert library.close().state == "unloaded"
+        with pytest.raises(StateError, match="the library was closed"):
+            count()
+
+
+def test_close_names_a_running_thread(path):
+    library = isolate.open(path, "copy")
+    assert library.function("start_thread", c_int)() == 0
+    result = library.close()
+    assert (result.state, result.pins[0].cause) == ("kept", "running thread")
+    assert result.pins[0].what
+
+
+def test_close_names_what_pins(tmp_path):
+    source = """
+    struct Log { ~Log() { ++*count; } int* count = new int(0); };
+    thread_local Log entries;
+    extern "C" int touch() { return ++*entries.count; }
+    """
+    library = isolate.open(c_libraries.build(source, tmp_path / "thread_local.so"), "copy")
+    assert library.function("touch", c_int)() == 1
+    result = library.close()
+    assert (result.state, result.pins[0].cause) == ("pinned", "thread_local with a destructor")
+
+    no_delete = c_libraries.build('extern "C" int one() { return 1; }', tmp_path / "no_delete.so", "-Wl,-z,nodelete")
+    result = isolate.open(no_delete, "copy").close()
+    assert (result.state, result.pins[0].cause) == ("pinned", "DF_1_NODELETE")
+
+
+def test_namespaces_are_recycled(path):
+    from chiphost import _core
+
+    isolate.open(path, "namespace").close()
+    opened = _core.namespace_numbers()["opened"]
+    for _ in range(100):
+        with isolate.open(path, "namespace") as library:
+            assert library.function("next_call", c_int)() == 1
+    assert _core.namespace_numbers()["opened"] == opened
+
+
+def test_a_library_that_nobody_has_any_more_is_closed(path):
+    def mappings() -> int:
+        return Path("/proc/self/maps").read_text().count("sample_alone")
+
+    alone = path.with_name("sample_alone.so")
+    alone.write_bytes(path.read_bytes())
+    count = isolate.open(alone, "copy").function("next_call", c_int)
+    gc.collect()
+    assert count() == 1  # the function keeps it open
+    assert mappings() > 0
+    del count
+    gc.collect()
+    assert mappings() == 0
+
+
+def test_what_is_no_library_is_an_error(tmp_path):
+    text = tmp_path / "text.so"
+    text.write_text("no library")
+    for strategy in STRATEGIES:
+        with pytest.raises(LoadError, match="NOT_ELF"):
+            isolate.open(text, strategy)
+        with pytest.raises(LoadError, match="FILE_UNREADABLE"):
+            isolate.open(tmp_path / "missing.so", strategy)
+    with pytest.raises(ArgumentError, match="wanted one of namespace, copy, auto; found 'container'"):
+        isolate.open(text, "container")
+
+
+def test_a_missing_function_is_an_error(copy):
+    with pytest.raises(LoadError, match="wanted the function no_such_function"):
+        copy.function("no_such_function")
+
+
+def test_a_forked_child_opens_its_own(path, copy):
+    count = copy.function("next_call", c_int)
+    assert count() == 1
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            with pytest.raises(StateError, match="WRONG_PROCESS"):
+                count()
+            with isolate.open(path, "copy") as own:
+                code = 17 if own.function("next_call", c_int)() == 1 else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 17
+    assert count() == 2
+
+
+def in_a_process(path: Path, program: str) -> subprocess.CompletedProcess[str]:
+    text = "import sys\nfrom ctypes import c_int\nfrom chiphost import isolate\npath = sys.argv[1]\n"
+    command = [sys.executable, "-c", text + textwrap.dedent(program), str(path)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_ctrl_c_ends_the_wait(path):
+    program = """
+    import os, signal, threading
+    library = isolate.open(path, "copy")
+    wait = library.function("wait_for_release", c_int)
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        wait()
+    except KeyboardInterrupt:
+        print("interrupted", library.poisoned)
+    """
+    done = in_a_process(path, program)
+    assert (done.returncode, done.stdout) == (0, "interrupted True\n"), done.stderr
+
+
+def test_a_process_ends_with_libraries_open_and_calls_under_way(path):
+    program = """
+    import threading
+    library = isolate.open(path, "namespace")
+    hang = isolate.open(path, "copy").function("wait_for_release", c_int)
+    threading.Thread(target=hang, daemon=True).start()
+    print(library.function("next_call", c_int)())
+    """
+    done = in_a_process(path, program)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
+def test_unique_symbols_are_told(tmp_path):
+    source = """
+    template <typename T> struct Once { static int calls; };
+    template <typename T> int Once<T>::calls = 0;
+    extern "C" int count() { return ++Once<int>::calls; }
+    """
+    if toolchain.find_compiler().family != "gcc":
+        pytest.skip("only g++ makes unique symbols")
+    path = c_libraries.build(source, tmp_path / "unique.so", "-fgnu-unique")
+    with pytest.raises(LoadError, match="UNIQUE_SYMBOL"):
+        isolate.open(path, "copy")
+    done = in_a_process(path, 'print(isolate.open(path, "namespace").close())')
+    assert "state='pinned'" in done.stdout, done.stderr
+    assert "cause='unique symbol'" in done.stdout
+    assert "namespace_recycled=False" in done.stdout
+
+
+def test_it_is_a_part_of_the_package():
+    assert chiphost.isolate is isolate
+    assert "isolate" in dir(chiphost)
