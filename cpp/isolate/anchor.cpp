@@ -4,12 +4,15 @@
 // are loaded as private copies.
 #include "chiphost/abi/anchor.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/lsan_interface.h>
@@ -56,8 +59,19 @@ void* thread_main(void* argument) {
     return nullptr;
 }
 
+// The name of all threads of an anchor, and of those that libraries make on them: the kernel hands it down. 15
+// characters are the most it keeps.
+struct ThreadName {
+    explicit ThreadName(const void* state) {
+        constexpr unsigned page_bits = 12;
+        snprintf(text, sizeof text, "chiphost-%06x",
+                 static_cast<unsigned>(reinterpret_cast<uintptr_t>(state) >> page_bits) & 0xffffff);
+    }
+    char text[16];
+};
+
 // Makes a thread that serves the mailbox for ever. 0, or the errno of what failed.
-int start_thread(ch_mailbox* mailbox) {
+int start_thread(ch_mailbox* mailbox, const void* state) {
     new (mailbox) ch_mailbox{};
     mailbox->spin = usable_processors() > 1;
     pthread_attr_t attributes;
@@ -74,7 +88,7 @@ int start_thread(ch_mailbox* mailbox) {
     const int failed = pthread_create(&thread, &attributes, thread_main, mailbox);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     pthread_attr_destroy(&attributes);
-    if (!failed) pthread_setname_np(thread, "chiphost");
+    if (!failed) pthread_setname_np(thread, ThreadName(state).text);
     return failed;
 }
 
@@ -99,7 +113,7 @@ int32_t create(void** out_state, ch_mailbox** out_keeper) {
 #endif
     auto* keeper = static_cast<ch_mailbox*>(memory);
     auto* state = new (static_cast<char*>(memory) + sizeof(ch_mailbox)) Anchor;
-    if (const int failed = start_thread(keeper)) {
+    if (const int failed = start_thread(keeper, state)) {
         munmap(memory, bytes);
         return failed;
     }
@@ -130,7 +144,7 @@ int32_t lease_thread(void* state, const void*, void* out_mailbox) {
             self.free_threads.reserve(self.threads.size() + 1);  // so that return_thread never allocates
             void* memory = ::operator new(sizeof(ch_mailbox), std::align_val_t{64});
             auto* mailbox = static_cast<ch_mailbox*>(memory);
-            if (start_thread(mailbox) != 0) {
+            if (start_thread(mailbox, state) != 0) {
                 ::operator delete(memory, std::align_val_t{64});
                 return CH_HOST_MEMORY_EXHAUSTED;
             }
@@ -182,6 +196,38 @@ int32_t count(void* state, const void*, void* out_counts) {
     return CH_OK;
 }
 
+int32_t flush(void* state, const void* key, void*) {
+    return guarded(nullptr, [&]() -> int32_t {
+        anchor(state).libraries.flush(key ? static_cast<const char*>(key) : "");
+        return CH_OK;
+    });
+}
+
+int32_t count_foreign_threads(void* state, const void*, void* out_count) {
+    auto& count = *static_cast<uint64_t*>(out_count);
+    Anchor& self = anchor(state);
+    const std::lock_guard lock(self.mutex);  // so that no thread is being made
+    const ThreadName wanted(state);
+    uint64_t named = 0;
+    DIR* threads = opendir("/proc/self/task");
+    if (!threads) return CH_INTERNAL;
+    while (const dirent* entry = readdir(threads)) {
+        char path[64];
+        snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", entry->d_name);
+        const int file = open(path, O_RDONLY | O_CLOEXEC);
+        if (file < 0) continue;  // no thread, or it has ended
+        char name[32] = {};
+        const ssize_t bytes = read(file, name, sizeof name - 1);
+        close(file);
+        if (bytes > 0 && name[bytes - 1] == '\n') name[bytes - 1] = 0;
+        named += strcmp(name, wanted.text) == 0;
+    }
+    closedir(threads);
+    const uint64_t own = self.threads.size() + 1;  // and the keeper
+    count = named > own ? named - own : 0;
+    return CH_OK;
+}
+
 constexpr ch_anchor table = {
     CH_ABI_HEADER(ch_anchor, CH_ABI_ANCHOR, CH_ANCHOR_MAJOR, CH_ANCHOR_MINOR, "*"),
     create,
@@ -191,6 +237,8 @@ constexpr ch_anchor table = {
     find_symbol,
     close_library,
     count,
+    flush,
+    count_foreign_threads,
 };
 
 }  // namespace
