@@ -59,7 +59,7 @@ int32_t run(void*, const ch_run_request* request, ch_error*) {
     ++pin.value;
 #endif
     request->out_result->task_count = 42;
-    request->out_result->orchestration_ns = static_cast<uint64_t>(++run_count);
+    request->out_result->orchestration_ns = static_cast<uint64_t>(__atomic_add_fetch(&run_count, 1, __ATOMIC_RELAXED));
     return CH_OK;
 }
 
