@@ -22,6 +22,7 @@
 #include "call_guard.h"
 #include "chiphost/abi/host_orchestration.h"
 #include "isolate/namespace_budget.h"
+#include "isolate/namespace_pool.h"
 #include "library.h"
 #include "patience.h"
 #include "raise.h"
@@ -339,10 +340,44 @@ private:
     worker::ChipWorker worker_;
 };
 
-nb::object runtime_property(const Worker& self, const char* ch_host_runtime::* field) {
-    const worker::RuntimeLibrary* library = self.worker().library();
+nb::object runtime_property(const Worker& self, const std::string& (worker::RuntimeLibrary::*name)() const) {
+    const auto library = self.worker().library();
     if (!library) return nb::none();
-    return nb::str(library->table().*field);
+    return nb::str(((*library).*name)().c_str());
+}
+
+nb::dict namespace_capacity(const std::string& anchor, const std::string& library) {
+    isolate::NamespaceCapacity capacity;
+    worker::RuntimeLibrary::Counts counts;
+    size_t spare = 0;
+    ch_error error = no_error();
+    int32_t code = CH_OK;
+    {
+        const nb::gil_scoped_release unlocked;
+        code = isolate::find_namespace_capacity(anchor, library, &capacity, &error);
+        counts = worker::RuntimeLibrary::counts();
+        spare = isolate::NamespacePool::of_this_process().spare();
+    }
+    if (code != CH_OK) raise(error);
+    const auto& [numbers, probe, advice] = capacity;
+    const char* limited_by = probe.limit == isolate::NamespaceLimit::count        ? "namespaces"
+                             : probe.limit == isolate::NamespaceLimit::static_tls ? "static TLS"
+                                                                                  : "";
+    nb::dict result;
+    result["opened"] = numbers.opened;
+    result["others"] = numbers.others;
+    result["left"] = probe.left;
+    result["limited_by"] = limited_by;
+    result["words"] = probe.words;
+    result["spare"] = spare;
+    result["idle"] = counts.namespaces_idle;
+    result["pinned"] = counts.namespaces_pinned;
+    result["pins"] = counts.pins;
+    result["tunable_namespaces"] = numbers.tunables.namespaces;
+    result["tunable_static_tls"] = numbers.tunables.static_tls;
+    result["more_with"] = advice.tunables;
+    result["more_namespaces"] = advice.namespaces;
+    return result;
 }
 
 }  // namespace
@@ -384,18 +419,13 @@ NB_MODULE(_core, module) {
         nb::sig("def dtype_table() -> dict[str, int]"), "Numbers of the supported dtypes by their NumPy names.");
 
     module.def(
-        "namespace_numbers",
-        [] {
-            const auto numbers = isolate::NamespaceBudget::of_this_process().numbers();
-            nb::dict result;
-            result["opened"] = numbers.opened;
-            result["limit"] = numbers.limit;
-            result["tunable_namespaces"] = numbers.tunable_namespaces;
-            result["tunable_static_tls"] = numbers.tunable_static_tls;
-            return result;
-        },
-        nb::sig("def namespace_numbers() -> dict[str, int]"),
-        "How many linker namespaces this process has opened and can open, and the tunables that set the limit.");
+        "namespaces_unavailable", [] { return isolate::namespaces_unavailable(); },
+        nb::sig("def namespaces_unavailable() -> str | None"),
+        "Why this build or system has no linker namespaces; None if it has.");
+
+    module.def("namespace_capacity", namespace_capacity, "anchor"_a, "library"_a,
+               nb::sig("def namespace_capacity(anchor: str, library: str) -> dict[str, object]"),
+               "The fields of chiphost.capacity.Capacity, found by trying in a child process.");
 
     module.def("end_calls", end_calls, "error"_a, nb::sig("def end_calls(error: BaseException) -> None"),
                "Refuse the calls of other threads with this error, stop their runs and wait until they have ended.");
@@ -528,15 +558,15 @@ Attributes:
         .def_prop_ro("poisoned", [](const Worker& self) { return self.worker().poisoned(); })
         .def_prop_ro("device_id", [](const Worker& self) { return self.worker().device_id(); })
         .def_prop_ro(
-            "runtime", [](const Worker& self) { return runtime_property(self, &ch_host_runtime::runtime); },
+            "runtime", [](const Worker& self) { return runtime_property(self, &worker::RuntimeLibrary::runtime); },
             nb::for_getter(nb::sig("def runtime(self) -> str | None")))
         .def_prop_ro(
-            "platform", [](const Worker& self) { return runtime_property(self, &ch_host_runtime::platform); },
+            "platform", [](const Worker& self) { return runtime_property(self, &worker::RuntimeLibrary::platform); },
             nb::for_getter(nb::sig("def platform(self) -> str | None")))
         .def_prop_ro(
             "isolation",
             [](const Worker& self) -> nb::object {
-                const auto* library = self.worker().library();
+                const auto library = self.worker().library();
                 if (!library) return nb::none();
                 return nb::str(isolate::strategy_name(library->domain().strategy()));
             },
@@ -548,7 +578,7 @@ Attributes:
                 const CallGuard guard;
                 nb::dict result;
                 if (self.worker().inherited()) raise(CH_WRONG_PROCESS, "worker", "the worker was made before a fork");
-                if (const auto* library = self.worker().library()) {
+                if (const auto library = self.worker().library()) {
                     ch_anchor_counts counts{};
                     {
                         const nb::gil_scoped_release unlocked;  // the domain may be busy loading a library

@@ -4,17 +4,22 @@
 // are loaded as private copies.
 #include "chiphost/abi/anchor.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/lsan_interface.h>
 #endif
 
+#include <algorithm>
 #include <exception>
 #include <mutex>
 #include <new>
@@ -49,7 +54,7 @@ int32_t call_guarded(const ch_mailbox& mailbox) {
 
 void* thread_main(void* argument) {
     auto* mailbox = static_cast<ch_mailbox*>(argument);
-    mailbox->system_id = static_cast<int32_t>(syscall(SYS_gettid));
+    __atomic_store_n(&mailbox->system_id, static_cast<int32_t>(syscall(SYS_gettid)), __ATOMIC_RELAXED);
     for (uint32_t served = 0;; ++served) {
         ch_mailbox_await(mailbox, served);
         ch_mailbox_complete(mailbox, served, call_guarded(*mailbox));
@@ -57,8 +62,19 @@ void* thread_main(void* argument) {
     return nullptr;
 }
 
+// The name of all threads of an anchor, and of those that libraries make on them: the kernel hands it down. 15
+// characters are the most it keeps.
+struct ThreadName {
+    explicit ThreadName(const void* state) {
+        constexpr unsigned page_bits = 12;
+        snprintf(text, sizeof text, "chiphost-%06x",
+                 static_cast<unsigned>(reinterpret_cast<uintptr_t>(state) >> page_bits) & 0xffffff);
+    }
+    char text[16];
+};
+
 // Makes a thread that serves the mailbox for ever. 0, or the errno of what failed.
-int start_thread(ch_mailbox* mailbox) {
+int start_thread(ch_mailbox* mailbox, const void* state) {
     new (mailbox) ch_mailbox{};
     mailbox->spin = usable_processors() > 1;
     pthread_attr_t attributes;
@@ -75,7 +91,7 @@ int start_thread(ch_mailbox* mailbox) {
     const int failed = pthread_create(&thread, &attributes, thread_main, mailbox);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     pthread_attr_destroy(&attributes);
-    if (!failed) pthread_setname_np(thread, "chiphost");
+    if (!failed) pthread_setname_np(thread, ThreadName(state).text);
     return failed;
 }
 
@@ -100,7 +116,7 @@ int32_t create(void** out_state, ch_mailbox** out_keeper) {
 #endif
     auto* keeper = static_cast<ch_mailbox*>(memory);
     auto* state = new (static_cast<char*>(memory) + sizeof(ch_mailbox)) Anchor;
-    if (const int failed = start_thread(keeper)) {
+    if (const int failed = start_thread(keeper, state)) {
         munmap(memory, bytes);
         return failed;
     }
@@ -131,7 +147,7 @@ int32_t lease_thread(void* state, const void*, void* out_mailbox) {
             self.free_threads.reserve(self.threads.size() + 1);  // so that return_thread never allocates
             void* memory = ::operator new(sizeof(ch_mailbox), std::align_val_t{64});
             auto* mailbox = static_cast<ch_mailbox*>(memory);
-            if (start_thread(mailbox) != 0) {
+            if (start_thread(mailbox, state) != 0) {
                 ::operator delete(memory, std::align_val_t{64});
                 return CH_HOST_MEMORY_EXHAUSTED;
             }
@@ -193,6 +209,46 @@ int32_t call_function(void*, const void* frame, void* out_outcome) {
     return call_frame(*static_cast<const ch_call_frame*>(frame), static_cast<ch_call_outcome*>(out_outcome));
 }
 
+int32_t flush(void* state, const void* key, void*) {
+    return guarded(nullptr, [&]() -> int32_t {
+        anchor(state).libraries.flush(key ? static_cast<const char*>(key) : "");
+        return CH_OK;
+    });
+}
+
+int32_t count_foreign_threads(void* state, const void*, void* out_count) {
+    auto& count = *static_cast<uint64_t*>(out_count);
+    Anchor& self = anchor(state);
+    const std::lock_guard lock(self.mutex);  // so that no thread is being made
+    const ThreadName wanted(state);
+    // Own threads may have another name for a while (started_threads.h); one that has only been made has no number yet.
+    std::vector<int32_t> own{static_cast<int32_t>(syscall(SYS_gettid))};
+    uint64_t without_number = 0;
+    for (const ch_mailbox* thread : self.threads) {
+        const int32_t number = __atomic_load_n(&thread->system_id, __ATOMIC_RELAXED);
+        own.push_back(number);
+        without_number += number == 0;
+    }
+    uint64_t named = 0;
+    DIR* threads = opendir("/proc/self/task");
+    if (!threads) return CH_INTERNAL;
+    while (const dirent* entry = readdir(threads)) {
+        if (std::find(own.begin(), own.end(), atoi(entry->d_name)) != own.end()) continue;
+        char path[64];
+        snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", entry->d_name);
+        const int file = open(path, O_RDONLY | O_CLOEXEC);
+        if (file < 0) continue;  // no thread, or it has ended
+        char name[32] = {};
+        const ssize_t bytes = read(file, name, sizeof name - 1);
+        close(file);
+        if (bytes > 0 && name[bytes - 1] == '\n') name[bytes - 1] = 0;
+        named += strcmp(name, wanted.text) == 0;
+    }
+    closedir(threads);
+    count = named > without_number ? named - without_number : 0;
+    return CH_OK;
+}
+
 constexpr ch_anchor table = {
     CH_ABI_HEADER(ch_anchor, CH_ABI_ANCHOR, CH_ANCHOR_MAJOR, CH_ANCHOR_MINOR, "*"),
     create,
@@ -204,6 +260,8 @@ constexpr ch_anchor table = {
     count,
     ask,
     call_function,
+    flush,
+    count_foreign_threads,
 };
 
 }  // namespace

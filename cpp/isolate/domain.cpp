@@ -55,12 +55,15 @@ int32_t Domain::open(Strategy strategy, const std::string& anchor_path, Domain**
 
 int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
 #if defined(LM_ID_NEWLM) && !defined(CHIPHOST_WITHOUT_DLMOPEN)  // a test builds it without
+    if (const char* why = namespaces_unavailable()) {
+        return report(out_error, CH_ISOLATION_UNAVAILABLE, anchor_path, "%s", why);
+    }
     std::vector<char> file;
     if (const int32_t code = read_file(anchor_path, &file, out_error)) return code;
     if (const int32_t code = check_elf_library(file.data(), file.size(), anchor_path, out_error)) return code;
 
     NamespaceBudget& budget = NamespaceBudget::of_this_process();
-    if (const int32_t code = budget.take(out_error)) return code;
+    if (const int32_t code = budget.take(anchor_path, out_error)) return code;
     void* handle = dlmopen(LM_ID_NEWLM, anchor_path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!handle) return budget.refused(dlerror(), out_error);
 
@@ -73,6 +76,7 @@ int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_doma
     if (const int32_t code = check_header(anchor->header, expected, anchor_path, out_error)) return code;
     std::unique_ptr<Domain> domain(new Domain(Strategy::link_namespace, anchor, handle));
     if (const int32_t code = domain->start(out_error)) return code;
+    domain->objects_ = domain->objects();
     *out_domain = domain.release();
     return CH_OK;
 #else
@@ -135,6 +139,30 @@ bool Domain::close_library(ch_library* library) {
     return unloaded != 0;
 }
 
+void Domain::flush(const std::string& key) {
+    call_keeper(anchor_->flush, key.empty() ? nullptr : key.c_str(), nullptr);
+}
+
+bool Domain::clear() {
+    flush("");
+    return counts().libraries == 0 && objects() == objects_;
+}
+
+bool Domain::has_foreign_threads() {
+    uint64_t count = 0;
+    return call_keeper(anchor_->count_foreign_threads, nullptr, &count) != CH_OK || count > 0;
+}
+
+// The loader changes the list only when something is loaded into this namespace or unloaded.
+Domain::Objects Domain::objects() const {
+    Objects objects;
+    link_map* object = nullptr;
+    if (!anchor_handle_ || dlinfo(anchor_handle_, RTLD_DI_LINKMAP, &object) != 0) return objects;
+    while (object->l_prev) object = object->l_prev;
+    for (; object; object = object->l_next) objects.emplace_back(object->l_addr, object->l_name);
+    return objects;
+}
+
 ch_anchor_counts Domain::counts() {
     ch_anchor_counts counts{};
     call_keeper(anchor_->count, nullptr, &counts);
@@ -145,10 +173,7 @@ ch_anchor_counts Domain::counts() {
 
 std::vector<std::string> Domain::loaded_objects() const {
     std::vector<std::string> paths;
-    link_map* object = nullptr;
-    if (!anchor_handle_ || dlinfo(anchor_handle_, RTLD_DI_LINKMAP, &object) != 0) return paths;
-    while (object->l_prev) object = object->l_prev;
-    for (; object; object = object->l_next) paths.emplace_back(object->l_name);
+    for (auto& [address, path] : objects()) paths.push_back(path);
     return paths;
 }
 

@@ -3,10 +3,12 @@
 // A domain: a place in this process where libraries live apart from the program and from other domains.
 #pragma once
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "chiphost/abi/anchor.h"
@@ -41,6 +43,16 @@ public:
     // True if nothing of the library is left in the process.
     bool close_library(ch_library* library);
 
+    // Unloads the libraries that nobody uses and that were opened with this key, as kernels are, or all: "".
+    void flush(const std::string& key);
+
+    // Of a namespace in which nobody has a call under way: unloads what nobody uses. True if nothing is left of what
+    // was loaded into it, and the next library finds it as new.
+    [[nodiscard]] bool clear();
+
+    // True if threads live that a library has made; they may be running its code. See ch_anchor.
+    [[nodiscard]] bool has_foreign_threads();
+
     ch_anchor_counts counts();
 
     // Paths of all that is loaded in the domain's namespace, in the order of loading. Empty for copies: the program's
@@ -60,11 +72,16 @@ private:
     [[nodiscard]] static int32_t open_namespace(const std::string& anchor_path, Domain** out_domain,
                                                 ch_error* out_error);
 
+    // What is loaded in the namespace: where, and the name.
+    using Objects = std::vector<std::pair<uintptr_t, std::string>>;
+    Objects objects() const;
+
     const Strategy strategy_;
     const ch_anchor* const anchor_;
     void* const anchor_handle_;  // the loader's, nullptr for copies
     const pid_t process_;
     void* state_ = nullptr;
+    Objects objects_;          // of the anchor only
     std::mutex keeper_mutex_;  // one caller at a time
     ch_mailbox* keeper_ = nullptr;
     std::mutex threads_mutex_;               // guards free_threads_

@@ -110,6 +110,23 @@ bool LibraryPool::close(ch_library* library) {
     return unloaded && !kept;
 }
 
+void LibraryPool::flush(const std::string& key) {
+    std::vector<std::unique_ptr<ch_library>> unused;
+    {
+        const std::lock_guard lock(mutex_);
+        for (auto library = idle_.begin(); library != idle_.end();) {
+            if (!key.empty() && (*library)->key != key) {
+                ++library;
+                continue;
+            }
+            shared_.erase((*library)->key);
+            unused.push_back(forget(*library));
+            library = idle_.erase(library);
+        }
+    }
+    for (auto& library : unused) unload(std::move(library));
+}
+
 std::unique_ptr<ch_library> LibraryPool::forget(ch_library* library) {
     return std::move(libraries_.extract(library).mapped());
 }

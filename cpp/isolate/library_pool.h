@@ -41,6 +41,8 @@ public:
     void* find_symbol(const ch_library* library, const char* symbol);
     // True if the library is unloaded now; false if it is kept, or pinned by what it did to the process.
     bool close(ch_library* library);
+    // Unloads libraries without users: those of this key, or all if it is "".
+    void flush(const std::string& key);
     void count(ch_anchor_counts* out_counts);
 
 private:

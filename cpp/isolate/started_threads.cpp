@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <atomic>
 #include <fstream>
@@ -16,7 +17,7 @@ namespace chiphost::isolate {
 
 namespace {
 
-constexpr const char* own_name = "chiphost";  // of the anchor's threads
+constexpr const char* own_name = "chiphost";  // how the names of all threads of chiphost begin
 constexpr uint64_t ending_ns_max = 20'000'000;
 
 std::string task_file(int32_t thread, const char* file) {
@@ -54,11 +55,11 @@ bool list_threads(std::set<int32_t>* out_threads) {
     return true;
 }
 
-// "chiphost-" and a number: what 15 characters have room for.
+// "chiphost." and a number: what 15 characters have room for.
 std::string unused_name() {
     static std::atomic<uint32_t> number{0};
     char name[16];
-    snprintf(name, sizeof name, "%s-%06x", own_name, ++number & 0xffffff);
+    snprintf(name, sizeof name, "%s.%06x", own_name, ++number & 0xffffff);
     return name;
 }
 
@@ -67,6 +68,7 @@ std::string unused_name() {
 bool StartedThreads::watch(int32_t thread) {
     thread_ = thread;
     name_ = unused_name();
+    name_before_ = first_line(task_file(thread, "comm"));
     mask_ = blocked_signals(thread);
     before_.clear();
     watching_ = !mask_.empty() && rename(thread, name_) && list_threads(&before_);
@@ -74,7 +76,7 @@ bool StartedThreads::watch(int32_t thread) {
 }
 
 void StartedThreads::unwatch() {
-    if (watching_) rename(thread_, own_name);
+    if (watching_) rename(thread_, name_before_);
 }
 
 std::string StartedThreads::find_now(bool* out_known) const {
@@ -85,7 +87,7 @@ std::string StartedThreads::find_now(bool* out_known) const {
         if (before_.count(thread)) continue;
         const std::string name = first_line(task_file(thread, "comm"));
         if (name == name_) return name;
-        if (name == own_name || name.compare(0, 9, "chiphost-") == 0) continue;
+        if (name.compare(0, strlen(own_name), own_name) == 0) continue;
         if (!name.empty() && blocked_signals(thread) == mask_) return name;
     }
     return "";

@@ -32,6 +32,7 @@ private:
     int32_t thread_ = 0;
     bool watching_ = false;
     std::string name_;
+    std::string name_before_;
     std::string mask_;
     std::set<int32_t> before_;
 };

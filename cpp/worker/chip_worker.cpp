@@ -42,6 +42,10 @@ ChipWorker::~ChipWorker() {
     finalize();
 }
 
+void ChipWorker::set_library(std::shared_ptr<RuntimeLibrary> library) {
+    std::atomic_store(&library_, std::move(library));
+}
+
 void ChipWorker::cancel() {
     if (inherited()) return;
     const std::lock_guard lock(cancel_mutex_);
@@ -103,7 +107,7 @@ int32_t ChipWorker::initialize(const Options& options, ch_error* out_error, cons
     if (options.device_id < 0) {
         return report(out_error, CH_INVALID_ARGUMENT, "device_id", "wanted 0 or more, found %d", options.device_id);
     }
-    RuntimeLibrary* library = nullptr;
+    std::shared_ptr<RuntimeLibrary> library;
     bool fell_back = false;
     if (const int32_t code = RuntimeLibrary::load(options.files, options.platform, options.isolation,
                                                   options.anchor_path, &library, &fell_back, out_error)) {
@@ -113,10 +117,14 @@ int32_t ChipWorker::initialize(const Options& options, ch_error* out_error, cons
     uint64_t bytes = 0;
     if (const int32_t code = domain.ask({nullptr, library->table().runtime_size}, library->files().host, "runtime_size",
                                         &bytes, out_error)) {
+        library->give_back();
         return code;
     }
     ch_mailbox* thread = nullptr;
-    if (const int32_t code = domain.lease_thread(&thread, out_error)) return code;
+    if (const int32_t code = domain.lease_thread(&thread, out_error)) {
+        library->give_back();
+        return code;
+    }
     bytes = (bytes + context_alignment - 1) / context_alignment * context_alignment;
     void* context = aligned_alloc(context_alignment, bytes);
     int32_t code = CH_OK;
@@ -134,7 +142,7 @@ int32_t ChipWorker::initialize(const Options& options, ch_error* out_error, cons
         device.anchor = domain.anchor();
         device.anchor_state = domain.anchor_state();
         fell_back_ = fell_back;
-        library_ = library;
+        set_library(library);
         thread_ = thread;
         context_ = context;
         ch_call function = as_call(library->table().set_device);
@@ -143,7 +151,8 @@ int32_t ChipWorker::initialize(const Options& options, ch_error* out_error, cons
     if (code != CH_OK) {
         domain.return_thread(thread);
         free(context);
-        library_ = nullptr;
+        set_library(nullptr);
+        library->give_back();
         thread_ = nullptr;
         context_ = nullptr;
         return code;
@@ -179,7 +188,7 @@ int32_t ChipWorker::run(const ch_callable& callable, const ch_task_args& args, c
         running_ = progress;
     };
     set_running(&record.progress);
-    ch_mailbox_post(thread_, as_call(library()->table().run), context_, &record.request, &record.error);
+    ch_mailbox_post(thread_, as_call(library_->table().run), context_, &record.request, &record.error);
 
     int32_t code = CH_OK;
     *out_end = await(wait, start_ns, record, &code);
@@ -296,15 +305,17 @@ void ChipWorker::describe_hang(const Record& record, bool interrupted, uint64_t 
 
 // Destroys the context and gives the thread back.
 int32_t ChipWorker::close(ch_error* out_error) {
-    ch_call function = as_call(library()->table().finalize_device);
+    ch_call function = as_call(library_->table().finalize_device);
     const int32_t code =
         checked(ch_mailbox_call(thread_, function, context_, nullptr, out_error), "finalize_device", out_error);
-    library()->domain().return_thread(thread_);
+    const std::shared_ptr<RuntimeLibrary> library = library_;
+    library->domain().return_thread(thread_);
     free(context_);
-    library_ = nullptr;
+    set_library(nullptr);
     thread_ = nullptr;
     context_ = nullptr;
     device_id_ = -1;
+    library->give_back();
     return code;
 }
 
@@ -324,7 +335,7 @@ void ChipWorker::finalize() {
 int32_t ChipWorker::finalize(ch_error* out_error, const GoOn& go_on) {
     if (inherited()) {
         // What it has belongs to the parent's threads; they are not here.
-        library_ = nullptr;
+        set_library(nullptr);
         device_id_ = -1;
         return CH_OK;
     }
@@ -337,8 +348,8 @@ int32_t ChipWorker::finalize(ch_error* out_error, const GoOn& go_on) {
         ch_error ignored = no_error();
         static_cast<void>(close(&ignored));
     } else {
-        // The run that never returned is still using the context.
-        library_ = nullptr;
+        // The run that never returned is still using the context, and the library's code.
+        set_library(nullptr);
         thread_ = nullptr;
         context_ = nullptr;
         device_id_ = -1;

@@ -80,8 +80,9 @@ public:
     bool inherited() const;  // made before a fork: in this process the worker cannot be used
     bool fell_back() const { return library() && fell_back_.load(); }  // to a copy, for want of namespaces
     bool poisoned() const { return poisoned_.load(); }
-    int32_t device_id() const { return device_id_.load(); }            // -1 without a runtime
-    const RuntimeLibrary* library() const { return library_.load(); }  // nullptr without a runtime
+    int32_t device_id() const { return device_id_.load(); }  // -1 without a runtime
+    // nullptr without a runtime.
+    std::shared_ptr<const RuntimeLibrary> library() const { return std::atomic_load(&library_); }
 
 private:
     struct Record;  // what a running call refers to; left behind if the call never returns
@@ -98,8 +99,10 @@ private:
     void describe_hang(const Record& record, bool interrupted, uint64_t timeout_ns, ch_error* out_error) const;
 
     const pid_t process_;
-    Turn turn_;  // held by every call; guards all below, atomics may be read without it
-    std::atomic<RuntimeLibrary*> library_{nullptr};
+    void set_library(std::shared_ptr<RuntimeLibrary> library);
+
+    Turn turn_;                                // held by every call; guards all below, atomics may be read without it
+    std::shared_ptr<RuntimeLibrary> library_;  // written by set_library, read by others with std::atomic_load
     ch_mailbox* thread_ = nullptr;
     void* context_ = nullptr;
     std::atomic<int32_t> device_id_{-1};

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -23,6 +24,7 @@ namespace chiphost::worker {
 using isolate::Domain;
 using isolate::NamespacePool;
 using isolate::Strategy;
+using Shared = std::shared_ptr<RuntimeLibrary>;
 
 namespace {
 
@@ -37,11 +39,19 @@ int32_t file_key(const std::string& path, std::string* out_key, ch_error* out_er
     return CH_OK;
 }
 
-// What can be refused without spending a namespace.
-int32_t check_file(const std::string& path, ch_error* out_error) {
-    std::vector<char> bytes;
-    if (const int32_t code = isolate::read_file(path, &bytes, out_error)) return code;
-    return isolate::check_elf_library(bytes.data(), bytes.size(), path, out_error);
+// What can be refused without spending a namespace. out_unique_symbol: of the host program, "" without one.
+int32_t check_files(const RuntimeFiles& files, std::string* out_unique_symbol, ch_error* out_error) {
+    for (const std::string* path : {&files.aicore, &files.aicpu, &files.host}) {
+        std::vector<char> bytes;
+        if (const int32_t code = isolate::read_file(*path, &bytes, out_error)) return code;
+        if (const int32_t code = isolate::check_elf_library(bytes.data(), bytes.size(), *path, out_error)) return code;
+        *out_unique_symbol = isolate::unique_symbol(bytes.data(), bytes.size());
+    }
+    return CH_OK;
+}
+
+bool same_paths(const RuntimeFiles& first, const RuntimeFiles& second) {
+    return first.host == second.host && first.aicpu == second.aicpu && first.aicore == second.aicore;
 }
 
 }  // namespace
@@ -56,49 +66,184 @@ public:
     }
 
     int32_t load(const RuntimeFiles& files, const std::string& platform, const Isolation& isolation,
-                 const std::string& anchor_path, RuntimeLibrary** out_library, bool* out_fell_back,
-                 ch_error* out_error) {
+                 const std::string& anchor_path, Shared* out_library, bool* out_fell_back, ch_error* out_error) {
         *out_fell_back = false;
-        std::unique_ptr<RuntimeLibrary> library(new RuntimeLibrary);
+        Shared library(new RuntimeLibrary);
         library->files_ = files;
         std::string key;
         if (const int32_t code = file_key(files.host, &key, out_error)) return code;
         if (const int32_t code = file_key(files.aicpu, &library->aicpu_key_, out_error)) return code;
         if (const int32_t code = file_key(files.aicore, &library->aicore_key_, out_error)) return code;
         key += "|" + library->aicpu_key_ + "|" + library->aicore_key_;
+        Key full_key{isolation.strategy, key};
 
-        const std::lock_guard lock(mutex_);
-        Strategy strategy = isolation.strategy;
-        if ((*out_library = find(strategy, key))) return check_platform(**out_library, platform, out_error);
-        for (const std::string& path : {files.host, files.aicpu, files.aicore}) {
-            if (const int32_t code = check_file(path, out_error)) return code;
-        }
-        int32_t code = open_domain(strategy, anchor_path, &library->domain_, out_error);
-        if (code == CH_NAMESPACES_SPENT && isolation.copy_if_spent) {
+        if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
+        const std::lock_guard one_at_a_time(load_mutex_);
+        if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
+        std::string unique_symbol;
+        if (const int32_t code = check_files(files, &unique_symbol, out_error)) return code;
+        mark_stale(files, key);
+        retire_stale();
+        int32_t code = open_domain(full_key.first, anchor_path, &library->domain_, out_error);
+        if (code == CH_NAMESPACES_SPENT && isolation.copy_if_spent && unique_symbol.empty()) {
             // Only now: a copy that somebody asked for is no reason to do without a namespace.
-            strategy = Strategy::copy;
+            full_key.first = Strategy::copy;
             *out_fell_back = true;
-            if ((*out_library = find(strategy, key))) return check_platform(**out_library, platform, out_error);
-            code = open_domain(strategy, anchor_path, &library->domain_, out_error);
+            if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
+            code = open_domain(full_key.first, anchor_path, &library->domain_, out_error);
+        } else if (code == CH_NAMESPACES_SPENT && isolation.copy_if_spent) {
+            const std::string spent = out_error->message;
+            report(out_error, CH_NAMESPACES_SPENT, files.host,
+                   "%s. A copy is no way out: all copies would share the symbol %s, which is STB_GNU_UNIQUE",
+                   spent.c_str(), unique_symbol.c_str());
         }
         if (code != CH_OK) return code;
         if (const int32_t refused = load_into(*library, platform, out_error)) return refused;
-        *out_library = library.get();
-        libraries_[{strategy, key}] = std::move(library);
+        const std::lock_guard lock(mutex_);
+        library->users_ = 1;
+        libraries_[full_key] = library;
+        *out_library = std::move(library);
         return CH_OK;
     }
 
+    void give_back(RuntimeLibrary& library) {
+        {
+            const std::lock_guard lock(mutex_);
+            library.last_use_ = ++uses_;
+            if (--library.users_ > 0 || !library.stale_) return;
+        }
+        // If somebody is loading, that may take any time. The next who loads unloads this one first.
+        const std::unique_lock one_at_a_time(load_mutex_, std::try_to_lock);
+        if (one_at_a_time) retire_stale();
+    }
+
+    RuntimeLibrary::Counts counts() {
+        const std::lock_guard lock(mutex_);
+        RuntimeLibrary::Counts counts;
+        counts.namespaces_pinned = pinned_;
+        counts.pins = pins_;
+        for (const auto& [key, library] : libraries_) {
+            size_t& place = key.first == Strategy::copy ? counts.copies
+                            : library->users_ > 0       ? counts.namespaces_used
+                            : library->threads_stay_    ? counts.namespaces_pinned
+                                                        : counts.namespaces_idle;
+            ++place;
+        }
+        return counts;
+    }
+
 private:
-    RuntimeLibrary* find(Strategy strategy, const std::string& key) {
-        const auto found = libraries_.find({strategy, key});
-        return found == libraries_.end() ? nullptr : found->second.get();
+    using Key = std::pair<Strategy, std::string>;
+
+    // A further use of the library, nullptr if it is not loaded.
+    Shared use(const Key& key) {
+        const std::lock_guard lock(mutex_);
+        const auto found = libraries_.find(key);
+        if (found == libraries_.end()) return nullptr;
+        ++found->second->users_;
+        found->second->stale_ = false;  // the files are as they were then
+        return found->second;
+    }
+
+    // Gives a library that was found back if it is not for the platform.
+    int32_t check_platform(Shared* library, const std::string& platform, ch_error* out_error) {
+        const int32_t code = check_table(**library, platform, out_error);
+        if (code != CH_OK) {
+            give_back_refused(**library);
+            library->reset();
+        }
+        return code;
+    }
+
+    void give_back_refused(RuntimeLibrary& library) {
+        const std::lock_guard lock(mutex_);
+        --library.users_;
+    }
+
+    // What was loaded from these files when they were others. `current` is what they are now.
+    void mark_stale(const RuntimeFiles& files, const std::string& current) {
+        const std::lock_guard lock(mutex_);
+        for (auto& [key, library] : libraries_) {
+            if (key.second != current && same_paths(library->files_, files)) library->stale_ = true;
+        }
+    }
+
+    // Takes the libraries without users out that `wanted` says, the one longest without first, so that nobody finds
+    // them any more.
+    template <typename Wanted>
+    std::vector<std::pair<Key, Shared>> take_out_unused(Wanted&& wanted) {
+        std::vector<std::pair<Key, Shared>> unused;
+        const std::lock_guard lock(mutex_);
+        for (const auto& entry : libraries_) {
+            if (entry.second->users_ == 0 && wanted(entry.first.first, *entry.second)) unused.push_back(entry);
+        }
+        for (const auto& entry : unused) libraries_.erase(entry.first);
+        std::sort(unused.begin(), unused.end(), [](const auto& first, const auto& second) {
+            return first.second->last_use_ < second.second->last_use_;
+        });
+        return unused;
+    }
+
+    void put_back(const std::pair<Key, Shared>& entry) {
+        const std::lock_guard lock(mutex_);
+        libraries_.insert(entry);
+    }
+
+    void retire_stale() {
+        for (const auto& entry :
+             take_out_unused([](Strategy, const RuntimeLibrary& library) { return library.stale_; })) {
+            if (!unload(*entry.second)) put_back(entry);
+        }
+    }
+
+    // Makes a namespace spare by unloading a library without users.
+    bool retire_oldest_idle() {
+        bool made_room = false;
+        for (const auto& entry : take_out_unused(
+                 [](Strategy strategy, const RuntimeLibrary&) { return strategy == Strategy::link_namespace; })) {
+            if (made_room || !unload(*entry.second)) {
+                put_back(entry);
+            } else {
+                made_room = NamespacePool::of_this_process().spare() > 0;
+            }
+        }
+        return made_room;
+    }
+
+    // False if it must stay, since threads that it has made may still run its code. Otherwise its namespace goes to the
+    // next library if nothing is left of this one, and is spent if something is: a symbol that is unique, or a
+    // thread_local's destructor, keeps a library, and the next load of the same path would be given that.
+    bool unload(RuntimeLibrary& library) {
+        Domain& domain = *library.domain_;
+        const bool threads_stay = domain.has_foreign_threads();
+        {
+            const std::lock_guard lock(mutex_);
+            library.threads_stay_ = threads_stay;
+            if (threads_stay) pins_ = library.files_.host + ": a thread that it has made lives on";
+        }
+        if (threads_stay) return false;
+        const bool unloaded = domain.close_library(library.loaded_);
+        if (domain.strategy() == Strategy::copy) {
+            domain.flush(library.aicpu_key_);
+            domain.flush(library.aicore_key_);
+            return true;
+        }
+        if (domain.clear() && unloaded) {
+            NamespacePool::of_this_process().give_back(&domain);
+        } else {
+            const std::lock_guard lock(mutex_);
+            ++pinned_;
+            pins_ = library.files_.host + (unloaded ? ": something that it has loaded stays" : ": the loader keeps it");
+        }
+        return true;
     }
 
     int32_t open_domain(Strategy strategy, const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
-        if (strategy == Strategy::link_namespace) {
-            return NamespacePool::of_this_process().take(anchor_path, out_domain, out_error);
-        }
-        return Domain::open(strategy, anchor_path, out_domain, out_error);
+        if (strategy != Strategy::link_namespace) return Domain::open(strategy, anchor_path, out_domain, out_error);
+        NamespacePool& pool = NamespacePool::of_this_process();
+        int32_t code = pool.take(anchor_path, out_domain, out_error);
+        if (code == CH_NAMESPACES_SPENT && retire_oldest_idle()) code = pool.take(anchor_path, out_domain, out_error);
+        return code;
     }
 
     int32_t load_into(RuntimeLibrary& library, const std::string& platform, ch_error* out_error) {
@@ -115,35 +260,52 @@ private:
                 code = domain.ask(question, library.files_.host, CH_HOST_RUNTIME_ENTRY, &table, out_error);
                 library.table_ = reinterpret_cast<const ch_host_runtime*>(table);
             }
-            if (code == CH_OK) code = check_platform(library, platform, out_error);
+            if (code == CH_OK) code = check_table(library, platform, out_error);
         }
-        if (code != CH_OK) {
-            // A namespace is too precious to lose it to a wrong file. If nothing of the file is left, the next may have
-            // it.
-            const bool clean = !loaded || domain.close_library(loaded);
-            if (domain.strategy() == Strategy::link_namespace && clean) {
-                NamespacePool::of_this_process().give_back(&domain);
-            }
+        if (code == CH_OK) {
+            library.loaded_ = loaded;
+            library.runtime_ = library.table_->runtime;
+            library.platform_ = library.table_->platform;
+            return CH_OK;
+        }
+        // A namespace is too precious to lose it to a wrong file. If nothing of the file is left, the next may have it.
+        const bool clean = !loaded || domain.close_library(loaded);
+        if (domain.strategy() == Strategy::link_namespace && clean && domain.clear()) {
+            NamespacePool::of_this_process().give_back(&domain);
         }
         return code;
     }
 
-    static int32_t check_platform(const RuntimeLibrary& library, const std::string& platform, ch_error* out_error) {
+    static int32_t check_table(const RuntimeLibrary& library, const std::string& platform, ch_error* out_error) {
         return check_header(
             library.table_->header,
             {CH_ABI_HOST_RUNTIME, CH_HOST_RUNTIME_MAJOR, CH_HOST_RUNTIME_MINOR, sizeof(ch_host_runtime), platform},
             library.files_.host, out_error);
     }
 
-    std::mutex mutex_;  // guards all below
-    std::map<std::pair<Strategy, std::string>, std::unique_ptr<RuntimeLibrary>> libraries_;
+    // Held while a library is loaded or unloaded, which may take any time. Taken before mutex_.
+    std::mutex load_mutex_;
+    // Never held for long; guards all below. A library that was taken out of the map belongs to who holds load_mutex_.
+    std::mutex mutex_;
+    std::map<Key, Shared> libraries_;
+    uint64_t uses_ = 0;
+    size_t pinned_ = 0;  // namespaces that were lost
+    std::string pins_;
 };
 
 int32_t RuntimeLibrary::load(const RuntimeFiles& files, const std::string& platform, const Isolation& isolation,
-                             const std::string& anchor_path, RuntimeLibrary** out_library, bool* out_fell_back,
-                             ch_error* out_error) {
+                             const std::string& anchor_path, std::shared_ptr<RuntimeLibrary>* out_library,
+                             bool* out_fell_back, ch_error* out_error) {
     return RuntimeLibraries::of_this_process().load(files, platform, isolation, anchor_path, out_library, out_fell_back,
                                                     out_error);
+}
+
+void RuntimeLibrary::give_back() {
+    RuntimeLibraries::of_this_process().give_back(*this);
+}
+
+RuntimeLibrary::Counts RuntimeLibrary::counts() {
+    return RuntimeLibraries::of_this_process().counts();
 }
 
 }  // namespace chiphost::worker

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <stddef.h>
+#include <stdint.h>
+
+#include <memory>
 #include <string>
 
 #include "chiphost/abi/host_runtime.h"
@@ -22,19 +26,43 @@ struct Isolation {
 };
 
 // A host runtime loaded into a domain. Loaded once for each state of its files (path, modification time in ns and size
-// of all three) and strategy, never unloaded: a file that was rebuilt in place is another library. Immutable; shared by
-// any number of workers.
+// of all three) and strategy, and shared by any number of users.
+//
+// It stays loaded when nobody uses it, for the next user. It is unloaded when nobody uses it and
+//  - its files were written again since: they are another library now, or
+//  - it has a namespace, no other is left, and no library has been without users for longer.
+// A namespace in which nothing is left of it goes to the next library (facts C7). Otherwise it is spent.
+//
+// Thread-safe. Immutable but for who uses it. What was asked of it before give_back() may be read after that, except
+// through table().
 class RuntimeLibrary {
 public:
-    // Thread-safe. `platform` may be empty: then any is accepted. *out_library lives as long as the process.
-    // *out_fell_back: whether it is a copy because the namespaces are spent.
+    // Makes the caller a user. `platform` may be empty: then any is accepted. *out_fell_back: whether it is a copy
+    // because the namespaces are spent.
     [[nodiscard]] static int32_t load(const RuntimeFiles& files, const std::string& platform,
                                       const Isolation& isolation, const std::string& anchor_path,
-                                      RuntimeLibrary** out_library, bool* out_fell_back, ch_error* out_error);
+                                      std::shared_ptr<RuntimeLibrary>* out_library, bool* out_fell_back,
+                                      ch_error* out_error);
+
+    // Ends a use. Code and data of the library must not be needed any more: it may be unloaded. A user who cannot say
+    // that, because a run never returned, never calls this.
+    void give_back();
+
+    // Of this process.
+    struct Counts {
+        size_t namespaces_used = 0;    // by a runtime with users
+        size_t namespaces_idle = 0;    // by a runtime without: they give way when no other is left
+        size_t namespaces_pinned = 0;  // lost, or not to be had for now: see `pins`
+        size_t copies = 0;             // loaded
+        std::string pins;              // the file that was seen last to stay, and why; "" if none was
+    };
+    static Counts counts();
 
     const ch_host_runtime& table() const { return *table_; }
     isolate::Domain& domain() const { return *domain_; }
     const RuntimeFiles& files() const { return files_; }
+    const std::string& runtime() const { return runtime_; }
+    const std::string& platform() const { return platform_; }
     const std::string& aicpu_key() const { return aicpu_key_; }
     const std::string& aicore_key() const { return aicore_key_; }
 
@@ -44,9 +72,18 @@ private:
 
     const ch_host_runtime* table_ = nullptr;
     isolate::Domain* domain_ = nullptr;
+    ch_library* loaded_ = nullptr;
     RuntimeFiles files_;
+    std::string runtime_;
+    std::string platform_;
     std::string aicpu_key_;
     std::string aicore_key_;
+
+    // Guarded by the mutex of RuntimeLibraries.
+    size_t users_ = 0;
+    uint64_t last_use_ = 0;      // a number that grows
+    bool stale_ = false;         // its files were written again
+    bool threads_stay_ = false;  // seen when it was to be unloaded
 };
 
 }  // namespace chiphost::worker

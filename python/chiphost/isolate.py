@@ -25,7 +25,7 @@ from typing import Any, Final, Literal
 from . import _core, runtimes
 from .errors import make_error
 from .signature import Dtype, dtype_name
-from .worker import STRATEGIES, default_isolation
+from .worker import STRATEGIES, choose_strategy
 
 __all__ = ["Buffer", "CloseResult", "Function", "In", "InOut", "Library", "Out", "Pin", "open"]
 
@@ -217,12 +217,11 @@ def open(path: str | os.PathLike[str], strategy: str | None = None, *, timeout_s
         LoadError: the file is no library for this machine, or the dynamic loader refuses it.
         IsolationError: the isolation is not to be had.
     """
-    name = default_isolation() if strategy is None else strategy
-    if name not in STRATEGIES:
+    if strategy is not None and strategy not in STRATEGIES:
         message = f"wanted one of {', '.join(STRATEGIES)}; found {strategy!r}"
         raise make_error("INVALID_ARGUMENT", message, "strategy")
-    chosen, copy_if_spent = STRATEGIES[name]
-    return Library(_core.Library(os.fspath(path), runtimes.anchor_path(), chosen, copy_if_spent, timeout_s))
+    chosen, _ = choose_strategy(strategy)
+    return Library(_core.Library(os.fspath(path), runtimes.anchor_path(), chosen, strategy == "auto", timeout_s))
 
 
 def _buffer(direction: Literal["in", "out", "inout"], dtype: Any) -> Buffer:

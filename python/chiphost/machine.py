@@ -9,7 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from . import __version__, _core, flow_graph, runtimes, toolchain
+from . import __version__, flow_graph, runtimes, toolchain
+from .capacity import Capacity, capacity
 from .compile_cache import CompileCache
 from .cpus import usable_cpus
 from .errors import ChiphostError
@@ -65,7 +66,7 @@ class Machine:
     system: str
     cpus_usable: int
     compilers: list[CompilerCheck]
-    namespaces: dict[str, int]
+    namespaces: Capacity
     platforms: dict[str, str]
     library: str
     runtimes: list[RuntimeCheck]
@@ -94,7 +95,7 @@ def look() -> Machine:
         system=f"{system.system()} {system.release()} {system.machine()}",
         cpus_usable=usable_cpus(),
         compilers=compilers,
-        namespaces=_core.namespace_numbers(),
+        namespaces=_namespaces(),
         platforms=dict(runtimes.PLATFORMS),
         library=runtimes.where_looked(),
         runtimes=loads,
@@ -112,6 +113,13 @@ def _libc() -> str:
         return os.confstr("CS_GNU_LIBC_VERSION") or _NO_LIBC
     except (ValueError, OSError):  # no glibc
         return " ".join(filter(None, system.libc_ver())) or _NO_LIBC
+
+
+def _namespaces() -> Capacity:
+    try:
+        return capacity()
+    except ChiphostError as error:
+        return Capacity(str(error))
 
 
 def _compilers() -> list[CompilerCheck]:

@@ -40,11 +40,16 @@ class Watcher:
 
 
 class Runner:
-    """Runs scenes once. `interrupted` says whether Ctrl-C ended that early."""
+    """Runs scenes once.
+
+    `interrupted` says whether Ctrl-C ended that early; `isolation` how runtimes were isolated, where that is not the
+    default, and why.
+    """
 
     def __init__(self, settings: Settings, watcher: Watcher | None = None) -> None:
         """Nothing happens before `run`."""
         self.interrupted = False
+        self.isolation: Final[set[str]] = set()
         self._settings: Final = settings
         self._watcher: Final = watcher or Watcher()
         self._results: Final[dict[str, SceneResult]] = {}
@@ -86,7 +91,7 @@ class Runner:
         return [self._results[run.name] for run in runs]
 
     def _run_in_turn(self, runs: Sequence[SceneRun], programs: Programs) -> None:
-        with Workers(self._settings) as workers:
+        with Workers(self._settings, self.isolation) as workers:
             for run in runs:
                 if self._settings.deadline.over:
                     return
@@ -106,7 +111,7 @@ class Runner:
                     return
                 events.put((self._start, run))
                 try:
-                    with Workers(self._settings) as workers:
+                    with Workers(self._settings, self.isolation) as workers:
                         run.execute(programs, workers)
                 finally:
                     events.put((self._end, run))

@@ -20,7 +20,7 @@ from .deadline import Deadline
 from .errors import ChiphostError, DeadlineError
 from .scene import Scene, copy_args
 from .scene_programs import Programs
-from .worker import ChipWorker
+from .worker import ChipWorker, default_isolation
 
 Callables = Sequence[ChipCallable]  # of a scene's programs, in their order
 NOT_STARTED: Final = "not started"  # how the error of a case begins that the deadline or Ctrl-C kept from running
@@ -196,9 +196,10 @@ class SceneRun:
 class Workers:
     """One worker for each runtime, made when it is needed. For one thread."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Make no worker yet."""
+    def __init__(self, settings: Settings, out_isolation: set[str] | None = None) -> None:
+        """Make no worker yet. `out_isolation` gets what differs from the default isolation, and why."""
         self._settings = settings
+        self._out_isolation = out_isolation
         self._workers: dict[str, ChipWorker] = {}
 
     def __enter__(self) -> Workers:
@@ -220,6 +221,8 @@ class Workers:
             worker.init(
                 runtimes.find(runtime, platform, self._settings.library), platform, isolation=self._settings.isolation
             )
+            if self._out_isolation is not None and worker.isolation != default_isolation():
+                self._out_isolation.add(f"{worker.isolation} ({worker.isolation_reason})")
         return worker
 
     def discard(self, runtime: str) -> None:

@@ -48,6 +48,11 @@ def allow() -> None:
     _Supervision.allowed = True
 
 
+def allowed() -> bool:
+    """Whether this process is the program `chiphost`, which may fork and start itself anew."""
+    return _Supervision.allowed
+
+
 def begin() -> None:
     """Go on in a new process; in this one watch it, and end with SystemExit."""
     if not _Supervision.allowed:

@@ -7,7 +7,6 @@ import atexit
 import copy
 import operator
 import os
-import sys
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final
@@ -18,13 +17,7 @@ from .callable import ChipCallable
 from .errors import make_error
 from .runtimes import RuntimeFiles
 
-# What each name of an isolation means: (strategy, whether a copy may stand in when the namespaces are spent).
-STRATEGIES: Final[dict[str, tuple[str, bool]]] = {
-    "namespace": ("namespace", False),
-    "copy": ("copy", False),
-    "auto": ("namespace", True),
-}
-
+STRATEGIES: Final = ("namespace", "copy", "auto")
 
 _DEVICE_ID_MAX: Final = 2**31 - 1
 _BYTES_MAX: Final = 2**64 - 1
@@ -34,13 +27,8 @@ atexit.register(_core.end_calls, make_error("INTERRUPTED", "the process is endin
 
 
 def default_isolation() -> str:
-    """The strategy used when none is named: "namespace" where the C library is glibc, otherwise "copy"."""
-    if sys.platform == "linux":
-        try:
-            return "namespace" if (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc") else "copy"
-        except (ValueError, OSError):
-            return "copy"
-    return "copy"
+    """The strategy used when none is named: "namespace" where the system and this build have it, otherwise "copy"."""
+    return "copy" if _core.namespaces_unavailable() else "namespace"
 
 
 class ChipWorker:
@@ -59,8 +47,8 @@ class ChipWorker:
         platform: "a2a3sim" or "a5sim".
         device_id: number of the device, 0 or more.
         isolation: how the runtime is kept apart from this process: "namespace" (a linker namespace of its own), "copy"
-            (a private copy of its files), "auto" (a namespace, or a copy when none is left); None: the default of
-            this system.
+            (a private copy of its files), "auto" (the best of these that is to be had now; see isolation_reason);
+            None: the default of this system.
         device_memory_bytes: device memory the worker may use; 0: what the chip has.
     """
 
@@ -75,6 +63,7 @@ class ChipWorker:
     ) -> None:
         """Make the worker; with a runtime, initialize it too."""
         self._worker = _core.Worker()
+        self._isolation_reason = ""
         if runtime is not None:
             self.init(
                 runtime,
@@ -103,14 +92,13 @@ class ChipWorker:
         """
         files = runtimes.find(runtime, platform) if isinstance(runtime, str) else runtime
         runtimes.check_platform(platform)
-        name = default_isolation() if isolation is None else isolation
-        if name not in STRATEGIES:
+        if isolation is not None and isolation not in STRATEGIES:
             raise make_error(
                 "INVALID_ARGUMENT", f"wanted one of {', '.join(STRATEGIES)}; found {isolation!r}", "isolation"
             )
         device_id = _integer("device_id", device_id, _DEVICE_ID_MAX)
         device_memory_bytes = _integer("device_memory_bytes", device_memory_bytes, _BYTES_MAX)
-        strategy, copy_if_spent = STRATEGIES[name]
+        strategy, reason = choose_strategy(isolation)
         self._worker.init(
             os.fspath(files.host),
             os.fspath(files.aicpu),
@@ -118,10 +106,13 @@ class ChipWorker:
             platform,
             runtimes.anchor_path(),
             strategy,
-            copy_if_spent,
+            isolation == "auto",
             device_id,
             device_memory_bytes,
         )
+        if self._worker.fell_back:
+            reason = "auto: this process can open no other linker namespace, and none has a runtime that nobody uses"
+        self._isolation_reason = reason
 
     def run(
         self,
@@ -214,6 +205,11 @@ class ChipWorker:
         return self._worker.isolation
 
     @property
+    def isolation_reason(self) -> str | None:
+        """Why it is that: for example "asked for", or what "auto" went by; None without a runtime."""
+        return self._isolation_reason if self.initialized else None
+
+    @property
     def fell_back(self) -> bool:
         """Whether the runtime was loaded as a copy because no namespace was left ("auto")."""
         return self._worker.fell_back
@@ -226,6 +222,16 @@ class ChipWorker:
         """Runtime, platform and state."""
         state = "poisoned" if self.poisoned else "ready" if self.initialized else "without a runtime"
         return f"ChipWorker({self.runtime!r}, {self.platform!r}, device_id={self.device_id}, {state})"
+
+
+def choose_strategy(isolation: str | None) -> tuple[str, str]:
+    """The strategy to try, and why. "auto" may have to do without a namespace even so."""
+    if isolation in ("namespace", "copy"):
+        return isolation, "asked for"
+    who = "the default" if isolation is None else "auto"
+    if why := _core.namespaces_unavailable():
+        return "copy", f"{who}: {why}"
+    return "namespace", f"{who}: a linker namespace keeps the C library and its heap apart too"
 
 
 def _wrong_type(argument: str, wanted: str, found: object) -> TypeError:

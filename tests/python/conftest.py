@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What all tests share: a compile cache of their own, and the scenes.
 
-A process can open few linker namespaces, and every set of runtime files takes one for good. Tests use the installed
-runtimes, which are loaded once.
+A process can open few linker namespaces. Tests use the installed runtimes, which are loaded once.
 """
 
 from __future__ import annotations

@@ -27,6 +27,14 @@ def test_readme_example_runs(capsys, monkeypatch):
     assert len(example[1].strip().splitlines()) <= 21
 
 
+def test_examples_of_isolation_run(capsys):
+    examples = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "isolation.md").read_text(), re.M | re.S)
+    assert len(examples) == 2
+    for example in examples:
+        exec(compile(example, "isolation.md", "exec"), {})
+    assert re.match(r"(namespace|copy) - auto: .*\n\d+ left", capsys.readouterr().out)
+
+
 def test_the_scene_that_the_page_on_scenes_writes_runs(tmp_path):
     page = (ROOT / "tests" / "scenes" / "README.md").read_text()
     assert "default_case=" in page

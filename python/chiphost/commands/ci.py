@@ -137,6 +137,8 @@ def ci(
             problems.append(options.CannotWrite(file, error))
     if runner.interrupted:
         click.echo("chiphost: interrupted", err=True)
+    if runner.isolation:
+        print_lines(rows.console, f"Isolation: {'; '.join(sorted(runner.isolation))}")
     print_lines(rows.console, report.summary(results))
     for problem in problems:
         problem.show()

@@ -12,6 +12,7 @@ import click
 from . import options
 
 if TYPE_CHECKING:
+    from ..capacity import Capacity
     from ..machine import Machine
     from ..report import ReportFile
 
@@ -74,10 +75,7 @@ def _rows(machine: Machine) -> Iterator[Row]:
             yield "ok" if load.ok else "FAIL", f"{platform} ({description})  {load.runtime}: {how}"
 
     yield "", "Linker namespaces"
-    numbers = machine.namespaces
-    tunables = f"glibc.rtld.nns={numbers['tunable_namespaces']}"
-    tunables += f", glibc.rtld.optional_static_tls={numbers['tunable_static_tls']}"
-    yield "ok", f"{numbers['limit']} in a process, {numbers['opened']} opened by this one ({tunables})"
+    yield from _namespace_rows(machine.namespaces)
 
     yield "", "Compile cache"
     cache = machine.cache
@@ -91,3 +89,19 @@ def _rows(machine: Machine) -> Iterator[Row]:
     can = "can" if machine.ok else "cannot"
     why = "" if machine.ok else f": {'; '.join(machine.problems)}"
     yield "", f"This machine {can} run the simulated platforms{why}."
+
+
+def _namespace_rows(found: Capacity) -> Iterator[Row]:
+    if found.problem:
+        yield "-", found.problem
+        return
+    others = "others not known" if found.others is None else f"{found.others} by others"
+    yield "ok", f"{found.left} left, found by trying; {found.opened} opened by chiphost, {others}"
+    yield "ok", f"of these {found.spare} spare, {found.idle} idle (they give way), {found.pinned} pinned"
+    if found.pins:
+        yield "-", f"pinned by {found.pins}"
+    tunables = f"glibc.rtld.nns={found.tunable_namespaces}"
+    tunables += f", glibc.rtld.optional_static_tls={found.tunable_static_tls}"
+    yield "ok", f"{found.limit} in a process; the limit is {found.limited_by or 'not known'} ({tunables})"
+    if found.more_with:
+        yield "-", f"{found.more_namespaces or 'more'} with GLIBC_TUNABLES={found.more_with}, or --more-namespaces"

@@ -73,12 +73,19 @@ def scenes(command: Command) -> Command:
 
 
 def how_to_run(command: Command) -> Command:
-    """--seed, --sim-threads and --isolation."""
+    """--seed, --sim-threads, --isolation and --more-namespaces."""
     for add in (
         click.option(
             "--isolation",
             type=click.Choice(["namespace", "copy", "auto"]),
             help="How runtimes are kept apart from this process.  [default: the best that this system has]",
+        ),
+        click.option(
+            "--more-namespaces",
+            is_flag=True,
+            expose_value=False,
+            callback=_restart,
+            help="Start the program anew with settings of the C library that allow as many namespaces as there can be.",
         ),
         click.option(
             "--sim-threads",
@@ -117,6 +124,13 @@ def not_default(scenes: Path | None, sim_threads: int, isolation: str | None) ->
     if isolation is not None:
         words += ["--isolation", isolation]
     return words
+
+
+def _restart(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        from ..restart import with_more_namespaces
+
+        with_more_namespaces()
 
 
 def _check_sim_threads(ctx: click.Context, param: click.Parameter, value: int) -> int:

@@ -36,6 +36,18 @@ uint64_t runtime_size() {
     return 64;
 }
 
+#ifdef FAKE_PINS_ITSELF
+// A thread_local with a destructor keeps its library as long as the thread that has used it (facts H2).
+struct Pin {
+    ~Pin() { asm volatile(""); }
+    int value = 0;
+};
+thread_local Pin pin;
+#endif
+
+// Runs since the library was loaded.
+[[maybe_unused]] int32_t run_count = 0;
+
 #ifdef FAKE_LEAKS_THREAD
 void* sleep_for_ever(void*) {
     for (;;) pause();
@@ -64,10 +76,15 @@ int32_t run(void*, const ch_run_request* request, ch_error*) {
 #ifdef FAKE_THROWS_IN_RUN
     throw std::runtime_error("run");
 #endif
+#ifdef FAKE_PINS_ITSELF
+    ++pin.value;
+#endif
     request->out_result->task_count = 42;
 #ifdef FAKE_RECORDS_ENTRY
     request->out_result->orchestration_ns = entry_thread;
     request->out_result->device_ns = size_thread;
+#else
+    request->out_result->orchestration_ns = static_cast<uint64_t>(__atomic_add_fetch(&run_count, 1, __ATOMIC_RELAXED));
 #endif
     return CH_OK;
 }

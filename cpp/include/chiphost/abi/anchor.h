@@ -41,7 +41,7 @@ typedef struct ch_open_request {
     ch_binary binary;
     // 0: load a private copy of the bytes. Copies of equal key are shared as long as the library has no writable
     // statics of its own; others get a copy each time. CH_UNIQUE_SYMBOL if copies would not be apart. 1: load the file
-    // itself, by its path. It must not have been loaded under this path before.
+    // itself, by its path. It must not be loaded under this path already.
     uint32_t in_place;
     uint32_t reserved;
     ch_library** out_library;
@@ -103,6 +103,14 @@ typedef struct ch_anchor {
     // Since minor 1. Calls a function of a library. `second` is a ch_call_frame, `third` a ch_call_outcome. CH_OK, or
     // CH_FUNCTION_THREW.
     int32_t (*call_function)(void* state, const void* frame, void* out_outcome);
+    // Unloads libraries that nobody uses: those that were opened with this key (`second`, a string), or all if it is
+    // NULL. Since 1.1.
+    int32_t (*flush)(void* state, const void* key, void* unused);
+
+    // Counts threads that libraries have made and that still live: they may be running a library's code. Threads are
+    // known by their name, which they inherit, so one that took another name is missed. `third` is a uint64_t.
+    // Since 1.1.
+    int32_t (*count_foreign_threads)(void* state, const void* unused, void* out_count);
 } ch_anchor;
 
 typedef const ch_anchor* (*ch_anchor_entry)(void);
