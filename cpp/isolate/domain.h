@@ -21,6 +21,9 @@ enum class Strategy {
     // A private copy of each file in the program's own namespace (RTLD_LOCAL): symbols and statics are apart, libc and
     // libstdc++ are shared. No limit; works with sanitizers and where there is no dlmopen.
     copy,
+    // A process of its own (child_process.h): everything is apart, and a crash ends that process only. No Domain is of
+    // this kind; there is one for copies in the child.
+    process,
 };
 
 const char* strategy_name(Strategy strategy);

@@ -44,6 +44,16 @@ int32_t check_file(const std::string& path, ch_error* out_error) {
 
 }  // namespace
 
+int32_t runtime_key(const RuntimeFiles& files, std::string* out_key, ch_error* out_error) {
+    out_key->clear();
+    for (const std::string* path : {&files.host, &files.aicpu, &files.aicore}) {
+        std::string key;
+        if (const int32_t code = file_key(*path, &key, out_error)) return code;
+        *out_key += (out_key->empty() ? "" : "|") + key;
+    }
+    return CH_OK;
+}
+
 // All libraries of the process. A child made by fork() begins anew: it has none of the threads that its parent's
 // libraries live on.
 class RuntimeLibraries {
@@ -60,10 +70,9 @@ public:
         std::unique_ptr<RuntimeLibrary> library(new RuntimeLibrary);
         library->files_ = files;
         std::string key;
-        if (const int32_t code = file_key(files.host, &key, out_error)) return code;
+        if (const int32_t code = runtime_key(files, &key, out_error)) return code;
         if (const int32_t code = file_key(files.aicpu, &library->aicpu_key_, out_error)) return code;
         if (const int32_t code = file_key(files.aicore, &library->aicore_key_, out_error)) return code;
-        key += "|" + library->aicpu_key_ + "|" + library->aicore_key_;
 
         const std::lock_guard lock(mutex_);
         Strategy strategy = isolation.strategy;
@@ -112,6 +121,10 @@ private:
                 // The function only returns the address of constant data, so it may be called from here.
                 library.table_ = reinterpret_cast<ch_host_runtime_entry>(entry)();
                 code = check_platform(library, platform, out_error);
+                const ch_host_runtime& table = *library.table_;
+                if (code == CH_OK) {
+                    library.info_ = {table.runtime, table.arch, table.platform, table.version, domain.strategy()};
+                }
             }
         }
         if (code != CH_OK) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "chiphost/abi/host_runtime.h"
+#include "context.h"
 #include "isolate/domain.h"
 
 namespace chiphost::worker {
@@ -14,6 +15,9 @@ struct RuntimeFiles {
     std::string aicpu;
     std::string aicore;
 };
+
+// Identity of a set of files: another key as soon as one of them was written again.
+[[nodiscard]] int32_t runtime_key(const RuntimeFiles& files, std::string* out_key, ch_error* out_error);
 
 // How a runtime is to be kept apart from the program.
 struct Isolation {
@@ -33,6 +37,7 @@ public:
                                       RuntimeLibrary** out_library, bool* out_fell_back, ch_error* out_error);
 
     const ch_host_runtime& table() const { return *table_; }
+    const RuntimeInfo& info() const { return info_; }
     isolate::Domain& domain() const { return *domain_; }
     const RuntimeFiles& files() const { return files_; }
     const std::string& aicpu_key() const { return aicpu_key_; }
@@ -43,6 +48,7 @@ private:
     RuntimeLibrary() = default;
 
     const ch_host_runtime* table_ = nullptr;
+    RuntimeInfo info_{};
     isolate::Domain* domain_ = nullptr;
     RuntimeFiles files_;
     std::string aicpu_key_;

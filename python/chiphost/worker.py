@@ -22,6 +22,7 @@ from .runtimes import RuntimeFiles
 _ISOLATION: Final[dict[str, tuple[str, bool]]] = {
     "namespace": ("namespace", False),
     "copy": ("copy", False),
+    "process": ("process", False),
     "auto": ("namespace", True),
 }
 
@@ -54,13 +55,16 @@ class ChipWorker:
     usable. A run that never returns poisons it: the error says so, everything but finalize() raises StateError from
     then on, and other workers don't notice. When the process ends, runs of daemon threads are stopped first.
 
+    With isolation="process" the runtime lives in a child process. A crash, an exit or an abort there is a ProcessError,
+    a run that never returns a DeadlineError, and the worker is usable after both: its next run gets another child.
+
     Args:
         runtime: name of an installed runtime, or the files of one; None: call init() later.
         platform: "a2a3sim" or "a5sim".
         device_id: number of the device, 0 or more.
         isolation: how the runtime is kept apart from this process: "namespace" (a linker namespace of its own), "copy"
-            (a private copy of its files), "auto" (a namespace, or a copy when none is left); None: the default of
-            this system.
+            (a private copy of its files), "process" (a child process), "auto" (a namespace, or a copy when none is
+            left); None: the default of this system.
         device_memory_bytes: device memory the worker may use; 0: what the chip has.
     """
 
@@ -117,6 +121,7 @@ class ChipWorker:
             os.fspath(files.aicore),
             platform,
             runtimes.anchor_path(),
+            runtimes.child_path(),
             strategy,
             copy_if_spent,
             device_id,
@@ -143,6 +148,7 @@ class ChipWorker:
             ArgumentError, ConfigError: the arguments or the configuration are wrong; nothing has run.
             GraphError, OrchestrationError: the orchestration failed; the device has not run.
             KernelError, StallError, DeviceMemoryError: the device failed.
+            ProcessError: the child process came to its end, with isolation="process".
             DeadlineError: the run, and those of other threads before it, took longer than timeout_s.
             KeyboardInterrupt: Ctrl-C, as soon as the run lets go.
         """
@@ -210,8 +216,13 @@ class ChipWorker:
 
     @property
     def isolation(self) -> str | None:
-        """How the runtime is isolated: "namespace" or "copy"; None without one."""
+        """How the runtime is isolated: "namespace", "copy" or "process"; None without one."""
         return self._worker.isolation
+
+    @property
+    def process_id(self) -> int | None:
+        """Id of the child process the runtime lives in; None without one, as after a crash until the next run."""
+        return self._worker.process_id
 
     @property
     def fell_back(self) -> bool:
