@@ -204,14 +204,17 @@ struct RunResult {
 class Worker {
 public:
     void init(const std::string& host, const std::string& aicpu, const std::string& aicore, const std::string& platform,
-              const std::string& anchor, const std::string& isolation, bool copy_if_spent, int device_id,
-              uint64_t device_memory_bytes) {
+              const std::string& anchor, const std::string& child, const std::string& isolation, bool copy_if_spent,
+              int device_id, uint64_t device_memory_bytes) {
         const CallGuard guard;
         worker::ChipWorker::Options options;
         options.files = {host, aicpu, aicore};
         options.platform = platform;
         options.anchor_path = anchor;
-        options.isolation.strategy = isolation == "copy" ? isolate::Strategy::copy : isolate::Strategy::link_namespace;
+        options.child_path = child;
+        options.isolation.strategy = isolation == "copy"      ? isolate::Strategy::copy
+                                     : isolation == "process" ? isolate::Strategy::process
+                                                              : isolate::Strategy::link_namespace;
         options.isolation.copy_if_spent = copy_if_spent;
         options.device_id = device_id;
         options.device_memory_bytes = device_memory_bytes;
@@ -286,6 +289,28 @@ public:
 
     void cancel() { worker_.cancel(); }
 
+    nb::dict counts() {
+        const CallGuard guard;
+        Patience patience(guard);
+        ch_error error = no_error();
+        ch_anchor_counts counts{};
+        int32_t code = CH_OK;
+        {
+            const nb::gil_scoped_release unlocked;  // the domain may be busy loading a library
+            code = worker_.count(&counts, &error, patience.go_on());
+        }
+        patience.raise_if_failed(code, error);
+        nb::dict result;
+        if (!worker_.initialized()) return result;
+        result["threads"] = counts.threads;
+        result["threads_free"] = counts.threads_free;
+        result["libraries"] = counts.libraries;
+        result["libraries_idle"] = counts.libraries_idle;
+        result["loads"] = counts.loads;
+        result["pinned"] = counts.pinned;
+        return result;
+    }
+
     const worker::ChipWorker& worker() const { return worker_; }
 
 private:
@@ -340,10 +365,10 @@ private:
     worker::ChipWorker worker_;
 };
 
-nb::object runtime_property(const Worker& self, const std::string& (worker::RuntimeLibrary::*name)() const) {
-    const auto library = self.worker().library();
-    if (!library) return nb::none();
-    return nb::str(((*library).*name)().c_str());
+nb::object runtime_property(const Worker& self, const std::string worker::RuntimeInfo::* field) {
+    const worker::RuntimeInfo* info = self.worker().info();
+    if (!info) return nb::none();
+    return nb::str((info->*field).c_str());
 }
 
 nb::dict namespace_capacity(const std::string& anchor, const std::string& library) {
@@ -546,7 +571,7 @@ Attributes:
 
     nb::class_<Worker>(module, "Worker", "A device context in a host runtime; see chiphost.ChipWorker.")
         .def(nb::init<>())
-        .def("init", &Worker::init, "host"_a, "aicpu"_a, "aicore"_a, "platform"_a, "anchor"_a, "isolation"_a,
+        .def("init", &Worker::init, "host"_a, "aicpu"_a, "aicore"_a, "platform"_a, "anchor"_a, "child"_a, "isolation"_a,
              "copy_if_spent"_a, "device_id"_a, "device_memory_bytes"_a)
         .def("run", &Worker::run, "callable"_a, "args"_a, "config"_a,
              nb::sig("def run(self, callable: Callable, args: collections.abc.Sequence[object], config: CallConfig) "
@@ -558,40 +583,27 @@ Attributes:
         .def_prop_ro("poisoned", [](const Worker& self) { return self.worker().poisoned(); })
         .def_prop_ro("device_id", [](const Worker& self) { return self.worker().device_id(); })
         .def_prop_ro(
-            "runtime", [](const Worker& self) { return runtime_property(self, &worker::RuntimeLibrary::runtime); },
+            "runtime", [](const Worker& self) { return runtime_property(self, &worker::RuntimeInfo::runtime); },
             nb::for_getter(nb::sig("def runtime(self) -> str | None")))
         .def_prop_ro(
-            "platform", [](const Worker& self) { return runtime_property(self, &worker::RuntimeLibrary::platform); },
+            "platform", [](const Worker& self) { return runtime_property(self, &worker::RuntimeInfo::platform); },
             nb::for_getter(nb::sig("def platform(self) -> str | None")))
         .def_prop_ro(
             "isolation",
             [](const Worker& self) -> nb::object {
-                const auto library = self.worker().library();
-                if (!library) return nb::none();
-                return nb::str(isolate::strategy_name(library->domain().strategy()));
+                const auto* info = self.worker().info();
+                if (!info) return nb::none();
+                return nb::str(isolate::strategy_name(info->strategy));
             },
             nb::for_getter(nb::sig("def isolation(self) -> str | None")))
         .def_prop_ro("fell_back", [](const Worker& self) { return self.worker().fell_back(); })
-        .def(
-            "counts",
-            [](const Worker& self) {
-                const CallGuard guard;
-                nb::dict result;
-                if (self.worker().inherited()) raise(CH_WRONG_PROCESS, "worker", "the worker was made before a fork");
-                if (const auto library = self.worker().library()) {
-                    ch_anchor_counts counts{};
-                    {
-                        const nb::gil_scoped_release unlocked;  // the domain may be busy loading a library
-                        counts = library->domain().counts();
-                    }
-                    result["threads"] = counts.threads;
-                    result["threads_free"] = counts.threads_free;
-                    result["libraries"] = counts.libraries;
-                    result["libraries_idle"] = counts.libraries_idle;
-                    result["loads"] = counts.loads;
-                    result["pinned"] = counts.pinned;
-                }
-                return result;
+        .def_prop_ro(
+            "process_id",
+            [](const Worker& self) -> nb::object {
+                const pid_t id = self.worker().process_id();
+                return id < 0 ? nb::none() : nb::cast(static_cast<int>(id));
             },
-            nb::sig("def counts(self) -> dict[str, int]"), "Threads and libraries of the domain the runtime lives in.");
+            nb::for_getter(nb::sig("def process_id(self) -> int | None")))
+        .def("counts", &Worker::counts, nb::sig("def counts(self) -> dict[str, int]"),
+             "Threads and libraries of the place the runtime lives in.");
 }

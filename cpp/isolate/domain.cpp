@@ -19,7 +19,15 @@
 namespace chiphost::isolate {
 
 const char* strategy_name(Strategy strategy) {
-    return strategy == Strategy::link_namespace ? "namespace" : "copy";
+    switch (strategy) {
+        case Strategy::link_namespace:
+            return "namespace";
+        case Strategy::copy:
+            return "copy";
+        case Strategy::process:
+            return "process";
+    }
+    return "?";
 }
 
 Domain::Domain(Strategy strategy, const ch_anchor* anchor, void* anchor_handle)
@@ -35,6 +43,9 @@ int32_t Domain::start(ch_error* out_error) {
 
 int32_t Domain::open(Strategy strategy, const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
     if (strategy == Strategy::link_namespace) return open_namespace(anchor_path, out_domain, out_error);
+    if (strategy == Strategy::process) {
+        return report(out_error, CH_INVALID_ARGUMENT, "strategy", "a domain is a namespace or for copies");
+    }
 
     // One domain for all copies of the process.
     struct ForCopies {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A worker: one device context in one host runtime, with a thread of the runtime's domain to call it on.
+// A worker: one device context in one host runtime, in this process or in a child.
 #pragma once
 
 #include <sys/types.h>
 
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
+#include "context.h"
 #include "isolate/turn.h"
 #include "runtime_library.h"
 
@@ -26,13 +26,16 @@ namespace chiphost::worker {
 // were doing at the fork; finalize() does nothing there.
 //
 // A run that never returns poisons the worker: its thread, its context and the caller's arrays are left to it for the
-// rest of the process's life, and only finalize() is possible.
+// rest of the process's life, and only finalize() is possible. Not so with a child: that is ended, and the next run
+// gets another; the same after a crash. What a kernel or an orchestration keeps in variables of its own is lost with a
+// child.
 class ChipWorker {
 public:
     struct Options {
         RuntimeFiles files;
         std::string platform;  // that the files must be for; empty: any
         std::string anchor_path;
+        std::string child_path;  // the program chiphost_child, for Strategy::process
         Isolation isolation;
         int32_t device_id = 0;
         uint64_t device_memory_bytes = 0;  // 0: what the chip has
@@ -40,7 +43,7 @@ public:
 
     // Called every 50 ms while a call waits for another thread's, without a lock. False: the call gives up with
     // CH_INTERRUPTED, and has done nothing.
-    using GoOn = std::function<bool()>;
+    using GoOn = worker::GoOn;
 
     struct Wait {
         uint64_t timeout_ns = CH_MAILBOX_FOR_EVER;  // of all of the call: also of what it waits for other calls
@@ -76,41 +79,51 @@ public:
     void cancel();
 
     // These wait for nothing, also while a run is under way.
-    bool initialized() const { return library() != nullptr; }
+    bool initialized() const { return info() != nullptr; }
     bool inherited() const;  // made before a fork: in this process the worker cannot be used
-    bool fell_back() const { return library() && fell_back_.load(); }  // to a copy, for want of namespaces
+    bool fell_back() const { return info() && fell_back_.load(); }  // to a copy, for want of namespaces
     bool poisoned() const { return poisoned_.load(); }
-    int32_t device_id() const { return device_id_.load(); }  // -1 without a runtime
-    // nullptr without a runtime.
+    int32_t device_id() const { return device_id_.load(); }   // -1 without a runtime
+    const RuntimeInfo* info() const { return info_.load(); }  // nullptr without a runtime
+    // nullptr without one in this process.
     std::shared_ptr<const RuntimeLibrary> library() const { return std::atomic_load(&library_); }
+    // Of the child the runtime lives in; -1 if there is none, as after a crash until the next run.
+    pid_t process_id() const { return process_id_.load(); }
+
+    // Threads and libraries of the place where the runtime lives; zeros without one. Waits for a run in a child.
+    [[nodiscard]] int32_t count(ch_anchor_counts* out_counts, ch_error* out_error, const GoOn& go_on = {});
 
 private:
-    struct Record;  // what a running call refers to; left behind if the call never returns
-
     using Turn = isolate::Turn;
+
+    // How a wait for a run went.
+    struct Waited {
+        bool cancelled = false;    // this call asked it to stop,
+        bool interrupted = false;  // because go_on or cancel() said so, not the deadline
+        Context::GaveUp end = Context::GaveUp::ended;
+    };
 
     int32_t check_process(ch_error* out_error) const;
     int32_t check_usable(ch_error* out_error) const;
     int32_t take_turn(const Wait& wait, std::unique_lock<Turn>* out_turn, ch_error* out_error);
+    int32_t open(const Options& options, const GoOn& go_on, ch_error* out_error);
     int32_t close(ch_error* out_error);
-    int32_t checked(int32_t code, const char* verb, ch_error* out_error) const;
-    RunEnd await(const Wait& wait, uint64_t start_ns, Record& record, int32_t* out_code);
-    void leave_behind();
-    void describe_hang(const Record& record, bool interrupted, uint64_t timeout_ns, ch_error* out_error) const;
+    void forget_context();
+    Waited await(const Wait& wait, uint64_t start_ns);
+    int32_t describe_stop(const Waited& waited, bool cancelled, uint64_t timeout_ns, ch_error* out_error) const;
+    int32_t describe_hang(const Waited& waited, uint64_t timeout_ns, ch_error* out_error) const;
 
     const pid_t process_;
-    void set_library(std::shared_ptr<RuntimeLibrary> library);
-
-    Turn turn_;                                // held by every call; guards all below, atomics may be read without it
-    std::shared_ptr<RuntimeLibrary> library_;  // written by set_library, read by others with std::atomic_load
-    ch_mailbox* thread_ = nullptr;
-    void* context_ = nullptr;
+    Turn turn_;  // held by every call; guards all below, atomics may be read without it
+    std::unique_ptr<Context> context_;
+    std::atomic<const RuntimeInfo*> info_{nullptr};
+    std::shared_ptr<const RuntimeLibrary> library_;  // accessed with std::atomic_load and atomic_store
+    std::atomic<pid_t> process_id_{-1};
     std::atomic<int32_t> device_id_{-1};
     std::atomic<bool> fell_back_{false};
     bool finalized_ = false;
     std::atomic<bool> poisoned_{false};
     std::string poison_;  // why the worker is poisoned
-    std::unique_ptr<Record> record_;
 
     std::mutex cancel_mutex_;             // guards running_
     ch_run_progress* running_ = nullptr;  // of the run under way

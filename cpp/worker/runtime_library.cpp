@@ -56,6 +56,16 @@ bool same_paths(const RuntimeFiles& first, const RuntimeFiles& second) {
 
 }  // namespace
 
+int32_t runtime_key(const RuntimeFiles& files, std::string* out_key, ch_error* out_error) {
+    out_key->clear();
+    for (const std::string* path : {&files.host, &files.aicpu, &files.aicore}) {
+        std::string key;
+        if (const int32_t code = file_key(*path, &key, out_error)) return code;
+        *out_key += (out_key->empty() ? "" : "|") + key;
+    }
+    return CH_OK;
+}
+
 // All libraries of the process. A child made by fork() begins anew: it has none of the threads that its parent's
 // libraries live on.
 class RuntimeLibraries {
@@ -71,10 +81,9 @@ public:
         Shared library(new RuntimeLibrary);
         library->files_ = files;
         std::string key;
-        if (const int32_t code = file_key(files.host, &key, out_error)) return code;
+        if (const int32_t code = runtime_key(files, &key, out_error)) return code;
         if (const int32_t code = file_key(files.aicpu, &library->aicpu_key_, out_error)) return code;
         if (const int32_t code = file_key(files.aicore, &library->aicore_key_, out_error)) return code;
-        key += "|" + library->aicpu_key_ + "|" + library->aicore_key_;
         Key full_key{isolation.strategy, key};
 
         if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
@@ -264,8 +273,8 @@ private:
         }
         if (code == CH_OK) {
             library.loaded_ = loaded;
-            library.runtime_ = library.table_->runtime;
-            library.platform_ = library.table_->platform;
+            const ch_host_runtime& table = *library.table_;
+            library.info_ = &keep({table.runtime, table.arch, table.platform, table.version, domain.strategy()});
             return CH_OK;
         }
         // A namespace is too precious to lose it to a wrong file. If nothing of the file is left, the next may have it.

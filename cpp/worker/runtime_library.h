@@ -9,6 +9,7 @@
 
 #include "chiphost/abi/host_runtime.h"
 #include "isolate/domain.h"
+#include "runtime_info.h"
 
 namespace chiphost::worker {
 
@@ -18,6 +19,9 @@ struct RuntimeFiles {
     std::string aicpu;
     std::string aicore;
 };
+
+// Identity of a set of files: another key as soon as one of them was written again.
+[[nodiscard]] int32_t runtime_key(const RuntimeFiles& files, std::string* out_key, ch_error* out_error);
 
 // How a runtime is to be kept apart from the program.
 struct Isolation {
@@ -59,10 +63,9 @@ public:
     static Counts counts();
 
     const ch_host_runtime& table() const { return *table_; }
+    const RuntimeInfo& info() const { return *info_; }  // lives as long as the process
     isolate::Domain& domain() const { return *domain_; }
     const RuntimeFiles& files() const { return files_; }
-    const std::string& runtime() const { return runtime_; }
-    const std::string& platform() const { return platform_; }
     const std::string& aicpu_key() const { return aicpu_key_; }
     const std::string& aicore_key() const { return aicore_key_; }
 
@@ -71,11 +74,10 @@ private:
     RuntimeLibrary() = default;
 
     const ch_host_runtime* table_ = nullptr;
+    const RuntimeInfo* info_ = nullptr;
     isolate::Domain* domain_ = nullptr;
     ch_library* loaded_ = nullptr;
     RuntimeFiles files_;
-    std::string runtime_;
-    std::string platform_;
     std::string aicpu_key_;
     std::string aicore_key_;
 

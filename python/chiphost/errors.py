@@ -31,7 +31,8 @@ class ChiphostError(Exception):
         message: what happened, with the values.
         where: the place, for example a file, a function, an argument; may be empty.
         hint: what to do about it.
-        detail_code: the orchestration's or the platform's own code, 0 if there is none.
+        detail_code: the orchestration's or the platform's own code; of a ProcessError what ended the process, as
+            subprocess.Popen.returncode says it: an exit code, or -11 for signal 11; 0 if there is none.
         task: id of the task to blame, or None.
         core: number of the core to blame, or None.
         func_id: the kernel to blame, or None.
@@ -126,6 +127,14 @@ class PlatformError(ChiphostError, RuntimeError):
     """The platform's own software reported an error."""
 
 
+class ProcessError(ChiphostError, RuntimeError):
+    """The child process that had the run came to its end: a crash, an abort, an exit.
+
+    `task`, `core` and `func_id` are those of the kernel that was running, `detail_code` says how the process ended, and
+    the end of what it wrote to stderr is in `message`. The worker stays usable.
+    """
+
+
 class CompileError(ChiphostError, RuntimeError):
     """A source could not be compiled."""
 
@@ -161,6 +170,7 @@ _CLASSES: Final[dict[str, type[ChiphostError]]] = {
         DeadlineError,
         LibraryError,
         PlatformError,
+        ProcessError,
         CompileError,
         CacheError,
         SceneError,

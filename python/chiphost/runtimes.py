@@ -47,6 +47,16 @@ def anchor_path() -> str:
     return _anchor_path(os.environ.get("CHIPHOST_LIB_DIR"))
 
 
+def child_path() -> str:
+    """The program of child processes."""
+    return _child_path(os.environ.get("CHIPHOST_LIB_DIR"))
+
+
+@lru_cache
+def _child_path(library: str | None) -> str:
+    return str(library_dir() / "chiphost_child")
+
+
 @lru_cache
 def _anchor_path(library: str | None) -> str:
     return str(library_dir() / "chiphost_anchor.so")

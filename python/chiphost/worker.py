@@ -17,7 +17,7 @@ from .callable import ChipCallable
 from .errors import make_error
 from .runtimes import RuntimeFiles
 
-STRATEGIES: Final = ("namespace", "copy", "auto")
+STRATEGIES: Final = ("namespace", "copy", "process", "auto")
 
 _DEVICE_ID_MAX: Final = 2**31 - 1
 _BYTES_MAX: Final = 2**64 - 1
@@ -42,13 +42,16 @@ class ChipWorker:
     usable. A run that never returns poisons it: the error says so, everything but finalize() raises StateError from
     then on, and other workers don't notice. When the process ends, runs of daemon threads are stopped first.
 
+    With isolation="process" the runtime lives in a child process. A crash, an exit or an abort there is a ProcessError,
+    a run that never returns a DeadlineError, and the worker is usable after both: its next run gets another child.
+
     Args:
         runtime: name of an installed runtime, or the files of one; None: call init() later.
         platform: "a2a3sim" or "a5sim".
         device_id: number of the device, 0 or more.
         isolation: how the runtime is kept apart from this process: "namespace" (a linker namespace of its own), "copy"
-            (a private copy of its files), "auto" (the best of these that is to be had now; see isolation_reason);
-            None: the default of this system.
+            (a private copy of its files), "process" (a child process), "auto" (the best that is to be had now; see
+            isolation_reason); None: the default of this system.
         device_memory_bytes: device memory the worker may use; 0: what the chip has.
     """
 
@@ -105,6 +108,7 @@ class ChipWorker:
             os.fspath(files.aicore),
             platform,
             runtimes.anchor_path(),
+            runtimes.child_path(),
             strategy,
             isolation == "auto",
             device_id,
@@ -134,6 +138,7 @@ class ChipWorker:
             ArgumentError, ConfigError: the arguments or the configuration are wrong; nothing has run.
             GraphError, OrchestrationError: the orchestration failed; the device has not run.
             KernelError, StallError, DeviceMemoryError: the device failed.
+            ProcessError: the child process came to its end, with isolation="process".
             DeadlineError: the run, and those of other threads before it, took longer than timeout_s.
             KeyboardInterrupt: Ctrl-C, as soon as the run lets go.
         """
@@ -201,13 +206,18 @@ class ChipWorker:
 
     @property
     def isolation(self) -> str | None:
-        """How the runtime is isolated: "namespace" or "copy"; None without one."""
+        """How the runtime is isolated: "namespace", "copy" or "process"; None without one."""
         return self._worker.isolation
 
     @property
     def isolation_reason(self) -> str | None:
         """Why it is that: for example "asked for", or what "auto" went by; None without a runtime."""
         return self._isolation_reason if self.initialized else None
+
+    @property
+    def process_id(self) -> int | None:
+        """Id of the child process the runtime lives in; None without one, as after a crash until the next run."""
+        return self._worker.process_id
 
     @property
     def fell_back(self) -> bool:
@@ -226,7 +236,7 @@ class ChipWorker:
 
 def choose_strategy(isolation: str | None) -> tuple[str, str]:
     """The strategy to try, and why. "auto" may have to do without a namespace even so."""
-    if isolation in ("namespace", "copy"):
+    if isolation in ("namespace", "copy", "process"):
         return isolation, "asked for"
     who = "the default" if isolation is None else "auto"
     if why := _core.namespaces_unavailable():

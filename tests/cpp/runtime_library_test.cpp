@@ -136,7 +136,7 @@ TEST_F(RuntimeLibraries, MayBeLoadedUsedAndRebuiltAtTheSameTime) {
                 ASSERT_EQ(worker.open(options), "ok");
             }
             EXPECT_GE(worker.count_run(), 1u);
-            EXPECT_TRUE(worker.library()->runtime() == "fake");
+            EXPECT_TRUE(worker.info()->runtime == "fake");
         }
     };
     std::vector<std::thread> threads;

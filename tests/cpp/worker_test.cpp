@@ -13,149 +13,18 @@
 #include <thread>
 
 #include "chiphost/abi/device_program.h"
-#include "test_files.h"
+#include "test_worker.h"
 
 namespace chiphost::worker {
 
-using tests::Binary;
-using tests::library_path;
-using tests::text_of;
+using namespace tests;
 
 namespace {
-
-constexpr isolate::Strategy strategy = CHIPHOST_SANITIZED ? isolate::Strategy::copy : isolate::Strategy::link_namespace;
-
-ChipWorker::Options options_for(const std::string& platform = "a2a3sim") {
-    const std::string folder = std::string(CHIPHOST_LIB) + "/" + platform + "/host_build_graph/";
-    ChipWorker::Options options;
-    options.files = {folder + "host.so", folder + "aicpu.so", folder + "aicore.so"};
-    options.platform = platform;
-    options.anchor_path = CHIPHOST_ANCHOR;
-    options.isolation.strategy = strategy;
-    return options;
-}
 
 ChipWorker::Options fake(const std::string& variant) {
     ChipWorker::Options options = options_for();
     options.files.host = library_path("fake_" + variant);
     return options;
-}
-
-// A callable of test libraries: kernel 0 on AIC, 1 on AIV record their tasks; 2 hangs; 3 throws.
-class TestCallable {
-public:
-    explicit TestCallable(const std::string& orchestration)
-        : orchestration_("orchestration_" + orchestration),
-          kernels_{Binary("kernel_record_task"), Binary("kernel_wait_for_word"), Binary("kernel_throw_exception")},
-          raw_kernels_{{0, CH_AIC, kernels_[0].raw()},
-                       {1, CH_AIV, kernels_[0].raw()},
-                       {2, CH_AIV, kernels_[1].raw()},
-                       {3, CH_AIC, kernels_[2].raw()}} {
-        raw.format = CH_CALLABLE_FORMAT;
-        raw.kernel_count = 4;
-        raw.key = orchestration_.name.c_str();
-        raw.orchestration = orchestration_.raw();
-        raw.entry = "build_graph";
-        raw.kernels = raw_kernels_;
-    }
-
-    ch_callable raw{};
-
-private:
-    Binary orchestration_;
-    Binary kernels_[3];
-    ch_kernel raw_kernels_[4];
-};
-
-// A worker with shorthands that fail the test.
-class TestWorker : public ChipWorker {
-public:
-    explicit TestWorker(const Options& options = options_for()) { EXPECT_EQ(try_initialize(options), "ok"); }
-    TestWorker(std::nullptr_t) {}
-
-    std::string try_initialize(const Options& options) {
-        error = no_error();
-        return initialize(options, &error) == CH_OK ? "ok" : text_of(error);
-    }
-
-    // Runs; "ok" or the error.
-    std::string try_run(const TestCallable& callable, const ch_task_args& args, const Wait& wait = {}) {
-        error = no_error();
-        return run(callable.raw, args, config, wait, &result, &trace, &end, &error) == CH_OK ? "ok" : text_of(error);
-    }
-
-    ch_call_config config{sizeof(ch_call_config), 3, 3, 1, 1, 0, 0, 64, 64, 16384};
-    ch_run_result result{};
-    std::vector<ch_trace_event> trace;
-    RunEnd end = RunEnd::returned;
-    ch_error error = no_error();
-};
-
-ch_tensor tensor(void* data, ch_dtype dtype, std::vector<uint32_t> shape, ch_access access) {
-    ch_tensor result{};
-    result.data = reinterpret_cast<uint64_t>(data);
-    result.ndims = static_cast<uint32_t>(shape.size());
-    std::copy(shape.begin(), shape.end(), result.shape);
-    result.dtype = static_cast<uint8_t>(dtype);
-    result.access = static_cast<uint8_t>(access);
-    return result;
-}
-
-// Arguments of graph_from_table.
-struct Table {
-    std::vector<int32_t> tasks;  // func_id, core type
-    std::vector<int32_t> edges;
-    std::vector<uint64_t> log;
-
-    void add_chain(uint32_t length) {
-        for (uint32_t i = 0; i < length; ++i) {
-            tasks.insert(tasks.end(), {int32_t(i % 2), int32_t(i % 2)});
-            if (i) edges.insert(edges.end(), {int32_t(i) - 1, int32_t(i)});
-        }
-    }
-    const ch_task_args& args() {
-        log.assign(tasks.size() / 2 + 1, 0);
-        tensors[0] = tensor(tasks.data(), CH_INT32, {uint32_t(tasks.size() / 2), 2}, CH_IN);
-        tensors[1] = tensor(edges.data(), CH_INT32, {uint32_t(edges.size() / 2), 2}, CH_IN);
-        tensors[2] = tensor(log.data(), CH_UINT64, {uint32_t(log.size())}, CH_INOUT);
-        raw = {tensors, nullptr, 3, 0};
-        return raw;
-    }
-    void verify_chain() {
-        for (uint64_t i = 0; i < log.size(); ++i) ASSERT_EQ(log[i], i == 0 ? log.size() - 1 : i);
-    }
-
-    ch_tensor tensors[3];
-    ch_task_args raw;
-};
-
-std::string run_chain(TestWorker& worker, uint32_t length = 20) {
-    static const TestCallable callable("graph_from_table");
-    Table table;
-    table.add_chain(length);
-    const std::string text = worker.try_run(callable, table.args());
-    if (text == "ok") table.verify_chain();
-    return text;
-}
-
-// What a hanging run refers to: never freed, but reachable, so that it does not count as leaked.
-template <typename T>
-T* keep_for_ever(T* value) {
-    static auto* kept = new std::vector<std::shared_ptr<void>>;
-    kept->emplace_back(value);
-    return value;
-}
-
-size_t entries(const char* folder) {
-    size_t count = 0;
-    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder)) ++count;
-    return count;
-}
-
-size_t lines_of(const char* path) {
-    std::ifstream file(path);
-    return static_cast<size_t>(
-        std::count(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>(), '\n'));
 }
 
 }  // namespace
@@ -268,10 +137,10 @@ TEST(Worker, LeavesThreadsFilesAndMapsAsTheyWere) {
 TEST(Worker, CreatesAndOpensNothingForARun) {
     TestWorker worker;
     ASSERT_EQ(run_chain(worker), "ok");
-    const isolate::Domain& domain = worker.library()->domain();
-    const ch_anchor_counts before = const_cast<isolate::Domain&>(domain).counts();
+    isolate::Domain& domain = worker.library()->domain();
+    const ch_anchor_counts before = domain.counts();
     for (int i = 0; i < 50; ++i) ASSERT_EQ(run_chain(worker), "ok");
-    const ch_anchor_counts after = const_cast<isolate::Domain&>(domain).counts();
+    const ch_anchor_counts after = domain.counts();
     EXPECT_EQ(after.threads, before.threads);
     EXPECT_EQ(after.loads, before.loads);
 }

@@ -223,7 +223,7 @@ def test_the_command_that_ci_names_fails_in_the_same_way(tmp_path: Path) -> None
     assert worst in again.stdout
 
 
-@pytest.mark.parametrize("isolation", ["namespace", "copy", "auto"])
+@pytest.mark.parametrize("isolation", ["namespace", "copy", "process", "auto"])
 def test_ci_in_every_isolation(tmp_path: Path, isolation: str) -> None:
     write_scenes(tmp_path, "passes")
     assert invoke("ci", "-p", "a2a3sim", "--scenes", tmp_path, "--isolation", isolation).exit_code == 0

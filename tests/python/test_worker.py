@@ -92,7 +92,7 @@ class TestStates:
         [
             ({"runtime": "no_such_runtime"}, "RUNTIME_UNKNOWN", "host_build_graph"),
             ({"platform": "z80sim"}, "PLATFORM_UNKNOWN", "a2a3sim, a5sim"),
-            ({"isolation": "prayer"}, "INVALID_ARGUMENT", "namespace, copy, auto"),
+            ({"isolation": "prayer"}, "INVALID_ARGUMENT", "namespace, copy, process, auto"),
             ({"device_id": -1}, "INVALID_ARGUMENT", "device_id: wanted 0 or more, found -1"),
             ({"device_id": 2**31}, "INVALID_ARGUMENT", "device_id: wanted 0 to 2147483647, found 2147483648"),
             ({"device_id": "0"}, "INVALID_ARGUMENT", "device_id: wanted an integer, found '0'"),

@@ -77,7 +77,7 @@ def how_to_run(command: Command) -> Command:
     for add in (
         click.option(
             "--isolation",
-            type=click.Choice(["namespace", "copy", "auto"]),
+            type=click.Choice(["namespace", "copy", "process", "auto"]),
             help="How runtimes are kept apart from this process.  [default: the best that this system has]",
         ),
         click.option(

@@ -10,9 +10,11 @@ enum class Strategy {
     // A private copy of each file in the program's own namespace (RTLD_LOCAL): symbols and statics are apart, libc and
     // libstdc++ are shared. No limit; works with sanitizers and where there is no dlmopen.
     copy,
+    // A process of its own (child_process.h): everything is apart, and a crash ends that process only.
+    process,
 };
 
-// "namespace", "copy".
+// "namespace", "copy", "process".
 const char* strategy_name(Strategy strategy);
 
 }  // namespace chiphost::isolate

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The child's side of a child process (child_process.h).
+#pragma once
+
+#include "child_protocol.h"
+#include "shared_memory.h"
+
+namespace chiphost::isolate {
+
+// Takes the parent's messages from the shared memory. Also has two threads of its own, from before anything is loaded:
+// one ends the process as soon as the parent is gone, whatever the others do; one forwards stderr.
+class ChildServer {
+public:
+    // What the process is there for. Called in the thread of `serve`, for one message after the other.
+    class Handler {
+    public:
+        virtual ~Handler() = default;
+        // The message is in the arena, and so is the answer. CH_OK, or a code with *out_error filled.
+        virtual int32_t handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) = 0;
+    };
+
+    // Takes over what the parent has left in the arguments; all other descriptors but the standard streams are closed.
+    // Returns the exit code if that fails, after saying why on stderr; else 0.
+    [[nodiscard]] int start(int argc, char** argv);
+
+    // Answers messages until the process ends.
+    [[noreturn]] void serve(Handler& handler);
+
+    const char* temp_folder() { return memory_.control().temp_folder; }
+
+private:
+    void await(uint32_t served);
+    void answer(uint32_t served, int32_t code);
+
+    SharedMemory memory_;
+    int socket_ = -1;
+};
+
+}  // namespace chiphost::isolate

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "child_context.h"
+
+#include <string.h>
+
+#include "abi/report.h"
+#include "isolate/child_pool.h"
+#include "run_place.h"
+
+namespace chiphost::worker {
+
+using isolate::ChildPool;
+using isolate::ChildProcess;
+using isolate::ChildVerb;
+using Answer = ChildProcess::Answer;
+
+namespace {
+
+constexpr uint64_t poll_ns = 50'000'000;
+constexpr uint64_t close_timeout_ns = 5'000'000'000;
+
+}  // namespace
+
+int32_t ChildContext::open(const Options& options, const GoOn& go_on, std::unique_ptr<Context>* out_context,
+                           ch_error* out_error) {
+    std::unique_ptr<ChildContext> context(new ChildContext(options));
+    if (const int32_t code = context->open_child(go_on, out_error)) return code;
+    *out_context = std::move(context);
+    return CH_OK;
+}
+
+// Gets a child and opens the device there.
+int32_t ChildContext::open_child(const GoOn& go_on, ch_error* out_error) {
+    child_.reset();
+    process_id_ = -1;
+    if (const int32_t code = runtime_key(options_.files, &key_, out_error)) return code;
+    key_ += "|" + options_.program;
+    if (const int32_t code = ChildPool::of_this_process().take(key_, options_.program, &child_, out_error)) return code;
+    if (const int32_t code = ask_to_open(go_on, out_error)) {
+        child_.reset();  // and what it may have loaded
+        return code;
+    }
+    process_id_ = child_->id();
+    return CH_OK;
+}
+
+int32_t ChildContext::ask_to_open(const GoOn& go_on, ch_error* out_error) {
+    TextWriter texts;
+    for (const std::string* text :
+         {&options_.files.host, &options_.files.aicpu, &options_.files.aicore, &options_.platform}) {
+        texts.add(*text);
+    }
+    isolate::SharedMemory& memory = child_->memory();
+    const OpenRuntime message{options_.device_id, static_cast<uint32_t>(texts.bytes().size()),
+                              options_.device_memory_bytes};
+    if (const int failed = memory.reserve(sizeof message + texts.bytes().size())) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "%s", strerror(failed));
+    }
+    memcpy(memory.at(0), &message, sizeof message);
+    memcpy(memory.at(sizeof message), texts.bytes().data(), texts.bytes().size());
+    child_->post(ChildVerb::open_runtime);
+    while ((answer_ = child_->wait(poll_ns)) == Answer::none) {
+        if (!go_on || go_on()) continue;
+        return report(out_error, CH_INTERRUPTED, options_.files.host, "interrupted while the runtime was being loaded");
+    }
+    if (answer_ == Answer::died) return died(options_.files.host, "the runtime was being loaded", out_error);
+    if (memory.control().code != CH_OK) {
+        *out_error = memory.control().error;
+        return memory.control().code;
+    }
+    OpenedRuntime opened;
+    memcpy(&opened, memory.at(0), sizeof opened);
+    info_ = &keep({opened.runtime, opened.arch, opened.platform, opened.version, isolate::Strategy::process});
+    return CH_OK;
+}
+
+// The child is at its end. Says how and why as far as that is known.
+int32_t ChildContext::died(const std::string& where, const std::string& during, ch_error* out_error) {
+    const ChildProcess::End& end = child_->end();
+    constexpr size_t words_max = 1500;  // what a record has room for
+    std::string words = end.last_words;
+    if (words.size() > words_max) words = "..." + words.substr(words.size() - words_max);
+    report(out_error, CH_PROCESS_DIED, where, "process %d %s while %s%s%s", static_cast<int>(child_->id()),
+           child_->describe_end().c_str(), during.c_str(), words.empty() ? "" : "; its last words on stderr:\n",
+           words.c_str());
+    out_error->detail_code = end.signalled ? -end.number : end.number;
+    process_id_ = -1;
+    return CH_PROCESS_DIED;
+}
+
+int32_t ChildContext::prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
+                              const GoOn& go_on, ch_error* out_error) {
+    // The last run may have taken it along, or it was killed since.
+    if (!child_ || !child_->usable()) {
+        if (const int32_t code = open_child(go_on, out_error)) return code;
+    }
+    callable_key_ = callable.key;
+    place_ = child_->kept().find(callable_key_);
+    args_ = &args;
+    if (const int32_t code = arguments_.write(child_->memory(), callable, place_, args, config, out_error)) return code;
+    ch_run_progress& shared = progress();
+    memset(&shared, 0, sizeof shared);
+    for (auto& lane : shared.lanes) lane.task = -1;
+    return CH_OK;
+}
+
+void ChildContext::post() {
+    child_->post(ChildVerb::run);
+}
+
+bool ChildContext::wait(uint64_t timeout_ns) {
+    answer_ = child_->wait(timeout_ns);
+    return answer_ != Answer::none;
+}
+
+int32_t ChildContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) {
+    if (answer_ == Answer::died) {
+        const RunPlace place = RunPlace::of(progress());
+        died(place.where, place.what + " was running", out_error);
+        place.blame(out_error);
+        return out_error->code;
+    }
+    isolate::SharedMemory& memory = child_->memory();
+    if (!place_.kept) child_->kept().put(place_.slot, callable_key_);
+    if (memory.control().code != CH_OK) {
+        *out_error = memory.control().error;
+        return memory.control().code;
+    }
+    RunMessage message;
+    memcpy(&message, memory.at(0), sizeof message);
+    *out_result = message.result;
+    out_result->trace = nullptr;
+    if (out_trace) {
+        const auto* trace = memory.at<ch_trace_event>(message.trace);
+        out_trace->assign(trace, trace + message.result.trace_count);
+    }
+    arguments_.read_back(memory, *args_);
+    return CH_OK;
+}
+
+Context::GaveUp ChildContext::give_up() {
+    if (child_->wait(0) != Answer::none) {
+        answer_ = child_->wait(0);
+        return GaveUp::ended;
+    }
+    child_->end();
+    process_id_ = -1;
+    return GaveUp::stopped;
+}
+
+int32_t ChildContext::close(ch_error* out_error) {
+    if (!child_ || !child_->usable()) return CH_OK;
+    child_->post(ChildVerb::finalize_device);
+    answer_ = child_->wait(close_timeout_ns);
+    int32_t code = CH_OK;
+    if (answer_ == Answer::died) {
+        code = died(options_.files.host, "the device was being closed", out_error);
+    } else if (answer_ == Answer::none) {
+        code = report(out_error, CH_DEADLINE_EXCEEDED, options_.files.host,
+                      "finalize_device did not return within %.3g s; process %d was ended",
+                      static_cast<double>(close_timeout_ns) * 1e-9, static_cast<int>(child_->id()));
+    } else if ((code = child_->memory().control().code) != CH_OK) {
+        *out_error = child_->memory().control().error;
+    } else {
+        ChildPool::of_this_process().give_back(key_, std::move(child_));
+    }
+    child_.reset();
+    process_id_ = -1;
+    return code;
+}
+
+int32_t ChildContext::count(ch_anchor_counts* out_counts, ch_error* out_error) {
+    *out_counts = {};
+    if (!child_ || !child_->usable()) return CH_OK;
+    child_->post(ChildVerb::count);
+    answer_ = child_->wait(close_timeout_ns);
+    if (answer_ == Answer::died) return died(options_.files.host, "it was asked what it has loaded", out_error);
+    if (answer_ == Answer::none) {
+        child_->end();
+        process_id_ = -1;
+        return report(out_error, CH_DEADLINE_EXCEEDED, options_.files.host, "the child process does not answer");
+    }
+    memcpy(out_counts, child_->memory().at(0), sizeof *out_counts);
+    return CH_OK;
+}
+
+}  // namespace chiphost::worker

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "child_messages.h"
+#include "context.h"
+#include "isolate/child_process.h"
+#include "runtime_library.h"
+
+namespace chiphost::worker {
+
+// A context in a child process. Whatever happens there ends at most the child: the run that was under way fails with
+// CH_PROCESS_DIED, and the next gets another child.
+class ChildContext final : public Context {
+public:
+    struct Options {
+        RuntimeFiles files;
+        std::string platform;  // that the files must be for; empty: any
+        std::string program;   // chiphost_child
+        int32_t device_id = 0;
+        uint64_t device_memory_bytes = 0;
+    };
+    // Errors of ChildProcess::start and of what the child does; CH_INTERRUPTED if go_on says so.
+    [[nodiscard]] static int32_t open(const Options& options, const GoOn& go_on, std::unique_ptr<Context>* out_context,
+                                      ch_error* out_error);
+
+    int32_t prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
+                    const GoOn& go_on, ch_error* out_error) override;
+    ch_run_progress& progress() override { return child_->memory().control().progress; }
+    void post() override;
+    bool wait(uint64_t timeout_ns) override;
+    int32_t finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) override;
+    GaveUp give_up() override;
+    int32_t close(ch_error* out_error) override;
+    int32_t count(ch_anchor_counts* out_counts, ch_error* out_error) override;
+    const RuntimeInfo& info() const override { return *info_; }
+    pid_t process_id() const override { return process_id_; }
+
+private:
+    explicit ChildContext(const Options& options) : options_(options) {}
+    int32_t open_child(const GoOn& go_on, ch_error* out_error);
+    int32_t ask_to_open(const GoOn& go_on, ch_error* out_error);
+    int32_t died(const std::string& where, const std::string& during, ch_error* out_error);
+
+    const Options options_;
+    std::string key_;                               // of the children that may do this work
+    std::unique_ptr<isolate::ChildProcess> child_;  // with an open device, or at its end
+    const RuntimeInfo* info_ = nullptr;
+    pid_t process_id_ = -1;
+    isolate::ChildProcess::Answer answer_ = isolate::ChildProcess::Answer::none;
+    // Of the run prepared last.
+    ArenaArguments arguments_;
+    const ch_task_args* args_ = nullptr;
+    isolate::KeptKeys::Place place_{};
+    std::string callable_key_;
+};
+
+}  // namespace chiphost::worker

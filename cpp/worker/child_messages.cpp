@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "child_messages.h"
+
+#include <string.h>
+
+#include <algorithm>
+
+#include "abi/report.h"
+
+namespace chiphost::worker {
+
+namespace {
+
+constexpr uint64_t alignment = 64;
+
+uint64_t aligned(uint64_t offset) {
+    return (offset + alignment - 1) / alignment * alignment;
+}
+
+}  // namespace
+
+void TextWriter::add(std::string_view text) {
+    const uint64_t bytes = text.size();
+    bytes_.append(reinterpret_cast<const char*>(&bytes), sizeof bytes);
+    bytes_.append(text);
+    bytes_ += '\0';  // so that the reader may take it as a C string
+}
+
+std::string_view TextReader::next() {
+    uint64_t bytes = 0;
+    if (static_cast<size_t>(end_ - at_) < sizeof bytes + 1) return {};
+    memcpy(&bytes, at_, sizeof bytes);
+    at_ += sizeof bytes;
+    if (bytes >= static_cast<size_t>(end_ - at_)) return {};
+    const std::string_view text(at_, bytes);
+    at_ += bytes + 1;
+    return text;
+}
+
+void write_callable(const ch_callable& callable, TextWriter* out_texts) {
+    const auto add_binary = [&](const ch_binary& binary) {
+        out_texts->add({static_cast<const char*>(binary.data), binary.bytes});
+        out_texts->add(binary.key);
+        out_texts->add(binary.name);
+    };
+    out_texts->add(callable.key);
+    out_texts->add(callable.entry);
+    add_binary(callable.orchestration);
+    out_texts->add({reinterpret_cast<const char*>(&callable.kernel_count), sizeof callable.kernel_count});
+    for (uint32_t i = 0; i < callable.kernel_count; ++i) {
+        const uint32_t numbers[] = {callable.kernels[i].func_id, callable.kernels[i].core_type};
+        out_texts->add({reinterpret_cast<const char*>(numbers), sizeof numbers});
+        add_binary(callable.kernels[i].binary);
+    }
+}
+
+StoredCallable::StoredCallable(std::string bytes) : bytes_(std::move(bytes)) {
+    TextReader reader(bytes_.data(), bytes_.size());
+    const auto next_binary = [&]() -> ch_binary {
+        const std::string_view data = reader.next();
+        const char* key = reader.next().data();
+        return {data.data(), data.size(), key, reader.next().data()};
+    };
+    raw_.key = reader.next().data();
+    raw_.entry = reader.next().data();
+    raw_.orchestration = next_binary();
+    memcpy(&raw_.kernel_count, reader.next().data(), sizeof raw_.kernel_count);
+    for (uint32_t i = 0; i < raw_.kernel_count; ++i) {
+        uint32_t numbers[2];
+        memcpy(numbers, reader.next().data(), sizeof numbers);
+        kernels_.push_back({numbers[0], numbers[1], next_binary()});
+    }
+    raw_.kernels = kernels_.data();
+}
+
+ch_callable StoredCallable::raw(uint32_t format) const {
+    ch_callable callable = raw_;
+    callable.format = format;
+    return callable;
+}
+
+// Gives every tensor an offset. Pieces keep their place within a cache line.
+void ArenaArguments::place_tensors(const ch_task_args& args, uint64_t* inout_end) {
+    pieces_.clear();
+    for (uint32_t i = 0; i < args.tensor_count; ++i) {
+        const uint64_t bytes = ch_tensor_bytes(&args.tensors[i]);
+        if (bytes) pieces_.push_back({args.tensors[i].data, args.tensors[i].data + bytes, 0});
+    }
+    std::sort(pieces_.begin(), pieces_.end(), [](const Piece& a, const Piece& b) { return a.begin < b.begin; });
+    size_t merged = 0;
+    for (const Piece& piece : pieces_) {
+        if (merged && piece.begin < pieces_[merged - 1].end) {
+            pieces_[merged - 1].end = std::max(pieces_[merged - 1].end, piece.end);
+        } else {
+            pieces_[merged++] = piece;
+        }
+    }
+    pieces_.resize(merged);
+    for (Piece& piece : pieces_) {
+        piece.at = aligned(*inout_end) + piece.begin % alignment;
+        *inout_end = piece.at + (piece.end - piece.begin);
+    }
+    tensors_.assign(args.tensor_count, 0);
+    for (uint32_t i = 0; i < args.tensor_count; ++i) {
+        if (!ch_tensor_bytes(&args.tensors[i])) continue;
+        const uint64_t data = args.tensors[i].data;
+        const auto after = std::upper_bound(pieces_.begin(), pieces_.end(), data,
+                                            [](uint64_t address, const Piece& piece) { return address < piece.begin; });
+        const Piece& piece = *std::prev(after);
+        tensors_[i] = piece.at + (data - piece.begin);
+    }
+}
+
+int32_t ArenaArguments::write(isolate::SharedMemory& memory, const ch_callable& callable,
+                              const isolate::KeptKeys::Place& place, const ch_task_args& args,
+                              const ch_call_config& config, ch_error* out_error) {
+    RunMessage message{};
+    message.slot = place.slot;
+    message.callable_sent = !place.kept;
+    message.callable_format = callable.format;
+    message.tensor_count = args.tensor_count;
+    message.scalar_count = args.scalar_count;
+    message.config = config;
+    message.config.struct_bytes = sizeof message.config;
+    message.tensors = aligned(sizeof message);
+    message.scalars = message.tensors + args.tensor_count * sizeof(ch_tensor);
+    message.callable = message.scalars + args.scalar_count * sizeof(uint64_t);
+    if (!place.kept) {
+        texts_ = {};
+        write_callable(callable, &texts_);
+        message.callable_bytes = texts_.bytes().size();
+    }
+    message.end = message.callable + message.callable_bytes;
+    place_tensors(args, &message.end);
+
+    if (const int failed = memory.reserve(message.end)) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory",
+                      "wanted %llu bytes for the arguments of a run: %s", static_cast<unsigned long long>(message.end),
+                      strerror(failed));
+    }
+    memcpy(memory.at(0), &message, sizeof message);
+    for (uint32_t i = 0; i < args.tensor_count; ++i) {
+        ch_tensor tensor = args.tensors[i];
+        tensor.data = tensors_[i];
+        memcpy(memory.at<ch_tensor>(message.tensors) + i, &tensor, sizeof tensor);
+    }
+    if (args.scalar_count) memcpy(memory.at(message.scalars), args.scalars, args.scalar_count * sizeof(uint64_t));
+    if (message.callable_bytes) memcpy(memory.at(message.callable), texts_.bytes().data(), message.callable_bytes);
+    texts_ = {};
+    for (const Piece& piece : pieces_) {
+        memcpy(memory.at(piece.at), reinterpret_cast<const void*>(piece.begin), piece.end - piece.begin);
+    }
+    return CH_OK;
+}
+
+void ArenaArguments::read_back(isolate::SharedMemory& memory, const ch_task_args& args) const {
+    for (uint32_t i = 0; i < args.tensor_count; ++i) {
+        const ch_tensor& tensor = args.tensors[i];
+        const uint64_t bytes = ch_tensor_bytes(&tensor);
+        if (tensor.access == CH_IN || !bytes) continue;
+        memcpy(reinterpret_cast<void*>(tensor.data), memory.at(tensors_[i]), bytes);
+    }
+}
+
+}  // namespace chiphost::worker

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// chiphost_child: the program of a child process. It does for its parent what ChipWorker does in its own process.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "abi/report.h"
+#include "child_messages.h"
+#include "isolate/child_server.h"
+#include "isolate/domain.h"
+#include "local_context.h"
+#include "runtime_library.h"
+
+namespace chiphost::worker {
+
+using isolate::ChildVerb;
+using isolate::SharedMemory;
+
+namespace {
+
+// The runtime of this process, with one context at a time. All calls come from one thread of the runtime's domain.
+class RuntimeServer final : public isolate::ChildServer::Handler {
+public:
+    explicit RuntimeServer(const char* temp_folder) : temp_folder_(temp_folder) {}
+
+    int32_t handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) override {
+        switch (verb) {
+            case ChildVerb::hello:
+                return CH_OK;
+            case ChildVerb::open_runtime:
+                return open(memory, out_error);
+            case ChildVerb::run:
+                return run(memory, out_error);
+            case ChildVerb::finalize_device:
+                return finalize(out_error);
+            case ChildVerb::count:
+                return count(memory, out_error);
+        }
+        return report(out_error, CH_ABI_MISMATCH, "child process", "it knows no verb %u", static_cast<unsigned>(verb));
+    }
+
+private:
+    // Calls a function of the runtime; one that throws breaks its contract.
+    template <typename Call>
+    int32_t guarded(const char* verb, ch_error* out_error, Call&& call) {
+        try {
+            return call();
+        } catch (...) {
+            return report(out_error, CH_INTERNAL, library_->files().host, "the runtime let an exception out of %s",
+                          verb);
+        }
+    }
+
+    int32_t open(SharedMemory& memory, ch_error* out_error) {
+        OpenRuntime message;
+        memcpy(&message, memory.at(0), sizeof message);
+        TextReader texts(memory.at(sizeof message), message.text_bytes);
+        RuntimeFiles files;
+        for (std::string* file : {&files.host, &files.aicpu, &files.aicore}) *file = texts.next();
+        const std::string platform(texts.next());
+        bool fell_back = false;
+        if (const int32_t code = RuntimeLibrary::load(files, platform, {isolate::Strategy::copy, false}, "", &library_,
+                                                      &fell_back, out_error)) {
+            return code;
+        }
+        if (const int32_t code = allocate_context(*library_, &context_, out_error)) {
+            release();
+            return code;
+        }
+        const ch_device_options device =
+            device_options(*library_, message.device_id, message.device_memory_bytes, temp_folder_);
+        if (const int32_t code = guarded("set_device", out_error,
+                                         [&] { return library_->table().set_device(context_, &device, out_error); })) {
+            release();
+            return code;
+        }
+        OpenedRuntime opened{};
+        const RuntimeInfo& info = library_->info();
+        copy_text(opened.runtime, sizeof opened.runtime, info.runtime);
+        copy_text(opened.arch, sizeof opened.arch, info.arch);
+        copy_text(opened.platform, sizeof opened.platform, info.platform);
+        copy_text(opened.version, sizeof opened.version, info.version);
+        memcpy(memory.at(0), &opened, sizeof opened);
+        return CH_OK;
+    }
+
+    int32_t run(SharedMemory& memory, ch_error* out_error) {
+        auto& message = *memory.at<RunMessage>(0);
+        if (message.callable_sent) {
+            callables_.at(message.slot) =
+                std::make_unique<StoredCallable>(std::string(memory.at(message.callable), message.callable_bytes));
+        }
+        const ch_callable callable = callables_.at(message.slot)->raw(message.callable_format);
+        auto* tensors = memory.at<ch_tensor>(message.tensors);
+        for (uint32_t i = 0; i < message.tensor_count; ++i) {
+            tensors[i].data = reinterpret_cast<uint64_t>(memory.at(tensors[i].data));
+        }
+        const ch_task_args args{tensors, memory.at<uint64_t>(message.scalars), message.tensor_count,
+                                message.scalar_count};
+        message.result.struct_bytes = sizeof message.result;
+        const ch_run_request request{sizeof request, 0, &callable, &args, &message.config, &memory.control().progress,
+                                     &message.result};
+        if (const int32_t code =
+                guarded("run", out_error, [&] { return library_->table().run(context_, &request, out_error); })) {
+            return code;
+        }
+        return message.result.trace_count ? append_trace(memory, out_error) : CH_OK;
+    }
+
+    int32_t append_trace(SharedMemory& memory, ch_error* out_error) {
+        const ch_run_result result = memory.at<RunMessage>(0)->result;
+        const uint64_t at = (memory.at<RunMessage>(0)->end + 63) / 64 * 64;
+        const uint64_t bytes = result.trace_count * sizeof(ch_trace_event);
+        if (const int failed = memory.reserve(at + bytes)) {
+            return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "wanted %llu bytes for a trace: %s",
+                          static_cast<unsigned long long>(bytes), strerror(failed));
+        }
+        memcpy(memory.at(at), result.trace, bytes);
+        memory.at<RunMessage>(0)->trace = at;
+        return CH_OK;
+    }
+
+    int32_t finalize(ch_error* out_error) {
+        const int32_t code = guarded("finalize_device", out_error,
+                                     [&] { return library_->table().finalize_device(context_, nullptr, out_error); });
+        release();
+        return code;
+    }
+
+    int32_t count(SharedMemory& memory, ch_error* out_error) {
+        if (!library_) return report(out_error, CH_NOT_INITIALIZED, "child process", "no runtime is open");
+        const ch_anchor_counts counts = library_->domain().counts();
+        memcpy(memory.at(0), &counts, sizeof counts);
+        return CH_OK;
+    }
+
+    void release() {
+        free(context_);
+        context_ = nullptr;
+        library_->give_back();
+    }
+
+    const char* const temp_folder_;
+    std::shared_ptr<RuntimeLibrary> library_;
+    void* context_ = nullptr;
+    std::array<std::unique_ptr<StoredCallable>, isolate::KeptKeys::slots_max> callables_;
+};
+
+struct Program {
+    isolate::ChildServer& server;
+    RuntimeServer& runtimes;
+};
+
+int32_t serve(void* program, const void*, void*) {
+    auto& self = *static_cast<Program*>(program);
+    self.server.serve(self.runtimes);
+}
+
+int run_program(int argc, char** argv) {
+    // Never destroyed: exit(), called by anybody, must not take them away from the threads that go on.
+    static auto& server = *new isolate::ChildServer;
+    if (const int failed = server.start(argc, argv)) return failed;
+    static auto& runtimes = *new RuntimeServer(server.temp_folder());
+    // Runtimes are called on threads of their domain only, and here that is the one for copies.
+    ch_error error = no_error();
+    isolate::Domain* domain = nullptr;
+    ch_mailbox* thread = nullptr;
+    if (isolate::Domain::open(isolate::Strategy::copy, "", &domain, &error) != CH_OK ||
+        domain->lease_thread(&thread, &error) != CH_OK) {
+        fprintf(stderr, "%s\n", error.message);
+        return EXIT_FAILURE;
+    }
+    Program program{server, runtimes};
+    return ch_mailbox_call(thread, serve, &program, nullptr, nullptr);
+}
+
+}  // namespace
+
+}  // namespace chiphost::worker
+
+int main(int argc, char** argv) {
+    return chiphost::worker::run_program(argc, argv);
+}

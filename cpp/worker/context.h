@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where a worker's device context lives, and how runs get there: in this process (local_context.h) or in a child
+// (child_context.h).
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "chiphost/abi/anchor.h"
+#include "chiphost/abi/host_runtime.h"
+#include "runtime_info.h"
+
+namespace chiphost::worker {
+
+class RuntimeLibrary;
+
+// Called now and then while a call waits. False: the call gives up.
+using GoOn = std::function<bool()>;
+
+// Used by one thread at a time, but for what is said of progress(). A run is prepare, post, wait until that says true,
+// finish; or give_up instead of the last. Destroying a context that was not closed leaves it behind as it is.
+class Context {
+public:
+    virtual ~Context() = default;
+
+    // Takes in what is to be run. What the arguments refer to must live until the run has ended.
+    [[nodiscard]] virtual int32_t prepare(const ch_callable& callable, const ch_task_args& args,
+                                          const ch_call_config& config, const GoOn& go_on, ch_error* out_error) = 0;
+
+    // Of the run prepared last. Valid until the next is prepared; any thread may set `cancel`.
+    virtual ch_run_progress& progress() = 0;
+
+    virtual void post() = 0;
+
+    // True: the run has ended. False: timeout_ns have passed.
+    virtual bool wait(uint64_t timeout_ns) = 0;
+
+    // What became of it. out_trace may be null.
+    [[nodiscard]] virtual int32_t finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
+                                         ch_error* out_error) = 0;
+
+    enum class GaveUp {
+        ended,     // it ended after all: finish() tells
+        stopped,   // by force; the context is as good as new
+        abandoned  // it goes on and may use the callable and the arguments for ever, but no more the arrays
+    };
+    // To a run that was asked to stop and does not.
+    virtual GaveUp give_up() = 0;
+
+    // Destroys the context, also if that fails.
+    [[nodiscard]] virtual int32_t close(ch_error* out_error) = 0;
+
+    // Threads and libraries of the place.
+    [[nodiscard]] virtual int32_t count(ch_anchor_counts* out_counts, ch_error* out_error) = 0;
+
+    virtual const RuntimeInfo& info() const = 0;
+    virtual std::shared_ptr<RuntimeLibrary> library() const { return nullptr; }  // if it is in this process
+    virtual pid_t process_id() const { return -1; }                              // of the child, -1 if there is none
+};
+
+}  // namespace chiphost::worker

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "local_context.h"
+
+#include <stdlib.h>
+
+#include "abi/report.h"
+
+namespace chiphost::worker {
+
+namespace {
+
+constexpr uint64_t context_alignment = 64;
+
+// The functions of a table take pointers to their own types; a mailbox takes any.
+template <typename Function>
+ch_call as_call(Function* function) {
+    return reinterpret_cast<ch_call>(function);
+}
+
+}  // namespace
+
+ch_device_options device_options(const RuntimeLibrary& library, int32_t device_id, uint64_t device_memory_bytes,
+                                 const char* temp_folder) {
+    ch_device_options device{};
+    device.struct_bytes = sizeof device;
+    device.device_id = device_id;
+    device.aicpu = {library.files().aicpu.c_str(), library.aicpu_key().c_str()};
+    device.aicore = {library.files().aicore.c_str(), library.aicore_key().c_str()};
+    device.device_memory_bytes = device_memory_bytes;
+    device.temp_folder = temp_folder;
+    device.anchor = library.domain().anchor();
+    device.anchor_state = library.domain().anchor_state();
+    return device;
+}
+
+int32_t allocate_context(const RuntimeLibrary& library, void** out_memory, ch_error* out_error) {
+    uint64_t bytes = 0;
+    if (const int32_t code = library.domain().ask({nullptr, library.table().runtime_size}, library.files().host,
+                                                  "runtime_size", &bytes, out_error)) {
+        return code;
+    }
+    *out_memory =
+        aligned_alloc(context_alignment, (bytes + context_alignment - 1) / context_alignment * context_alignment);
+    return *out_memory ? CH_OK : report(out_error, CH_HOST_MEMORY_EXHAUSTED, "init", "no memory for a context");
+}
+
+// What a verb of the table returned, or CH_INTERNAL if it threw.
+int32_t LocalContext::checked(int32_t code, const char* verb, ch_error* out_error) const {
+    if (code != CH_ANCHOR_CALL_THREW) return code;
+    return report(out_error, CH_INTERNAL, library_->files().host, "the runtime let an exception out of %s", verb);
+}
+
+int32_t LocalContext::open(std::shared_ptr<RuntimeLibrary> library, int32_t device_id, uint64_t device_memory_bytes,
+                           std::unique_ptr<Context>* out_context, ch_error* out_error) {
+    std::unique_ptr<LocalContext> context(new LocalContext(std::move(library)));
+    RuntimeLibrary& loaded = *context->library_;
+    int32_t code = allocate_context(loaded, &context->memory_, out_error);
+    if (code == CH_OK) code = loaded.domain().lease_thread(&context->thread_, out_error);
+    if (code == CH_OK) {
+        const char* folder = getenv("TMPDIR");
+        const ch_device_options device =
+            device_options(loaded, device_id, device_memory_bytes, folder && *folder ? folder : "/tmp");
+        ch_call function = as_call(loaded.table().set_device);
+        code = context->checked(ch_mailbox_call(context->thread_, function, context->memory_, &device, out_error),
+                                "set_device", out_error);
+    }
+    if (code != CH_OK) {
+        context->release();
+        return code;
+    }
+    *out_context = std::move(context);
+    return CH_OK;
+}
+
+void LocalContext::release() {
+    if (thread_) library_->domain().return_thread(thread_);
+    thread_ = nullptr;
+    free(memory_);
+    memory_ = nullptr;
+    library_->give_back();
+}
+
+int32_t LocalContext::prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
+                              const GoOn&, ch_error*) {
+    progress_ = ch_run_progress{};
+    for (auto& lane : progress_.lanes) lane.task = -1;
+    result_ = ch_run_result{};
+    result_.struct_bytes = sizeof result_;
+    config_ = config;
+    config_.struct_bytes = sizeof config_;
+    error_ = no_error();
+    request_ = {sizeof request_, 0, &callable, &args, &config_, &progress_, &result_};
+    return CH_OK;
+}
+
+void LocalContext::post() {
+    ch_mailbox_post(thread_, as_call(library_->table().run), memory_, &request_, &error_);
+}
+
+bool LocalContext::wait(uint64_t timeout_ns) {
+    return ch_mailbox_wait(thread_, timeout_ns, &code_) != 0;
+}
+
+int32_t LocalContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) {
+    if (code_ == CH_ANCHOR_CALL_THREW) return checked(code_, "run", out_error);
+    if (code_ != CH_OK) {
+        *out_error = error_;
+        return code_;
+    }
+    *out_result = result_;
+    if (out_trace) out_trace->assign(result_.trace, result_.trace + result_.trace_count);
+    out_result->trace = nullptr;
+    return CH_OK;
+}
+
+Context::GaveUp LocalContext::give_up() {
+    uint32_t open = CH_CLAIM_OPEN;
+    if (__atomic_compare_exchange_n(&progress_.claim, &open, CH_CLAIM_ABANDONED, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE)) {
+        return GaveUp::abandoned;
+    }
+    wait(CH_MAILBOX_FOR_EVER);  // it is copying results: that ends by itself
+    return GaveUp::ended;
+}
+
+int32_t LocalContext::close(ch_error* out_error) {
+    ch_call function = as_call(library_->table().finalize_device);
+    const int32_t code =
+        checked(ch_mailbox_call(thread_, function, memory_, nullptr, out_error), "finalize_device", out_error);
+    release();
+    return code;
+}
+
+int32_t LocalContext::count(ch_anchor_counts* out_counts, ch_error*) {
+    *out_counts = library_->domain().counts();
+    return CH_OK;
+}
+
+}  // namespace chiphost::worker

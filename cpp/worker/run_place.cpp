@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run_place.h"
+
+namespace chiphost::worker {
+
+RunPlace RunPlace::of(const ch_run_progress& progress) {
+    const uint32_t phase = __atomic_load_n(&progress.phase, __ATOMIC_ACQUIRE);
+    if (phase == CH_PHASE_DEVICE) {
+        for (const auto& lane : progress.lanes) {
+            const int64_t task = __atomic_load_n(&lane.task, __ATOMIC_ACQUIRE);
+            if (task < 0) continue;
+            const int32_t core = __atomic_load_n(&lane.core, __ATOMIC_RELAXED);
+            const int32_t func_id = __atomic_load_n(&lane.func_id, __ATOMIC_RELAXED);
+            return {"device",
+                    "kernel " + std::to_string(func_id) + " of task " + std::to_string(task) + " on core " +
+                        std::to_string(core),
+                    task, core, func_id};
+        }
+    }
+    const bool orchestrating =
+        phase == CH_PHASE_ORCHESTRATION || __atomic_load_n(&progress.orchestrating, __ATOMIC_ACQUIRE) != 0;
+    const char* where = orchestrating               ? "the orchestration"
+                        : phase == CH_PHASE_PREPARE ? "loading the callable"
+                                                    : "the device";
+    return {where, where};
+}
+
+void RunPlace::blame(ch_error* error) const {
+    error->task = task;
+    error->core = core;
+    error->func_id = func_id;
+}
+
+}  // namespace chiphost::worker

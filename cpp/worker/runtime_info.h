@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <tuple>
+
+#include "chiphost/isolate/strategy.h"
+
+namespace chiphost::worker {
+
+// What a runtime says of itself, and how it is isolated.
+struct RuntimeInfo {
+    std::string runtime;
+    std::string arch;
+    std::string platform;
+    std::string version;
+    isolate::Strategy strategy;
+
+    bool operator<(const RuntimeInfo& other) const {
+        return std::tie(runtime, arch, platform, version, strategy) <
+               std::tie(other.runtime, other.arch, other.platform, other.version, other.strategy);
+    }
+};
+
+// The one that is equal and lives as long as the process: there are few, and whoever reads it needs no lock, also when
+// the runtime is unloaded meanwhile. Thread-safe.
+const RuntimeInfo& keep(const RuntimeInfo& info);
+
+}  // namespace chiphost::worker
