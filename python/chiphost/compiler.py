@@ -52,11 +52,13 @@ class Binary:
         data: the shared library's bytes.
         key: sha256 of the bytes in hex; equal exactly if the bytes are.
         name: for messages and debuggers.
+        platform: what it was compiled for; None: nobody knows, and it is taken to fit everywhere.
     """
 
     data: bytes = field(repr=False)
     key: str
     name: str
+    platform: str | None = None
 
 
 def compile_kernel(
@@ -187,4 +189,7 @@ def _binaries(jobs: Sequence[Job], outcomes: Sequence[Program | CompileError]) -
         message = f"{len(failures)} of {len(jobs)} files failed\n\n" + "\n\n".join(texts)
         raise make_error("COMPILE_FAILED", message)
     programs = (outcome for outcome in outcomes if isinstance(outcome, Program))
-    return [Binary(program.data, program.digest, job.name) for job, program in zip(jobs, programs, strict=True)]
+    return [
+        Binary(program.data, program.digest, job.name, job.platform)
+        for job, program in zip(jobs, programs, strict=True)
+    ]

@@ -64,7 +64,7 @@ def installed(library: Path | None = None) -> dict[str, list[str]]:
 
 def check_platform(platform: str) -> str:
     """Return the name; raise SceneError for one that is unknown."""
-    if platform not in PLATFORMS:
+    if not isinstance(platform, str) or platform not in PLATFORMS:
         raise make_error("PLATFORM_UNKNOWN", f"wanted one of {', '.join(PLATFORMS)}; found {platform!r}", "platform")
     return platform
 
