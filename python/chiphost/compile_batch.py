@@ -165,15 +165,17 @@ def _is_shared_library(data: bytes) -> bool:
 
 def _sanitizer_runtime(program: Path) -> str | None:
     """The sanitizer's runtime that a library needs and this process has not: it calls exit() when loaded late."""
+    from elftools.elf.dynamic import DynamicSection
     from elftools.elf.elffile import ELFFile
 
     with program.open("rb") as file:
         dynamic = ELFFile(file).get_section_by_name(".dynamic")
-        needed = [tag.needed for tag in dynamic.iter_tags("DT_NEEDED")] if dynamic else []
+        tags = dynamic.iter_tags("DT_NEEDED") if isinstance(dynamic, DynamicSection) else ()
+        needed = [str(tag.needed) for tag in tags]  # type: ignore[attr-defined]  # made when it is read
     runtime = next((name for name in needed if name.startswith(_SANITIZER_RUNTIMES)), None)
     if runtime is None or runtime in Path("/proc/self/maps").read_text():
         return None
-    return str(runtime)
+    return runtime
 
 
 def _kind(data: bytes) -> str:

@@ -119,8 +119,8 @@ def compile(
     )
     jobs = [orchestration_file, *(kernel_job(kernel, platform) for kernel in kernels)]
     first, *others = compile_all(jobs, cache=cache, max_workers=max_workers, progress=progress, timeout_s=timeout_s)
-    binaries = [(kernel.func_id, kernel.core_type, binary) for kernel, binary in zip(kernels, others, strict=True)]
-    return ChipCallable(first, binaries, entry or "build_graph", signature, name or first.name)
+    parts = [(kernel.func_id, kernel.core_type, binary) for kernel, binary in zip(kernels, others, strict=True)]
+    return ChipCallable(first, parts, entry or "build_graph", signature, name or first.name)
 
 
 def compile_all(
@@ -158,7 +158,7 @@ def compile_all(
     missing = [index for index in range(len(jobs)) if index not in outcomes]
     if missing:
         _compile_missing(batch, jobs, missing, max_workers or usable_cpus(), note)
-    return _binaries(jobs, [outcomes[index] for index in range(len(jobs))])
+    return binaries(jobs, [outcomes[index] for index in range(len(jobs))])
 
 
 def _compile_missing(
@@ -180,7 +180,11 @@ def _compile_missing(
             raise
 
 
-def _binaries(jobs: Sequence[Job], outcomes: Sequence[Program | CompileError]) -> list[Binary]:
+def binaries(jobs: Sequence[Job], outcomes: Sequence[Program | Exception]) -> list[Binary]:
+    """What came of jobs, in their order. Raises what is no CompileError, or one CompileError that names all files."""
+    for outcome in outcomes:
+        if isinstance(outcome, Exception) and not isinstance(outcome, CompileError):
+            raise outcome
     failures = [outcome for outcome in outcomes if isinstance(outcome, CompileError)]
     if len(failures) == 1:
         raise failures[0]
