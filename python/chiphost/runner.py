@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from . import supervisor
+from ._core import CallConfig
 from .catalog import Entry
 from .cpus import usable_cpus
 from .deadline import Deadline, DeadlineOver
@@ -63,9 +64,11 @@ class Runner:
         Returns the results in the order of `entries`: one for each, also when the deadline or Ctrl-C came first.
 
         Raises:
+            ConfigError: a default that the environment gives is no number.
             CompileError: COMPILER_MISSING.
             CacheError: the compile cache cannot be used.
         """
+        CallConfig()  # what it takes from the environment would be the error of every scene
         runs = [SceneRun(entry, cases, self._settings) for entry in entries]
         supervisor.tell("planned", [run.result(f"{NOT_STARTED}: the program ended early") for run in runs])
         deadline, why = self._settings.deadline, str(self._settings.deadline)

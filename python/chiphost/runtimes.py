@@ -69,6 +69,14 @@ def check_platform(platform: str) -> str:
     return platform
 
 
+def check_any(platform: str, library: Path | None = None) -> None:
+    """Raise SceneError (RUNTIME_UNKNOWN) if there is no runtime at all for a platform."""
+    if not installed(library)[check_platform(platform)]:
+        message = f"none is installed; looked in {where_looked(library)}"
+        hint = "name the folder of the built runtimes in CHIPHOST_LIB_DIR, or unset it"
+        raise make_error("RUNTIME_UNKNOWN", message, f"runtimes for {platform}", hint=hint)
+
+
 def find(runtime: str, platform: str, library: Path | None = None) -> RuntimeFiles:
     """The programs of a runtime by its name, in `library` or installed; raises SceneError if there are none."""
     chosen = os.environ.get("CHIPHOST_LIB_DIR") if library is None else str(library)
