@@ -122,6 +122,8 @@ class Runner:
                     events.put((self._end, run))
 
         def feed() -> None:
+            if not waiting:
+                return
             programs.wait(0)
             for run in [run for run in waiting if run.name in programs.done]:
                 waiting.remove(run)
