@@ -130,10 +130,8 @@ void set_field(CallConfig& config, nb::handle value, const char* name) {
     if (PyLong_Check(value.ptr())) PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
     const uint64_t word = overflow ? UINT64_MAX : scalar_word(value, CH_INT64, name);
     if (word > UINT32_MAX) {
-        const std::string found = nb::cast<std::string>(nb::str(value));
         raise(CH_CONFIG_OUT_OF_RANGE, name,
-              found[0] == '-' ? "wanted 0 or more, and the chip sets narrower bounds; found " + found
-                              : found + " is more than any chip has");
+              "wanted 0 or more, within the bounds that the chip sets; found " + nb::cast<std::string>(nb::str(value)));
     }
     config.raw.*field = static_cast<uint32_t>(word);
 }

@@ -78,7 +78,7 @@ def test_none_and_bools_are_no_numbers(worker: ch.ChipWorker, field: str, value:
 def test_bounds_that_are_no_chips_are_not_named() -> None:
     with pytest.raises(ch.ConfigError, match=r"block_dim: wanted 0 or more, .*; found -1"):
         ch.CallConfig(block_dim=-1)
-    with pytest.raises(ch.ConfigError, match=f"block_dim: {2**40} is more than any chip has"):
+    with pytest.raises(ch.ConfigError, match=f"block_dim: wanted 0 or more, .*; found {2**40}"):
         ch.CallConfig(block_dim=2**40)
 
 
