@@ -33,11 +33,56 @@ constexpr const char* supported_dtypes =
 #undef CH_DTYPE
     ;
 
+bool is_supported(const std::string& dtype) {
+#define CH_DTYPE(number, name, bytes, numpy_name) \
+    if (dtype == numpy_name) return true;
+    CH_DTYPE_TABLE(CH_DTYPE)
+#undef CH_DTYPE
+    return false;
+}
+
 // Name of an array's or a NumPy scalar's dtype; "" if it has none. Other libraries' dtypes have no name.
 std::string own_dtype_name(nb::handle object) {
     if (!nb::hasattr(object, "dtype")) return "";
     const nb::object dtype = object.attr("dtype");
     return nb::hasattr(dtype, "name") ? nb::cast<std::string>(nb::str(dtype.attr("name"))) : "";
+}
+
+// "BufferError: what it says", for messages.
+std::string words_of(const nb::python_error& error) {
+    const nb::handle value = error.value();
+    return type_of(value) + ": " + nb::cast<std::string>(nb::str(value));
+}
+
+// Before an array is asked for its memory: the one of another device may have to be copied for that, or refuses.
+void check_device(nb::handle array, const std::string& where) {
+    if (!nb::hasattr(array, "__dlpack_device__")) return;
+    try {
+        const nb::object device = array.attr("__dlpack_device__")();
+        if (nb::int_(device[0]).equal(nb::int_(nb::device::cpu::value))) return;
+    } catch (const nb::python_error& error) {
+        raise_from(error, CH_INVALID_ARGUMENT, where, "its __dlpack_device__ raised " + words_of(error));
+    }
+    raise(CH_INVALID_ARGUMENT, where, "wanted an array in host memory; copy it to the CPU first");
+}
+
+// Says why an object that gave no memory, neither as a buffer nor by DLPack, is no array.
+[[noreturn]] void refuse_array(nb::handle array, const std::string& where) {
+    if (!nb::hasattr(array, "__dlpack__")) {
+        raise(CH_INVALID_ARGUMENT, where, "wanted an array (buffer protocol or DLPack), found " + type_of(array));
+    }
+    try {
+        array.attr("__dlpack__")();
+    } catch (const nb::python_error& error) {
+        // NumPy's own words are about DLPack, of which the user knows nothing.
+        const std::string dtype = own_dtype_name(array);
+        if (!dtype.empty() && !is_supported(dtype)) {
+            raise_from(error, CH_ARGUMENT_DTYPE, where,
+                       "dtype '" + dtype + "' is not supported; supported are " + supported_dtypes);
+        }
+        raise_from(error, CH_INVALID_ARGUMENT, where, "its __dlpack__ raised " + words_of(error));
+    }
+    raise(CH_INVALID_ARGUMENT, where, "the __dlpack__ of " + type_of(array) + " gave nothing that can be used");
 }
 
 // ch_dtype of a buffer's format (struct module syntax, native byte order), -1 if there is none.
@@ -276,6 +321,7 @@ bool Pins::add_buffer(nb::handle array, ch_tensor* out_tensor, bool* out_read_on
 }
 
 void Pins::add_dlpack(nb::handle array, ch_tensor* out_tensor, bool* out_read_only, const std::string& where) {
+    check_device(array, where);
     nb::ndarray<nb::ro> view;
     // A view for reading does not tell whether the array may be written; whether one for writing is given does.
     if (nb::ndarray<> writable; nb::try_cast(array, writable, false)) {
@@ -283,9 +329,9 @@ void Pins::add_dlpack(nb::handle array, ch_tensor* out_tensor, bool* out_read_on
     } else if (nb::try_cast(array, view, false)) {
         *out_read_only = true;
     } else {
-        raise(CH_INVALID_ARGUMENT, where, "wanted an array (buffer protocol or DLPack), found " + type_of(array));
+        refuse_array(array, where);
     }
-    if (view.device_type() != nb::device::cpu::value) {
+    if (view.device_type() != nb::device::cpu::value) {  // whatever __dlpack_device__ said
         raise(CH_INVALID_ARGUMENT, where, "wanted an array in host memory; copy it to the CPU first");
     }
     const int dtype = dtype_of_dlpack(view.dtype());

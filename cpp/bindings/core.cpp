@@ -21,6 +21,7 @@
 #include "array.h"
 #include "call_guard.h"
 #include "chiphost/abi/host_orchestration.h"
+#include "isolate/glibc_tunables.h"
 #include "isolate/namespace_budget.h"
 #include "isolate/namespace_pool.h"
 #include "library.h"
@@ -119,18 +120,30 @@ std::string config_text(const CallConfig& config) {
            ", timeout_s=" + nb::cast<std::string>(nb::str(nb::float_(config.timeout_s))) + ")";
 }
 
+// True is an integer for Python, and block_dim=True a slip.
+void refuse_bool(nb::handle value, const char* name) {
+    const std::string type = type_of(value);
+    if (type == "bool" || type == "bool_") raise(CH_INVALID_ARGUMENT, name, "wanted a number, found " + type);
+}
+
 // A field of CallConfig that the C record keeps unsigned; a value that it cannot hold is out of range for every chip.
 template <uint32_t ch_call_config::* field>
 void set_field(CallConfig& config, nb::handle value, const char* name) {
+    refuse_bool(value, name);
     int overflow = 0;
     if (PyLong_Check(value.ptr())) PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
     const uint64_t word = overflow ? UINT64_MAX : scalar_word(value, CH_INT64, name);
     if (word > UINT32_MAX) {
         raise(CH_CONFIG_OUT_OF_RANGE, name,
-              "wanted 0 to " + std::to_string(UINT32_MAX) + ", and the chip may set narrower bounds; found " +
-                  nb::cast<std::string>(nb::str(value)));
+              "wanted 0 or more, within the bounds that the chip sets; found " + nb::cast<std::string>(nb::str(value)));
     }
     config.raw.*field = static_cast<uint32_t>(word);
+}
+
+template <uint64_t ch_call_config::* field>
+void set_wide_field(CallConfig& config, nb::handle value, const char* name) {
+    refuse_bool(value, name);
+    config.raw.*field = scalar_word(value, CH_UINT64, name);
 }
 
 // Defaults that the environment gives. An argument of None asks for them.
@@ -149,6 +162,7 @@ nb::object or_environment(nb::handle value, const char* variable, uint64_t other
 }
 
 void set_timeout(CallConfig& config, nb::handle value) {
+    refuse_bool(value, "timeout_s");
     const uint64_t word = scalar_word(value, CH_FLOAT64, "timeout_s");
     double seconds = 0;
     memcpy(&seconds, &word, sizeof seconds);
@@ -418,6 +432,7 @@ NB_MODULE(_core, module) {
     module.attr("VERSION") = CHIPHOST_VERSION;
     module.attr("MAX_FUNC_ID") = CH_MAX_FUNC_ID;
     module.attr("MAX_TASK_ARGS") = CH_MAX_TASK_ARGS;
+    module.attr("MAX_DIMS") = CH_MAX_DIMS;
     module.attr("MAX_SIM_THREADS") = CH_MAX_SIM_THREADS;
 
     module.def(
@@ -448,6 +463,20 @@ NB_MODULE(_core, module) {
         nb::sig("def namespaces_unavailable() -> str | None"),
         "Why this build or system has no linker namespaces; None if it has.");
 
+    module.def(
+        "namespace_estimate",
+        [](size_t static_tls) {
+            const auto tunables = isolate::LoaderTunables::in_force();
+            const auto advice = isolate::advise(tunables, isolate::namespace_static_tls_min + static_tls);
+            nb::dict result;
+            result["namespaces"] = tunables.namespaces_estimated(static_tls);
+            result["static_tls"] = tunables.static_tls_surplus();
+            result["more_with"] = advice.tunables;
+            return result;
+        },
+        "static_tls"_a, nb::sig("def namespace_estimate(static_tls: int) -> dict[str, object]"),
+        "From glibc's tunables, without trying: namespaces that fit if each takes so many bytes of static TLS besides "
+        "its libc's, bytes of static TLS that glibc keeps free, and the value of GLIBC_TUNABLES with which most fit.");
     module.def("namespace_capacity", namespace_capacity, "anchor"_a, "library"_a,
                nb::sig("def namespace_capacity(anchor: str, library: str) -> dict[str, object]"),
                "The fields of chiphost.capacity.Capacity, found by trying in a child process.");
@@ -480,7 +509,7 @@ Attributes:
                 set_field<&ch_call_config::aicpu_thread_num>(*self, aicpu_thread_num, "aicpu_thread_num");
                 set_field<&ch_call_config::orch_thread_num>(*self, orch_thread_num, "orch_thread_num");
                 set_field<&ch_call_config::sim_threads>(*self, sim_threads, "sim_threads");
-                self->raw.seed = scalar_word(seed, CH_UINT64, "seed");
+                set_wide_field<&ch_call_config::seed>(*self, seed, "seed");
                 set_trace(*self, trace);
                 const nb::object window =
                     or_environment(ring_task_window, "CHIPHOST_RING_TASK_WINDOW", CH_RING_TASK_WINDOW_DEFAULT);
@@ -490,12 +519,14 @@ Attributes:
                 set_field<&ch_call_config::ring_dep_pool>(*self, pool, "ring_dep_pool");
                 const nb::object heap =
                     or_environment(ring_heap_bytes, "CHIPHOST_RING_HEAP_BYTES", CH_RING_HEAP_DEFAULT);
-                self->raw.ring_heap_bytes = scalar_word(heap, CH_UINT64, "ring_heap_bytes");
+                set_wide_field<&ch_call_config::ring_heap_bytes>(*self, heap, "ring_heap_bytes");
                 set_timeout(*self, timeout_s);
             },
-            "block_dim"_a = 24, "aicpu_thread_num"_a = 3, "orch_thread_num"_a = 1, nb::kw_only(), "sim_threads"_a = 1,
-            "seed"_a = 0, "trace"_a = false, "ring_task_window"_a = nb::none(), "ring_heap_bytes"_a = nb::none(),
-            "ring_dep_pool"_a = nb::none(), "timeout_s"_a = 60.0, "unknown"_a,
+            // None reaches the checks above, whose words are better than nanobind's.
+            "block_dim"_a.none() = 24, "aicpu_thread_num"_a.none() = 3, "orch_thread_num"_a.none() = 1, nb::kw_only(),
+            "sim_threads"_a.none() = 1, "seed"_a.none() = 0, "trace"_a.none() = false,
+            "ring_task_window"_a = nb::none(), "ring_heap_bytes"_a = nb::none(), "ring_dep_pool"_a = nb::none(),
+            "timeout_s"_a.none() = 60.0, "unknown"_a,
             nb::sig("def __init__(self, block_dim: int = 24, aicpu_thread_num: int = 3, orch_thread_num: int = 1, *, "
                     "sim_threads: int = 1, seed: int = 0, trace: bool = False, ring_task_window: int | None = None, "
                     "ring_heap_bytes: int | None = None, ring_dep_pool: int | None = None, timeout_s: float = 60.0) "
@@ -504,28 +535,29 @@ Attributes:
     .def_prop_rw(                                                                                         \
         #name, [](const CallConfig& self) { return self.raw.name; },                                      \
         [](CallConfig& self, nb::handle value) { set_field<&ch_call_config::name>(self, value, #name); }, \
-        nb::for_getter(nb::sig("def " #name "(self) -> int")),                                            \
+        nb::for_getter(nb::sig("def " #name "(self) -> int")), nb::for_setter(nb::arg("value").none()),   \
         nb::for_setter(nb::sig("def " #name "(self, value: int, /) -> None")))
             CH_CONFIG_FIELD(block_dim) CH_CONFIG_FIELD(aicpu_thread_num) CH_CONFIG_FIELD(orch_thread_num)
                 CH_CONFIG_FIELD(sim_threads) CH_CONFIG_FIELD(ring_task_window) CH_CONFIG_FIELD(ring_dep_pool)
 #undef CH_CONFIG_FIELD
         .def_prop_rw(
             "seed", [](const CallConfig& self) { return self.raw.seed; },
-            [](CallConfig& self, nb::handle value) { self.raw.seed = scalar_word(value, CH_UINT64, "seed"); },
-            nb::for_getter(nb::sig("def seed(self) -> int")),
+            [](CallConfig& self, nb::handle value) { set_wide_field<&ch_call_config::seed>(self, value, "seed"); },
+            nb::for_getter(nb::sig("def seed(self) -> int")), nb::for_setter(nb::arg("value").none()),
             nb::for_setter(nb::sig("def seed(self, value: int, /) -> None")))
         .def_prop_rw(
             "ring_heap_bytes", [](const CallConfig& self) { return self.raw.ring_heap_bytes; },
             [](CallConfig& self, nb::handle value) {
-                self.raw.ring_heap_bytes = scalar_word(value, CH_UINT64, "ring_heap_bytes");
+                set_wide_field<&ch_call_config::ring_heap_bytes>(self, value, "ring_heap_bytes");
             },
-            nb::for_getter(nb::sig("def ring_heap_bytes(self) -> int")),
+            nb::for_getter(nb::sig("def ring_heap_bytes(self) -> int")), nb::for_setter(nb::arg("value").none()),
             nb::for_setter(nb::sig("def ring_heap_bytes(self, value: int, /) -> None")))
         .def_prop_rw(
             "trace", [](const CallConfig& self) { return self.raw.trace != 0; }, set_trace,
-            nb::for_setter(nb::sig("def trace(self, value: bool, /) -> None")))
+            nb::for_setter(nb::arg("value").none()), nb::for_setter(nb::sig("def trace(self, value: bool, /) -> None")))
         .def_prop_rw(
             "timeout_s", [](const CallConfig& self) { return self.timeout_s; }, set_timeout,
+            nb::for_setter(nb::arg("value").none()),
             nb::for_setter(nb::sig("def timeout_s(self, value: float, /) -> None")))
         .def("__copy__", [](const CallConfig& self) { return CallConfig(self); })
         .def("__getstate__", config_state)

@@ -29,4 +29,13 @@ void raise(ch_code code, const std::string& where, const std::string& message) {
     raise(error);
 }
 
+void raise_from(const nb::python_error& cause, ch_code code, const std::string& where, const std::string& message) {
+    try {
+        raise(code, where, message);
+    } catch (const nb::python_error& error) {
+        PyException_SetCause(error.value().ptr(), nb::object(nb::borrow(cause.value())).release().ptr());  // steals it
+        throw;
+    }
+}
+
 }  // namespace chiphost::bindings

@@ -15,4 +15,8 @@ namespace chiphost::bindings {
 // The same for an error found in the bindings themselves.
 [[noreturn]] void raise(ch_code code, const std::string& where, const std::string& message);
 
+// The same with a Python exception as its cause.
+[[noreturn]] void raise_from(const nanobind::python_error& cause, ch_code code, const std::string& where,
+                             const std::string& message);
+
 }  // namespace chiphost::bindings

@@ -64,8 +64,8 @@ size_t LoaderTunables::static_tls_surplus() const {
     return (namespaces - 1) * glibc_libc_tls + namespaces * glibc_other_tls + static_tls;
 }
 
-size_t LoaderTunables::namespaces_estimated() const {
-    return std::min(namespaces_max, static_tls_surplus() / namespace_static_tls_min);
+size_t LoaderTunables::namespaces_estimated(size_t more) const {
+    return std::min(namespaces_max, static_tls_surplus() / (namespace_static_tls_min + more));
 }
 
 std::string LoaderTunables::text() const {

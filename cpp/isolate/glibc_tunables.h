@@ -24,8 +24,9 @@ struct LoaderTunables {
     // Static TLS that glibc keeps free at the start for libraries loaded later, in bytes.
     size_t static_tls_surplus() const;
 
-    // Namespaces that fit if each holds libc and libstdc++ only. An estimate: measured on x86-64.
-    size_t namespaces_estimated() const;
+    // Namespaces that fit if each holds libc, libstdc++ and `more` bytes of static TLS. An estimate: measured on
+    // x86-64.
+    size_t namespaces_estimated(size_t more = 0) const;
 
     // "glibc.rtld.nns=4, glibc.rtld.optional_static_tls=512"
     std::string text() const;

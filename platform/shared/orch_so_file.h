@@ -15,4 +15,8 @@ namespace chiphost::platform {
 [[nodiscard]] int32_t load_through_file(int file, const char* path, const void* data, size_t bytes, const char* name,
                                         void** out_library, ch_error* out_error);
 
+// The same without a file system: for where no folder lets libraries be loaded.
+[[nodiscard]] int32_t load_from_memory(const void* data, size_t bytes, const char* name, void** out_library,
+                                       ch_error* out_error);
+
 }  // namespace chiphost::platform

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The simulated chip's AICPU loads an orchestration from a file with a name of its own: any number of workers of any
-// number of processes may do so at the same time.
+// number of processes may do so at the same time. The file is in TMPDIR if it can be: its name is what a debugger
+// shows. Where nothing can be loaded from there, it is in the system's own folder, and at last in memory only.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "abi/report.h"
 #include "shared/orch_so_file.h"
@@ -14,16 +17,59 @@
 
 namespace chiphost::platform {
 
-int32_t load_device_orch_so(AicpuPort* port, const void* data, size_t bytes, const char* name, void** out_library,
-                            ch_error* out_error) {
-    char path[512];
-    const int length = snprintf(path, sizeof path, "%s/chiphost-orch-XXXXXX.so", port->temp_folder);
+namespace {
+
+constexpr size_t path_bytes_max = 512;
+
+// Whether the file system lets code be mapped; one that is mounted noexec does not. The file may be empty.
+bool may_be_mapped(int file) {
+    void* code = mmap(nullptr, 1, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0);
+    if (code == MAP_FAILED) return false;
+    munmap(code, 1);
+    return true;
+}
+
+// CH_FILE_UNREADABLE: the folder is to blame, and another may do.
+int32_t load_from_folder(const char* folder, const void* data, size_t bytes, const char* name, void** out_library,
+                         ch_error* out_error) {
+    char path[path_bytes_max];
+    const int length = snprintf(path, sizeof path, "%s/chiphost-orch-XXXXXX.so", folder);
     if (length >= static_cast<int>(sizeof path)) {
-        return report(out_error, CH_FILE_UNREADABLE, name, "wanted a TMPDIR of fewer than %zu bytes", sizeof path - 32);
+        return report(out_error, CH_FILE_UNREADABLE, name, "TMPDIR: wanted fewer than %zu bytes", sizeof path - 32);
     }
     const int file = mkostemps(path, 3, O_CLOEXEC);  // readable and writable by the owner only
-    if (file < 0) return report(out_error, CH_FILE_UNREADABLE, name, "cannot make %s: %s", path, strerror(errno));
+    if (file < 0) {
+        return report(out_error, CH_FILE_UNREADABLE, name,
+                      "cannot make a file in '%s', the folder for temporary files (TMPDIR): %s", folder,
+                      strerror(errno));
+    }
+    if (!may_be_mapped(file)) {
+        const int failed = errno;
+        close(file);
+        unlink(path);
+        return report(out_error, CH_FILE_UNREADABLE, name,
+                      "cannot load a library from '%s', the folder for temporary files (TMPDIR): %s%s", folder,
+                      strerror(failed), failed == EPERM ? "; it is mounted noexec" : "");
+    }
     return load_through_file(file, path, data, bytes, name, out_library, out_error);
+}
+
+}  // namespace
+
+int32_t load_device_orch_so(AicpuPort* port, const void* data, size_t bytes, const char* name, void** out_library,
+                            ch_error* out_error) {
+    const int32_t code = load_from_folder(port->temp_folder, data, bytes, name, out_library, out_error);
+    if (code != CH_FILE_UNREADABLE) return code;
+    ch_error error = no_error();  // if nothing helps, the first one stays
+    int32_t other = load_from_folder(P_tmpdir, data, bytes, name, out_library, &error);
+    if (other == CH_FILE_UNREADABLE) other = load_from_memory(data, bytes, name, out_library, &error);
+    if (other == CH_FILE_UNREADABLE) return code;
+    if (other == CH_OK) {
+        *out_error = no_error();
+    } else {
+        *out_error = error;
+    }
+    return other;
 }
 
 }  // namespace chiphost::platform

@@ -220,7 +220,7 @@ def static_tls(subject: Subject) -> Iterator[Finding]:
     if extra == 0 or program.glibc is None:
         return
     sizes = {name: size for name, size in sizes.items() if size}
-    reserve, _ = program.static_tls()
+    reserve = program.static_tls()
     fit, plain = program.namespaces(extra), program.namespaces()
     namespace: Answer = "no" if fit == 0 else "care" if fit < plain else "ok"
     copies = f" About {reserve // own} copies of it fit." if own else ""

@@ -9,20 +9,12 @@ import re
 import sys
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import cast
 
 from . import _core
 from .elf_dependencies import Dependencies
 from .elf_file import ElfFile, Symbol
 from .errors import LoadError
-
-# glibc sets static TLS aside when a process starts: csu/libc-tls.c and elf/dl-tls.c, _dl_tls_static_surplus_init.
-_LIBC_TLS: Final = 144
-_OTHER_TLS: Final = 144
-_OPTIONAL_TLS: Final = 512  # the default of glibc.rtld.optional_static_tls
-_NAMESPACES_MAX: Final = 15
-# What libc takes of it in every namespace, as measured: docs/internals/namespaces.md, rows C1 and C3.
-_NAMESPACE_TLS: Final = 136
 
 
 class _DlInfo(ctypes.Structure):
@@ -69,26 +61,19 @@ class Program:
         found = self._loader.dladdr(address, ctypes.byref(info))
         return os.fsdecode(info.fname) if found and info.fname else sys.executable
 
-    def static_tls(self) -> tuple[int, int]:
-        """Bytes of static TLS that glibc has set aside for libraries loaded later, and the number of namespaces that
-        this is for (glibc.rtld.nns)."""
-        numbers = _core.namespace_numbers()
-        count = numbers["tunable_namespaces"]
-        return (count - 1) * _LIBC_TLS + count * _OTHER_TLS + numbers["tunable_static_tls"], count
+    def static_tls(self) -> int:
+        """Bytes of static TLS that glibc has set aside for libraries loaded later."""
+        return cast("int", _core.namespace_estimate(0)["static_tls"])
 
     def namespaces(self, extra_bytes: int = 0) -> int:
-        """How many namespaces fit whose libraries take `extra_bytes` of static TLS beside libc."""
-        return min(_NAMESPACES_MAX, self.static_tls()[0] // (_NAMESPACE_TLS + extra_bytes))
+        """How many namespaces fit whose libraries take `extra_bytes` of static TLS beside libc. An estimate."""
+        return cast("int", _core.namespace_estimate(extra_bytes)["namespaces"])
 
     @staticmethod
     def tunables_for(extra_bytes: int) -> str:
         """The tunables with which as many namespaces fit as glibc can have at all."""
-        reserved = _NAMESPACES_MAX * _LIBC_TLS + (_NAMESPACES_MAX + 1) * _OTHER_TLS
-        more = _NAMESPACES_MAX * (_NAMESPACE_TLS + extra_bytes) - reserved
-        tunables = f"GLIBC_TUNABLES=glibc.rtld.nns={_NAMESPACES_MAX + 1}"
-        if more > _OPTIONAL_TLS:
-            tunables += f":glibc.rtld.optional_static_tls={(more + 511) // 512 * 512}"
-        return tunables
+        tunables = _core.namespace_estimate(extra_bytes)["more_with"] or "glibc.rtld.nns=16"
+        return f"GLIBC_TUNABLES={tunables}"
 
     def _address(self, name: str) -> int | None:
         address: int | None = self._loader.dlsym(None, os.fsencode(name))

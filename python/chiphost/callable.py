@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from . import _core
@@ -18,6 +18,7 @@ CoreType = Literal["aic", "aiv"]
 
 _CORE_TYPES: Final[dict[str, int]] = {"aic": 0, "aiv": 1}
 _DTYPES: Final[dict[str, int]] = _core.dtype_table()
+_LENGTH_MAX: Final = 2**32 - 1
 _SCALAR_DTYPES: Final = frozenset(_DTYPES) - {"float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"}
 
 
@@ -33,6 +34,7 @@ class ChipCallable:
 
     Attributes:
         key: digest in hex of everything above; workers load callables of equal key once.
+        platform: what all parts were compiled for; None if no part says so. Other workers refuse it.
     """
 
     def __init__(
@@ -45,10 +47,11 @@ class ChipCallable:
     ) -> None:
         """Check and keep the parts; raises ArgumentError and GraphError."""
         self.name = name or orchestration.name
-        self.entry = entry
-        self.signature = None if signature is None else tuple(signature)
+        self.entry = _checked_entry(entry, self.name)
+        self.signature = None if signature is None else _args(signature, self.name)
         self.kernels = tuple(kernels)
         self.orchestration = orchestration
+        self.platform = self._common_platform()
         self.key = self._digest()
         self._core = _core.Callable(
             _raw(orchestration),
@@ -67,9 +70,20 @@ class ChipCallable:
         return (_rebuild, (self.orchestration, self.kernels, self.entry, self.signature, self.name))
 
     def _digest(self) -> str:
-        parts = [self.entry, self.orchestration.key]
+        parts = [self.entry, str(self.platform), self.orchestration.key]
         parts += [f"{func_id}:{core}:{binary.key}" for func_id, core, binary in self.kernels]
         return hashlib.sha256("\n".join([*parts, repr(self.signature)]).encode()).hexdigest()
+
+    def _common_platform(self) -> str | None:
+        binaries = [self.orchestration, *(binary for _, _, binary in self.kernels)]
+        first = next((binary for binary in binaries if binary.platform is not None), self.orchestration)
+        for other in binaries:
+            if other.platform not in (None, first.platform):
+                message = f"{first.name} is compiled for {first.platform}, {other.name} for {other.platform}"
+                raise make_error(
+                    "INVALID_ARGUMENT", message, f"callable {self.name}", hint="compile all for one platform"
+                )
+        return first.platform
 
     def _checked_kernels(self) -> tuple[tuple[int, CoreType, Binary], ...]:
         seen: set[int] = set()
@@ -97,6 +111,12 @@ class ChipCallable:
             if any(length is not None and length < 0 for length in arg.shape or ()):
                 message = f"lengths are 0 or more, or None; found {arg.shape}"
                 raise make_error("ARGUMENT_SHAPE", message, where, hint="None stands for any length")
+            if any(length is not None and length > _LENGTH_MAX for length in arg.shape or ()):
+                message = f"lengths are at most {_LENGTH_MAX}; found {arg.shape}"
+                raise make_error("ARGUMENT_SHAPE", message, where, hint="no array can have that shape in a run")
+            if len(arg.shape or ()) > _core.MAX_DIMS:
+                message = f"wanted at most {_core.MAX_DIMS} dimensions; found {arg.shape}"
+                raise make_error("ARGUMENT_SHAPE", message, where, hint="join dimensions with array.reshape(...)")
         return signature
 
 
@@ -110,8 +130,27 @@ def _rebuild(
     return ChipCallable(orchestration, kernels, entry=entry, signature=signature, name=name)
 
 
+def _checked_entry(entry: object, name: str) -> str:
+    if not isinstance(entry, str) or not entry or not entry.isprintable():
+        message = f"wanted the name of a function, found {entry!r}"
+        raise make_error("INVALID_ARGUMENT", message, f"entry of {name}", hint="for example entry='build_graph'")
+    return entry
+
+
+def _args(signature: object, name: str) -> tuple[Arg, ...]:
+    args = tuple(signature) if isinstance(signature, Iterable) else (signature,)
+    for arg in args:
+        if not isinstance(arg, Arg):
+            message = f"wanted one of In, Out, InOut and Scalar for each argument; found {arg!r}"
+            raise make_error(
+                "INVALID_ARGUMENT", message, f"signature of {name}", hint="for example [In('x', 'float32')]"
+            )
+    return args
+
+
 def _raw(binary: Binary) -> tuple[bytes, str, str]:
-    return (binary.data, binary.key, binary.name)
+    # A name may come from a file whose name is no UTF-8.
+    return (binary.data, binary.key, binary.name.encode(errors="backslashreplace").decode())
 
 
 def _raw_arg(arg: Arg) -> tuple[str, str, int, list[int] | None]:

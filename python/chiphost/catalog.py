@@ -65,7 +65,7 @@ def load(name: str, folder: Path, deadline: Deadline | None = None) -> Entry:
         if deadline.over:
             raise make_error("SCENE_INVALID", f"its description was not read: {deadline}", name)
         supervisor.tell("loading", name)
-        with deadline.enforced(0.001):
+        with deadline.enforced(0.001), supervisor.one_process():
             return Entry(name, folder, Scene.load(folder), None)
     except SceneError as error:
         return Entry(name, folder, None, error)

@@ -93,8 +93,8 @@ def main() -> None:
             code = _SIGNALLED + interruptions.number
         if output and output.close_if_lost():
             code = _NO_OUTPUT
-        supervisor.tell("verdict")
-    _leave_at_once_if_needed(code)
+        supervisor.tell("verdict", _number(code))
+    _leave_at_once_if_needed(_number(code))
     sys.exit(cast("int | str | None", code))
 
 
@@ -160,12 +160,22 @@ class _Interruptions:
             raise KeyboardInterrupt
 
 
-def _leave_at_once_if_needed(code: object) -> None:
-    """End the process here if threads are left that run scenes: Python's own end would pull the ground from them."""
+def _number(code: object) -> int:
+    """The exit code of a process that ends with SystemExit(code)."""
+    return code if isinstance(code, int) else 0 if code is None else 1
+
+
+def _leave_at_once_if_needed(code: int) -> None:
+    """End the process here if threads are left that would be in the way of Python's own end.
+
+    That pulls the ground from daemons that still run scenes, and waits for all others, such as one that a scene's
+    Python code has started.
+    """
     # runner.THREAD_NAME, which --help should not have to import
-    if not any(thread.name.startswith("chiphost-scene") for thread in threading.enumerate()):
+    others = set(threading.enumerate()) - {threading.main_thread()}
+    if not any(thread.name.startswith("chiphost-scene") or not thread.daemon for thread in others):
         return
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
-    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+    os._exit(code)

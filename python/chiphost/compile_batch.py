@@ -35,6 +35,8 @@ _VARIABLES: Final = (
 )
 _TEMPORARY_HINT: Final = "make room in the folder for temporary files, or name another in TMPDIR"
 _FLAGS_HINT: Final = "take what changes the kind of the output, such as -c, -S, -E or -static, out of flags"
+_SANITIZER_HINT: Final = "take -fsanitize=... out of flags; in a process that has no such runtime, loading would end it"
+_SANITIZER_RUNTIMES: Final = ("libasan.", "libtsan.", "liblsan.", "libhwasan.")
 # Of ELF files, in both byte orders.
 _ELF: Final = b"\x7fELF"
 _ELF_KINDS: Final = {1: "an object file", 2: "a program", 3: "a shared library"}
@@ -124,6 +126,9 @@ class Batch:
             if not _is_shared_library(data):
                 problem = f"wrote no ELF shared library but {_kind(data)}"
                 raise self._failure(job, problem, words, folder.name, _FLAGS_HINT if job.flags else None)
+            if runtime := _sanitizer_runtime(program):
+                problem = f"made a library that needs {runtime}, which a process must have from its beginning"
+                raise self._failure(job, problem, words, folder.name, _SANITIZER_HINT)
             dependencies = toolchain.dependencies(depfile.read_bytes())
             files = [str(job.source.parent / name) for name in (*dependencies, *_files_named_in(job))]
             folders = [str(job.source.parent), *toolchain.include_folders(command, job.source.parent)]
@@ -156,6 +161,21 @@ def _elf_type(data: bytes) -> int:
 
 def _is_shared_library(data: bytes) -> bool:
     return _elf_type(data) == _SHARED_LIBRARY
+
+
+def _sanitizer_runtime(program: Path) -> str | None:
+    """The sanitizer's runtime that a library needs and this process has not: it calls exit() when loaded late."""
+    from elftools.elf.dynamic import DynamicSection
+    from elftools.elf.elffile import ELFFile
+
+    with program.open("rb") as file:
+        dynamic = ELFFile(file).get_section_by_name(".dynamic")
+        tags = dynamic.iter_tags("DT_NEEDED") if isinstance(dynamic, DynamicSection) else ()
+        needed = [str(tag.needed) for tag in tags]  # type: ignore[attr-defined]  # made when it is read
+    runtime = next((name for name in needed if name.startswith(_SANITIZER_RUNTIMES)), None)
+    if runtime is None or runtime in Path("/proc/self/maps").read_text():
+        return None
+    return runtime
 
 
 def _kind(data: bytes) -> str:

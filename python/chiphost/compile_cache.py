@@ -238,8 +238,12 @@ class CompileCache:
         with self._explained(self.root):
             with contextlib.suppress(FileNotFoundError):
                 # Renamed first: a writer never sees half of a folder.
-                (self.root / _FORMAT).rename(self.root / f"{_CLEARED}{os.getpid()}-{time.time_ns()}")
+                (self.root / _FORMAT).rename(self._aside())
             self._remove_cleared()
+
+    def _aside(self) -> Path:
+        """A new name for a folder that is to go; see `_remove_cleared`."""
+        return self.root / f"{_CLEARED}{os.getpid()}-{time.time_ns()}"
 
     def _remove_cleared(self) -> None:
         for folder in self.root.glob(f"{_CLEARED}*"):
@@ -270,7 +274,8 @@ class CompileCache:
 
     def _make_folder(self, folder: Path) -> None:
         if not self._root_exists():
-            _make_owner_only(self.root)
+            with self._explained(self.root):
+                _make_owner_only(self.root)
             self._root_exists()  # somebody else may have been faster
         _make_owner_only(folder)
 
@@ -298,14 +303,18 @@ class CompileCache:
                         with contextlib.suppress(OSError):
                             os.utime(file.fileno())
                     return file.read()
-            except FileNotFoundError:
+            except (FileNotFoundError, IsADirectoryError):  # for a folder see _write
                 return None
 
     def _write(self, path: Path, data: bytes) -> None:
         with self._explained(path):
             try:
                 self._make_folder(path.parent)
-                _write_atomically(path, data)
+                try:
+                    _write_atomically(path, data)
+                except IsADirectoryError:  # no work of ours, and it would be in the way for ever
+                    path.rename(self._aside())
+                    _write_atomically(path, data)
             except (FileNotFoundError, FileExistsError):
                 if not self._root_exists():
                     raise

@@ -131,6 +131,7 @@ def _job(
     toolchain.arch(platform)
     if isinstance(include_dirs, (str, Path)):
         raise invalid(f"include_dirs is {str(include_dirs)!r}; it must be a sequence of paths", title)
+    _words("include_dirs", [str(folder) for folder in include_dirs], title)
     folders = tuple(Path(folder).absolute() for folder in include_dirs)
     return Job(
         _source_path(source, title),
@@ -145,10 +146,10 @@ def _job(
 
 
 def _source_path(source: StrPath, title: str) -> Path:
-    if "\n" in str(source):
-        raise invalid("source is C++ text; it must be the path of a file", title)
     path = Path(source).absolute()
     if not os.path.isfile(path):  # noqa: PTH113 (any text may come)
+        if "\n" in str(source):
+            raise invalid("source is C++ text; it must be the path of a file", title)
         raise invalid(f"there is no source file {str(path)!r}", title)
     return path
 
@@ -156,6 +157,8 @@ def _source_path(source: StrPath, title: str) -> Path:
 def _words(what: str, words: Sequence[str], title: str) -> tuple[str, ...]:
     if isinstance(words, str) or not all(isinstance(word, str) for word in words):
         raise invalid(f"{what} is {words!r}; it must be a sequence of strings", title)
+    if any("\0" in word for word in words):
+        raise invalid(f"{what} is {words!r}; no word of a command can have a NUL in it", title)
     return tuple(words)
 
 

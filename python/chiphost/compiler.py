@@ -52,11 +52,13 @@ class Binary:
         data: the shared library's bytes.
         key: sha256 of the bytes in hex; equal exactly if the bytes are.
         name: for messages and debuggers.
+        platform: what it was compiled for; None: nobody knows, and it is taken to fit everywhere.
     """
 
     data: bytes = field(repr=False)
     key: str
     name: str
+    platform: str | None = None
 
 
 def compile_kernel(
@@ -117,8 +119,8 @@ def compile(
     )
     jobs = [orchestration_file, *(kernel_job(kernel, platform) for kernel in kernels)]
     first, *others = compile_all(jobs, cache=cache, max_workers=max_workers, progress=progress, timeout_s=timeout_s)
-    binaries = [(kernel.func_id, kernel.core_type, binary) for kernel, binary in zip(kernels, others, strict=True)]
-    return ChipCallable(first, binaries, entry or "build_graph", signature, name or first.name)
+    parts = [(kernel.func_id, kernel.core_type, binary) for kernel, binary in zip(kernels, others, strict=True)]
+    return ChipCallable(first, parts, entry or "build_graph", signature, name or first.name)
 
 
 def compile_all(
@@ -156,7 +158,7 @@ def compile_all(
     missing = [index for index in range(len(jobs)) if index not in outcomes]
     if missing:
         _compile_missing(batch, jobs, missing, max_workers or usable_cpus(), note)
-    return _binaries(jobs, [outcomes[index] for index in range(len(jobs))])
+    return binaries(jobs, [outcomes[index] for index in range(len(jobs))])
 
 
 def _compile_missing(
@@ -178,7 +180,11 @@ def _compile_missing(
             raise
 
 
-def _binaries(jobs: Sequence[Job], outcomes: Sequence[Program | CompileError]) -> list[Binary]:
+def binaries(jobs: Sequence[Job], outcomes: Sequence[Program | Exception]) -> list[Binary]:
+    """What came of jobs, in their order. Raises what is no CompileError, or one CompileError that names all files."""
+    for outcome in outcomes:
+        if isinstance(outcome, Exception) and not isinstance(outcome, CompileError):
+            raise outcome
     failures = [outcome for outcome in outcomes if isinstance(outcome, CompileError)]
     if len(failures) == 1:
         raise failures[0]
@@ -187,4 +193,7 @@ def _binaries(jobs: Sequence[Job], outcomes: Sequence[Program | CompileError]) -
         message = f"{len(failures)} of {len(jobs)} files failed\n\n" + "\n\n".join(texts)
         raise make_error("COMPILE_FAILED", message)
     programs = (outcome for outcome in outcomes if isinstance(outcome, Program))
-    return [Binary(program.data, program.digest, job.name) for job, program in zip(jobs, programs, strict=True)]
+    return [
+        Binary(program.data, program.digest, job.name, job.platform)
+        for job, program in zip(jobs, programs, strict=True)
+    ]

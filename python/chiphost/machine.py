@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from . import __version__, flow_graph, runtimes, toolchain
+from . import __version__, flow_graph, runtimes, temp_folder, toolchain
 from .capacity import Capacity, capacity
 from .compile_cache import CompileCache
 from .cpus import usable_cpus
@@ -55,6 +55,15 @@ class CacheCheck:
 
 
 @dataclass(frozen=True)
+class TemporaryCheck:
+    """The folder for temporary files; `problem` says why orchestrations are loaded from `used` instead."""
+
+    folder: str
+    used: str
+    problem: str
+
+
+@dataclass(frozen=True)
 class Machine:
     """What was found. `problems` keep the simulated platforms from running; empty if they can."""
 
@@ -71,6 +80,7 @@ class Machine:
     library: str
     runtimes: list[RuntimeCheck]
     cache: CacheCheck
+    temporary: TemporaryCheck
     onetbb: str | None
     onetbb_problem: str
 
@@ -100,6 +110,7 @@ def look() -> Machine:
         library=runtimes.where_looked(),
         runtimes=loads,
         cache=cache,
+        temporary=_temporary(),
         onetbb=onetbb,
         onetbb_problem=onetbb_problem,
     )
@@ -150,6 +161,12 @@ def _cache() -> CacheCheck:
     except ChiphostError as error:
         return CacheCheck(str(cache.root), False, 0, 0, 0, str(error))
     return CacheCheck(str(cache.root), True, stats.programs, stats.size_bytes, stats.size_bytes_max, "")
+
+
+def _temporary() -> TemporaryCheck:
+    folder = temp_folder.chosen()
+    problem = temp_folder.problem(folder)
+    return TemporaryCheck(folder, temp_folder.replacement() if problem else folder, problem)
 
 
 def _onetbb() -> tuple[str | None, str]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running scenes: compiled together first, then one after the other or several at a time.
 
+Scenes wait for each other's files only while there is time. When half of it is over, those run that are ready.
+
 Whatever goes wrong in a scene becomes that scene's error, and the others go on. Only what makes all of them impossible,
 such as a missing compiler, is raised.
 """
@@ -9,15 +11,15 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from . import supervisor
+from ._core import CallConfig
 from .catalog import Entry
 from .cpus import usable_cpus
 from .deadline import Deadline, DeadlineOver
-from .scene_programs import Programs, compile_scenes
+from .scene_programs import ScenePrograms
 from .scene_run import NOT_STARTED, CaseResult, SceneResult, SceneRun, Settings, Workers, run_case
 
 __all__ = ["CaseResult", "Runner", "SceneResult", "Settings", "Watcher", "run_case"]
@@ -67,54 +69,76 @@ class Runner:
         Returns the results in the order of `entries`: one for each, also when the deadline or Ctrl-C came first.
 
         Raises:
+            ConfigError: a default that the environment gives is no number.
             CompileError: COMPILER_MISSING.
             CacheError: the compile cache cannot be used.
         """
+        CallConfig()  # what it takes from the environment would be the error of every scene
         runs = [SceneRun(entry, cases, self._settings) for entry in entries]
         supervisor.tell("planned", [run.result(f"{NOT_STARTED}: the program ended early") for run in runs])
         deadline, why = self._settings.deadline, str(self._settings.deadline)
+        programs = ScenePrograms(entries, self._settings.platform, deadline, self._watcher.compiled)
         try:
-            with deadline.enforced(_GRACE_S):
-                programs = compile_scenes(entries, self._settings.platform, deadline, self._watcher.compiled)
-                if not parallel:
-                    self._run_in_turn(runs, programs)
-            if parallel:
-                self._run_in_threads(runs, programs)
+            with programs:
+                with deadline.enforced(_GRACE_S):
+                    programs.start()
+                    programs.wait_for_all()
+                    if not parallel:
+                        self._run_in_turn(runs, programs)
+                if parallel:
+                    self._run_in_threads(runs, programs)
         except DeadlineOver:
             pass
         except KeyboardInterrupt:
             self.interrupted, why = True, "interrupted"
         for run in runs:
             if run.name not in self._results:
-                was_running = run.name in self._running or run.loading_was_stopped
-                self._end(run, f"{'stopped' if was_running else NOT_STARTED}: {why}")
+                compiling = programs.stopped.get(run.name)
+                was_running = compiling or run.name in self._running or run.loading_was_stopped
+                during = f" while compiling {compiling}" if compiling else ""
+                self._end(run, f"{'stopped' if was_running else NOT_STARTED}: {why}{during}")
         return [self._results[run.name] for run in runs]
 
-    def _run_in_turn(self, runs: Sequence[SceneRun], programs: Programs) -> None:
+    def _run_in_turn(self, runs: Sequence[SceneRun], programs: ScenePrograms) -> None:
+        waiting = list(runs)
         with Workers(self._settings, self.isolation) as workers:
-            for run in runs:
-                if self._settings.deadline.over:
-                    return
+            while waiting and not self._settings.deadline.over:
+                run = next((run for run in waiting if run.name in programs.done), None)
+                if run is None:
+                    programs.wait()
+                    continue
+                waiting.remove(run)
                 self._start(run)
-                run.execute(programs, workers)
+                run.execute(programs.done, workers)
                 self._end(run)
 
-    def _run_in_threads(self, runs: Sequence[SceneRun], programs: Programs) -> None:
-        pending, events = deque(runs), _Events()
+    def _run_in_threads(self, runs: Sequence[SceneRun], programs: ScenePrograms) -> None:
+        waiting, events = list(runs), _Events()
+        ready: queue.SimpleQueue[SceneRun | None] = queue.SimpleQueue()
         enough = threading.Event()
 
         def work() -> None:
-            while pending and not enough.is_set() and not self._settings.deadline.over:
-                try:
-                    run = pending.popleft()
-                except IndexError:  # another thread took it
-                    return
+            while (run := ready.get()) and not enough.is_set() and not self._settings.deadline.over:
                 events.put((self._start, run))
                 try:
                     with Workers(self._settings, self.isolation) as workers:
-                        run.execute(programs, workers)
+                        run.execute(programs.done, workers)
                 finally:
                     events.put((self._end, run))
+
+        def feed() -> None:
+            if not waiting:
+                return
+            programs.wait(0)
+            for run in [run for run in waiting if run.name in programs.done]:
+                waiting.remove(run)
+                ready.put(run)
+            if not waiting:
+                end()
+
+        def end() -> None:
+            for _ in threads:
+                ready.put(None)
 
         threads = [
             threading.Thread(target=work, name=f"{THREAD_NAME}-{index}", daemon=True)
@@ -123,15 +147,26 @@ class Runner:
         for thread in threads:
             thread.start()
         try:
-            self._follow(events, threads, len(runs), self._settings.deadline)
+            self._follow(events, threads, len(runs), self._settings.deadline, feed)
         except KeyboardInterrupt:
             enough.set()
+            end()
             self._follow(events, threads, len(runs), Deadline(0))  # runs that are about to end may do so
             raise
+        finally:
+            end()
 
-    def _follow(self, events: _Events, threads: Sequence[threading.Thread], runs: int, deadline: Deadline) -> None:
+    def _follow(
+        self,
+        events: _Events,
+        threads: Sequence[threading.Thread],
+        runs: int,
+        deadline: Deadline,
+        feed: Callable[[], None] = lambda: None,
+    ) -> None:
         """Act on events until all runs or all threads have ended, or a little longer than the deadline."""
         while any(thread.is_alive() for thread in threads) and deadline.left_s > -_GRACE_S:
+            feed()
             _act_on(events, 0.05)
             if len(self._results) == runs:
                 for thread in threads:

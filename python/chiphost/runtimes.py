@@ -74,9 +74,17 @@ def installed(library: Path | None = None) -> dict[str, list[str]]:
 
 def check_platform(platform: str) -> str:
     """Return the name; raise SceneError for one that is unknown."""
-    if platform not in PLATFORMS:
+    if not isinstance(platform, str) or platform not in PLATFORMS:
         raise make_error("PLATFORM_UNKNOWN", f"wanted one of {', '.join(PLATFORMS)}; found {platform!r}", "platform")
     return platform
+
+
+def check_any(platform: str, library: Path | None = None) -> None:
+    """Raise SceneError (RUNTIME_UNKNOWN) if there is no runtime at all for a platform."""
+    if not installed(library)[check_platform(platform)]:
+        message = f"none is installed; looked in {where_looked(library)}"
+        hint = "name the folder of the built runtimes in CHIPHOST_LIB_DIR, or unset it"
+        raise make_error("RUNTIME_UNKNOWN", message, f"runtimes for {platform}", hint=hint)
 
 
 def find(runtime: str, platform: str, library: Path | None = None) -> RuntimeFiles:

@@ -3,54 +3,140 @@
 
 from __future__ import annotations
 
+import concurrent.futures as futures
+import math
+import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Final
 
-from . import compiler
+from . import compiler, toolchain
 from .callable import ChipCallable
 from .catalog import Entry
-from .compiler import Binary, Job, Progress
-from .deadline import Deadline, DeadlineOver
+from .compile_batch import Batch
+from .compile_cache import CompileCache, Program
+from .compiler import Job, Progress
+from .cpus import usable_cpus
+from .deadline import Deadline
 from .errors import ChiphostError, CompileError, make_error
 from .scene import Scene
 
 # Of each scene by its name: its programs, in the order in which they run, or why it has none.
 Programs = Mapping[str, tuple[ChipCallable, ...] | Exception]
 
+# What one file may take of the time until the deadline, and all files before scenes run that are ready.
+_SHARE: Final = 0.5
+_WAIT_S_MAX: Final = 3600.0  # what no clock finds too long
 
-def compile_scenes(entries: Sequence[Entry], platform: str, deadline: Deadline, progress: Progress) -> Programs:
-    """The programs of every scene, or why it has none.
 
-    Raises:
-        CompileError: COMPILER_MISSING.
-        CacheError: the compile cache cannot be used.
-        DeadlineOver: the deadline came first.
+class ScenePrograms:
+    """Compiles the files of scenes on threads of its own. A context manager, whose end stops what is still compiled.
+
+    Its methods are for one thread. They raise CompileError (COMPILER_MISSING) and CacheError, which end everything;
+    what else goes wrong is kept as the scene's error. A compile is killed after 300 s, or half of the time until the
+    deadline if that is less.
+
+    Attributes:
+        done: the programs of every scene that has them, by the scene's name, or why it has none. It grows.
+        stopped: what of a scene was being compiled when the end came, by the scene's name.
     """
-    programs: dict[str, tuple[ChipCallable, ...] | Exception] = {}
-    jobs: dict[str, list[Job]] = {}
-    scenes: dict[str, Scene] = {}
-    for entry in entries:
+
+    def __init__(self, entries: Sequence[Entry], platform: str, deadline: Deadline, progress: Progress) -> None:
+        """Do nothing yet. `progress` will be told of each file."""
+        self.done: Final[dict[str, tuple[ChipCallable, ...] | Exception]] = {}
+        self.stopped: Final[dict[str, str]] = {}
+        self._scenes: Final[dict[str, Scene]] = {}
+        self._jobs: Final[dict[str, list[Job]]] = {}
+        self._outcomes: Final[dict[tuple[str, int], Program | Exception]] = {}
+        self._compiles: Final[dict[Future[Program | CompileError], tuple[str, int]]] = {}
+        self._deadline = deadline
+        self._share_ends = time.monotonic() + deadline.left_s * _SHARE
+        self._progress = progress
+        self._pool: ThreadPoolExecutor | None = None
+        for entry in entries:
+            try:
+                if entry.scene is None:
+                    raise entry.error or make_error("INTERNAL", "the scene was not loaded", entry.name)
+                self._jobs[entry.name] = _jobs(entry.scene, platform)
+                self._scenes[entry.name] = entry.scene
+            except Exception as error:
+                self.done[entry.name] = error
+        self._batch: Batch | None = None
+
+    def __enter__(self) -> ScenePrograms:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Kill the compilers that run, and wait until they have left nothing behind."""
+        for each, (scene, index) in self._compiles.items():
+            if each.running():
+                others = f"{self.stopped[scene]} and " if scene in self.stopped else ""
+                self.stopped[scene] = others + self._jobs[scene][index].title
+        if self._batch is not None and self._pool is not None:
+            self._batch.cancel()
+            self._pool.shutdown(cancel_futures=True)
+
+    def start(self) -> None:
+        """Look into the cache, and begin to compile what is not there. Once."""
+        if not self._jobs or self._deadline.over:
+            return
+        timeout_s = min(compiler.TIMEOUT_S, self._deadline.left_s * _SHARE)
+        batch = self._batch = Batch(toolchain.find_compiler(), CompileCache(), timeout_s)
+        missing = [place for place in self._places() if not self._look_up(batch, *place)]
+        if missing:
+            # Never on the caller's thread, which must be free to be interrupted.
+            self._pool = ThreadPoolExecutor(usable_cpus(), thread_name_prefix="chiphost-compile")
+            for scene, index in missing:
+                self._compiles[self._pool.submit(batch.compile, self._jobs[scene][index])] = (scene, index)
+
+    def wait_for_all(self) -> None:
+        """Wait until every scene is done, or the compilers' share of the time is over."""
+        while self._compiles and time.monotonic() < self._share_ends:
+            self.wait(self._share_ends - time.monotonic())
+
+    def wait(self, timeout_s: float = math.inf) -> None:
+        """Wait for the next file, but not longer than the deadline."""
+        most = min(self._deadline.left_s, timeout_s, _WAIT_S_MAX)
+        ended, _ = futures.wait(self._compiles, max(most, 0), futures.FIRST_COMPLETED)
+        for each in ended:
+            scene, index = self._compiles.pop(each)
+            try:
+                self._note(scene, index, each.result())
+            except Exception as error:
+                if _ends_everything(error):
+                    raise
+                self._note(scene, index, error)
+
+    def _places(self) -> list[tuple[str, int]]:
+        return [(scene, index) for scene, jobs in self._jobs.items() for index in range(len(jobs))]
+
+    def _look_up(self, batch: Batch, scene: str, index: int) -> bool:
+        outcome: Program | Exception | None
         try:
-            if entry.scene is None:
-                raise entry.error or make_error("INTERNAL", "the scene was not loaded", entry.name)
-            jobs[entry.name] = _jobs(entry.scene, platform)
-            scenes[entry.name] = entry.scene
-        except Exception as error:
-            programs[entry.name] = error
-    try:
-        binaries = iter(_compile_jobs([job for each in jobs.values() for job in each], deadline, progress))
-        compiled = {name: [next(binaries) for _ in each] for name, each in jobs.items()}
-    except ChiphostError as error:
-        if _ends_everything(error):
-            raise
-        compiled = {}  # one after the other, to see whose error it is; the cache has the good ones
-    for name, scene in scenes.items():
-        try:
-            programs[name] = _callables(scene, compiled.get(name) or _compile_jobs(jobs[name], deadline))
+            outcome = batch.look_up(self._jobs[scene][index])
         except Exception as error:
             if _ends_everything(error):
                 raise
-            programs[name] = error
-    return programs
+            outcome = error
+        if outcome is None:
+            return False
+        self._note(scene, index, outcome)
+        return True
+
+    def _note(self, scene: str, index: int, outcome: Program | Exception) -> None:
+        self._outcomes[scene, index] = outcome
+        jobs = self._jobs[scene]
+        self._progress(len(self._outcomes), len(self._places()), jobs[index].name)
+        outcomes = [self._outcomes[scene, each] for each in range(len(jobs)) if (scene, each) in self._outcomes]
+        if len(outcomes) == len(jobs):
+            try:
+                self.done[scene] = _callables(self._scenes[scene], jobs, outcomes)
+            except Exception as error:
+                self.done[scene] = error
 
 
 def _ends_everything(error: Exception) -> bool:
@@ -65,21 +151,9 @@ def _jobs(scene: Scene, platform: str) -> list[Job]:
     return jobs
 
 
-def _compile_jobs(jobs: Sequence[Job], deadline: Deadline, progress: Progress | None = None) -> list[Binary]:
-    if deadline.over:
-        raise DeadlineOver
-    timeout_s = min(compiler.TIMEOUT_S, deadline.left_s)
-    try:
-        return compiler.compile_all(jobs, progress=progress, timeout_s=timeout_s)
-    except CompileError:
-        if deadline.over:
-            raise DeadlineOver from None  # the compiler was killed
-        raise
-
-
-def _callables(scene: Scene, binaries: Sequence[Binary]) -> tuple[ChipCallable, ...]:
+def _callables(scene: Scene, jobs: Sequence[Job], outcomes: Sequence[Program | Exception]) -> tuple[ChipCallable, ...]:
     """In the order of `_jobs`."""
-    left = iter(binaries)
+    left = iter(compiler.binaries(jobs, outcomes))
     callables = []
     for program in scene.programs:
         orchestration = next(left)

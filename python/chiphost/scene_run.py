@@ -184,7 +184,8 @@ class SceneRun:
         clock.start()
         tally = Tally()
         try:
-            run_case(workers.ready(scene.runtime), scene, compiled, case, self._settings, tally)
+            with supervisor.one_process():
+                run_case(workers.ready(scene.runtime), scene, compiled, case, self._settings, tally)
         except (Exception, SystemExit) as problem:
             error = describe(problem)
             if isinstance(problem, DeadlineError) and self._settings.deadline.over:

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import pickle
 import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +35,7 @@ _PASSED_ON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUI
 _LENGTH_BYTES: Final = 4
 _FIRST_DESCRIPTOR: Final = 10  # the lower ones may be those of a standard stream that is closed
 _PR_SET_PDEATHSIG: Final = 1
+_ENDING_S_MAX: Final = 5.0  # how long the working process may take to end after its verdict
 
 
 class _Supervision:
@@ -77,9 +80,8 @@ def begin() -> None:
         os.setpgid(child, child)
     _pass_signals_on(child)
     signal.pthread_sigmask(signal.SIG_SETMASK, held)
-    code, told = _watch(child, ours)
-    messages = list(_messages(told))
-    if code >= 0 and messages[-1:] == [("verdict",)]:
+    code, messages = _watch(child, ours)
+    if code >= 0 and messages and messages[-1][0] == "verdict":
         raise SystemExit(code)
     raise SystemExit(_Story(messages).finish(code))
 
@@ -94,7 +96,7 @@ def tell(*message: Any) -> None:
         ("case", scene, result), ("scene", result): the end of one.
         ("reports", JSON file, JUnit file, platform, seed, options): where reports are wanted, and the options of a
             command that runs a scene again.
-        ("verdict",): this process ends as it wants to.
+        ("verdict", code): this process ends with that exit code.
     """
     if _Supervision.pipe is None:
         return
@@ -103,6 +105,21 @@ def tell(*message: Any) -> None:
     with _Supervision.lock, contextlib.suppress(OSError):
         while data:
             data = data[os.write(_Supervision.pipe, data) :]
+
+
+@contextlib.contextmanager
+def one_process() -> Iterator[None]:
+    """For code of a scene: if it forks, the child ends with the body. Only one process may go on from here."""
+    process = os.getpid()
+    code: object = None
+    try:
+        yield
+    except BaseException as error:
+        if os.getpid() == process:
+            raise
+        code = error.code if isinstance(error, SystemExit) else 1
+    if os.getpid() != process:
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
 def _pipe() -> tuple[int, int]:
@@ -141,20 +158,34 @@ def _pass_signals_on(child: int) -> None:
         signal.signal(signal.SIGTSTP, stop)
 
 
-def _watch(child: int, pipe: int) -> tuple[int, bytes]:
-    """Wait for the child; return its exit code, or minus its signal, and what it told."""
+def _watch(child: int, pipe: int) -> tuple[int, list[tuple[Any, ...]]]:
+    """Wait for the child; return its exit code, or minus its signal, and what it told.
+
+    After its verdict it has a few seconds to end. One that does not is killed, and the verdict stands.
+    """
     woken, wake = _pipe()
     for end in (pipe, woken, wake):
         os.set_blocking(end, False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     told = bytearray()
+    messages: list[tuple[Any, ...]] = []
+    killed_at = math.inf
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         _read_all(woken)
         told += _read_all(pipe)
+        messages += _messages(told)
+        verdict: int | None = messages[-1][1] if messages and messages[-1][0] == "verdict" else None
         if ended:
-            return os.waitstatus_to_exitcode(status), bytes(told)
+            code = os.waitstatus_to_exitcode(status)
+            was_killed = code == -signal.SIGKILL and time.monotonic() >= killed_at
+            return (verdict if was_killed and verdict is not None else code), messages
+        if verdict is not None:
+            killed_at = min(killed_at, time.monotonic() + _ENDING_S_MAX)
+            if time.monotonic() >= killed_at:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
         select.select([pipe, woken], [], [], 1.0)
 
 
@@ -166,14 +197,14 @@ def _read_all(pipe: int) -> bytes:
     return b"".join(blocks)
 
 
-def _messages(told: bytes) -> Iterator[tuple[Any, ...]]:
-    """All whole messages."""
+def _messages(told: bytearray) -> Iterator[tuple[Any, ...]]:
+    """Take all whole messages out of what was told."""
     while len(told) >= _LENGTH_BYTES:
         end = _LENGTH_BYTES + int.from_bytes(told[:_LENGTH_BYTES], "little")
         if end > len(told):
             return
         yield pickle.loads(told[_LENGTH_BYTES:end])
-        told = told[end:]
+        del told[:end]
 
 
 def _show_cursor() -> None:

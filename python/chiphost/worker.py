@@ -93,9 +93,11 @@ class ChipWorker:
             LoadError: a program cannot be loaded.
             IsolationError: the isolation is not to be had.
         """
-        files = runtimes.find(runtime, platform) if isinstance(runtime, str) else runtime
         runtimes.check_platform(platform)
-        if isolation is not None and isolation not in STRATEGIES:
+        files = runtimes.find(runtime, platform) if isinstance(runtime, str) else runtime
+        if not isinstance(files, RuntimeFiles):
+            raise _wrong_type("runtime", "the name of a runtime, or a RuntimeFiles", runtime)
+        if isolation is not None and (not isinstance(isolation, str) or isolation not in STRATEGIES):
             raise make_error(
                 "INVALID_ARGUMENT", f"wanted one of {', '.join(STRATEGIES)}; found {isolation!r}", "isolation"
             )
@@ -144,6 +146,11 @@ class ChipWorker:
         """
         if not isinstance(callable, ChipCallable):
             raise _wrong_type("callable", "a ChipCallable", callable)
+        platform = self._worker.platform
+        if platform and callable.platform and callable.platform != platform:
+            message = f"it is compiled for {callable.platform}, and the worker is {platform}"
+            hint = f"compile it with platform={platform!r}"
+            raise make_error("INVALID_ARGUMENT", message, f"callable {callable.name}", hint=hint)
         if config is not None and not isinstance(config, CallConfig):
             raise _wrong_type("config", "a CallConfig or None, or fields by name as in run(..., block_dim=3)", config)
         if overrides:

@@ -12,6 +12,7 @@
 #include "chiphost/platform/aicpu.h"
 #include "test_files.h"
 #ifdef CHIPHOST_ORCH_SO_SIM
+#include "shared/orch_so_file.h"
 #include "sim_port.h"
 #endif
 
@@ -131,9 +132,51 @@ TEST_F(OrchSoLoader, SaysWhatTheLoaderRefuses) {
     EXPECT_EQ(load_device_orch_so(port(), "no library", 10, "orchestration", &library, &error), CH_LOAD_REFUSED);
     EXPECT_EQ(library, nullptr);
     EXPECT_EQ(files(), 0u);
+}
+
+#ifdef CHIPHOST_ORCH_SO_SIM
+
+// Where no file can be made: in a folder that is not there, and in one whose file system makes no files.
+TEST_F(OrchSoLoader, LoadsFromElsewhereIfTheFolderIsOfNoUse) {
+    for (const char* useless : {CHIPHOST_ORCH_SO_DIR "/missing", "/proc"}) {
+        AicpuPort other{};
+        other.temp_folder = useless;
+        void* libraries[2]{};
+        for (void*& library : libraries) {
+            ASSERT_EQ(
+                load_device_orch_so(&other, counter.bytes.data(), counter.bytes.size(), "counter", &library, &error),
+                CH_OK)
+                << tests::text_of(error);
+            EXPECT_EQ(count(library), 1);
+            EXPECT_EQ(error.code, CH_OK);
+        }
+        for (void* library : libraries) close_device_orch_so(library);
+        void* none = nullptr;
+        EXPECT_EQ(load_device_orch_so(&other, "no library", 10, "orchestration", &none, &error), CH_LOAD_REFUSED);
+        EXPECT_EQ(none, nullptr);
+    }
+}
+
+TEST_F(OrchSoLoader, LoadsFromMemory) {
+    void* libraries[3]{};
+    for (void*& library : libraries) {
+        ASSERT_EQ(load_from_memory(counter.bytes.data(), counter.bytes.size(), "counter", &library, &error), CH_OK)
+            << tests::text_of(error);
+        EXPECT_EQ(count(library), 1);
+    }
+    EXPECT_EQ(count(libraries[0]), 2);
+    for (void* library : libraries) close_device_orch_so(library);
+}
+
+#else
+
+TEST_F(OrchSoLoader, NamesTheFolderThatIsMissing) {
     std::filesystem::remove_all(folder);
+    void* library = nullptr;
     EXPECT_EQ(load_device_orch_so(port(), "no library", 10, "orchestration", &library, &error), CH_FILE_UNREADABLE);
     EXPECT_NE(std::string(error.message).find(folder), std::string::npos) << error.message;
 }
+
+#endif
 
 }  // namespace chiphost::platform

@@ -489,6 +489,23 @@ def test_a_damaged_entry_is_a_miss_and_is_repaired(
     assert path.read_bytes() == good
 
 
+@pytest.mark.parametrize("kind", ["objects", "manifests", "locks"])
+def test_a_folder_in_the_place_of_an_entry_is_moved_away(
+    kind: str, tmp_path: Path, cache: CompileCache, compiles: Callable[[], int]
+) -> None:
+    source = write_source(tmp_path / "k.cpp")
+    first = build(source)
+    [entry] = files_of(cache.root, kind)
+    entry.unlink()
+    (entry / "inner").mkdir(parents=True)
+    assert build(source) == first
+    count = compiles()
+    assert build(source) == first
+    assert compiles() == count
+    cache.prune()
+    assert not list(cache.root.glob(".cleared-*"))
+
+
 def test_any_changed_byte_of_a_manifest_is_noticed(tmp_path: Path, cache: CompileCache) -> None:
     source = write_source(tmp_path / "k.cpp", includes='#include "h.h"')
     (tmp_path / "h.h").touch()
@@ -627,6 +644,13 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     cache = CompileCache(Path("/proc/chiphost"))
     with pytest.raises(CacheError, match="CACHE_UNUSABLE"):
         build(write_source(tmp_path / "k.cpp"), cache)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder is at hand in which nothing can be made")
+def test_the_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CacheError) as caught:
+        build(write_source(tmp_path / "k.cpp"), CompileCache(Path("/proc/x")))
+    assert caught.value.where == "/proc/x"
 
 
 def test_the_folder_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -603,3 +603,12 @@ def test_what_was_kept_and_is_no_shared_library_is_compiled_again(
     monkeypatch.setenv("CHIPHOST_CACHE_DIR", str(tmp_path / "cache"))
     with pytest.raises(CompileError, match="wrote no ELF shared library"):
         compiler.compile_kernel(kernel, "a2a3sim")
+
+
+def test_a_sanitizer_that_must_come_first_in_the_process_is_refused(tmp_path: Path) -> None:
+    source = write(tmp_path / "k.cpp", KERNEL)
+    for options, runtime in ((["-fsanitize=address"], "libasan"), (["-g", "-fsanitize=thread"], "libtsan")):
+        with pytest.raises(CompileError, match=f"needs {runtime}.*from its beginning") as caught:
+            compiler.compile_kernel(Kernel(0, source, "aiv", flags=options), "a2a3sim")
+        assert "-fsanitize" in caught.value.hint
+    compiler.compile_kernel(Kernel(0, source, "aiv", flags=["-fsanitize=undefined"]), "a2a3sim")

@@ -421,7 +421,7 @@ class TestConfig:
 
     @pytest.mark.parametrize("value", [2**32, 2**40, 2**70, -1, -(2**70)])
     def test_what_no_chip_has(self, value):
-        with pytest.raises(ch.ConfigError, match=f"block_dim: wanted 0 to 4294967295, .*; found {value}"):
+        with pytest.raises(ch.ConfigError, match=f"block_dim: wanted 0 or more, .*; found {value}"):
             ch.CallConfig(block_dim=value)
 
     @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chiphost import catalog
 from chiphost.deadline import Deadline
-from chiphost.scene_programs import compile_scenes
+from chiphost.scene_programs import ScenePrograms
 
 RUNTIME = "host_build_graph"
 
@@ -108,4 +108,6 @@ def write_scenes(root: Path, *kinds: str, **named: str) -> Path:
 def warm_cache(root: Path, platform: str = "a2a3sim") -> None:
     """Compile all scenes that can be, so that a deadline is not spent on it."""
     entries = catalog.select(root, platform=platform)
-    compile_scenes(entries, platform, Deadline(), lambda done, total, name: None)
+    with ScenePrograms(entries, platform, Deadline(), lambda done, total, name: None) as programs:
+        programs.start()
+        programs.wait_for_all()

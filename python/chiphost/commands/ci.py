@@ -82,13 +82,15 @@ def ci(
     from .. import catalog, report
     from ..deadline import Deadline
     from ..runner import Runner, SceneResult, Settings
-    from ..runtimes import check_platform
+    from ..runtimes import check_any, check_platform
     from .display import Display, plural, print_lines
 
     deadline = Deadline(timeout)
     root = catalog.scenes_dir(scenes)
     check_platform(platform)
     library = _build(source, deadline) if build_runtime else None
+    if library or not build_runtime:  # else the deadline was over, and every scene says so
+        check_any(platform, library)
     settings = Settings(platform, isolation, seed, sim_threads, deadline=deadline, retries=retries, library=library)
     entries = catalog.select(root, platform=platform, runtime=runtime, text=text, library=library, deadline=deadline)
     names = [entry.name for entry in entries]

@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from types import TracebackType
+from typing import Final
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from ..runner import SceneResult, Watcher
+
+_CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but the tab and the end of a line
 
 
 class Display(Watcher):
@@ -76,8 +80,14 @@ def make_console(width: int | None = None) -> Console:
 
 def print_lines(console: Console, line: str | Text, below: str = "") -> None:
     """Print a line, and further ones indented. Nothing is wrapped: it is to be searched and copied."""
-    others = [Text(f"      {other}".rstrip()) for other in below.splitlines()]
-    console.print(Text("\n").join([Text(line) if isinstance(line, str) else line, *others]), soft_wrap=True)
+    others = [Text(f"      {_printable(other)}".rstrip()) for other in below.split("\n")] if below else []
+    first = Text(_printable(line)) if isinstance(line, str) else line
+    console.print(Text("\n").join([first, *others]), soft_wrap=True)
+
+
+def _printable(text: str) -> str:
+    """What a scene or a compiler says, without the power to control the terminal."""
+    return _CONTROLS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 def plural(count: int, noun: str) -> str:

@@ -83,6 +83,11 @@ def _rows(machine: Machine) -> Iterator[Row]:
     what = f"{cache.root}: {plural(cache.programs, 'program')}, {size}"
     yield ("ok", what) if cache.ok else ("FAIL", cache.problem)
 
+    yield "", "Temporary files"
+    temporary = machine.temporary
+    instead = f"{temporary.problem}; {temporary.used} is used instead (TMPDIR)"
+    yield ("-", instead) if temporary.problem else ("ok", f"{temporary.folder}: a library can be loaded from there")
+
     yield "", "oneTBB, for chiphost bench"
     yield ("ok", machine.onetbb) if machine.onetbb else ("-", machine.onetbb_problem)
 

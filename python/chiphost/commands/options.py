@@ -45,9 +45,11 @@ class Seconds(click.FloatRange):
 def report_file(*names: str, text: str) -> Decorator[Any]:
     """A file to write a report to. One that cannot be written is wrong usage, found before anything runs."""
 
-    def check(ctx: click.Context, param: click.Parameter, value: Path | None) -> ReportFile | None:
+    def check(ctx: click.Context, param: click.Parameter, value: str | None) -> ReportFile | None:
         if value is None:
             return None
+        if not value:
+            raise click.BadParameter("the name of the file is empty", ctx, param)
         from ..report import ReportFile
 
         file = ReportFile(value)
@@ -57,7 +59,7 @@ def report_file(*names: str, text: str) -> Decorator[Any]:
             raise click.BadParameter(f"cannot write {value}: {error}", ctx, param) from error
         return file
 
-    return click.option(*names, type=click.Path(path_type=Path), metavar="FILE", callback=check, help=text)
+    return click.option(*names, metavar="FILE", callback=check, help=text)
 
 
 def runtime(command: Command) -> Command:
