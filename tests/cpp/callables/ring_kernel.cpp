@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The kernels of ring_programs.cpp.
+#include <chiphost/kernel.h>
+#ifdef KERNEL_WAITS_TO_LOAD
+#include "../libraries/gated.cpp"
+#endif
+
+extern "C" __attribute__((visibility("default"))) __aicore__ void kernel_entry([[maybe_unused]] int64_t* args) {
+#ifdef KERNEL_FILLS
+    for (uint32_t i = 0; i < chiphost::tensor_arg(args, 0).shape[0]; ++i) {
+        chiphost::tensor_data<int64_t>(args, 0)[i] = args[1];
+    }
+#endif
+#ifdef KERNEL_COPIES
+    for (uint32_t i = 0; i < chiphost::tensor_arg(args, 0).shape[0]; ++i) {
+        chiphost::tensor_data<int64_t>(args, 1)[i] = chiphost::tensor_data<int64_t>(args, 0)[i];
+    }
+#endif
+}

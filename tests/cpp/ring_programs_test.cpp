@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the rings promise, on the real programs of tensormap_and_ringbuffer: under many schedules the same answer.
+#include <thread>
+
+#include "test_files.h"
+#include "worker/chip_worker.h"
+
+namespace chiphost::worker {
+
+using tests::Binary;
+using tests::text_of;
+
+namespace {
+
+constexpr isolate::Strategy strategy = CHIPHOST_SANITIZED ? isolate::Strategy::copy : isolate::Strategy::link_namespace;
+
+class Callable {
+public:
+    explicit Callable(const char* orchestration = "orchestration_ring_programs",
+                      const char* nothing = "kernel_ring_nothing")
+        : key_(std::string(orchestration) + nothing),
+          orchestration_(orchestration),
+          nothing_(nothing),
+          fill_("kernel_ring_fill"),
+          copy_("kernel_ring_copy"),
+          kernels_{{0, CH_AIV, nothing_.raw()}, {1, CH_AIV, fill_.raw()}, {2, CH_AIV, copy_.raw()}} {
+        raw.format = CH_CALLABLE_FORMAT;
+        raw.kernel_count = 3;
+        raw.key = key_.c_str();
+        raw.orchestration = orchestration_.raw();
+        raw.entry = "build_graph";
+        raw.kernels = kernels_;
+    }
+    ch_callable raw{};
+
+private:
+    std::string key_;
+    Binary orchestration_, nothing_, fill_, copy_;
+    ch_kernel kernels_[3];
+};
+
+class Worker : public ChipWorker {
+public:
+    explicit Worker(const std::string& runtime = "tensormap_and_ringbuffer") {
+        const std::string folder = std::string(CHIPHOST_LIB) + "/a2a3sim/" + runtime + "/";
+        Options options;
+        options.files = {folder + "host.so", folder + "aicpu.so", folder + "aicore.so"};
+        options.platform = "a2a3sim";
+        options.anchor_path = CHIPHOST_ANCHOR;
+        options.isolation.strategy = strategy;
+        EXPECT_EQ(initialize(options, &error), CH_OK) << text_of(error);
+    }
+
+    // "ok" or the error.
+    std::string run_program(int64_t number, const Callable& callable) {
+        ch_tensor tensor{};
+        tensor.data = reinterpret_cast<uint64_t>(data);
+        tensor.ndims = 1;
+        tensor.shape[0] = 8;
+        tensor.dtype = CH_INT64;
+        tensor.access = CH_INOUT;
+        const auto scalar = static_cast<uint64_t>(number);
+        const ch_task_args args{&tensor, &scalar, 1, 1};
+        std::vector<ch_trace_event> trace;
+        RunEnd how = RunEnd::returned;
+        error = no_error();
+        return run(callable.raw, args, config, wait, &result, &trace, &how, &error) == CH_OK ? "ok" : text_of(error);
+    }
+
+    int64_t data[8] = {};
+    ch_call_config config{sizeof(ch_call_config), 3, 3, 1, 1, 0, 0, 64, 64, 16384};
+    Wait wait;
+    ch_run_result result{};
+    ch_error error = no_error();
+};
+
+}  // namespace
+
+TEST(RingPrograms, FitOrNotWhateverIsFast) {
+    Callable callable;
+    Worker worker;
+    for (const uint32_t threads : {1, 2}) {
+        worker.config.sim_threads = threads;
+        for (uint64_t seed = 0; seed < 32; ++seed) {
+            worker.config.seed = seed;
+            EXPECT_EQ(worker.run_program(0, callable), "ok") << "seed " << seed << ", threads " << threads;
+            EXPECT_EQ(worker.run_program(1, callable).find("HEAP_DEADLOCK: "), 0u) << "seed " << seed;
+        }
+    }
+}
+
+// Producers that will complete are waited for, however few edges there are.
+TEST(RingPrograms, WaitForProducersWhenEdgesAreFew) {
+    Callable callable;
+    Worker worker;
+    worker.config.ring_dep_pool = 4;
+    for (const uint32_t threads : {1, 2}) {
+        worker.config.sim_threads = threads;
+        for (uint64_t seed = 0; seed < 32; ++seed) {
+            worker.config.seed = seed;
+            EXPECT_EQ(worker.run_program(2, callable), "ok") << "seed " << seed << ", threads " << threads;
+        }
+    }
+}
+
+// A warm run needs no loader, which another worker's constructor holds.
+TEST(RingPrograms, AreWarmWhileAnotherWorkerLoads) {
+    Callable good, slow("orchestration_ring_programs", "kernel_ring_gated");
+    Worker warm, other;
+    ASSERT_EQ(warm.run_program(0, good), "ok");
+    std::thread loads;
+    {
+        const tests::Gate gate;
+        loads = std::thread([&] { EXPECT_EQ(other.run_program(0, slow), "ok"); });
+        while (tests::mappings_of("kernel_ring_gated") == 0) usleep(1000);  // now the loader's lock is held
+        warm.wait.timeout_ns = 20'000'000'000;
+        EXPECT_EQ(warm.run_program(0, good), "ok");
+        EXPECT_FALSE(warm.poisoned());
+    }
+    loads.join();
+}
+
+TEST(RingPrograms, RefuseUniqueSymbols) {
+    Worker worker;
+    const std::string text = worker.run_program(0, Callable("orchestration_ring_unique"));
+    EXPECT_EQ(text.find("UNIQUE_SYMBOL: "), 0u) << text;
+}
+
+}  // namespace chiphost::worker
