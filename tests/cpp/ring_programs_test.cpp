@@ -121,6 +121,64 @@ TEST(RingPrograms, AreWarmWhileAnotherWorkerLoads) {
     loads.join();
 }
 
+// What no kernel wrote is the same bytes in every run, not the last run's result.
+TEST(RingPrograms, SeeNothingOfTheRunBefore) {
+    Callable callable;
+    Worker worker;
+    for (const int64_t program : {4, 3, 4}) {
+        worker.data[0] = 0;
+        ASSERT_EQ(worker.run_program(program, callable), "ok");
+        EXPECT_EQ(worker.data[0], program == 3 ? 42 : -1);
+    }
+}
+
+// The calls of an orchestration that never returns end it, whatever it does with what they throw.
+TEST(RingPrograms, EndWhenTheRunIsOver) {
+    Callable callable;
+    for (const uint32_t threads : {1, 2}) {
+        for (const uint32_t aicpu_threads : {1, 3}) {
+            Worker worker;
+            worker.config.sim_threads = threads;
+            worker.config.aicpu_thread_num = aicpu_threads;
+            for (const int64_t program : {5, 6, 7}) {
+                worker.wait.timeout_ns = 100'000'000;
+                const std::string text = worker.run_program(program, callable);
+                EXPECT_EQ(text.find("DEADLINE_EXCEEDED: "), 0u) << text;
+                EXPECT_EQ(text.find("the orchestration did not return") != std::string::npos, program == 7) << text;
+                EXPECT_FALSE(worker.poisoned()) << text;
+                worker.wait.timeout_ns = 20'000'000'000;
+                EXPECT_EQ(worker.run_program(0, callable), "ok");
+            }
+        }
+    }
+}
+
+// The error stays the first one.
+TEST(RingPrograms, EndWhenTheRunHasFailed) {
+    Callable callable;
+    Worker worker;
+    worker.wait.timeout_ns = 20'000'000'000;
+    for (int round = 0; round < 3; ++round) {
+        const std::string text = worker.run_program(9, callable);
+        EXPECT_EQ(text.find("TASK_INVALID: submit: the task has no kernel"), 0u) << text;
+        EXPECT_NE(text.find("the orchestration did not return"), std::string::npos) << text;
+        EXPECT_EQ(worker.run_program(0, callable), "ok");
+    }
+}
+
+// The same for kernels that wait for a tile and drop what that throws.
+TEST(RingPrograms, EndKernelsThatWaitForEver) {
+    Callable waits("orchestration_ring_programs", "kernel_ring_never_gives_up"), callable;
+    Worker worker;
+    worker.wait.timeout_ns = 20'000'000'000;
+    for (int round = 0; round < 3; ++round) {
+        const std::string text = worker.run_program(8, waits);
+        EXPECT_EQ(text.find("STALLED: "), 0u) << text;
+        EXPECT_NE(text.find("kernel 0 of task 0 on core"), std::string::npos) << text;
+        EXPECT_EQ(worker.run_program(3, callable), "ok");
+    }
+}
+
 TEST(RingPrograms, RefuseUniqueSymbols) {
     Worker worker;
     const std::string text = worker.run_program(0, Callable("orchestration_ring_unique"));

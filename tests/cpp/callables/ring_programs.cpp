@@ -43,10 +43,20 @@ CHIPHOST_DEVICE_ORCHESTRATION(build_graph, graph, args) {
         case 5:  // never returns, but asks
             for (;;) graph.cluster_count();
         case 6:
-            for (;;) graph.log("still here");
+            for (;;) const auto scope = graph.scope();
+        case 8:
+            graph.submit(Task::mixed(-1, 0, 0));
+            return 0;
+        case 9:  // submits what is no task, and then the same
+            try {
+                graph.submit(Task(AIV, -1));
+            } catch (...) {
+            }
+            [[fallthrough]];
         case 7:  // never returns, and drops what its calls throw
             for (;;) {
                 try {
+                    const auto scope = graph.scope();
                     graph.submit(Task(AIV, 0));
                 } catch (...) {
                 }
