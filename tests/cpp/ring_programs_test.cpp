@@ -104,7 +104,7 @@ TEST(RingPrograms, WaitForProducersWhenEdgesAreFew) {
     }
 }
 
-// A warm run needs no loader, which another worker's constructor holds.
+// A warm run waits for nobody's constructor.
 TEST(RingPrograms, AreWarmWhileAnotherWorkerLoads) {
     Callable good, slow("orchestration_ring_programs", "kernel_ring_gated");
     Worker warm, other;
@@ -113,7 +113,7 @@ TEST(RingPrograms, AreWarmWhileAnotherWorkerLoads) {
     {
         const tests::Gate gate;
         loads = std::thread([&] { EXPECT_EQ(other.run_program(0, slow), "ok"); });
-        while (tests::mappings_of("kernel_ring_gated") == 0) usleep(1000);  // now the loader's lock is held
+        while (tests::mappings_of("kernel_ring_gated") == 0) usleep(1000);
         warm.wait.timeout_ns = 20'000'000'000;
         EXPECT_EQ(warm.run_program(0, good), "ok");
         EXPECT_FALSE(warm.poisoned());
@@ -176,6 +176,21 @@ TEST(RingPrograms, EndKernelsThatWaitForEver) {
         EXPECT_EQ(text.find("STALLED: "), 0u) << text;
         EXPECT_NE(text.find("kernel 0 of task 0 on core"), std::string::npos) << text;
         EXPECT_EQ(worker.run_program(3, callable), "ok");
+    }
+}
+
+// A constructor that throws is an error of its library, more than once, and of nobody else.
+TEST(RingPrograms, NameALibraryThatThrowsWhenItIsLoaded) {
+    Callable good;
+    Worker worker;
+    for (int round = 0; round < 3; ++round) {
+        const std::string orchestration = worker.run_program(0, Callable("orchestration_ring_throws"));
+        EXPECT_EQ(orchestration,
+                  "LOAD_REFUSED: orchestration_ring_throws: a constructor of a static variable threw: "
+                  "what the constructor says");
+        const std::string kernel = worker.run_program(0, Callable("orchestration_ring_programs", "kernel_ring_throws"));
+        EXPECT_EQ(kernel.find("LOAD_REFUSED: kernel_ring_throws: "), 0u) << kernel;
+        EXPECT_EQ(worker.run_program(0, good), "ok");
     }
 }
 

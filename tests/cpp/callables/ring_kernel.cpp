@@ -5,6 +5,9 @@
 #ifdef KERNEL_NEVER_GIVES_UP
 #include <chiphost/hand_over.h>
 #endif
+#ifdef KERNEL_THROWS_WHEN_LOADED
+#include "throws_when_loaded.h"
+#endif
 #ifdef KERNEL_WAITS_TO_LOAD
 #include "../libraries/gated.cpp"
 #endif

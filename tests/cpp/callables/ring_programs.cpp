@@ -3,6 +3,10 @@
 // Small programs for the rings, by number.
 #include <chiphost/device_graph.h>
 
+#ifdef THROWS_WHEN_LOADED
+#include "throws_when_loaded.h"
+#endif
+
 using namespace chiphost;
 
 // Kernel 0 does nothing, 1 writes its scalar into its tensor, 2 copies its first tensor into its second.
