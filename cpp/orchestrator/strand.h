@@ -22,7 +22,7 @@ public:
     // Times that an orchestration may be resumed after the run was stopped, and so calls that it may make. One that
     // does not return by then never will: it catches what its calls throw, or looks at no error. Far more than an
     // orderly one takes, and quickly through.
-    static constexpr uint32_t resumes_after_stop_max = 1 << 15;
+    static constexpr uint32_t resumes_after_stop_max = 1 << 12;
 
     // Borrowed until the launch ends.
     void begin(platform::AicpuPort* port, Machine* machine) {

@@ -30,7 +30,7 @@ constexpr uint64_t alignment = 64;
 constexpr uint64_t map_from_bytes = 64 << 10;  // zeroed memory of this size and above is mapped, not written
 constexpr size_t orchestration_stack_bytes = 8u << 20;
 constexpr size_t kernel_stack_bytes = 8u << 20;
-constexpr uint32_t let_down_max = 1 << 15;  // times that a kernel's wait throws before the kernel is given up
+constexpr uint32_t let_down_max = 1 << 12;  // times that a kernel's wait throws before the kernel is given up
 
 // What a kernel's wait throws when the launch is over. No std::exception, so that a handler of those does not end it.
 class LaunchOver {};
