@@ -105,11 +105,6 @@ void Orchestrator::run() {
     __atomic_store_n(&image_->task_count, submitted_, __ATOMIC_SEQ_CST);
 }
 
-bool Orchestrator::breathe() {
-    strand_.breathe();
-    return !machine_->stopped();
-}
-
 void Orchestrator::fail(int32_t code, const char* text) {
     if (machine_->stopped()) return;
     ch_error error = no_error();
@@ -299,7 +294,7 @@ int32_t Orchestrator::submit(const ch_task_spec& spec, ch_task_result* out_resul
     // Nobody but this function takes room, so what there is now stays until the end of it.
     find_producers(spec);
     need.room.edges = producers_.count();
-    if (need.room.edges != 0) {
+    if (need.room.edges > ring.free_edges()) {
         if (const int32_t code = make_room(ring_number, "submit", &need)) return code;
     }
     if (ring.next_number() == UINT32_MAX) {

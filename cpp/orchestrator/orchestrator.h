@@ -65,7 +65,7 @@ public:
     int32_t scope_begin(int32_t mode);
     int32_t scope_end();
     int32_t access_element(const ch_device_tensor& tensor, const uint32_t* indices, bool write, uint64_t* bits);
-    bool breathe();  // false: the run is over
+    bool breathe() { return strand_.breathe(); }  // false: the run is over
     void fail(int32_t code, const char* text);
     void log(const char* text);
     int32_t cluster_count();

@@ -11,8 +11,10 @@ bool Strand::go_on(void (*body)(void*), void* argument) {
     return over_;
 }
 
-void Strand::breathe() {
-    if (++calls_ % breathe_every == 0 || platform::should_breathe(port_) || machine_->stopped()) pause();
+bool Strand::breathe() {
+    if (++calls_ % breathe_every != 0 && !platform::should_breathe(port_) && !machine_->stopped()) return true;
+    pause();
+    return !machine_->stopped();
 }
 
 }  // namespace chiphost::orchestrator

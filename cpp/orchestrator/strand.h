@@ -49,8 +49,9 @@ public:
     template <typename Ready>
     bool wait(Missing what, Ready&& ready);
 
-    // Lets others get on, now and then; always when the run was stopped, so that go_on() can count.
-    void breathe();
+    // Lets others get on, now and then; always when the run was stopped, so that go_on() can count. False: the
+    // run is over.
+    bool breathe();
 
 private:
     // The thread's other work is done by whoever resumes the strand, or here.

@@ -53,6 +53,7 @@ public:
     Missing missing(const Room& room) const;
     // What there would be too little of if everything before the group had been given back: it will not be there.
     Missing always_missing(const Room& room) const;
+    uint64_t free_edges() const { return sizes_->edge_count - (edge_head_ - edge_tail_); }
     // Tasks of ended scopes that are older than the group: they will be given back.
     uint32_t older_than_group() const { return in_group() ? group_number_ - tail_ : count(); }
 
