@@ -179,7 +179,7 @@ int32_t Orchestrator::check(const ch_task_spec& spec, Need* out_need) {
 
 // Waits for room; 0, or negative if the run has failed or there never will be any.
 int32_t Orchestrator::make_room(uint32_t ring, const char* where, Need* need) {
-    ch_error error = no_error();
+    ch_error error;  // not initialized: it has two kilobytes, and this is called for every task
     const int32_t code = room_.make(ring, where, need, &producers_, &error);
     if (code != CH_OK && code != CH_INTERRUPTED) machine_->fail(error);
     return -code;
