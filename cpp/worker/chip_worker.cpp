@@ -19,6 +19,8 @@ namespace {
 constexpr uint64_t poll_ns = 50'000'000;
 // How long a run that was asked to stop may take to do so. A kernel that is still running after that counts as hung.
 constexpr uint64_t grace_ns = 500'000'000;
+// The same, if the machine is so busy that the run has not had that much of a processor.
+constexpr uint64_t grace_starved_ns = 10 * grace_ns;
 
 // Gives up what a run may still use. It stays reachable, so that leak checkers know it is meant.
 void leave_behind(std::unique_ptr<Context> context) {
@@ -166,12 +168,13 @@ ChipWorker::Waited ChipWorker::await(const Wait& wait, uint64_t start_ns) {
     ch_run_progress& progress = context_->progress();
     Waited waited;
     uint64_t cancelled_at = 0;
+    uint64_t processor_ns = 0;
     for (;;) {
         const uint64_t elapsed = ch_monotonic_ns() - start_ns;
         uint64_t slice = poll_ns;
         if (waited.cancelled) {
             const uint64_t gone = elapsed - cancelled_at;
-            slice = gone < grace_ns ? grace_ns - gone : 0;
+            slice = gone < grace_ns ? grace_ns - gone : poll_ns;
         } else if (!for_ever) {
             slice = std::min(slice, elapsed < wait.timeout_ns ? wait.timeout_ns - elapsed : 0);
         }
@@ -184,9 +187,12 @@ ChipWorker::Waited ChipWorker::await(const Wait& wait, uint64_t start_ns) {
             if (waited.interrupted || (!for_ever && now >= wait.timeout_ns)) {
                 waited.cancelled = true;
                 cancelled_at = now;
+                processor_ns = context_->processor_ns();
                 __atomic_store_n(&progress.cancel, 1, __ATOMIC_RELEASE);
             }
-        } else if (now - cancelled_at >= grace_ns) {
+        } else if (now - cancelled_at >= grace_starved_ns ||
+                   (now - cancelled_at >= grace_ns &&
+                    (context_->processor_ns() - processor_ns >= grace_ns || !context_->wants_processor()))) {
             waited.end = context_->give_up();
             return waited;
         }

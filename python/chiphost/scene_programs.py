@@ -139,6 +139,14 @@ class ScenePrograms:
                 self.done[scene] = error
 
 
+def compile_scenes(entries: Sequence[Entry], platform: str) -> Programs:
+    """The programs of every scene, or why it has none; for who has nothing to do meanwhile. Raises as ScenePrograms."""
+    with ScenePrograms(entries, platform, Deadline(), lambda done, total, name: None) as programs:
+        programs.start()
+        programs.wait_for_all()
+    return programs.done
+
+
 def _ends_everything(error: Exception) -> bool:
     return isinstance(error, ChiphostError) and error.name in ("COMPILER_MISSING", "CACHE_UNUSABLE")
 

@@ -8,29 +8,28 @@ from pathlib import Path
 
 import chiphost as ch
 from chiphost import catalog, scene_programs
-from chiphost.deadline import Deadline
 from chiphost.scene_run import Settings, Tally, run_case
 
 SCENES = Path(__file__).resolve().parents[1] / "scenes"
 
 
 @cache
-def scene_of(runtime: str, platform: str) -> tuple[ch.Scene, ch.ChipCallable]:
+def scene_of(runtime: str, platform: str) -> tuple[ch.Scene, tuple[ch.ChipCallable, ...]]:
     """A scene of the runtime, compiled; once, as later a test may have broken the compiler or the cache."""
     entry = catalog.find(SCENES, "vector_example", runtime=runtime)
-    program = scene_programs.compile_scenes([entry], platform, Deadline(), lambda *_: None)[entry.name]
+    programs = scene_programs.compile_scenes([entry], platform)[entry.name]
     assert entry.scene is not None
-    assert isinstance(program, ch.ChipCallable)
-    return entry.scene, program
+    assert not isinstance(programs, Exception)
+    return entry.scene, programs
 
 
 def run_scene(worker: ch.ChipWorker) -> None:
     """Run a scene of the worker's runtime, and check what comes out."""
     assert worker.runtime is not None
     assert worker.platform is not None
-    scene, program = scene_of(worker.runtime, worker.platform)
+    scene, programs = scene_of(worker.runtime, worker.platform)
     tally = Tally()
-    run_case(worker, scene, program, next(iter(scene.cases)), Settings(worker.platform), tally)
+    run_case(worker, scene, programs, next(iter(scene.cases)), Settings(worker.platform), tally)
     assert tally.rounds == scene.rounds
 
 

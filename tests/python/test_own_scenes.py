@@ -16,7 +16,6 @@ import pytest
 
 import chiphost as ch
 from chiphost.catalog import Entry
-from chiphost.deadline import Deadline
 from chiphost.runner import Settings, run_case
 from chiphost.scene import Scene
 from chiphost.scene_programs import compile_scenes
@@ -168,7 +167,7 @@ def test_a_scheduler_without_these_edges_is_noticed(tmp_path: Path, what: str) -
         assert source.read_text().count(old) == 1
         source.write_text(source.read_text().replace(old, new))
     wrong = Entry(f"{TMR}/wrong", folder, Scene.load(folder), None)
-    programs = compile_scenes([right, wrong], "a2a3sim", Deadline(), lambda done, total, name: None)
+    programs = compile_scenes([right, wrong], "a2a3sim")
     with ch.ChipWorker(TMR) as worker:
         for entry in (right, wrong):
             scene, compiled = entry.scene, programs[entry.name]
