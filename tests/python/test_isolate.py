@@ -21,6 +21,7 @@ import pytest
 
 import chiphost
 from chiphost import isolate, toolchain
+from chiphost.capacity import capacity
 from chiphost.errors import ArgumentError, ConfigError, DeadlineError, LibraryError, LoadError, StateError
 
 SOURCE = r"""
@@ -280,14 +281,12 @@ def test_close_names_what_pins(tmp_path):
 
 
 def test_namespaces_are_recycled(path):
-    from chiphost import _core
-
     isolate.open(path, "namespace").close()
-    opened = _core.namespace_numbers()["opened"]
+    opened = capacity().opened
     for _ in range(100):
         with isolate.open(path, "namespace") as library:
             assert library.function("next_call", c_int)() == 1
-    assert _core.namespace_numbers()["opened"] == opened
+    assert capacity().opened == opened
 
 
 def test_a_library_that_nobody_has_any_more_is_closed(path):
@@ -313,7 +312,7 @@ def test_what_is_no_library_is_an_error(tmp_path):
             isolate.open(text, strategy)
         with pytest.raises(LoadError, match="FILE_UNREADABLE"):
             isolate.open(tmp_path / "missing.so", strategy)
-    with pytest.raises(ArgumentError, match="wanted one of namespace, copy, auto; found 'container'"):
+    with pytest.raises(ArgumentError, match="wanted one of namespace, copy, process, auto; found 'container'"):
         isolate.open(text, "container")
 
 
