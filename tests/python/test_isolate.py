@@ -22,6 +22,7 @@ import pytest
 
 import chiphost
 from chiphost import _core, isolate, toolchain
+from chiphost.capacity import capacity
 from chiphost.errors import ArgumentError, ConfigError, DeadlineError, LibraryError, LoadError, ProcessError, StateError
 
 SOURCE = r"""
@@ -288,11 +289,11 @@ def test_close_names_what_pins(tmp_path):
 
 def test_namespaces_are_recycled(path):
     isolate.open(path, "namespace").close()
-    opened = _core.namespace_numbers()["opened"]
+    opened = capacity().opened
     for _ in range(100):
         with isolate.open(path, "namespace") as library:
             assert library.function("next_call", c_int)() == 1
-    assert _core.namespace_numbers()["opened"] == opened
+    assert capacity().opened == opened
 
 
 def test_a_library_that_nobody_has_any_more_is_closed(path):
