@@ -144,10 +144,11 @@ void Domain::return_thread(ch_mailbox* mailbox) {
     free_threads_.push_back(mailbox);
 }
 
-int32_t Domain::open_library(const std::string& path, ch_library** out_library, ch_error* out_error) {
+int32_t Domain::open_library(const std::string& path, ch_library** out_library, ch_error* out_error, bool only_copy) {
     ch_open_request request{};
     request.binary.name = path.c_str();
     request.in_place = strategy_ == Strategy::link_namespace;
+    request.only_copy = only_copy;
     request.out_library = out_library;
     return call_keeper(anchor_->open_library, &request, out_error);
 }

@@ -62,7 +62,8 @@ int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
         library->handle = dlopen(binary.name, RTLD_NOW | RTLD_LOCAL);
         if (!library->handle) return report(out_error, CH_LOAD_REFUSED, binary.name, "%s", dlerror());
     } else {
-        if (const std::string_view unique = unique_symbol(data, bytes); !unique.empty()) {
+        const std::string_view unique = request.only_copy ? std::string_view() : unique_symbol(data, bytes);
+        if (!unique.empty()) {
             return report(out_error, CH_UNIQUE_SYMBOL, binary.name,
                           "the symbol %.*s is STB_GNU_UNIQUE, so all copies of the library would share it; compile "
                           "with -fno-gnu-unique",

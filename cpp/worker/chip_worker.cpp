@@ -107,17 +107,22 @@ int32_t ChipWorker::initialize(const Options& options, ch_error* out_error, cons
 
 int32_t ChipWorker::open(const Options& options, const GoOn& go_on, ch_error* out_error) {
     fell_back_ = false;
-    if (options.isolation.strategy == isolate::Strategy::process) {
+    const auto open_child = [&] {
         const ChildContext::Options child{options.files, options.platform, options.child_path, options.device_id,
                                           options.device_memory_bytes};
         return ChildContext::open(child, go_on, &context_, out_error);
-    }
+    };
+    if (options.isolation.strategy == isolate::Strategy::process) return open_child();
     std::shared_ptr<RuntimeLibrary> library;
     bool fell_back = false;
-    if (const int32_t code = RuntimeLibrary::load(options.files, options.platform, options.isolation,
-                                                  options.anchor_path, &library, &fell_back, out_error)) {
-        return code;
+    const int32_t code = RuntimeLibrary::load(options.files, options.platform, options.isolation, options.anchor_path,
+                                              &library, &fell_back, out_error);
+    if (code == CH_NAMESPACES_SPENT && options.isolation.copy_if_spent && !options.child_path.empty()) {
+        // Copies would share a symbol. What is alone in its process shares it with nobody.
+        fell_back_ = true;
+        return open_child();
     }
+    if (code != CH_OK) return code;
     fell_back_ = fell_back;
     return LocalContext::open(std::move(library), options.device_id, options.device_memory_bytes, &context_, out_error);
 }
