@@ -86,7 +86,7 @@ class Scene:
         case_config: further fields of the configuration, by the case's name.
         case_platforms: where a case runs, if not wherever the scene does, by the case's name.
         default_case: the case to run when none is named.
-        rtol, atol: an output is right if |got - want| <= atol + rtol * |want|.
+        rtol, atol: an output is right if `|got - want| <= atol + rtol * |want|`.
         platforms: where the scene runs.
         rounds: how many times a test runs it on one worker, with fresh outputs each time.
     """

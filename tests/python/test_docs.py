@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
+import chiphost
 from chiphost import _core, errors
 from chiphost.cli import cli
 
@@ -51,6 +56,87 @@ def test_the_scene_that_the_page_on_scenes_writes_runs(tmp_path):
     result = CliRunner().invoke(cli, ["ci", "-p", "a2a3sim", "--scenes", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert "Total: 1  Passed: 1  Failed: 0" in result.stdout
+
+
+FIRST_SCENE = ROOT / "tests" / "examples" / "first_scene"
+
+
+def run_first_scene(folder: Path, *options: str) -> str:
+    """What the page shows of a run: the command, and what it prints; times are not the same each time."""
+    shown = " ".join(["$ chiphost run hypotenuse", *options, "--scenes my_scenes"])
+    result = CliRunner().invoke(cli, ["run", "hypotenuse", *options, "--scenes", str(folder)])
+    return without_times(f"{shown}\n{result.stdout}")
+
+
+def without_times(text: str) -> str:
+    return re.sub(r" +\d+\.\d{3} s", " TIME", text)
+
+
+@pytest.mark.parametrize("platform", ["a2a3sim", "a5sim"])
+def test_the_first_scene_passes(platform):
+    result = CliRunner().invoke(cli, ["ci", "-p", platform, "--scenes", str(FIRST_SCENE)])
+    assert result.exit_code == 0, result.output
+    assert "Total: 1  Passed: 1  Failed: 0" in result.stdout
+
+
+def test_the_first_scene_prints_what_its_page_shows():
+    assert run_first_scene(FIRST_SCENE, "--all-cases") == without_times((FIRST_SCENE / "run.txt").read_text())
+
+
+def test_the_first_scene_broken_prints_what_its_page_shows(tmp_path):
+    shutil.copytree(FIRST_SCENE, tmp_path, dirs_exist_ok=True)
+    [kernel] = tmp_path.rglob("root_of_sum.cpp")
+    text = kernel.read_text()
+    assert text.count("i = 0") == 1
+    kernel.write_text(text.replace("i = 0", "i = 1"))
+    assert run_first_scene(tmp_path) == without_times((FIRST_SCENE / "break.txt").read_text())
+
+
+@pytest.mark.parametrize(
+    ("script", "output"),
+    [("from_python.py", "[ 5. 13. 17.] 3\n"), ("trace.py", (FIRST_SCENE / "trace.txt").read_text())],
+)
+def test_scripts_print_what_pages_show(script, output):
+    ended = subprocess.run([sys.executable, FIRST_SCENE / script], capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stdout) == (0, output), ended.stderr
+
+
+def test_what_the_script_prints_is_on_its_page():
+    assert "`[ 5. 13. 17.] 3`" in (ROOT / "docs" / "guides" / "first-scene.md").read_text()
+
+
+@pytest.mark.parametrize("name", sorted(cli.commands))
+def test_options_of_a_command_are_on_the_page(name):
+    """All there are, and no others."""
+    page = (ROOT / "docs" / ("audit.md" if name == "audit" else "command-line.md")).read_text()
+    assert f"`chiphost {name}`" in page or f"## chiphost {name}" in page
+    parts = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", page, re.M | re.S))
+    text = page if name == "audit" else parts.get(f"chiphost {name}", "")
+    if "#options-for-every-run" in text:
+        text += parts["Options for every run"]
+    rows = re.findall(r"^\| (`-.*?) \|", text, re.M) + re.findall(rf"^    chiphost {name} (.*)$", text, re.M)
+    documented = {option for row in rows for option in re.findall(r"(?<![\w-])--?[a-z][a-z-]*", row)}
+    options = [param for param in cli.commands[name].params if isinstance(param, click.Option)]
+    assert documented == {option for param in options for option in (*param.opts, *param.secondary_opts)}
+
+
+def test_every_public_name_is_in_the_python_reference():
+    page = (ROOT / "docs" / "reference" / "python.md").read_text()
+    shown = set(re.findall(r"^\.\. auto\w+:: chiphost\.(\w+)$", page, re.M))
+    elsewhere = {"ERROR_TABLE", "__version__", "isolate"}
+    assert shown == set(chiphost.__all__) - elsewhere
+    assert "`chiphost.ERROR_TABLE`" in page
+    assert "## chiphost.isolate" in page
+    assert set(re.findall(r"chiphost\.isolate\.(\w+)$", page, re.M)) == set(chiphost.isolate.__all__)
+
+
+def test_every_public_header_is_in_the_reference():
+    include = ROOT / "cpp" / "include" / "chiphost"
+    pages = [path.read_text() for path in (ROOT / "docs" / "reference").glob("*.md")]
+    shown = {
+        name for page in pages for name in re.findall(r"^```{literalinclude} .*/include/chiphost/(.*)$", page, re.M)
+    }
+    assert shown == {str(path.relative_to(include)) for path in include.rglob("*.*") if path.is_file()}
 
 
 def test_error_codes_are_those_of_the_table():
