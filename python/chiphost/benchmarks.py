@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from . import flow_graph
+from .callable import ChipCallable
 from .compiler import Kernel, compile
 from .cpus import usable_cpus
 from .errors import make_error
@@ -123,7 +124,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
     """Measure one figure after the other. Raises ChiphostError if chiphost does not work here."""
     with _Device(FIRST_RUNTIME) as device:  # first, because it fails at once where nothing works
         yield _first_load(effort)
-        yield _time("run it again after reset", _times(device.run_after_reset, effort.resets), 1e6, "µs", 200)
+        yield _time("run it again after reset", times(device.run_after_reset, effort.resets), 1e6, "µs", 200)
         rates = yield from _graphs(device, effort)
         yield from _compare(rates, effort)
         yield _idle(effort)
@@ -139,8 +140,8 @@ def measure(effort: Effort) -> Iterator[Figure]:
 def _graphs(device: _Device, effort: Effort) -> Generator[Figure, None, dict[str, _Rates]]:
     """Figures of a small warm graph and of large ones; returns the rates of those by shape."""
     name, goals = device.runtime, _RUNTIMES[device.runtime]
-    yield _time(f"{name}: 4 tasks, warm", _times(device.run_small, effort.warm_runs), 1e6, "µs", goals.warm_us)
-    rates = {shape: _Rates.of(_times(device.runs_large(shape), effort.graphs)) for shape in SHAPES}
+    yield _time(f"{name}: 4 tasks, warm", times(device.run_small, effort.warm_runs), 1e6, "µs", goals.warm_us)
+    rates = {shape: _Rates.of(times(device.runs_large(shape), effort.graphs)) for shape in SHAPES}
     for shape, each in rates.items():
         met = each.median >= goals.rate_min
         yield _rate(f"{name}: {TASKS:,} tasks, {shape}", each, f"at least {goals.rate_min / 1e6:g}", met)
@@ -152,11 +153,9 @@ class _Device:
 
     def __init__(self, runtime: str) -> None:
         self.runtime = runtime
-        sources, names = sources_dir(), _RUNTIMES[runtime]
-        kernels = [Kernel(0, sources / "empty_kernel.cpp", "aic"), Kernel(1, sources / "empty_kernel.cpp", "aiv")]
-        signature = [In("input"), Out("output")]
-        self._small = compile(sources / names.small, kernels, runtime=runtime, platform=PLATFORM, signature=signature)
-        self._large = compile(sources / names.large, kernels, runtime=runtime, platform=PLATFORM)
+        self._small = four_tasks(runtime)
+        source = sources_dir() / _RUNTIMES[runtime].large
+        self._large = compile(source, _empty_kernels(), runtime=runtime, platform=PLATFORM)
         self._arrays = [np.zeros(64, np.float32), np.zeros(64, np.float32)]
         self._worker = ChipWorker(runtime, PLATFORM)
 
@@ -186,6 +185,17 @@ class _Device:
         return run
 
 
+def four_tasks(runtime: str) -> ChipCallable:
+    """A graph of four empty tasks between an array that goes in and one that comes out."""
+    source, signature = sources_dir() / _RUNTIMES[runtime].small, [In("input"), Out("output")]
+    return compile(source, _empty_kernels(), runtime=runtime, platform=PLATFORM, signature=signature)
+
+
+def _empty_kernels() -> list[Kernel]:
+    source = sources_dir() / "empty_kernel.cpp"
+    return [Kernel(0, source, "aic"), Kernel(1, source, "aiv")]
+
+
 def run_for_memory(runtime: str) -> tuple[int, int, int] | None:
     """Bytes more than before that a run of 4 tasks, then one of TASKS has taken, then what is left after a reset.
 
@@ -212,22 +222,23 @@ class _Rates:
     median: float
 
     @classmethod
-    def of(cls, times: Sequence[float]) -> _Rates:
-        return cls(TASKS / min(times), TASKS / sorted(times)[len(times) // 2])
+    def of(cls, taken: Sequence[float]) -> _Rates:
+        return cls(TASKS / min(taken), TASKS / sorted(taken)[len(taken) // 2])
 
 
-def _times(function: Callable[[], None], count: int) -> list[float]:
-    function()  # warms up
-    times = []
+def times(function: Callable[[], object], count: int) -> list[float]:
+    """Seconds that each of `count` calls takes, after one to warm up."""
+    function()
+    taken = []
     for _ in range(count):
         started = time.perf_counter()
         function()
-        times.append(time.perf_counter() - started)
-    return times
+        taken.append(time.perf_counter() - started)
+    return taken
 
 
-def _time(name: str, times: Sequence[float], scale: float, unit: str, goal: float) -> Figure:
-    ordered = sorted(each * scale for each in times)
+def _time(name: str, taken: Sequence[float], scale: float, unit: str, goal: float) -> Figure:
+    ordered = sorted(each * scale for each in taken)
     median, p99 = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
     detail = {"best": ordered[0], "p99": p99, "count": len(ordered)}
     return Figure(name, median, unit, f"under {goal:g}", median < goal, f"best {ordered[0]:.3g}, p99 {p99:.3g}", detail)
@@ -238,25 +249,35 @@ def _rate(name: str, rates: _Rates, goal: str = "", met: bool | None = None, not
     return Figure(name, rates.median / 1e6, "million/s", goal, met, note, asdict(rates))
 
 
-def _in_fresh_process(program: str, runtime: str) -> str:
-    """What a Python program prints that is given the names of the runtime and the platform."""
+def in_fresh_process(program: str, *arguments: str) -> str:
+    """What a Python program prints that is given these arguments and can import chiphost.
+
+    Raises LoadError (LOAD_REFUSED) if it fails, with what it said, and DeadlineError if it does not end.
+    """
     package = str(Path(__file__).resolve().parents[1])
     path = os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))
-    child = subprocess.run(
-        [sys.executable, "-c", program, runtime, PLATFORM],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=_CHILD_TIMEOUT_S,
-    )
+    where = " ".join(arguments)
+    try:
+        child = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            env={**os.environ, "PYTHONPATH": path},
+            capture_output=True,
+            text=True,
+            timeout=_CHILD_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        message = f"a fresh process did not end within {_CHILD_TIMEOUT_S:g} s"
+        raise make_error(
+            "DEADLINE_EXCEEDED", message, where, hint="measure on a machine that has less to do"
+        ) from error
     if child.returncode:
-        raise make_error("LOAD_REFUSED", f"a fresh process said: {child.stderr.strip()}", f"{runtime} on {PLATFORM}")
+        raise make_error("LOAD_REFUSED", f"a fresh process said: {child.stderr.strip()}", where)
     return child.stdout.strip()
 
 
 def _first_load(effort: Effort) -> Figure:
-    times = [float(_in_fresh_process(_FIRST_LOAD, FIRST_RUNTIME)) for _ in range(effort.first_loads)]
-    return _time("load a runtime for the first time", times, 1e3, "ms", 5)
+    taken = [float(in_fresh_process(_FIRST_LOAD, FIRST_RUNTIME, PLATFORM)) for _ in range(effort.first_loads)]
+    return _time("load a runtime for the first time", taken, 1e3, "ms", 5)
 
 
 def _compare(rates: dict[str, _Rates], effort: Effort) -> Iterator[Figure]:
@@ -282,7 +303,7 @@ def _memory(runtime: str) -> Iterator[Figure]:
 
     In a process of its own, because memory that was given back may be used again without being counted.
     """
-    counts = _in_fresh_process(_MEMORY, runtime)
+    counts = in_fresh_process(_MEMORY, runtime)
     if counts == "unknown":
         yield Figure(f"{runtime}: memory of a run", None, "MB", note="this system does not say")
         return

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A library that does nothing: what a call of it costs is the way there and back.
+extern "C" void do_nothing() {}
+
+extern "C" int add(int a, int b) {
+    return a + b;
+}
