@@ -48,8 +48,14 @@ int32_t LoadedCallables::get(const ch_callable& callable, LoadedCallable** out_c
     auto loaded = std::make_unique<LoadedCallable>(device_);
     if (const int32_t code = loaded->load(callable, runtime_, out_error)) return code;
     *out_callable = loaded.get();
-    order_.emplace_front(key, std::move(loaded));
-    by_key_[key] = order_.begin();
+    const auto place = by_key_.emplace(key, order_.end()).first;
+    try {
+        order_.emplace_front(key, std::move(loaded));
+    } catch (...) {
+        by_key_.erase(place);
+        throw;
+    }
+    place->second = order_.begin();
     if (order_.size() > kept_max) {
         by_key_.erase(order_.back().first);
         order_.pop_back();

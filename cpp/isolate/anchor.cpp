@@ -87,6 +87,9 @@ int start_thread(ch_mailbox* mailbox, const void* state) {
     sigfillset(&block);
     for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) sigdelset(&block, fault);
     pthread_sigmask(SIG_SETMASK, &block, &before);
+    // In a namespace the loader gets memory for a thread from the program's malloc, which sets the program's errno if
+    // it has none. pthread_create looks at the namespace's, and ends the process unless that is ENOMEM.
+    errno = ENOMEM;
     pthread_t thread;
     const int failed = pthread_create(&thread, &attributes, thread_main, mailbox);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "per_process.h"
 
@@ -104,12 +105,16 @@ int ChildFolder::create() {
             return failed;
         }
         // Another process may be sweeping, and may have found the folder before it was locked.
+        if (!lock.ok()) continue;
         struct stat status{};
-        if (!lock.ok() || flock(lock.get(), LOCK_EX | LOCK_NB) != 0 || fstat(lock.get(), &status) != 0 ||
-            status.st_nlink == 0) {
-            continue;
+        if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0 || fstat(lock.get(), &status) != 0) {
+            if (errno == EWOULDBLOCK) continue;
+            const int failed = errno;
+            rmdir(path.c_str());
+            return failed;
         }
-        path_ = path;
+        if (status.st_nlink == 0) continue;
+        path_ = std::move(path);
         lock_ = std::move(lock);
         return 0;
     }

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "child_folder.h"
@@ -60,7 +61,7 @@ public:
         bool known;      // false: somebody else has taken its status
         bool signalled;  // by signal `number`, else it has exited with code `number`
         int number;
-        std::string last_words;  // what it wrote to stderr since the last `post`, the end of it
+        std::string last_words;  // the end of what it wrote to stderr since the last `post`; empty for want of memory
     };
     // Ends the child, if it still lives, and tells.
     const End& end();
@@ -85,7 +86,7 @@ private:
     Descriptor stderr_;   // reading end of the child's stderr
     KeptKeys kept_;
     uint64_t tail_begin_ = 0;
-    std::unique_ptr<End> end_;
+    std::optional<End> end_;
 };
 
 }  // namespace chiphost::isolate

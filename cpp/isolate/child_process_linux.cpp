@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 
 #include "../abi/report.h"
 #include "child_process.h"
@@ -254,11 +255,16 @@ void ChildProcess::kill_and_reap() {
         while (poll(&gone, 1, -1) < 0 && errno == EINTR) {
         }
     }
-    end_ = std::make_unique<End>();
+    end_.emplace();
     end_->known = result == 0 && status.si_pid != 0;
     end_->signalled = end_->known && status.si_code != CLD_EXITED;
     end_->number = end_->known ? status.si_status : 0;
-    read_last_words();
+    try {
+        read_last_words();
+    } catch (const std::bad_alloc&) {
+        end_->last_words.clear();
+    }
+    stderr_.reset();
     memory_.trim();
     folder_.remove();
 }
@@ -282,7 +288,6 @@ void ChildProcess::read_last_words() {
     }
     if (words.size() > child_tail_bytes) words.erase(0, words.size() - child_tail_bytes);
     while (!words.empty() && words.back() == '\n') words.pop_back();
-    stderr_.reset();
 }
 
 const ChildProcess::End& ChildProcess::end() {

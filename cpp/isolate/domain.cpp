@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -35,10 +36,14 @@ const char* strategy_name(Strategy strategy) {
     return "?";
 }
 
-Domain::Domain(Strategy strategy, const ch_anchor* anchor, void* anchor_handle)
-    : strategy_(strategy), anchor_(anchor), anchor_handle_(anchor_handle), process_(getpid()) {}
+Domain::Domain(Strategy strategy) : strategy_(strategy), process_(getpid()) {}
 
 int32_t Domain::start(ch_error* out_error) {
+    try {
+        objects_ = objects();
+    } catch (const std::bad_alloc&) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "out of memory");
+    }
     if (const int32_t failed = anchor_->create(&state_, &keeper_)) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "cannot make the first thread of a domain: %s",
                       strerror(failed));
@@ -61,7 +66,8 @@ int32_t Domain::open(Strategy strategy, const std::string& anchor_path, Domain**
     ForCopies& copies = of_this_process.get([](ForCopies*) { return new ForCopies; });
     const std::lock_guard lock(copies.mutex);
     if (!copies.domain) {
-        std::unique_ptr<Domain> domain(new Domain(Strategy::copy, &anchor_of_this_program()));
+        std::unique_ptr<Domain> domain(new Domain(Strategy::copy));
+        domain->anchor_ = &anchor_of_this_program();
         if (const int32_t code = domain->start(out_error)) return code;
         copies.domain = domain.release();
     }
@@ -96,6 +102,8 @@ int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_doma
     if (const int32_t code = check_elf_library(file.data(), file.size(), anchor_path, out_error)) return code;
 
     if (const int32_t code = leave_single_thread_mode(out_error)) return code;
+    // Before a namespace is spent: it cannot be given back.
+    std::unique_ptr<Domain> domain(new Domain(Strategy::link_namespace));
     NamespaceBudget& budget = NamespaceBudget::of_this_process();
     if (const int32_t code = budget.take(anchor_path, out_error)) return code;
     void* handle = dlmopen(LM_ID_NEWLM, anchor_path.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -108,11 +116,10 @@ int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_doma
     const ch_anchor* anchor = entry();
     const Expected expected{CH_ABI_ANCHOR, CH_ANCHOR_MAJOR, CH_ANCHOR_MINOR, sizeof(ch_anchor), ""};
     if (const int32_t code = check_header(anchor->header, expected, anchor_path, out_error)) return code;
-    std::unique_ptr<Domain> domain(new Domain(Strategy::link_namespace, anchor, handle));
-    if (const int32_t code = domain->start(out_error)) return code;
-    domain->objects_ = domain->objects();
+    domain->anchor_ = anchor;
+    domain->anchor_handle_ = handle;
     *out_domain = domain.release();
-    return CH_OK;
+    return (*out_domain)->start(out_error);
 #else
     (void)out_domain;
     return report(out_error, CH_ISOLATION_UNAVAILABLE, anchor_path, "this system's loader has no dlmopen");
@@ -125,18 +132,24 @@ int32_t Domain::call_keeper(ch_call call, const void* second, void* third) {
 }
 
 int32_t Domain::lease_thread(ch_mailbox** out_mailbox, ch_error* out_error) {
-    {
+    try {
         const std::lock_guard lock(threads_mutex_);
         if (!free_threads_.empty()) {
             *out_mailbox = free_threads_.back();
             free_threads_.pop_back();
             return CH_OK;
         }
+        free_threads_.reserve(threads_leased_ + 1);  // so that return_thread never allocates
+        ++threads_leased_;
+    } catch (const std::bad_alloc&) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "out of memory");
     }
-    if (call_keeper(anchor_->lease_thread, nullptr, out_mailbox) != CH_OK) {
-        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "the system refuses another thread");
+    if (call_keeper(anchor_->lease_thread, nullptr, out_mailbox) == CH_OK) return CH_OK;
+    {
+        const std::lock_guard lock(threads_mutex_);
+        --threads_leased_;
     }
-    return CH_OK;
+    return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "the system refuses another thread");
 }
 
 void Domain::return_thread(ch_mailbox* mailbox) {
@@ -157,7 +170,9 @@ int32_t Domain::find_symbol(ch_library* library, const char* symbol, const std::
                             ch_error* out_error) {
     *out_address = nullptr;
     const ch_symbol_request request{library, symbol, out_address};
-    call_keeper(anchor_->find_symbol, &request, nullptr);
+    if (call_keeper(anchor_->find_symbol, &request, nullptr) != CH_OK) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, path, "out of memory while looking for %s", symbol);
+    }
     if (!*out_address) return report(out_error, CH_ENTRY_MISSING, path, "wanted the function %s", symbol);
     return CH_OK;
 }
@@ -180,7 +195,7 @@ void Domain::flush(const std::string& key) {
 
 bool Domain::clear() {
     flush("");
-    return counts().libraries == 0 && objects() == objects_;
+    return counts().libraries == 0 && holds_what_it_began_with();
 }
 
 bool Domain::has_foreign_threads() {
@@ -189,13 +204,31 @@ bool Domain::has_foreign_threads() {
 }
 
 // The loader changes the list only when something is loaded into this namespace or unloaded.
+const link_map* Domain::first_object() const {
+    link_map* object = nullptr;
+    if (!anchor_handle_ || dlinfo(anchor_handle_, RTLD_DI_LINKMAP, &object) != 0) return nullptr;
+    while (object->l_prev) object = object->l_prev;
+    return object;
+}
+
 Domain::Objects Domain::objects() const {
     Objects objects;
-    link_map* object = nullptr;
-    if (!anchor_handle_ || dlinfo(anchor_handle_, RTLD_DI_LINKMAP, &object) != 0) return objects;
-    while (object->l_prev) object = object->l_prev;
-    for (; object; object = object->l_next) objects.emplace_back(object->l_addr, object->l_name);
+    for (const link_map* object = first_object(); object; object = object->l_next) {
+        objects.emplace_back(object->l_addr, object->l_name);
+    }
     return objects;
+}
+
+// Without allocating: for want of memory a namespace must not be lost.
+bool Domain::holds_what_it_began_with() const {
+    size_t count = 0;
+    for (const link_map* object = first_object(); object; object = object->l_next, ++count) {
+        if (count == objects_.size() || objects_[count].first != object->l_addr ||
+            objects_[count].second != object->l_name) {
+            return false;
+        }
+    }
+    return count == objects_.size();
 }
 
 ch_anchor_counts Domain::counts() {

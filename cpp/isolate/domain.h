@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <link.h>
+
 #include <mutex>
 #include <string>
 #include <utility>
@@ -21,8 +23,12 @@ class Domain {
 public:
     // Opens a new namespace, or hands out the program's one domain for copies. anchor_path names the anchor library
     // that a namespace begins with. CH_NAMESPACES_SPENT, CH_ISOLATION_UNAVAILABLE or what check_elf_library says.
+    // CH_HOST_MEMORY_EXHAUSTED with a domain: the namespace is there, and start() may be tried again later.
     [[nodiscard]] static int32_t open(Strategy strategy, const std::string& anchor_path, Domain** out_domain,
                                       ch_error* out_error);
+
+    // Makes the first thread of a domain that open() could not make it for.
+    [[nodiscard]] int32_t start(ch_error* out_error);
 
     // Lends a thread that belongs to the domain. Every call into its libraries is made on such a thread.
     [[nodiscard]] int32_t lease_thread(ch_mailbox** out_mailbox, ch_error* out_error);
@@ -68,8 +74,7 @@ public:
     pid_t process() const { return process_; }
 
 private:
-    Domain(Strategy strategy, const ch_anchor* anchor, void* anchor_handle = nullptr);
-    [[nodiscard]] int32_t start(ch_error* out_error);
+    explicit Domain(Strategy strategy);
     int32_t call_keeper(ch_call call, const void* second, void* third);
     [[nodiscard]] static int32_t open_namespace(const std::string& anchor_path, Domain** out_domain,
                                                 ch_error* out_error);
@@ -77,16 +82,19 @@ private:
     // What is loaded in the namespace: where, and the name.
     using Objects = std::vector<std::pair<uintptr_t, std::string>>;
     Objects objects() const;
+    const link_map* first_object() const;
+    bool holds_what_it_began_with() const;
 
     const Strategy strategy_;
-    const ch_anchor* const anchor_;
-    void* const anchor_handle_;  // the loader's, nullptr for copies
+    const ch_anchor* anchor_ = nullptr;
+    void* anchor_handle_ = nullptr;  // the loader's, nullptr for copies
     const pid_t process_;
     void* state_ = nullptr;
     Objects objects_;          // of the anchor only
     std::mutex keeper_mutex_;  // one caller at a time
     ch_mailbox* keeper_ = nullptr;
-    std::mutex threads_mutex_;               // guards free_threads_
+    std::mutex threads_mutex_;               // guards the next two
+    size_t threads_leased_ = 0;              // that the anchor has made for callers
     std::vector<ch_mailbox*> free_threads_;  // given back, so that lending one again wakes nobody
 };
 

@@ -4,6 +4,8 @@
 #include <dlfcn.h>
 #include <link.h>
 
+#include <algorithm>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,8 +19,9 @@ namespace chiphost::isolate {
 ch_library* LibraryPool::take_shared(const std::string& key) {
     const auto found = shared_.find(key);
     if (found == shared_.end()) return nullptr;
-    if (found->second->users++ == 0) idle_.remove(found->second);
-    return found->second;
+    ch_library* library = found->second;
+    if (library->users++ == 0) library->place.splice(library->place.begin(), idle_, library->idle);
+    return library;
 }
 
 // Loading a sanitizer's runtime late would end the process.
@@ -58,6 +61,10 @@ int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
 
     auto library = std::make_unique<ch_library>();
     library->users = 1;
+    decltype(libraries_) owner;
+    owner[library.get()] = nullptr;
+    decltype(shared_) name;
+    name[key] = library.get();
     if (request.in_place) {
         library->handle = dlopen(binary.name, RTLD_NOW | RTLD_LOCAL);
         if (!library->handle) return report(out_error, CH_LOAD_REFUSED, binary.name, "%s", dlerror());
@@ -69,8 +76,10 @@ int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
                           "with -fno-gnu-unique",
                           static_cast<int>(unique.size()), unique.data());
         }
+        const bool statics = key.empty() || has_writable_statics(data, bytes);
+        std::string spare_key = key;
         if (const int32_t code = load_private_copy(data, bytes, binary.name, &library->handle, out_error)) return code;
-        if (!key.empty() && !has_writable_statics(data, bytes)) library->key = key;
+        if (!statics) library->key.swap(spare_key);
     }
 
     ch_library* shared = nullptr;
@@ -80,8 +89,8 @@ int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
         if (!library->key.empty()) shared = take_shared(key);
         if (!shared) {
             *request.out_library = library.get();
-            if (!library->key.empty()) shared_[key] = library.get();
-            libraries_[library.get()] = std::move(library);
+            if (!library->key.empty()) shared_.merge(name);
+            libraries_.insert(owner.extract(owner.begin())).position->second = std::move(library);
             return CH_OK;
         }
     }
@@ -114,7 +123,8 @@ bool LibraryPool::close(ch_library* library) {
             unused = forget(library);
         } else {
             kept = true;
-            idle_.push_back(library);
+            library->idle = library->place.begin();
+            idle_.splice(idle_.end(), library->place);
             if (idle_.size() > idle_max) {
                 shared_.erase(idle_.front()->key);
                 unused = forget(idle_.front());
@@ -126,21 +136,22 @@ bool LibraryPool::close(ch_library* library) {
     return unloaded && !kept;
 }
 
-void LibraryPool::flush(const std::string& key) {
-    std::vector<std::unique_ptr<ch_library>> unused;
-    {
-        const std::lock_guard lock(mutex_);
-        for (auto library = idle_.begin(); library != idle_.end();) {
-            if (!key.empty() && (*library)->key != key) {
-                ++library;
-                continue;
-            }
-            shared_.erase((*library)->key);
-            unused.push_back(forget(*library));
-            library = idle_.erase(library);
+// Without allocating: what nobody can have any more must not stay for want of memory.
+void LibraryPool::flush(std::string_view key) {
+    for (;;) {
+        std::unique_ptr<ch_library> unused;
+        {
+            const std::lock_guard lock(mutex_);
+            const auto found = std::find_if(idle_.begin(), idle_.end(), [&](const ch_library* library) {
+                return key.empty() || library->key == key;
+            });
+            if (found == idle_.end()) return;
+            shared_.erase((*found)->key);
+            unused = forget(*found);
+            idle_.erase(found);
         }
+        unload(std::move(unused));
     }
-    for (auto& library : unused) unload(std::move(library));
 }
 
 std::unique_ptr<ch_library> LibraryPool::forget(ch_library* library) {
@@ -151,7 +162,12 @@ std::unique_ptr<ch_library> LibraryPool::forget(ch_library* library) {
 bool LibraryPool::unload(std::unique_ptr<ch_library> library) {
     link_map* map = nullptr;
     std::string name;
-    if (dlinfo(library->handle, RTLD_DI_LINKMAP, &map) == 0) name = map->l_name;
+    try {
+        if (dlinfo(library->handle, RTLD_DI_LINKMAP, &map) == 0) name = map->l_name;
+    } catch (const std::bad_alloc&) {
+        dlclose(library->handle);
+        return false;  // nobody knows
+    }
     dlclose(library->handle);
     const auto has_name = [](dl_phdr_info* info, size_t, void* wanted) {
         return static_cast<int>(*static_cast<const std::string*>(wanted) == info->dlpi_name);

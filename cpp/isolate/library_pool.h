@@ -10,7 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 
 #include "chiphost/abi/anchor.h"
 
@@ -20,6 +20,8 @@ struct ch_library {
     std::string key;  // empty: not shared
     uint32_t users = 0;
     std::map<std::string, void*, std::less<>> symbols;  // looked up so far
+    std::list<ch_library*> place{this};                 // its node of the list of idle ones, while it is in use
+    std::list<ch_library*>::iterator idle;              // that node, while it is not
 };
 
 namespace chiphost::isolate {
@@ -42,7 +44,7 @@ public:
     // True if the library is unloaded now; false if it is kept, or pinned by what it did to the process.
     bool close(ch_library* library);
     // Unloads libraries without users: those of this key, or all if it is "".
-    void flush(const std::string& key);
+    void flush(std::string_view key);
     void count(ch_anchor_counts* out_counts);
 
 private:
@@ -51,8 +53,9 @@ private:
     bool unload(std::unique_ptr<ch_library> library);
 
     std::mutex mutex_;  // guards all below
-    std::unordered_map<ch_library*, std::unique_ptr<ch_library>> libraries_;
-    std::unordered_map<std::string, ch_library*> shared_;
+    // Maps whose nodes can be made before a library is loaded. What is loaded is never lost for want of memory.
+    std::map<ch_library*, std::unique_ptr<ch_library>> libraries_;
+    std::map<std::string, ch_library*> shared_;
     std::list<ch_library*> idle_;  // shared ones without users, least recently used first
     uint64_t loads_ = 0;
     uint64_t pinned_ = 0;

@@ -11,6 +11,7 @@ NamespacePool& NamespacePool::of_this_process() {
 }
 
 int32_t NamespacePool::take(const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
+    Domain* not_started = nullptr;
     {
         const std::lock_guard lock(mutex_);
         if (!spare_.empty()) {
@@ -18,8 +19,29 @@ int32_t NamespacePool::take(const std::string& anchor_path, Domain** out_domain,
             spare_.pop_back();
             return CH_OK;
         }
+        if (!not_started_.empty()) {
+            not_started = not_started_.back();
+            not_started_.pop_back();
+        } else {
+            // So that giving a namespace back never allocates: for want of memory none may be lost.
+            spare_.reserve(opened_ + 1);
+            not_started_.reserve(opened_ + 1);
+            ++opened_;
+        }
     }
-    return Domain::open(Strategy::link_namespace, anchor_path, out_domain, out_error);
+    const int32_t code = not_started ? not_started->start(out_error)
+                                     : Domain::open(Strategy::link_namespace, anchor_path, &not_started, out_error);
+    if (code == CH_OK) {
+        *out_domain = not_started;
+        return CH_OK;
+    }
+    const std::lock_guard lock(mutex_);
+    if (not_started) {
+        not_started_.push_back(not_started);
+    } else {
+        --opened_;
+    }
+    return code;
 }
 
 void NamespacePool::give_back(Domain* domain) {

@@ -32,8 +32,10 @@ public:
 private:
     NamespacePool() = default;
 
-    std::mutex mutex_;
-    std::vector<Domain*> spare_;  // guarded by mutex_
+    std::mutex mutex_;   // guards all below
+    size_t opened_ = 0;  // at most so many are ever given back
+    std::vector<Domain*> spare_;
+    std::vector<Domain*> not_started_;  // opened when there was no memory for their first thread
 };
 
 }  // namespace chiphost::isolate

@@ -49,6 +49,31 @@ bool write_all(int descriptor, const void* data, size_t bytes) {
     return true;
 }
 
+// Removed at the end of its life, or before.
+class TemporaryFile {
+public:
+    TemporaryFile() = default;
+    ~TemporaryFile() { remove(); }
+    TemporaryFile(const TemporaryFile&) = delete;
+    TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+    // Makes it; its descriptor, or -1 with errno.
+    int create(const char* pattern) {
+        std::string path = pattern;
+        const int descriptor = mkostemp(path.data(), O_CLOEXEC);
+        if (descriptor >= 0) path_.swap(path);
+        return descriptor;
+    }
+    void remove() {
+        if (!path_.empty()) unlink(path_.c_str());
+        path_.clear();
+    }
+    const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};
+
 std::string base_name(const std::string& path) {
     return path.substr(path.rfind('/') + 1);
 }
@@ -86,19 +111,16 @@ int32_t read_file(const std::string& path, std::vector<char>* out_bytes, ch_erro
 
 int32_t load_private_copy(const void* data, size_t bytes, const std::string& name, void** out_handle,
                           ch_error* out_error) {
-    std::string path;
-    std::string temporary;
+    TemporaryFile temporary;
     int descriptor = static_cast<int>(syscall(SYS_memfd_create, base_name(name).substr(0, 200).c_str(), MFD_CLOEXEC));
     if (descriptor < 0 && errno == ENOSYS) {
         // A kernel without it: a file of our own, removed as soon as it is mapped.
         // Not in TMPDIR: this may be another namespace's C library, whose environment points to memory that is gone.
-        temporary = P_tmpdir "/chiphost-XXXXXX";
-        descriptor = mkostemp(temporary.data(), O_CLOEXEC);
-        path = temporary;
+        descriptor = temporary.create(P_tmpdir "/chiphost-XXXXXX");
     }
     const File file(descriptor);
     if (!file.ok()) return report(out_error, CH_LOAD_REFUSED, name, "no file for a private copy: %s", strerror(errno));
-    if (path.empty()) path = unused_path(file.get());
+    std::string path = temporary.path().empty() ? unused_path(file.get()) : temporary.path();
 
     const auto* begin = static_cast<const char*>(data);
     std::vector<char> copy(begin, begin + bytes);
@@ -111,7 +133,7 @@ int32_t load_private_copy(const void* data, size_t bytes, const std::string& nam
         if (const size_t at = words.find(path); at != std::string::npos) words.replace(at, path.size(), name);
         code = report(out_error, CH_LOAD_REFUSED, name, "%s", words.c_str());
     }
-    if (!temporary.empty()) unlink(temporary.c_str());
+    temporary.remove();
     if (code == CH_OK && (code = constructors.run(*out_handle, name, out_error)) != CH_OK) {
         dlclose(*out_handle);
         *out_handle = nullptr;

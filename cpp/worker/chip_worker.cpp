@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
+#include <new>
 #include <utility>
 
 #include "abi/report.h"
@@ -22,15 +24,24 @@ constexpr uint64_t grace_ns = 500'000'000;
 // The same, if the machine is so busy that the run has not had that much of a processor.
 constexpr uint64_t grace_starved_ns = 10 * grace_ns;
 
+// For want of memory a call fails like for any other reason.
+template <typename Body>
+int32_t guarded(const char* where, ch_error* out_error, Body&& body) {
+    try {
+        return body();
+    } catch (const std::bad_alloc&) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, where, "out of memory");
+    } catch (const std::exception& error) {
+        return report(out_error, CH_INTERNAL, where, "%s", error.what());
+    }
+}
+
 // Gives up what a run may still use. It stays reachable, so that leak checkers know it is meant.
 void leave_behind(std::unique_ptr<Context> context) {
-    struct Left {
-        Context* context;
-        Left* next;
-    };
-    static std::atomic<Left*> left{nullptr};
-    auto* mine = new Left{context.release(), left.load()};
-    while (!left.compare_exchange_weak(mine->next, mine)) {
+    static std::atomic<Context*> left{nullptr};
+    Context* mine = context.release();
+    mine->next_left = left.load();
+    while (!left.compare_exchange_weak(mine->next_left, mine)) {
     }
 }
 
@@ -61,9 +72,9 @@ int32_t ChipWorker::check_process(ch_error* out_error) const {
 
 int32_t ChipWorker::check_usable(ch_error* out_error) const {
     if (finalized_) return report(out_error, CH_FINALIZED, "worker", "the worker was finalized");
-    if (!poison_.empty())
-        return report(out_error, CH_POISONED, "worker", "the worker is poisoned: %s", poison_.c_str());
-    return CH_OK;
+    if (!poisoned_) return CH_OK;
+    return report(out_error, CH_POISONED, "worker", "the worker is poisoned: %s",
+                  poison_.empty() ? "a run has never returned" : poison_.c_str());
 }
 
 // Waits for the calls of other threads.
@@ -97,7 +108,7 @@ int32_t ChipWorker::initialize(const Options& options, ch_error* out_error, cons
     if (options.device_id < 0) {
         return report(out_error, CH_INVALID_ARGUMENT, "device_id", "wanted 0 or more, found %d", options.device_id);
     }
-    if (const int32_t code = open(options, go_on, out_error)) return code;
+    if (const int32_t code = guarded("init", out_error, [&] { return open(options, go_on, out_error); })) return code;
     std::atomic_store(&library_, std::shared_ptr<const RuntimeLibrary>(context_->library()));
     process_id_ = context_->process_id();
     device_id_ = options.device_id;
@@ -138,7 +149,8 @@ int32_t ChipWorker::run(const ch_callable& callable, const ch_task_args& args, c
     if (const int32_t code = check_usable(out_error)) return code;
     if (!context_) return report(out_error, CH_NOT_INITIALIZED, "run", "not initialized; call init() first");
 
-    const int32_t prepared = context_->prepare(callable, args, config, wait.go_on, out_error);
+    const int32_t prepared =
+        guarded("run", out_error, [&] { return context_->prepare(callable, args, config, wait.go_on, out_error); });
     process_id_ = context_->process_id();
     if (prepared != CH_OK) return prepared;
     const auto set_running = [&](ch_run_progress* progress) {
@@ -151,17 +163,21 @@ int32_t ChipWorker::run(const ch_callable& callable, const ch_task_args& args, c
     set_running(nullptr);
     if (waited.end == Context::GaveUp::ended) {
         const bool cancelled = __atomic_load_n(&context_->progress().cancel, __ATOMIC_ACQUIRE) != 0;
-        const int32_t code = context_->finish(out_result, out_trace, out_error);
+        const int32_t code =
+            guarded("run", out_error, [&] { return context_->finish(out_result, out_trace, out_error); });
         process_id_ = context_->process_id();
         return code == CH_DEADLINE_EXCEEDED ? describe_stop(waited, cancelled, wait.timeout_ns, out_error) : code;
     }
-    const int32_t code = describe_hang(waited, wait.timeout_ns, out_error);
+    int32_t code = guarded("run", out_error, [&] { return describe_hang(waited, wait.timeout_ns, out_error); });
     process_id_ = context_->process_id();
     if (waited.end == Context::GaveUp::abandoned) {
         *out_end = RunEnd::abandoned;
-        poison_ = out_error->message;
         poisoned_ = true;
         leave_behind(std::move(context_));
+        code = guarded("run", out_error, [&] {
+            poison_ = out_error->message;
+            return code;
+        });
     }
     return code;
 }
@@ -240,7 +256,7 @@ void ChipWorker::forget_context() {
 }
 
 int32_t ChipWorker::close(ch_error* out_error) {
-    const int32_t code = context_->close(out_error);
+    const int32_t code = guarded("reset", out_error, [&] { return context_->close(out_error); });
     forget_context();
     return code;
 }
@@ -255,7 +271,7 @@ int32_t ChipWorker::count(ch_anchor_counts* out_counts, ch_error* out_error, con
     std::unique_lock<Turn> turn;
     if (const int32_t code = take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error)) return code;
     if (!context_) return CH_OK;
-    const int32_t code = context_->count(out_counts, out_error);
+    const int32_t code = guarded("counts", out_error, [&] { return context_->count(out_counts, out_error); });
     process_id_ = context_->process_id();
     return code;
 }

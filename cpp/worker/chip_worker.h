@@ -123,7 +123,7 @@ private:
     std::atomic<bool> fell_back_{false};
     bool finalized_ = false;
     std::atomic<bool> poisoned_{false};
-    std::string poison_;  // why the worker is poisoned
+    std::string poison_;  // why; empty for want of memory
 
     std::mutex cancel_mutex_;             // guards running_
     ch_run_progress* running_ = nullptr;  // of the run under way

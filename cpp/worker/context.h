@@ -65,6 +65,8 @@ public:
     virtual const RuntimeInfo& info() const = 0;
     virtual std::shared_ptr<RuntimeLibrary> library() const { return nullptr; }  // if it is in this process
     virtual pid_t process_id() const { return -1; }                              // of the child, -1 if there is none
+
+    Context* next_left = nullptr;  // for the list of those that were given up, which must not need memory
 };
 
 }  // namespace chiphost::worker

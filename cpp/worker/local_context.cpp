@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <fstream>
+#include <new>
 #include <string>
 
 #include "abi/report.h"
@@ -56,7 +57,11 @@ int32_t LocalContext::checked(int32_t code, const char* verb, ch_error* out_erro
 
 int32_t LocalContext::open(std::shared_ptr<RuntimeLibrary> library, int32_t device_id, uint64_t device_memory_bytes,
                            std::unique_ptr<Context>* out_context, ch_error* out_error) {
-    std::unique_ptr<LocalContext> context(new LocalContext(std::move(library)));
+    std::unique_ptr<LocalContext> context(new (std::nothrow) LocalContext(library));
+    if (!context) {
+        library->give_back();
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "init", "no memory for a context");
+    }
     RuntimeLibrary& loaded = *context->library_;
     int32_t code = allocate_context(loaded, &context->memory_, out_error);
     if (code == CH_OK) code = loaded.domain().lease_thread(&context->thread_, out_error);
@@ -114,11 +119,15 @@ uint64_t LocalContext::processor_ns() const {
 }
 
 bool LocalContext::wants_processor() const {
-    std::ifstream file("/proc/self/task/" + std::to_string(thread_number()) + "/stat");
-    std::string words;
-    std::getline(file, words);
-    const size_t name_end = words.rfind(')');
-    return name_end != std::string::npos && words.compare(name_end, 3, ") R") == 0;
+    try {
+        std::ifstream file("/proc/self/task/" + std::to_string(thread_number()) + "/stat");
+        std::string words;
+        std::getline(file, words);
+        const size_t name_end = words.rfind(')');
+        return name_end != std::string::npos && words.compare(name_end, 3, ") R") == 0;
+    } catch (const std::bad_alloc&) {
+        return true;  // nobody knows; then it is given more time
+    }
 }
 
 int32_t LocalContext::thread_number() const {

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -93,6 +94,9 @@ public:
         if (const int32_t code = check_files(files, &unique_symbol, out_error)) return code;
         mark_stale(files, key);
         retire_stale();
+        // From here on nothing may be lost for want of memory, least of all a namespace.
+        Libraries entry;
+        entry[full_key] = library;
         int32_t code = open_domain(full_key.first, anchor_path, &library->domain_, out_error);
         if (code == CH_NAMESPACES_SPENT && isolation.copy_if_spent && unique_symbol.empty()) {
             // Only now: a copy that somebody asked for is no reason to do without a namespace.
@@ -108,9 +112,11 @@ public:
         }
         if (code != CH_OK) return code;
         if (const int32_t refused = load_into(*library, platform, isolation.only_copy, out_error)) return refused;
+        auto node = entry.extract(entry.begin());
+        node.key().first = full_key.first;
         const std::lock_guard lock(mutex_);
         library->users_ = 1;
-        libraries_[full_key] = library;
+        libraries_.insert(std::move(node));
         *out_library = std::move(library);
         return CH_OK;
     }
@@ -123,7 +129,11 @@ public:
         }
         // If somebody is loading, that may take any time. The next who loads unloads this one first.
         const std::unique_lock one_at_a_time(load_mutex_, std::try_to_lock);
-        if (one_at_a_time) retire_stale();
+        if (!one_at_a_time) return;
+        try {
+            retire_stale();
+        } catch (const std::bad_alloc&) {  // the same
+        }
     }
 
     RuntimeLibrary::Counts counts() {
@@ -143,6 +153,7 @@ public:
 
 private:
     using Key = std::pair<Strategy, std::string>;
+    using Libraries = std::map<Key, Shared>;
 
     // A further use of the library, nullptr if it is not loaded.
     Shared use(const Key& key) {
@@ -180,38 +191,39 @@ private:
     // Takes the libraries without users out that `wanted` says, the one longest without first, so that nobody finds
     // them any more.
     template <typename Wanted>
-    std::vector<std::pair<Key, Shared>> take_out_unused(Wanted&& wanted) {
-        std::vector<std::pair<Key, Shared>> unused;
+    std::vector<Libraries::node_type> take_out_unused(Wanted&& wanted) {
+        std::vector<Libraries::node_type> unused;
         const std::lock_guard lock(mutex_);
-        for (const auto& entry : libraries_) {
-            if (entry.second->users_ == 0 && wanted(entry.first.first, *entry.second)) unused.push_back(entry);
+        unused.reserve(libraries_.size());
+        for (auto next = libraries_.begin(); next != libraries_.end();) {
+            const auto entry = next++;
+            if (entry->second->users_ != 0 || !wanted(entry->first.first, *entry->second)) continue;
+            unused.push_back(libraries_.extract(entry));
         }
-        for (const auto& entry : unused) libraries_.erase(entry.first);
         std::sort(unused.begin(), unused.end(), [](const auto& first, const auto& second) {
-            return first.second->last_use_ < second.second->last_use_;
+            return first.mapped()->last_use_ < second.mapped()->last_use_;
         });
         return unused;
     }
 
-    void put_back(const std::pair<Key, Shared>& entry) {
+    void put_back(Libraries::node_type entry) {
         const std::lock_guard lock(mutex_);
-        libraries_.insert(entry);
+        libraries_.insert(std::move(entry));
     }
 
     void retire_stale() {
-        for (const auto& entry :
-             take_out_unused([](Strategy, const RuntimeLibrary& library) { return library.stale_; })) {
-            if (!unload(*entry.second)) put_back(entry);
+        for (auto& entry : take_out_unused([](Strategy, const RuntimeLibrary& library) { return library.stale_; })) {
+            if (!unload(*entry.mapped())) put_back(std::move(entry));
         }
     }
 
     // Makes a namespace spare by unloading a library without users.
     bool retire_oldest_idle() {
         bool made_room = false;
-        for (const auto& entry : take_out_unused(
+        for (auto& entry : take_out_unused(
                  [](Strategy strategy, const RuntimeLibrary&) { return strategy == Strategy::link_namespace; })) {
-            if (made_room || !unload(*entry.second)) {
-                put_back(entry);
+            if (made_room || !unload(*entry.mapped())) {
+                put_back(std::move(entry));
             } else {
                 made_room = NamespacePool::of_this_process().spare() > 0;
             }
@@ -228,7 +240,7 @@ private:
         {
             const std::lock_guard lock(mutex_);
             library.threads_stay_ = threads_stay;
-            if (threads_stay) pins_ = library.files_.host + ": a thread that it has made lives on";
+            if (threads_stay) explain_pin(library, ": a thread that it has made lives on");
         }
         if (threads_stay) return false;
         const bool unloaded = domain.close_library(library.loaded_);
@@ -242,9 +254,17 @@ private:
         } else {
             const std::lock_guard lock(mutex_);
             ++pinned_;
-            pins_ = library.files_.host + (unloaded ? ": something that it has loaded stays" : ": the loader keeps it");
+            explain_pin(library, unloaded ? ": something that it has loaded stays" : ": the loader keeps it");
         }
         return true;
+    }
+
+    void explain_pin(const RuntimeLibrary& library, const char* why) {
+        try {
+            pins_ = library.files_.host + why;
+        } catch (const std::bad_alloc&) {
+            pins_.clear();
+        }
     }
 
     int32_t open_domain(Strategy strategy, const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
@@ -274,8 +294,12 @@ private:
         if (code == CH_OK) {
             library.loaded_ = loaded;
             const ch_host_runtime& table = *library.table_;
-            library.info_ = &keep({table.runtime, table.arch, table.platform, table.version, domain.strategy()});
-            return CH_OK;
+            try {
+                library.info_ = &keep({table.runtime, table.arch, table.platform, table.version, domain.strategy()});
+                return CH_OK;
+            } catch (const std::bad_alloc&) {
+                code = report(out_error, CH_HOST_MEMORY_EXHAUSTED, library.files_.host, "out of memory");
+            }
         }
         // A namespace is too precious to lose it to a wrong file. If nothing of the file is left, the next may have it.
         const bool clean = !loaded || domain.close_library(loaded);
@@ -296,7 +320,7 @@ private:
     std::mutex load_mutex_;
     // Never held for long; guards all below. A library that was taken out of the map belongs to who holds load_mutex_.
     std::mutex mutex_;
-    std::map<Key, Shared> libraries_;
+    Libraries libraries_;
     uint64_t uses_ = 0;
     size_t pinned_ = 0;  // namespaces that were lost
     std::string pins_;

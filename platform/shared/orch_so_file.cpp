@@ -11,7 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <vector>
+#include <memory>
+#include <new>
 
 #include "abi/report.h"
 #include "chiphost/platform/aicpu.h"
@@ -37,10 +38,16 @@ bool write_all(int file, const void* data, size_t bytes) {
 
 int32_t load_through_file(int file, const char* path, const void* data, size_t bytes, const char* name,
                           void** out_library, ch_error* out_error) {
-    const auto* begin = static_cast<const char*>(data);
-    std::vector<char> copy(begin, begin + bytes);
-    const isolate::Constructors constructors(copy.data(), copy.size());
-    bool written = write_all(file, copy.data(), copy.size());
+    // No exception: nobody would catch it on the processor's stack.
+    const std::unique_ptr<char[]> copy(new (std::nothrow) char[bytes]);
+    if (!copy) {
+        close(file);
+        unlink(path);
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, name, "no memory for a copy of %zu bytes", bytes);
+    }
+    memcpy(copy.get(), data, bytes);
+    const isolate::Constructors constructors(copy.get(), bytes);
+    bool written = write_all(file, copy.get(), bytes);
     int failed = errno;
     if (close(file) != 0 && written) {
         written = false;

@@ -17,6 +17,7 @@
 #include <new>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "abi/report.h"
 #include "engine.h"
@@ -93,6 +94,8 @@ private:
     };
 
     int32_t load_program(const ch_program_file& file, ch_library** out_library, ch_error* out_error);
+    int32_t find_symbol(ch_library* library, const char* symbol, const char* path, void** out_address,
+                        ch_error* out_error);
     int32_t lend_helpers(uint32_t count, ch_error* out_error);
     int32_t make_fibers(uint32_t cores, ch_error* out_error);
     void end_launch(char* message, size_t bytes);
@@ -142,10 +145,18 @@ int32_t Device::load_program(const ch_program_file& file, ch_library** out_libra
     return anchor_->open_library(anchor_state_, &request, out_error);
 }
 
+// nullptr if the library does not define it.
+int32_t Device::find_symbol(ch_library* library, const char* symbol, const char* path, void** out_address,
+                            ch_error* out_error) {
+    *out_address = nullptr;
+    const ch_symbol_request request{library, symbol, out_address};
+    if (anchor_->find_symbol(anchor_state_, &request, nullptr) == CH_OK) return CH_OK;
+    return report(out_error, CH_HOST_MEMORY_EXHAUSTED, path, "out of memory while looking for %s", symbol);
+}
+
 int32_t Device::load_programs(const ch_device_options& options, ch_error* out_error) {
     const auto find = [&](ch_library* library, const char* symbol, const char* path, void** out_entry) -> int32_t {
-        const ch_symbol_request request{library, symbol, out_entry};
-        anchor_->find_symbol(anchor_state_, &request, nullptr);
+        if (const int32_t code = find_symbol(library, symbol, path, out_entry, out_error)) return code;
         return *out_entry ? CH_OK : report(out_error, CH_ENTRY_MISSING, path, "wanted the function %s", symbol);
     };
     void* entry = nullptr;
@@ -187,7 +198,13 @@ int32_t Device::allocate(uint64_t bytes, bool zeroed, uint64_t* out_address, ch_
                       wanted <= room ? ", but the host has no memory to simulate them" : "");
     }
     *out_address = reinterpret_cast<uint64_t>(memory);
-    allocations_[*out_address] = {wanted, mapped};
+    const Allocation allocation{wanted, mapped};
+    try {
+        allocations_[*out_address] = allocation;
+    } catch (...) {
+        free_memory(std::exchange(*out_address, 0), allocation);
+        throw;
+    }
     memory_used_ += wanted;
     return CH_OK;
 }
@@ -215,16 +232,18 @@ int32_t Device::load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, c
     request.out_library = &library;
     if (const int32_t code = anchor_->open_library(anchor_state_, &request, out_error)) return code;
     void* entry = nullptr;
-    const ch_symbol_request symbol{library, "kernel_entry", &entry};
-    anchor_->find_symbol(anchor_state_, &symbol, nullptr);
-    if (!entry) {
-        unload(library);
-        return report(out_error, CH_ENTRY_MISSING, kernel.binary.name,
-                      "wanted the function kernel_entry in the kernel of func_id %u", kernel.func_id);
-    }
     void* mark = nullptr;
-    const ch_symbol_request mark_symbol{library, "chiphost_kernel_hands_over", &mark};
-    anchor_->find_symbol(anchor_state_, &mark_symbol, nullptr);
+    const char* const name = kernel.binary.name;
+    int32_t code = find_symbol(library, "kernel_entry", name, &entry, out_error);
+    if (code == CH_OK && !entry) {
+        code = report(out_error, CH_ENTRY_MISSING, name, "wanted the function kernel_entry in the kernel of func_id %u",
+                      kernel.func_id);
+    }
+    if (code == CH_OK) code = find_symbol(library, "chiphost_kernel_hands_over", name, &mark, out_error);
+    if (code != CH_OK) {
+        unload(library);
+        return code;
+    }
     if (mark) kernels_pause_ = true;
     *out_kernel =
         LoadedKernel{reinterpret_cast<uint64_t>(entry) | (mark ? kernel_pauses_bit : 0), library, mark != nullptr};
@@ -313,6 +332,7 @@ void Device::end_launch(char* message, size_t bytes) {
 }
 
 int32_t Device::lend_helpers(uint32_t count, ch_error* out_error) {
+    helpers_.reserve(count);  // before one is lent that would be lost
     while (helpers_.size() < count) {
         ch_mailbox* helper = nullptr;
         if (const int32_t code = anchor_->lease_thread(anchor_state_, nullptr, &helper)) {
