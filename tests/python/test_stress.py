@@ -19,7 +19,9 @@ def test_load_run_reset_holds_no_more_at_the_end() -> None:
     done = subprocess.run([sys.executable, PROGRAM, *options], capture_output=True, text=True, timeout=300)
     words = done.stdout + done.stderr
     assert done.returncode == 0, words
-    counts = {what: int(count.replace(",", "")) for count, what in re.findall(r"([\d,]+) (\w+)", done.stdout)}
+    did = re.search(r"(.*); .* steps/s .* every result was right", done.stdout)
+    assert did, words
+    counts = {what: int(count.replace(",", "")) for count, what in re.findall(r"(\d[\d,]*) (\w+)", did[1])}
     assert counts["steps"] == 1500, words
     for what, least in {"copy": 300, "process": 300, "rebuilt": 15, "forks": 3, "interrupts": 3, "signals": 1}.items():
         assert counts[what] >= least, words
