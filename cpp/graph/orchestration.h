@@ -14,9 +14,9 @@ namespace chiphost::graph {
 constexpr uint32_t ring_count = 4;
 
 // What is kept for a task besides its Task, at the same index. A slot is taken for the next task when nobody holds it:
-// neither the task itself, which has not completed; nor its scope, which is open; nor a task that waits for it.
-// `holds` is atomic, the rest is the orchestrator's, but `first_predecessor`, which is the scheduler's once the task is
-// published.
+// neither the task itself, which has not completed; nor its scope, which is open; nor a task that uses its
+// tensors. `holds` is atomic, the rest is the orchestrator's, but `first_predecessor`, which is the scheduler's once
+// the task is published.
 struct alignas(64) Slot {
     int64_t id;
     uint64_t serial;  // number of the task in the run

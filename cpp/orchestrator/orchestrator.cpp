@@ -315,7 +315,7 @@ int32_t Orchestrator::submit(const ch_task_spec& spec, ch_task_result* out_resul
     for (uint32_t i = 0; i < producers_.count(); ++i) {
         const ProducerList::Producer producer = producers_.at(i);
         const bool needless = !producer.owner && room_.is_over(producer.slot);
-        if (needless || !link(producer.slot, index)) ++satisfied;
+        if (needless || !link(producer, index)) ++satisfied;
     }
     for (uint32_t i = 0; i < spec.tensor_count; ++i) {
         const ch_task_tensor& tensor = spec.tensors[i];
@@ -331,22 +331,23 @@ int32_t Orchestrator::submit(const ch_task_spec& spec, ch_task_result* out_resul
     return 0;
 }
 
-// Adds an edge. False: the producer has completed, there is nothing to wait for.
-bool Orchestrator::link(uint32_t producer, uint32_t consumer) {
-    uint32_t holds = __atomic_load_n(&slots_[producer].holds, __ATOMIC_ACQUIRE);
-    do {
-        if (holds == 0) return false;
-    } while (!__atomic_compare_exchange_n(&slots_[producer].holds, &holds, holds + 1, true, __ATOMIC_ACQ_REL,
-                                          __ATOMIC_ACQUIRE));
+// Adds an edge. False: the producer has completed, there is nothing to wait for. An owner, whose scope is open, is held
+// until the consumer has completed, for the memory of its tensors. Any other may be gone as soon as it has completed:
+// whether there is room must not depend on tasks that are done.
+bool Orchestrator::link(ProducerList::Producer producer, uint32_t consumer) {
     const uint32_t edge = room_.ring(ring_of(slots_[consumer].id)).take_edge();
-    predecessors_[edge] = {producer, slots_[consumer].first_predecessor};
-    slots_[consumer].first_predecessor = edge;
+    if (producer.owner) {
+        __atomic_add_fetch(&slots_[producer.slot].holds, 1, __ATOMIC_ACQ_REL);
+        predecessors_[edge] = {producer.slot, slots_[consumer].first_predecessor};
+        slots_[consumer].first_predecessor = edge;
+    }
     edges_[edge].successor = consumer;
-    uint32_t first = __atomic_load_n(&tasks_[producer].first_edge, __ATOMIC_ACQUIRE);
+    // A list stays closed until the slot is taken again, which only this thread does.
+    uint32_t first = __atomic_load_n(&tasks_[producer.slot].first_edge, __ATOMIC_ACQUIRE);
     do {
         if (first == graph::closed) return false;
         edges_[edge].next = first;
-    } while (!__atomic_compare_exchange_n(&tasks_[producer].first_edge, &first, edge, true, __ATOMIC_ACQ_REL,
+    } while (!__atomic_compare_exchange_n(&tasks_[producer.slot].first_edge, &first, edge, true, __ATOMIC_ACQ_REL,
                                           __ATOMIC_ACQUIRE));
     return true;
 }
@@ -398,7 +399,7 @@ int32_t Orchestrator::add_dependency(int64_t producer_id, int64_t consumer_id) {
     if (const int32_t code = make_room(ring_of(consumer_id), "add_dependency", &need)) return code;
     if (producers_.count() == 0) return 0;  // it completed meanwhile
     __atomic_add_fetch(&tasks_[consumer].unmet, 1, __ATOMIC_ACQ_REL);
-    if (!link(producer, consumer)) __atomic_sub_fetch(&tasks_[consumer].unmet, 1, __ATOMIC_ACQ_REL);
+    if (!link({producer, false}, consumer)) __atomic_sub_fetch(&tasks_[consumer].unmet, 1, __ATOMIC_ACQ_REL);
     return 0;
 }
 

@@ -92,7 +92,7 @@ private:
     void fill_task(const ch_task_spec& spec, uint32_t index, int64_t id);
     void fill_slot(uint32_t index);
     void write_record(const ch_task_spec& spec, const TaskRing::Place& place, ch_task_result* out_result);
-    bool link(uint32_t producer, uint32_t consumer);
+    bool link(ProducerList::Producer producer, uint32_t consumer);
     void publish(uint32_t task, uint32_t satisfied);
     void release(uint32_t slot);
 
