@@ -97,7 +97,9 @@ TEST_P(FaultInjection, LeavesAWorkerUsableAndNothingBehind) {
     EXPECT_LE(after.files, before.files);
     EXPECT_LE(after.threads, before.threads + 1);
     // Arenas of malloc and stacks of fibers come and go.
+#if !CHIPHOST_SANITIZED  // a sanitizer maps memory of its own, and keeps what was freed
     EXPECT_LE(after.maps, before.maps + 12);
+#endif
     printf("%lld of %lld calls were made to fail\n", static_cast<long long>(faults), static_cast<long long>(calls));
 }
 
