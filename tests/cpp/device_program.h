@@ -70,7 +70,7 @@ struct Program {
         lines.insert(lines.end(), {operation, a, b, c, d, e});
     }
 
-    // Tasks of an open scope keep the slots of those that edges lead from, so small rings may be too small.
+    // Whether edges are named: tasks of a manual scope keep their slots until it ends, so small rings may be too small.
     bool names_edges() const {
         for (size_t at = 0; at < lines.size(); at += 6) {
             if (lines[at] == edge) return true;

@@ -55,7 +55,9 @@ uint64_t lowest_free_descriptor() {
 
 class ExhaustedResources : public testing::TestWithParam<Strategy> {
 protected:
-    ExhaustedResources() : folder_("host_build_graph"), work_(true) { folder_.options.isolation.strategy = GetParam(); }
+    ExhaustedResources() : folder_("host_build_graph"), work_("host_build_graph") {
+        folder_.options.isolation.strategy = GetParam();
+    }
 
     ~ExhaustedResources() override { isolate::ChildPool::of_this_process().end_idle(); }
 

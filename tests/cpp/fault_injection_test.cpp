@@ -30,7 +30,7 @@ struct Case {
 
 class FaultInjection : public testing::TestWithParam<Case> {
 protected:
-    FaultInjection() : folder_(GetParam().runtime), work_(std::string(GetParam().runtime) == "host_build_graph") {
+    FaultInjection() : folder_(GetParam().runtime), work_(GetParam().runtime) {
         folder_.options.isolation.strategy = GetParam().strategy;
     }
 
