@@ -59,6 +59,8 @@ const char* kind_name(uint16_t kind) {
             return "an orchestration for host_build_graph";
         case CH_ABI_DEVICE_ORCHESTRATION:
             return "an orchestration for the AICPU";
+        case CH_ABI_CONFORMANCE:
+            return "a conformance suite";
         default:
             return "of an unknown kind";
     }
