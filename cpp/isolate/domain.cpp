@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -64,6 +65,23 @@ int32_t Domain::open(Strategy strategy, const std::string& anchor_path, Domain**
     return CH_OK;
 }
 
+#if defined(LM_ID_NEWLM) && !defined(CHIPHOST_WITHOUT_DLMOPEN)
+namespace {
+
+// The loader has one set of locks for all namespaces, and the program's C library takes them: without atomic operations,
+// as long as that has made no thread. It knows nothing of a namespace's threads; two of these that loaded at the same
+// time left a lock taken for ever (docs/internals/namespaces.md). So it makes a thread, which ends at once. It does
+// not forget that, also not in a child made by fork(). 0, or the errno of what failed.
+int end_single_threaded_locking() {
+    pthread_t thread;
+    const int failed = pthread_create(&thread, nullptr, [](void*) -> void* { return nullptr; }, nullptr);
+    if (failed == 0) pthread_join(thread, nullptr);
+    return failed;
+}
+
+}  // namespace
+#endif
+
 int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
 #if defined(LM_ID_NEWLM) && !defined(CHIPHOST_WITHOUT_DLMOPEN)  // a test builds it without
     if (const char* why = namespaces_unavailable()) {
@@ -73,6 +91,10 @@ int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_doma
     if (const int32_t code = read_file(anchor_path, &file, out_error)) return code;
     if (const int32_t code = check_elf_library(file.data(), file.size(), anchor_path, out_error)) return code;
 
+    if (const int failed = end_single_threaded_locking()) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, anchor_path, "the system refuses a thread: %s",
+                      strerror(failed));
+    }
     NamespaceBudget& budget = NamespaceBudget::of_this_process();
     if (const int32_t code = budget.take(anchor_path, out_error)) return code;
     void* handle = dlmopen(LM_ID_NEWLM, anchor_path.c_str(), RTLD_NOW | RTLD_LOCAL);

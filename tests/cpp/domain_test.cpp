@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#endif
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -131,6 +134,15 @@ TEST(Namespace, HasALibcOfItsOwn) {
 
 // H5, the hazard: keys are numbered for each libc, their values kept for each thread. On one thread, two libcs read
 // each other's values. This is why a domain's code runs on its own threads only.
+// The loader's locks are taken by the program's C library, which does without atomic operations until it knows of a
+// thread: those of namespaces it does not know.
+#if __has_include(<sys/single_threaded.h>)
+TEST(Namespace, MakesTheProgramLockTheLoaderForThreads) {
+    const Guest guest(Strategy::link_namespace, "counter");
+    EXPECT_EQ(__libc_single_threaded, 0);
+}
+#endif
+
 TEST(Namespace, SharesKeySlotsOnAForeignThread) {
     const pid_t child = fork();  // the child's memory is spoilt by this
     if (child == 0) {
