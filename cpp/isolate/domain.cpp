@@ -68,10 +68,10 @@ int32_t Domain::open(Strategy strategy, const std::string& anchor_path, Domain**
 #if defined(LM_ID_NEWLM) && !defined(CHIPHOST_WITHOUT_DLMOPEN)
 namespace {
 
-// The loader has one set of locks for all namespaces, and the program's C library takes them: without atomic operations,
-// as long as that has made no thread. It knows nothing of a namespace's threads; two of these that loaded at the same
-// time left a lock taken for ever (docs/internals/namespaces.md). So it makes a thread, which ends at once. It does
-// not forget that, also not in a child made by fork(). 0, or the errno of what failed.
+// The loader has one set of locks for all namespaces, and the program's C library takes them: without atomic
+// operations, as long as that has made no thread. It knows nothing of a namespace's threads; two of these that loaded
+// at the same time left a lock taken for ever (docs/internals/namespaces.md). So it makes a thread, which ends at once.
+// It does not forget that, also not in a child made by fork(). 0, or the errno of what failed.
 int end_single_threaded_locking() {
     pthread_t thread;
     const int failed = pthread_create(&thread, nullptr, [](void*) -> void* { return nullptr; }, nullptr);
