@@ -65,7 +65,7 @@ size_t count(const std::vector<TestResult>& results, ch_conformance_outcome outc
 const std::string installed = CHIPHOST_LIB;
 const std::string test_platforms = CHIPHOST_TEST_PLATFORMS;
 
-class WholePlatform : public testing::TestWithParam<std::pair<const char*, const char*>> {};
+class WholePlatform : public testing::TestWithParam<std::pair<std::string, std::string>> {};
 
 // Nothing is excepted: no test is unsupported.
 TEST_P(WholePlatform, PassesAll) {
