@@ -21,7 +21,7 @@ namespace {
 using chiphost::worker::ChipWorker;
 
 struct File {
-    explicit File(const char* path) : name(path) {
+    explicit File(const std::string& path) : name(path.substr(path.rfind('/') + 1)) {
         std::ifstream file(path, std::ios::binary);
         bytes.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
     }
@@ -98,7 +98,7 @@ int main(int argc, char** argv) {
         const ch_task_args args{tensors, nullptr, 3, 0};
         ch_run_result result{};
         std::vector<ch_trace_event> trace;
-        chiphost::worker::RunEnd end{};
+        ChipWorker::RunEnd end{};
         ChipWorker::Wait wait;
         wait.timeout_ns = 60'000'000'000;
         if (worker.run(callable, args, config, wait, &result, &trace, &end, &error) != CH_OK) return fail(error);

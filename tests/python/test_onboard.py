@@ -62,7 +62,7 @@ def no_chip(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def chiphost(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "import chiphost.cli as cli; cli.main()", *map(str, words)]
+    command = [sys.executable, "-m", "chiphost", *map(str, words)]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment}
     )
@@ -122,7 +122,7 @@ def test_a_launch_without_progress_ends_at_the_deadline(chip: str) -> None:
     """The orchestration waits for a slot that no task will give back; the cores are idle."""
     with ch.ChipWorker(DEVICE_RUNTIME, chip) as worker:
         text = np.frombuffer(b"many tasks", np.uint8)
-        with pytest.raises(ch.ChiphostError, match="4 of 4 tasks|4 tasks") as caught:
+        with pytest.raises(ch.ChiphostError, match="have 4 tasks, the ring has 4 slots") as caught:
             args = [np.full(64, 5, np.int32), text]
             worker.run(device_misbehave(chip), args, ring_task_window=4, timeout_s=1)
         assert caught.value.name == "DEADLINE_EXCEEDED"
@@ -149,7 +149,7 @@ def test_without_a_chip_ci_says_what_is_missing_and_where_it_looked(no_chip: Non
 
 def test_a_folder_without_the_libraries_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASCEND_HOME_PATH", str(tmp_path))
-    with pytest.raises(ch.ChiphostError, match="libascendcl.so") as caught:
+    with pytest.raises(ch.ChiphostError, match=r"libascendcl\.so") as caught:
         ch.ChipWorker(callables.RUNTIME, "a5")
     assert f"{tmp_path}/lib64 (ASCEND_HOME_PATH)" in caught.value.message
 
@@ -164,7 +164,7 @@ def test_a_library_of_another_version_is_told_what_it_lacks(standin: Path, monke
     for name in ("libruntime.so", "libascend_hal.so"):
         (folder / name).symlink_to(folder / "libascendcl.so")
     monkeypatch.setenv("ASCEND_HOME_PATH", str(folder.parent))
-    with pytest.raises(ch.ChiphostError, match="of another version: no aclInit in libascendcl.so, ") as caught:
+    with pytest.raises(ch.ChiphostError, match=r"of another version: no aclInit in libascendcl\.so, ") as caught:
         ch.ChipWorker(callables.RUNTIME, "a5")
     assert "halResMap in libascend_hal.so" in caught.value.message
 
@@ -190,7 +190,7 @@ def test_compiling_for_a_chip_names_the_compiler_that_is_missing(no_chip: None, 
 def test_doctor_shows_chips(chip: str) -> None:
     found = chips.look()
     assert [(each.platform, each.ok) for each in found.chips] == [("a2a3", True), ("a5", False)]
-    assert "halResMap" in found.chips[1].problem or "aclrt" in found.chips[1].problem or found.chips[1].problem
+    assert "halResMap returned 3" in found.chips[1].problem  # the stand-in is another chip
     assert all(each.found for each in found.compilers)
     assert found.environment["ASCEND_HOME_PATH"] == os.environ["ASCEND_HOME_PATH"]
 
