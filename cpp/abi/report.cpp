@@ -56,9 +56,9 @@ const char* kind_name(uint16_t kind) {
         case CH_ABI_AICORE_PROGRAM:
             return "an AICore program";
         case CH_ABI_HOST_ORCHESTRATION:
-            return "an orchestration for host_build_graph";
+            return "an orchestration for the host (chiphost/host_build_graph.h)";
         case CH_ABI_DEVICE_ORCHESTRATION:
-            return "an orchestration for the AICPU";
+            return "an orchestration for the AICPU (chiphost/device_graph.h)";
         default:
             return "of an unknown kind";
     }

@@ -21,6 +21,8 @@
 #include "array.h"
 #include "call_guard.h"
 #include "chiphost/abi/host_orchestration.h"
+#include "chiphost/abi/mailbox.h"
+#include "isolate/child_process.h"
 #include "isolate/glibc_tunables.h"
 #include "isolate/namespace_budget.h"
 #include "isolate/namespace_pool.h"
@@ -462,6 +464,24 @@ NB_MODULE(_core, module) {
         "namespaces_unavailable", [] { return isolate::namespaces_unavailable(); },
         nb::sig("def namespaces_unavailable() -> str | None"),
         "Why this build or system has no linker namespaces; None if it has.");
+
+    module.def(
+        "start_child",
+        [](const std::string& program) {
+            const nb::gil_scoped_release unlocked;
+            std::unique_ptr<isolate::ChildProcess> child;
+            ch_error error = no_error();
+            const uint64_t start_ns = ch_monotonic_ns();
+            const int32_t code = isolate::ChildProcess::start(program, &child, &error);
+            const uint64_t took_ns = ch_monotonic_ns() - start_ns;
+            child.reset();
+            if (code != CH_OK) {
+                const nb::gil_scoped_acquire locked;
+                raise(error);
+            }
+            return static_cast<double>(took_ns) * 1e-9;
+        },
+        "program"_a, "Start a child process and end it; the seconds until it answered.");
 
     module.def(
         "namespace_estimate",

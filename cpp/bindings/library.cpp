@@ -258,9 +258,9 @@ private:
 
 class Library {
 public:
-    Library(const std::string& path, const std::string& anchor, const std::string& strategy, bool copy_if_spent,
-            nb::handle timeout_s)
-        : owner_(open(path, anchor, strategy, copy_if_spent, timeout_s)) {}
+    Library(const std::string& path, const std::string& anchor, const std::string& child, const std::string& strategy,
+            bool copy_if_spent, nb::handle timeout_s)
+        : owner_(open(path, anchor, child, strategy, copy_if_spent, timeout_s)) {}
 
     LibraryFunction function(const std::string& name, const PyType& result, const std::vector<PyType>& parameters,
                              nb::handle timeout_s) const {
@@ -302,14 +302,17 @@ public:
     const Instance& instance() const { return *owner_.operator->(); }
 
 private:
-    static std::shared_ptr<Instance> open(const std::string& path, const std::string& anchor,
+    static std::shared_ptr<Instance> open(const std::string& path, const std::string& anchor, const std::string& child,
                                           const std::string& strategy, bool copy_if_spent, nb::handle timeout_s) {
         const CallGuard guard;
         isolate::Options options;
-        options.strategy = strategy == "copy" ? isolate::Strategy::copy : isolate::Strategy::link_namespace;
+        options.strategy = strategy == "copy"      ? isolate::Strategy::copy
+                           : strategy == "process" ? isolate::Strategy::process
+                                                   : isolate::Strategy::link_namespace;
         options.copy_if_spent = copy_if_spent;
         options.timeout = timeout_of(timeout_s, isolate::no_timeout);
         options.anchor_path = anchor;
+        options.child_path = child;
         Patience patience(guard);
         std::shared_ptr<Instance> instance;
         ch_error error = no_error();
@@ -335,10 +338,12 @@ void bind_library(nb::module_& module) {
 
     nb::class_<Library>(module, "Library", "An instance of a library; see chiphost.isolate.")
         .def(
-            nb::init<const std::string&, const std::string&, const std::string&, bool, nb::handle>(), "path"_a,
-            "anchor"_a, "strategy"_a, "copy_if_spent"_a, "timeout_s"_a.none(),
-            nb::sig("def __init__(self, path: str, anchor: str, strategy: str, copy_if_spent: bool, timeout_s: float | "
-                    "None) -> None"))
+            nb::init<const std::string&, const std::string&, const std::string&, const std::string&, bool,
+                     nb::handle>(),
+            "path"_a, "anchor"_a, "child"_a, "strategy"_a, "copy_if_spent"_a, "timeout_s"_a.none(),
+            nb::sig(
+                "def __init__(self, path: str, anchor: str, child: str, strategy: str, copy_if_spent: bool, timeout_s: "
+                "float | None) -> None"))
         .def("function", &Library::function, "name"_a, "result"_a, "parameters"_a, "timeout_s"_a.none(),
              nb::sig("def function(self, name: str, result: tuple[str, int, str], parameters: "
                      "collections.abc.Sequence[tuple[str, int, str]], timeout_s: float | None) -> LibraryFunction"))
@@ -347,7 +352,15 @@ void bind_library(nb::module_& module) {
         .def_prop_ro("path", [](const Library& self) { return self.instance().path(); })
         .def_prop_ro("strategy",
                      [](const Library& self) { return isolate::strategy_name(self.instance().options().strategy); })
-        .def_prop_ro("fell_back", [](const Library& self) { return self.instance().fell_back(); })
+        .def_prop_ro("fell_back", [](const Library& self) { return self.instance().selection().fell_back; })
+        .def_prop_ro("strategy_reason", [](const Library& self) { return self.instance().selection().reason; })
+        .def_prop_ro(
+            "process_id",
+            [](const Library& self) -> nb::object {
+                const pid_t id = self.instance().process_id();
+                return id < 0 ? nb::none() : nb::object(nb::int_(id));
+            },
+            nb::sig("def process_id(self) -> int | None"))
         .def_prop_ro("poisoned", [](const Library& self) { return self.instance().poisoned(); });
 }
 

@@ -26,10 +26,11 @@ struct alignas(64) Slot {
     uint32_t next_in_scope;      // slot
     uint32_t first_use;          // of the tensor map
     uint8_t published;           // 1: it may start as soon as its predecessors have completed
-    uint8_t reserved[3];
-    uint64_t heap_end;  // positions of the ring after this task
-    uint64_t record_end;
-    uint64_t edge_end;
+    uint8_t scope_ended;         // 1: what it made must not be used any more
+    uint8_t reserved[2];
+    uint64_t heap_begin;  // positions of the ring where this task's begin
+    uint64_t record_begin;
+    uint64_t edge_begin;
 };
 static_assert(sizeof(Slot) == 64, "Slot is a device format");
 
@@ -39,14 +40,17 @@ struct Predecessor {
     uint32_t next;
 };
 
-// Where the parts of a ring are.
+// Where the parts of a ring are. A ring that scopes share one after the other has more memory than the open ones may
+// keep: the slack lets a scope begin behind the tasks of the last one (orchestrator::RingSpan).
 struct Ring {
     uint32_t first_slot;
-    uint32_t window;  // slots, a power of two
-    uint64_t heap;    // device address of the memory that new tensors are made in
-    uint64_t heap_bytes;
-    uint64_t record_bytes;  // room for the arguments of tasks, a power of two
-    uint32_t first_record;  // its beginning, as an index into Image::args
+    uint32_t window;        // slots, a power of two
+    uint64_t heap;          // device address of the memory that new tensors are made in
+    uint64_t heap_bytes;    // what open scopes may keep
+    uint64_t heap_slack;    // bytes besides
+    uint64_t record_bytes;  // the same for the arguments of tasks
+    uint64_t record_slack;
+    uint32_t first_record;  // their beginning, as an index into Image::args
     uint32_t first_edge;    // of edge_count edges and predecessors
     uint32_t edge_count;
     uint32_t reserved;
@@ -65,7 +69,8 @@ struct Orchestration {
     Ring rings[ring_count];
     uint64_t slots;         // Slot, as many as tasks
     uint64_t predecessors;  // Predecessor, as many as edges
-    uint64_t found;         // uint32_t, as many as slots: the orchestrator's notes
+    uint64_t found;         // uint32_t, as many as slots: the orchestrator's list of producers
+    uint64_t marks;         // uint32_t, as many as slots and one: which of them are in the list
     uint64_t map_entries;   // TensorMap::Entry[map_capacity]
     uint64_t map_buckets;   // TensorMap::Bucket[TensorMap::bucket_count]
     uint32_t map_capacity;

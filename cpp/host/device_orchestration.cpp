@@ -17,9 +17,14 @@ using orchestrator::TensorMap;
 namespace {
 
 constexpr uint64_t heap_alignment = 1024;
-// Both powers of two, and so is the number of slots.
+constexpr uint64_t heap_slack_max = 256 << 20;    // scopes of more than this overlap less
 constexpr uint64_t record_bytes_per_slot = 1024;  // about what a task with 7 tensors takes
-constexpr uint64_t record_bytes_min = 16384;      // more than the largest task takes
+constexpr uint64_t record_bytes_min = 16384;
+static_assert(CH_MAX_TASK_TENSORS * sizeof(ch_device_tensor) +
+                      (CH_MAX_TASK_TENSORS + CH_MAX_TASK_SCALARS) * sizeof(uint64_t) <=
+                  record_bytes_min,
+              "a ring must have room for the arguments of the largest task");
+static_assert(heap_slack_max % heap_alignment == 0);
 constexpr uint32_t map_entries_per_slot = 4;
 constexpr uint64_t heap_bytes_worth_keeping = 32 << 20;  // in use from one run to the next
 
@@ -38,7 +43,7 @@ public:
     int32_t load(const ch_callable& callable, ch_error* out_error) {
         const ch_binary& binary = callable.orchestration;
         name_ = binary.name;
-        key_ = binary.key;
+        key_ = binary.key ? binary.key : "";
         entry_ = callable.entry;
         bytes_ = binary.bytes;
         if (entry_.size() >= graph::name_bytes || key_.size() >= graph::key_bytes) {
@@ -110,42 +115,49 @@ int32_t DeviceOrchestration::reserve_rings(const RingSizes& sizes, ch_error* out
     plan_.slots = place(uint64_t{slots} * sizeof(graph::Slot));
     image_.edges = place(uint64_t{edges} * sizeof(graph::Edge));
     plan_.predecessors = place(uint64_t{edges} * sizeof(graph::Predecessor));
-    plan_.found = place((1 + 2 * uint64_t{slots}) * sizeof(uint32_t));
+    plan_.found = place(uint64_t{slots} * sizeof(uint32_t));
+    plan_.marks = place((1 + uint64_t{slots}) * sizeof(uint32_t));
     plan_.map_entries = place(uint64_t{plan_.map_capacity} * sizeof(TensorMap::Entry));
     plan_.map_buckets = place(TensorMap::bucket_count * sizeof(TensorMap::Bucket));
     for (auto& queue : image_.queues) {
         queue.capacity = slots;
         queue.cells = place(uint64_t{slots} * sizeof(graph::QueueCell));
     }
-    image_.args = place(record_bytes * graph::ring_count);
-    uint64_t heaps[graph::ring_count];
-    for (uint64_t& heap : heaps) heap = place(sizes.heap_bytes, heap_alignment);
+    image_.args = aligned(end);
+    for (uint32_t ring = 0; ring < graph::ring_count; ++ring) {
+        // The outermost scope is alone in its ring.
+        const bool shared = ring != 0;
+        graph::Ring& to = plan_.rings[ring];
+        to.first_slot = ring * sizes.window;
+        to.window = sizes.window;
+        to.record_bytes = record_bytes;
+        to.record_slack = shared ? record_bytes : 0;
+        to.first_record =
+            static_cast<uint32_t>((place(record_bytes + to.record_slack) - image_.args) / sizeof(uint64_t));
+        to.heap_bytes = sizes.heap_bytes;
+        to.heap_slack = shared ? std::min(sizes.heap_bytes, heap_slack_max) : 0;
+        to.first_edge = ring * sizes.edges;
+        to.edge_count = sizes.edges;
+    }
+    for (graph::Ring& ring : plan_.rings) ring.heap = place(ring.heap_bytes + ring.heap_slack, heap_alignment);
     if (const int32_t code = rings_.reserve_zeroed(end + heap_alignment, out_error)) {
         if (code != CH_DEVICE_MEMORY_EXHAUSTED) return code;
         const std::string why = out_error->message;
         return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED, "rings",
-                      "%s; four rings of %llu bytes (ring_heap_bytes) and %u tasks (ring_task_window) each are to fit",
+                      "%s; four rings of %llu bytes (ring_heap_bytes) and %u tasks (ring_task_window) each are to fit, "
+                      "three of them twice",
                       why.c_str(), static_cast<unsigned long long>(sizes.heap_bytes), sizes.window);
     }
     sizes_ = sizes;
 
     const uint64_t base = aligned(rings_.address(), heap_alignment);
     for (uint64_t* address : {&plan_address_, &image_.tasks, &plan_.slots, &image_.edges, &plan_.predecessors,
-                              &plan_.found, &plan_.map_entries, &plan_.map_buckets, &image_.args}) {
+                              &plan_.found, &plan_.marks, &plan_.map_entries, &plan_.map_buckets, &image_.args}) {
         *address += base;
     }
     for (auto& queue : image_.queues) queue.cells += base;
     image_.orchestration = plan_address_;
-    for (uint32_t ring = 0; ring < graph::ring_count; ++ring) {
-        plan_.rings[ring].first_slot = ring * sizes.window;
-        plan_.rings[ring].window = sizes.window;
-        plan_.rings[ring].heap = base + heaps[ring];
-        plan_.rings[ring].heap_bytes = sizes.heap_bytes;
-        plan_.rings[ring].record_bytes = record_bytes;
-        plan_.rings[ring].first_record = static_cast<uint32_t>(ring * record_bytes / sizeof(uint64_t));
-        plan_.rings[ring].first_edge = ring * sizes.edges;
-        plan_.rings[ring].edge_count = sizes.edges;
-    }
+    for (graph::Ring& ring : plan_.rings) ring.heap += base;
     // The queues' positions are the device's from now on.
     const int32_t code = platform::copy_to_device(device_, base, &image_, sizeof image_, out_error);
     if (code != CH_OK) rings_.release();

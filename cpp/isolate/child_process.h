@@ -42,6 +42,9 @@ public:
     // Whether it is there and can be asked. Does not wait.
     bool usable();
 
+    // Whether it has not been asked for anything yet.
+    bool fresh() { return memory_.control().posted == 1; }
+
     // Asks for something; the message is in the arena. Then `wait` until there is an answer.
     void post(ChildVerb verb);
 
@@ -63,6 +66,8 @@ public:
     const End& end();
     // "was killed by SIGSEGV", "exited with code 3".
     std::string describe_end();
+    // Fills an error with it: CH_PROCESS_DIED, "process 12 was killed by SIGSEGV while <during>", and the last words.
+    int32_t report_end(const std::string& where, const std::string& during, ch_error* out_error);
 
 private:
     ChildProcess();

@@ -297,4 +297,15 @@ std::string ChildProcess::describe_end() {
     return "was killed by " + signal_name(how.number);
 }
 
+int32_t ChildProcess::report_end(const std::string& where, const std::string& during, ch_error* out_error) {
+    const End& how = end();
+    constexpr size_t words_max = 1500;  // what a record has room for
+    std::string words = how.last_words;
+    if (words.size() > words_max) words = "..." + words.substr(words.size() - words_max);
+    report(out_error, CH_PROCESS_DIED, where, "process %d %s while %s%s%s", static_cast<int>(id_),
+           describe_end().c_str(), during.c_str(), words.empty() ? "" : "; its last words on stderr:\n", words.c_str());
+    out_error->detail_code = how.signalled ? -how.number : how.number;
+    return CH_PROCESS_DIED;
+}
+
 }  // namespace chiphost::isolate

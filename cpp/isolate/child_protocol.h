@@ -21,7 +21,7 @@
 namespace chiphost::isolate {
 
 constexpr uint32_t child_magic = 0x44494843;  // "CHID"
-constexpr uint32_t child_version = 1;         // of everything in this file, and of the messages
+constexpr uint32_t child_version = 2;         // of everything in this file, and of the messages
 
 // What the child may be asked to do. Numbers are never used again for something else.
 enum class ChildVerb : uint32_t {
@@ -31,7 +31,11 @@ enum class ChildVerb : uint32_t {
     run = 17,
     finalize_device = 18,
     count = 19,
-    // 32 to 47 are for libraries of any kind: open, find a symbol, call, close.
+    // Messages in isolate/library_messages.h.
+    open_library = 32,
+    find_symbol = 33,
+    call_function = 34,
+    close_library = 35,
 };
 
 constexpr size_t child_path_max = 4096;

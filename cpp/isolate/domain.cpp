@@ -7,7 +7,12 @@
 #include <unistd.h>
 
 #include <memory>
+#include <thread>
 #include <vector>
+
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#endif
 
 #include "../abi/report.h"
 #include "anchor.h"
@@ -64,6 +69,23 @@ int32_t Domain::open(Strategy strategy, const std::string& anchor_path, Domain**
     return CH_OK;
 }
 
+#if defined(LM_ID_NEWLM) && !defined(CHIPHOST_WITHOUT_DLMOPEN)
+// Threads of a namespace get memory from the program's malloc, by way of the loader. That takes no locks as long as the
+// program's libc has never made a thread itself (docs/internals/namespaces.md, H13). A child made by fork() starts
+// anew.
+static int32_t leave_single_thread_mode(ch_error* out_error) {
+#if __has_include(<sys/single_threaded.h>)
+    if (!__libc_single_threaded) return CH_OK;
+#endif
+    try {
+        std::thread([] {}).join();
+    } catch (const std::exception& error) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "dlmopen", "cannot make a thread: %s", error.what());
+    }
+    return CH_OK;
+}
+#endif
+
 int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
 #if defined(LM_ID_NEWLM) && !defined(CHIPHOST_WITHOUT_DLMOPEN)  // a test builds it without
     if (const char* why = namespaces_unavailable()) {
@@ -73,6 +95,7 @@ int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_doma
     if (const int32_t code = read_file(anchor_path, &file, out_error)) return code;
     if (const int32_t code = check_elf_library(file.data(), file.size(), anchor_path, out_error)) return code;
 
+    if (const int32_t code = leave_single_thread_mode(out_error)) return code;
     NamespaceBudget& budget = NamespaceBudget::of_this_process();
     if (const int32_t code = budget.take(anchor_path, out_error)) return code;
     void* handle = dlmopen(LM_ID_NEWLM, anchor_path.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -121,10 +144,11 @@ void Domain::return_thread(ch_mailbox* mailbox) {
     free_threads_.push_back(mailbox);
 }
 
-int32_t Domain::open_library(const std::string& path, ch_library** out_library, ch_error* out_error) {
+int32_t Domain::open_library(const std::string& path, ch_library** out_library, ch_error* out_error, bool only_copy) {
     ch_open_request request{};
     request.binary.name = path.c_str();
     request.in_place = strategy_ == Strategy::link_namespace;
+    request.only_copy = only_copy;
     request.out_library = out_library;
     return call_keeper(anchor_->open_library, &request, out_error);
 }

@@ -28,8 +28,10 @@ public:
     [[nodiscard]] int32_t lease_thread(ch_mailbox** out_mailbox, ch_error* out_error);
     void return_thread(ch_mailbox* mailbox);
 
-    // Loads a library into the domain: in a namespace the file itself, otherwise a private copy.
-    [[nodiscard]] int32_t open_library(const std::string& path, ch_library** out_library, ch_error* out_error);
+    // Loads a library into the domain: in a namespace the file itself, otherwise a private copy. only_copy: this
+    // process never loads another copy, so one with unique symbols is not refused.
+    [[nodiscard]] int32_t open_library(const std::string& path, ch_library** out_library, ch_error* out_error,
+                                       bool only_copy = false);
 
     // CH_ENTRY_MISSING if the library does not define the symbol.
     [[nodiscard]] int32_t find_symbol(ch_library* library, const char* symbol, const std::string& path,

@@ -2,10 +2,8 @@
 #include "domain_instance.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 #include <utility>
 
@@ -14,44 +12,8 @@
 #include "chiphost/abi/mailbox.h"
 #include "close_pins.h"
 #include "namespace_pool.h"
-#include "private_copy.h"
 
 namespace chiphost::isolate {
-
-namespace {
-
-constexpr uint64_t poll_ns = 50'000'000;
-
-uint64_t timeout_ns(const Wait& wait) {
-    if (wait.timeout == no_timeout) return CH_MAILBOX_FOR_EVER;
-    return static_cast<uint64_t>(std::max<int64_t>(wait.timeout.count(), 0));
-}
-
-// How long to wait before asking again whether to go on; 0: the time is up.
-uint64_t next_slice(const Wait& wait, uint64_t start_ns) {
-    const uint64_t timeout = timeout_ns(wait);
-    const uint64_t slice = wait.go_on ? poll_ns : CH_MAILBOX_FOR_EVER;
-    if (timeout == CH_MAILBOX_FOR_EVER) return slice;
-    const uint64_t elapsed = ch_monotonic_ns() - start_ns;
-    return elapsed >= timeout ? 0 : std::min(slice, timeout - elapsed);
-}
-
-double seconds(const Wait& wait) {
-    return static_cast<double>(wait.timeout.count()) * 1e-9;
-}
-
-// Puts a domain to use for a library, or gives up on the namespace that was wanted.
-int32_t take_domain(const Options& options, Strategy* out_strategy, Domain** out_domain, ch_error* out_error) {
-    *out_strategy = options.strategy;
-    if (options.strategy == Strategy::link_namespace) {
-        const int32_t code = NamespacePool::of_this_process().take(options.anchor_path, out_domain, out_error);
-        if (code != CH_NAMESPACES_SPENT || !options.copy_if_spent) return code;
-        *out_strategy = Strategy::copy;
-    }
-    return Domain::open(Strategy::copy, options.anchor_path, out_domain, out_error);
-}
-
-}  // namespace
 
 struct DomainInstance::Post {
     ch_call_frame frame{};
@@ -67,36 +29,28 @@ struct DomainInstance::Post {
     Post* next_left = nullptr;
 };
 
-DomainInstance::DomainInstance(const std::string& path, const Options& options, bool fell_back, Domain* domain,
-                               UnloadTraits traits)
-    : Instance(path, options, fell_back),
-      process_(getpid()),
-      domain_(domain),
-      traits_(std::move(traits)),
-      spare_post_(new Post) {}
+DomainInstance::DomainInstance(const std::string& path, const Options& options, const Selection& selection,
+                               Domain* domain, UnloadTraits traits)
+    : Instance(path, options, selection), domain_(domain), traits_(std::move(traits)), spare_post_(new Post) {}
 
 DomainInstance::~DomainInstance() {
-    if (process_ != getpid() || closed_ || !library_) return;
+    if (!of_this_process() || closed() || !library_) return;
     CloseResult ignored;
     ch_error error = no_error();
     static_cast<void>(close({options().timeout, {}}, &ignored, &error));
 }
 
-int32_t DomainInstance::open(const std::string& path, const Options& options, const GoOn& go_on,
-                             std::shared_ptr<Instance>* out_instance, ch_error* out_error) {
-    std::error_code ignored;
-    std::filesystem::path absolute = std::filesystem::absolute(path, ignored);  // the loader searches for bare names
-    const std::string file = absolute.empty() ? path : absolute.string();
-    // What can be refused without spending a namespace.
-    std::vector<char> bytes;
-    if (const int32_t code = read_file(file, &bytes, out_error)) return code;
-    if (const int32_t code = check_elf_library(bytes.data(), bytes.size(), file, out_error)) return code;
-
-    Options in_use = options;
+int32_t DomainInstance::open(const std::string& path, UnloadTraits traits, const Options& options,
+                             const Selection& selection, const GoOn& go_on, std::shared_ptr<Instance>* out_instance,
+                             ch_error* out_error) {
     Domain* domain = nullptr;
-    if (const int32_t code = take_domain(options, &in_use.strategy, &domain, out_error)) return code;
-    const std::shared_ptr<DomainInstance> instance(new DomainInstance(
-        file, in_use, in_use.strategy != options.strategy, domain, unload_traits(bytes.data(), bytes.size())));
+    if (const int32_t code = options.strategy == Strategy::link_namespace
+                                 ? NamespacePool::of_this_process().take(options.anchor_path, &domain, out_error)
+                                 : Domain::open(options.strategy, options.anchor_path, &domain, out_error)) {
+        return code;
+    }
+    const std::shared_ptr<DomainInstance> instance(
+        new DomainInstance(path, options, selection, domain, std::move(traits)));
     if (const int32_t code = instance->load(go_on, out_error)) return code;
     *out_instance = instance;
     return CH_OK;
@@ -104,7 +58,7 @@ int32_t DomainInstance::open(const std::string& path, const Options& options, co
 
 int32_t DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
     const Wait wait{options().timeout, go_on};
-    const uint64_t start_ns = ch_monotonic_ns();
+    const WaitTime time(wait);
     objects_before_ = domain_->loaded_objects();
     if (const int32_t code = domain_->lease_thread(&thread_, out_error)) {
         if (options().strategy == Strategy::link_namespace) NamespacePool::of_this_process().give_back(domain_);
@@ -120,7 +74,7 @@ int32_t DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
     post->open.in_place = options().strategy == Strategy::link_namespace;
     post->open.out_library = &post->library;
     ch_mailbox_post(thread_, domain_->anchor()->open_library, domain_->anchor_state(), &post->open, &post->error);
-    int32_t code = await(wait, start_ns, "the library's constructors", post, out_error);
+    int32_t code = await(time, "the library's constructors", post, out_error);
     if (!post) return code;  // it hangs
     library_ = post->library;
     if (code == CH_ANCHOR_CALL_THREW) {
@@ -136,51 +90,15 @@ int32_t DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
     return code;
 }
 
-int32_t DomainInstance::check_usable(ch_error* out_error) const {
-    if (closed_) return report(out_error, CH_FINALIZED, path(), "the library was closed");
-    if (!poison_.empty()) return report(out_error, CH_POISONED, path(), "%s", poison_.c_str());
-    return CH_OK;
-}
-
-// Waits for the calls of other threads.
-int32_t DomainInstance::take_turn(const Wait& wait, uint64_t start_ns, std::unique_lock<Turn>* out_turn,
-                                  ch_error* out_error) {
-    // To be asked before a lock is taken: at the fork another thread may have held it.
-    if (process_ != getpid()) {
-        return report(out_error, CH_WRONG_PROCESS, path(), "the library was opened in process %d, this is %d",
-                      static_cast<int>(process_), static_cast<int>(getpid()));
-    }
-    for (bool asked = false;;) {
-        const uint64_t slice = next_slice(wait, start_ns);
-        if (slice == CH_MAILBOX_FOR_EVER) {
-            turn_.lock();
-            break;
-        }
-        if (turn_.lock_for(slice)) break;
-        if (slice == 0 && asked) {
-            return report(out_error, CH_DEADLINE_EXCEEDED, path(),
-                          "the call did not begin within %.3g s: another thread's call had the library", seconds(wait));
-        }
-        asked = slice == 0;
-        if (wait.go_on && !wait.go_on()) {
-            return report(out_error, CH_INTERRUPTED, path(),
-                          "interrupted while another thread's call had the library; nothing has been done");
-        }
-    }
-    *out_turn = std::unique_lock(turn_, std::adopt_lock);
-    return CH_OK;
-}
-
 // What the posted call returned. If it does not return in time it is given up, and *post is empty.
-int32_t DomainInstance::await(const Wait& wait, uint64_t start_ns, const std::string& what, std::unique_ptr<Post>& post,
+int32_t DomainInstance::await(const WaitTime& time, const std::string& what, std::unique_ptr<Post>& post,
                               ch_error* out_error) {
     bool interrupted = false;
     for (;;) {
         int32_t code = CH_OK;
-        const uint64_t slice = next_slice(wait, start_ns);
-        if (ch_mailbox_wait(thread_, slice, &code)) return code;
-        interrupted = wait.go_on && !wait.go_on();
-        if (interrupted || next_slice(wait, start_ns) == 0) break;
+        if (ch_mailbox_wait(thread_, time.next_slice_ns(), &code)) return code;
+        interrupted = time.interrupted();
+        if (interrupted || time.next_slice_ns() == 0) break;
     }
     // It stays reachable, so that leak checkers know it is meant.
     static std::atomic<Post*> left{nullptr};
@@ -194,24 +112,23 @@ int32_t DomainInstance::await(const Wait& wait, uint64_t start_ns, const std::st
                path().c_str());
     } else {
         report(out_error, CH_DEADLINE_EXCEEDED, what, "it did not return within %.3g s; %s cannot be used again",
-               seconds(wait), path().c_str());
+               time.seconds(), path().c_str());
     }
-    poison_ = "a call of " + what + " has never returned";
-    poisoned_ = true;
+    poison("a call of " + what + " has never returned");
     return out_error->code;
 }
 
 int32_t DomainInstance::find(const std::string& name, const Wait& wait, Symbol* out_symbol, ch_error* out_error) {
-    const uint64_t start_ns = ch_monotonic_ns();
+    const WaitTime time(wait);
     std::unique_lock<Turn> turn;
-    if (const int32_t code = take_turn(wait, start_ns, &turn, out_error)) return code;
+    if (const int32_t code = take_turn(time, &turn, out_error)) return code;
     if (const int32_t code = check_usable(out_error)) return code;
     std::unique_ptr<Post> post = std::move(spare_post_);
     post->text = name;
     post->address = nullptr;
     post->symbol = {library_, post->text.c_str(), &post->address};
     ch_mailbox_post(thread_, domain_->anchor()->find_symbol, domain_->anchor_state(), &post->symbol, nullptr);
-    int32_t code = await(wait, start_ns, "the search for " + name, post, out_error);
+    int32_t code = await(time, "the search for " + name, post, out_error);
     if (!post) return code;
     *out_symbol = {name, post->address};
     spare_post_ = std::move(post);
@@ -223,15 +140,15 @@ int32_t DomainInstance::call(const Symbol& symbol, const Signature& signature, c
                              const Wait& wait, Value* out_value, bool* out_abandoned, ch_error* out_error) {
     *out_abandoned = false;
     if (const int32_t code = check_signature(signature, symbol.name, out_error)) return code;
-    const uint64_t start_ns = ch_monotonic_ns();
+    const WaitTime time(wait);
     std::unique_lock<Turn> turn;
-    if (const int32_t code = take_turn(wait, start_ns, &turn, out_error)) return code;
+    if (const int32_t code = take_turn(time, &turn, out_error)) return code;
     if (const int32_t code = check_usable(out_error)) return code;
     std::unique_ptr<Post> post = std::move(spare_post_);
     post->frame.function = symbol.address;
     fill_frame(signature, arguments, &post->frame);
     ch_mailbox_post(thread_, domain_->anchor()->call_function, domain_->anchor_state(), &post->frame, &post->outcome);
-    const int32_t code = await(wait, start_ns, symbol.name, post, out_error);
+    const int32_t code = await(time, symbol.name, post, out_error);
     if (!post) {
         *out_abandoned = true;
         return code;
@@ -246,20 +163,19 @@ int32_t DomainInstance::call(const Symbol& symbol, const Signature& signature, c
 }
 
 int32_t DomainInstance::close(const Wait& wait, CloseResult* out_result, ch_error* out_error) {
-    const uint64_t start_ns = ch_monotonic_ns();
+    const WaitTime time(wait);
     std::unique_lock<Turn> turn;
-    if (const int32_t code = take_turn(wait, start_ns, &turn, out_error)) return code;
-    if (!closed_) {
-        if (const int32_t code = unload(wait, start_ns, out_error)) return code;
+    if (const int32_t code = take_turn(time, &turn, out_error)) return code;
+    if (!closed()) {
+        if (const int32_t code = unload(time, out_error)) return code;
     }
-    *out_result = close_result_;
+    *out_result = close_result();
     return CH_OK;
 }
 
-int32_t DomainInstance::unload(const Wait& wait, uint64_t start_ns, ch_error* out_error) {
-    if (poisoned_) {
-        closed_ = true;  // its thread is not to be had again
-        close_result_ = {CloseState::kept, {{PinCause::running_call, path(), hung_function_}}, false};
+int32_t DomainInstance::unload(const WaitTime& time, ch_error* out_error) {
+    if (poisoned()) {  // its thread is not to be had again
+        set_closed({CloseState::kept, {{PinCause::running_call, path(), hung_function_}}, false});
         return CH_OK;
     }
     bool known = false;
@@ -275,7 +191,7 @@ int32_t DomainInstance::unload(const Wait& wait, uint64_t start_ns, ch_error* ou
     std::unique_ptr<Post> post = std::move(spare_post_);
     post->unloaded = 0;
     ch_mailbox_post(thread_, domain_->anchor()->close_library, domain_->anchor_state(), library_, &post->unloaded);
-    const int32_t code = await(wait, start_ns, "the library's destructors", post, out_error);
+    const int32_t code = await(time, "the library's destructors", post, out_error);
     if (!post) return code;
     const bool unloaded = post->unloaded != 0;
     spare_post_ = std::move(post);
@@ -292,12 +208,11 @@ int32_t DomainInstance::unload(const Wait& wait, uint64_t start_ns, ch_error* ou
 
 // Gives the thread back, and the namespace if nothing is left in it.
 void DomainInstance::end(CloseState state, std::vector<Pin> pins) {
-    closed_ = true;
     threads_.unwatch();
     domain_->return_thread(thread_);
     const bool recycled = options().strategy == Strategy::link_namespace && state == CloseState::unloaded;
     if (recycled) NamespacePool::of_this_process().give_back(domain_);
-    close_result_ = {state, std::move(pins), recycled};
+    set_closed({state, std::move(pins), recycled});
 }
 
 }  // namespace chiphost::isolate

@@ -14,7 +14,6 @@
 #include "elf_image.h"
 #include "instance.h"
 #include "started_threads.h"
-#include "turn.h"
 
 namespace chiphost::isolate {
 
@@ -22,7 +21,9 @@ namespace chiphost::isolate {
 // come back, the thread and the domain's place are left to the library for the rest of the process's life.
 class DomainInstance final : public Instance {
 public:
-    [[nodiscard]] static int32_t open(const std::string& path, const Options& options, const GoOn& go_on,
+    // `traits` are those of the file.
+    [[nodiscard]] static int32_t open(const std::string& path, UnloadTraits traits, const Options& options,
+                                      const Selection& selection, const GoOn& go_on,
                                       std::shared_ptr<Instance>* out_instance, ch_error* out_error);
     ~DomainInstance() override;
 
@@ -30,34 +31,25 @@ public:
     int32_t call(const Symbol& symbol, const Signature& signature, const Argument* arguments, const Wait& wait,
                  Value* out_value, bool* out_abandoned, ch_error* out_error) override;
     int32_t close(const Wait& wait, CloseResult* out_result, ch_error* out_error) override;
-    bool poisoned() const override { return poisoned_.load(); }
 
 private:
     struct Post;  // a call on the thread and all that it refers to; left behind if the call never returns
 
-    DomainInstance(const std::string& path, const Options& options, bool fell_back, Domain* domain,
+    DomainInstance(const std::string& path, const Options& options, const Selection& selection, Domain* domain,
                    UnloadTraits traits);
     int32_t load(const GoOn& go_on, ch_error* out_error);
-    int32_t take_turn(const Wait& wait, uint64_t start_ns, std::unique_lock<Turn>* out_turn, ch_error* out_error);
-    int32_t check_usable(ch_error* out_error) const;
-    int32_t await(const Wait& wait, uint64_t start_ns, const std::string& what, std::unique_ptr<Post>& post,
-                  ch_error* out_error);
-    int32_t unload(const Wait& wait, uint64_t start_ns, ch_error* out_error);
+    int32_t await(const WaitTime& time, const std::string& what, std::unique_ptr<Post>& post, ch_error* out_error);
+    int32_t unload(const WaitTime& time, ch_error* out_error);
     void end(CloseState state, std::vector<Pin> pins);
 
-    const pid_t process_;
     Domain* const domain_;
     const UnloadTraits traits_;
-    Turn turn_;  // held by every call; guards all below, the atomic may be read without it
+    // Guarded by the turn.
     ch_mailbox* thread_ = nullptr;
     ch_library* library_ = nullptr;
     StartedThreads threads_;
     std::vector<std::string> objects_before_;  // in the namespace, when the library was not yet in it
     std::unique_ptr<Post> spare_post_;
-    bool closed_ = false;
-    CloseResult close_result_;
-    std::atomic<bool> poisoned_{false};
-    std::string poison_;         // why
     std::string hung_function_;  // which call never returned
 };
 

@@ -237,6 +237,19 @@ std::string_view unique_symbol(const void* data, size_t bytes) {
     return found;
 }
 
+std::string sanitizer_runtime(const void* data, size_t bytes) {
+    const Sections sections(data, bytes);
+    std::string found;
+    if (!sections.usable()) return found;
+    sections.dynamic([&](const Elf64_Dyn& entry, std::string_view text) {
+        if (entry.d_tag != DT_NEEDED) return;
+        for (const std::string_view runtime : {"libasan.so", "libhwasan.so", "libtsan.so"}) {
+            if (text.substr(0, runtime.size()) == runtime) found = text;
+        }
+    });
+    return found;
+}
+
 UnloadTraits unload_traits(const void* data, size_t bytes) {
     UnloadTraits traits;
     traits.unique_symbol = unique_symbol(data, bytes);

@@ -25,6 +25,10 @@ bool has_writable_statics(const void* data, size_t bytes);
 // namespace the same one, private copies too, and never unloads them. Takes bytes that check_elf_library has accepted.
 std::string_view unique_symbol(const void* data, size_t bytes);
 
+// The library of a sanitizer that this library needs, "" without one: it has to be loaded before everything else, and
+// ends the process otherwise. Takes bytes that check_elf_library has accepted.
+std::string sanitizer_runtime(const void* data, size_t bytes);
+
 // What the loader goes by when it decides whether a library can be unloaded.
 struct UnloadTraits {
     std::string unique_symbol;             // as above

@@ -3,21 +3,31 @@
 // One instance of a library, wherever it lives.
 #pragma once
 
+#include <sys/types.h>
+
+#include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "chiphost/abi/error.h"
 #include "chiphost/isolate/library.h"
+#include "turn.h"
+#include "wait_time.h"
 
 namespace chiphost::isolate {
+
+// Which strategy was taken for an instance.
+struct Selection {
+    std::string reason;      // why, for people
+    bool fell_back = false;  // another than was asked for
+};
 
 // What a strategy implements. Buffers are described by signature and arguments, so that an instance may as well live in
 // another process. Thread-safe; all members that return a code first make sure that the instance is usable:
 // CH_WRONG_PROCESS, CH_FINALIZED, CH_POISONED. The last owner closes it.
 class Instance {
 public:
-    Instance(std::string path, Options options, bool fell_back)
-        : path_(std::move(path)), options_(std::move(options)), fell_back_(fell_back) {}
     virtual ~Instance() = default;
     Instance(const Instance&) = delete;
     Instance& operator=(const Instance&) = delete;
@@ -36,16 +46,40 @@ public:
 
     [[nodiscard]] virtual int32_t close(const Wait& wait, CloseResult* out_result, ch_error* out_error) = 0;
 
-    virtual bool poisoned() const = 0;
+    // The child process that the instance lives in; -1 if it lives in this one, or the child is at its end.
+    virtual pid_t process_id() const { return -1; }
 
+    bool poisoned() const { return poisoned_.load(); }
     const std::string& path() const { return path_; }
     const Options& options() const { return options_; }
-    bool fell_back() const { return fell_back_; }
+    const Selection& selection() const { return selection_; }
+
+protected:
+    // The options' strategy is the one in use.
+    Instance(std::string path, Options options, Selection selection);
+
+    // False in a process made by fork() since.
+    bool of_this_process() const;
+    // Waits for the calls of other threads. CH_WRONG_PROCESS, CH_DEADLINE_EXCEEDED, CH_INTERRUPTED.
+    [[nodiscard]] int32_t take_turn(const WaitTime& time, std::unique_lock<Turn>* out_turn, ch_error* out_error);
+
+    // The rest only in one's turn.
+    [[nodiscard]] int32_t check_usable(ch_error* out_error) const;
+    void poison(std::string why);
+    void set_closed(CloseResult result);
+    bool closed() const { return closed_; }
+    const CloseResult& close_result() const { return close_result_; }
 
 private:
     const std::string path_;
-    const Options options_;  // the strategy is the one in use
-    const bool fell_back_;
+    const Options options_;
+    const Selection selection_;
+    const pid_t process_;
+    Turn turn_;  // held by every call; guards what is below, the atomic may be read without it
+    bool closed_ = false;
+    CloseResult close_result_;
+    std::string poison_;
+    std::atomic<bool> poisoned_{false};
 };
 
 }  // namespace chiphost::isolate

@@ -6,7 +6,7 @@
 #include <filesystem>
 
 #include "../abi/report.h"
-#include "domain_instance.h"
+#include "instance.h"
 
 namespace chiphost::isolate {
 
@@ -14,6 +14,13 @@ namespace {
 
 void throw_if_failed(int32_t code, const ch_error& error) {
     if (code != CH_OK) throw Error(error);
+}
+
+std::string find_beside_program(const char* name, const char* installed) {
+    std::error_code none;
+    const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", none);
+    const std::filesystem::path beside = program.parent_path() / name;
+    return !program.empty() && std::filesystem::exists(beside, none) ? beside.string() : installed;
 }
 
 }  // namespace
@@ -26,16 +33,11 @@ Error::Error(const ch_error& error)
       message_(error.message) {}
 
 std::string find_anchor(const char* installed) {
-    std::error_code none;
-    const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", none);
-    const std::filesystem::path beside = program.parent_path() / "chiphost_anchor.so";
-    return !program.empty() && std::filesystem::exists(beside, none) ? beside.string() : installed;
+    return find_beside_program("chiphost_anchor.so", installed);
 }
 
-int32_t Instance::open(const std::string& path, const Options& options, const GoOn& go_on,
-                       std::shared_ptr<Instance>* out_instance, ch_error* out_error) {
-    // Both strategies so far live in this process.
-    return DomainInstance::open(path, options, go_on, out_instance, out_error);
+std::string find_child(const char* installed) {
+    return find_beside_program("chiphost_child", installed);
 }
 
 Library Library::open(const std::string& path, const Options& options) {
@@ -78,7 +80,15 @@ Strategy Library::strategy() const {
 }
 
 bool Library::fell_back() const {
-    return instance_->fell_back();
+    return instance_->selection().fell_back;
+}
+
+const std::string& Library::strategy_reason() const {
+    return instance_->selection().reason;
+}
+
+int Library::process_id() const {
+    return instance_->process_id();
 }
 
 const std::string& Library::path() const {
@@ -87,6 +97,14 @@ const std::string& Library::path() const {
 
 bool Library::poisoned() const {
     return instance_->poisoned();
+}
+
+void Library::refuse_addresses(const std::string& function) const {
+    if (strategy() != Strategy::process) return;
+    ch_error error = no_error();
+    report(&error, CH_SIGNATURE_UNSUPPORTED, function,
+           "its result is an address in another process; take std::string as the result instead of const char*");
+    throw Error(error);
 }
 
 const char* close_state_name(CloseState state) {

@@ -21,6 +21,20 @@ ch_library* LibraryPool::take_shared(const std::string& key) {
     return found->second;
 }
 
+// Loading a sanitizer's runtime late would end the process.
+static int32_t check_sanitizer(const void* data, size_t bytes, const char* name, ch_error* out_error) {
+    const std::string runtime = sanitizer_runtime(data, bytes);
+    if (runtime.empty()) return CH_OK;
+    if (void* loaded = dlopen(runtime.c_str(), RTLD_NOW | RTLD_NOLOAD)) {
+        dlclose(loaded);
+        return CH_OK;
+    }
+    return report(out_error, CH_LOAD_REFUSED, name,
+                  "it was built with a sanitizer and needs %s, which works in no namespace and must be loaded when the "
+                  "program starts; build it without -fsanitize, or use copies in a program built with it",
+                  runtime.c_str());
+}
+
 int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
     const ch_binary& binary = request.binary;
     const std::string key = binary.key ? binary.key : "";
@@ -40,6 +54,7 @@ int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
         bytes = file.size();
     }
     if (const int32_t code = check_elf_library(data, bytes, binary.name, out_error)) return code;
+    if (const int32_t code = check_sanitizer(data, bytes, binary.name, out_error)) return code;
 
     auto library = std::make_unique<ch_library>();
     library->users = 1;
@@ -47,7 +62,8 @@ int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
         library->handle = dlopen(binary.name, RTLD_NOW | RTLD_LOCAL);
         if (!library->handle) return report(out_error, CH_LOAD_REFUSED, binary.name, "%s", dlerror());
     } else {
-        if (const std::string_view unique = unique_symbol(data, bytes); !unique.empty()) {
+        const std::string_view unique = request.only_copy ? std::string_view() : unique_symbol(data, bytes);
+        if (!unique.empty()) {
             return report(out_error, CH_UNIQUE_SYMBOL, binary.name,
                           "the symbol %.*s is STB_GNU_UNIQUE, so all copies of the library would share it; compile "
                           "with -fno-gnu-unique",

@@ -14,6 +14,7 @@
 #include <atomic>
 
 #include "../abi/report.h"
+#include "constructors.h"
 
 namespace chiphost::isolate {
 
@@ -99,8 +100,11 @@ int32_t load_private_copy(const void* data, size_t bytes, const std::string& nam
     if (!file.ok()) return report(out_error, CH_LOAD_REFUSED, name, "no file for a private copy: %s", strerror(errno));
     if (path.empty()) path = unused_path(file.get());
 
+    const auto* begin = static_cast<const char*>(data);
+    std::vector<char> copy(begin, begin + bytes);
+    const Constructors constructors(copy.data(), copy.size());
     int32_t code = CH_OK;
-    if (!write_all(file.get(), data, bytes)) {
+    if (!write_all(file.get(), copy.data(), copy.size())) {
         code = report(out_error, CH_LOAD_REFUSED, name, "cannot write a private copy: %s", strerror(errno));
     } else if ((*out_handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) == nullptr) {
         std::string words = dlerror();
@@ -108,6 +112,10 @@ int32_t load_private_copy(const void* data, size_t bytes, const std::string& nam
         code = report(out_error, CH_LOAD_REFUSED, name, "%s", words.c_str());
     }
     if (!temporary.empty()) unlink(temporary.c_str());
+    if (code == CH_OK && (code = constructors.run(*out_handle, name, out_error)) != CH_OK) {
+        dlclose(*out_handle);
+        *out_handle = nullptr;
+    }
     return code;
 }
 

@@ -38,7 +38,11 @@ ch_device_tensor make_new_tensor(const ch_tensor_spec& spec, uint64_t address, i
     tensor.dtype = spec.dtype;
     tensor.flags = spec.flags;
     ch_set_row_major(&tensor, spec.shape, spec.ndims);
-    if (spec.has_initial) fill(address, bytes, spec.initial, ch_dtype_bytes(spec.dtype));
+    if (spec.has_initial) {
+        fill(address, bytes, spec.initial, ch_dtype_bytes(spec.dtype));
+    } else {
+        platform::forget_content(reinterpret_cast<void*>(address), bytes);
+    }
     return tensor;
 }
 

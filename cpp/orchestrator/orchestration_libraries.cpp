@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <string_view>
+
 #include "abi/report.h"
 #include "chiphost/platform/aicpu.h"
 #include "isolate/elf_image.h"
@@ -16,11 +18,11 @@ constexpr Expected provided{CH_ABI_DEVICE_ORCHESTRATION, CH_DEVICE_ORCHESTRATION
 
 }  // namespace
 
-// The library of the key, or a free place for it.
+// The library of the key, or a free place for it. Without a key nothing says that it is the same library.
 OrchestrationLibraries::Library& OrchestrationLibraries::find_or_make_room(const char* key) {
     Library* oldest = &libraries_[0];
     for (Library& library : libraries_) {
-        if (library.handle && strcmp(library.key, key) == 0) return library;
+        if (library.handle && key[0] != '\0' && strcmp(library.key, key) == 0) return library;
         if (library.last_use < oldest->last_use) oldest = &library;
     }
     if (oldest->handle) platform::close_device_orch_so(oldest->handle);
@@ -39,6 +41,13 @@ int32_t OrchestrationLibraries::get(platform::AicpuPort* port, const graph::Orch
         if (const int32_t code = isolate::check_elf_library(file, orchestration.library_bytes, name, out_error)) {
             return code;
         }
+        if (const std::string_view unique = isolate::unique_symbol(file, orchestration.library_bytes);
+            !unique.empty()) {
+            return report(out_error, CH_UNIQUE_SYMBOL, name,
+                          "the symbol %.*s is STB_GNU_UNIQUE, so all copies of the library would share it; compile "
+                          "with -fno-gnu-unique",
+                          static_cast<int>(unique.size()), unique.data());
+        }
         if (const int32_t code =
                 platform::load_device_orch_so(port, file, orchestration.library_bytes, name, &handle, out_error)) {
             return code;
@@ -53,8 +62,13 @@ int32_t OrchestrationLibraries::get(platform::AicpuPort* port, const graph::Orch
         memcpy(library.key, orchestration.library_key, sizeof library.key);
     }
     library.last_use = ++uses_;
-    *out_entry = reinterpret_cast<ch_device_orchestration>(
-        platform::find_in_device_orch_so(library.handle, orchestration.entry));
+    // Looking a symbol up takes the loader's lock, which somebody's constructor may hold for long.
+    if (!library.function || strcmp(library.entry, orchestration.entry) != 0) {
+        library.function = reinterpret_cast<ch_device_orchestration>(
+            platform::find_in_device_orch_so(library.handle, orchestration.entry));
+        memcpy(library.entry, orchestration.entry, sizeof library.entry);
+    }
+    *out_entry = library.function;
     if (!*out_entry) return report(out_error, CH_ENTRY_MISSING, name, "wanted the function %s", orchestration.entry);
     return CH_OK;
 }

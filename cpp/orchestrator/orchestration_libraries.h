@@ -10,8 +10,9 @@
 
 namespace chiphost::orchestrator {
 
-// The orchestrations that this AICPU program has loaded: kept for the next run, the least recently used closed. Used by
-// one thread at a time. The functions it returns are valid until the next get(), close_all() or its end.
+// The orchestrations that this AICPU program has loaded: kept for the next run, the least recently used closed. A
+// warm get() does not need the dynamic loader. Used by one thread at a time. The functions it returns are valid until
+// the next get(), close_all() or its end.
 class OrchestrationLibraries {
 public:
     static constexpr uint32_t kept_max = 8;
@@ -30,6 +31,8 @@ private:
         void* handle = nullptr;  // nullptr: the place is free
         uint64_t last_use = 0;
         char key[graph::key_bytes] = {};
+        ch_device_orchestration function = nullptr;  // the last that was asked for
+        char entry[graph::name_bytes] = {};          // its name
     };
 
     Library& find_or_make_room(const char* key);

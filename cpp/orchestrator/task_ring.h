@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "graph/orchestration.h"
+#include "ring_span.h"
 
 namespace chiphost::orchestrator {
 
@@ -15,15 +16,19 @@ struct Room {
     uint32_t edges = 0;
 };
 
+// What there is too little of, and what an orchestration waits for.
+enum class Missing : uint8_t { none, slot, heap, record, edges, uses, element };
+
 // Slots, memory for new tensors, room for arguments, and edges of one ring: taken by tasks in the order in which they
 // are submitted, given back in the same order. Used by the orchestrator's thread only.
 //
-// Heap and records are not split: what does not fit before the end of the ring begins at its start, and the rest is
-// lost until then. Where nothing is in use they begin at the start again, so that the whole is in one piece.
+// Scopes nest, so the tasks of a ring fall into groups: a group begins with a task when there is none, and ends with
+// the scope of that task. All its tasks are of that scope or of scopes inside it, hence all are of ended scopes then.
+// So at any time everything before the group is of ended scopes and will be given back; and nothing of the group can
+// be before its scope ends, for the first task is in the way. What the group has, and what it may have, say whether
+// there will be room: always_missing() is a function of the program alone.
 class TaskRing {
 public:
-    enum class Missing : uint8_t { none, slot, heap, record, edges };
-
     // A place in the ring.
     struct Place {
         uint32_t number;  // of the task in the ring
@@ -33,10 +38,7 @@ public:
     };
 
     // The sizes are borrowed.
-    void begin(const graph::Ring* sizes) {
-        *this = TaskRing();
-        sizes_ = sizes;
-    }
+    void begin(const graph::Ring* sizes);
 
     const graph::Ring& sizes() const { return *sizes_; }
     bool empty() const { return head_ == tail_; }
@@ -49,41 +51,39 @@ public:
 
     // What there is too little of now.
     Missing missing(const Room& room) const;
-    // What an empty ring would have too little of: it will never be there.
+    // What there would be too little of if everything before the group had been given back: it will not be there.
     Missing always_missing(const Room& room) const;
+    uint64_t free_edges() const { return sizes_->edge_count - (edge_head_ - edge_tail_); }
+    // Tasks of ended scopes that are older than the group: they will be given back.
+    uint32_t older_than_group() const { return in_group() ? group_number_ - tail_ : count(); }
 
-    // Takes a slot, heap and records; missing(room) must be none.
-    Place take(const Room& room);
+    // Takes a slot, heap and records for a task of this scope (a number above 0); missing(room) must be none.
+    Place take(const Room& room, uint32_t scope, graph::Slot* slots);
     // Takes one edge; there must be one left.
     uint32_t take_edge();
 
-    // The task in the slot has taken everything up to here.
-    void note_end(graph::Slot* slot) const {
-        slot->heap_end = heap_head_;
-        slot->record_end = record_head_;
-        slot->edge_end = edge_head_;
+    // The innermost scope has ended, whether or not it has tasks in this ring.
+    void scope_ended(uint32_t scope) {
+        if (group_scope_ == scope) group_scope_ = 0;
     }
 
     // Bytes of the heap that were taken at some time.
-    uint64_t heap_touched() const { return heap_touched_; }
+    uint64_t heap_touched() const { return heap_.touched(); }
 
-    // Gives back what the oldest task, in this slot, has taken.
-    void give_back(const graph::Slot& slot);
+    // Gives back what the oldest task has taken.
+    void give_back(const graph::Slot* slots);
 
 private:
-    uint64_t heap_begin() const;
-    uint64_t heap_start(uint64_t bytes) const;
-
-    uint64_t record_start(uint64_t bytes) const;
+    bool in_group() const { return group_scope_ != 0; }
 
     const graph::Ring* sizes_ = nullptr;
-    uint32_t head_ = 0;  // number of the next task
-    uint32_t tail_ = 0;  // of the oldest
-    // Positions count up until the ring is empty.
-    uint64_t heap_head_ = 0, heap_tail_ = 0;
-    uint64_t heap_touched_ = 0;
-    uint64_t record_head_ = 0, record_tail_ = 0;
-    uint64_t edge_head_ = 0, edge_tail_ = 0;
+    uint32_t head_ = 0;          // number of the next task
+    uint32_t tail_ = 0;          // of the oldest
+    uint32_t group_scope_ = 0;   // scope of the group's first task, 0: there is no group
+    uint32_t group_number_ = 0;  // its number
+    RingSpan heap_, records_;
+    // Edges count up until the ring is empty.
+    uint64_t edge_head_ = 0, edge_tail_ = 0, edge_group_ = 0;
     uint32_t next_edge_ = 0;  // edge_head_ modulo the number of edges
 };
 

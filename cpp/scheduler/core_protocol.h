@@ -12,6 +12,7 @@
 
 #include <atomic>
 
+#include "chiphost/abi/device_orchestration.h"
 #include "chiphost/kernel.h"
 
 namespace chiphost::scheduler {
@@ -46,6 +47,7 @@ static_assert(sizeof(Handshake) == 64, "Handshake is a device format");
 enum class KernelStatus : uint32_t { ok = 0, threw = 1 };
 
 constexpr uint32_t payload_args_max = 160;
+static_assert(CH_MAX_TASK_TENSORS + CH_MAX_TASK_SCALARS <= payload_args_max, "a task's arguments must fit");
 constexpr uint32_t fault_text_bytes = 256;
 
 // One dispatch: which kernel, with what. Written by the AICPU, `status` and `fault_text` by the core.

@@ -188,6 +188,7 @@ ch_step Scheduler::run(Thread& thread) {
         return CH_STEP_WORKED;
     }
     flush_local(thread);
+    if (stopped()) return CH_STEP_WORKED;  // a queue was full
     if (thread.shared) {
         thread.shared = false;
         platform::signal_threads(thread.port);

@@ -35,10 +35,16 @@ int32_t ChildContext::open_child(const GoOn& go_on, ch_error* out_error) {
     process_id_ = -1;
     if (const int32_t code = runtime_key(options_.files, options_.platform, &key_, out_error)) return code;
     key_ += "|" + options_.program;
-    if (const int32_t code = ChildPool::of_this_process().take(key_, options_.program, &child_, out_error)) return code;
-    if (const int32_t code = ask_to_open(go_on, out_error)) {
+    for (;;) {
+        if (const int32_t code = ChildPool::of_this_process().take(key_, options_.program, &child_, out_error)) {
+            return code;
+        }
+        const bool fresh = child_->fresh();
+        const int32_t code = ask_to_open(go_on, out_error);
+        if (code == CH_OK) break;
         child_.reset();  // and what it may have loaded
-        return code;
+        // One that had waited may have been killed just now, which is no fault of this work. A new one tells.
+        if (code != CH_PROCESS_DIED || fresh) return code;
     }
     process_id_ = child_->id();
     return CH_OK;
@@ -76,16 +82,8 @@ int32_t ChildContext::ask_to_open(const GoOn& go_on, ch_error* out_error) {
 
 // The child is at its end. Says how and why as far as that is known.
 int32_t ChildContext::died(const std::string& where, const std::string& during, ch_error* out_error) {
-    const ChildProcess::End& end = child_->end();
-    constexpr size_t words_max = 1500;  // what a record has room for
-    std::string words = end.last_words;
-    if (words.size() > words_max) words = "..." + words.substr(words.size() - words_max);
-    report(out_error, CH_PROCESS_DIED, where, "process %d %s while %s%s%s", static_cast<int>(child_->id()),
-           child_->describe_end().c_str(), during.c_str(), words.empty() ? "" : "; its last words on stderr:\n",
-           words.c_str());
-    out_error->detail_code = end.signalled ? -end.number : end.number;
     process_id_ = -1;
-    return CH_PROCESS_DIED;
+    return child_->report_end(where, during, out_error);
 }
 
 int32_t ChildContext::prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,

@@ -3,21 +3,9 @@
 
 #include <string.h>
 
-#include <algorithm>
-
 #include "abi/report.h"
 
 namespace chiphost::worker {
-
-namespace {
-
-constexpr uint64_t alignment = 64;
-
-uint64_t aligned(uint64_t offset) {
-    return (offset + alignment - 1) / alignment * alignment;
-}
-
-}  // namespace
 
 void TextWriter::add(std::string_view text) {
     const uint64_t bytes = text.size();
@@ -79,35 +67,17 @@ ch_callable StoredCallable::raw(uint32_t format) const {
     return callable;
 }
 
-// Gives every tensor an offset. Pieces keep their place within a cache line.
+// Gives every tensor an offset.
 void ArenaArguments::place_tensors(const ch_task_args& args, uint64_t* inout_end) {
+    const auto data_of = [](const ch_tensor& tensor) { return reinterpret_cast<const void*>(tensor.data); };
     pieces_.clear();
     for (uint32_t i = 0; i < args.tensor_count; ++i) {
-        const uint64_t bytes = ch_tensor_bytes(&args.tensors[i]);
-        if (bytes) pieces_.push_back({args.tensors[i].data, args.tensors[i].data + bytes, 0});
+        if (const uint64_t bytes = ch_tensor_bytes(&args.tensors[i])) pieces_.add(data_of(args.tensors[i]), bytes);
     }
-    std::sort(pieces_.begin(), pieces_.end(), [](const Piece& a, const Piece& b) { return a.begin < b.begin; });
-    size_t merged = 0;
-    for (const Piece& piece : pieces_) {
-        if (merged && piece.begin < pieces_[merged - 1].end) {
-            pieces_[merged - 1].end = std::max(pieces_[merged - 1].end, piece.end);
-        } else {
-            pieces_[merged++] = piece;
-        }
-    }
-    pieces_.resize(merged);
-    for (Piece& piece : pieces_) {
-        piece.at = aligned(*inout_end) + piece.begin % alignment;
-        *inout_end = piece.at + (piece.end - piece.begin);
-    }
+    pieces_.place(inout_end);
     tensors_.assign(args.tensor_count, 0);
     for (uint32_t i = 0; i < args.tensor_count; ++i) {
-        if (!ch_tensor_bytes(&args.tensors[i])) continue;
-        const uint64_t data = args.tensors[i].data;
-        const auto after = std::upper_bound(pieces_.begin(), pieces_.end(), data,
-                                            [](uint64_t address, const Piece& piece) { return address < piece.begin; });
-        const Piece& piece = *std::prev(after);
-        tensors_[i] = piece.at + (data - piece.begin);
+        if (ch_tensor_bytes(&args.tensors[i])) tensors_[i] = pieces_.offset_of(data_of(args.tensors[i]));
     }
 }
 
@@ -122,7 +92,7 @@ int32_t ArenaArguments::write(isolate::SharedMemory& memory, const ch_callable& 
     message.scalar_count = args.scalar_count;
     message.config = config;
     message.config.struct_bytes = sizeof message.config;
-    message.tensors = aligned(sizeof message);
+    message.tensors = isolate::ArenaPieces::aligned(sizeof message);
     message.scalars = message.tensors + args.tensor_count * sizeof(ch_tensor);
     message.callable = message.scalars + args.scalar_count * sizeof(uint64_t);
     if (!place.kept) {
@@ -147,9 +117,7 @@ int32_t ArenaArguments::write(isolate::SharedMemory& memory, const ch_callable& 
     if (args.scalar_count) memcpy(memory.at(message.scalars), args.scalars, args.scalar_count * sizeof(uint64_t));
     if (message.callable_bytes) memcpy(memory.at(message.callable), texts_.bytes().data(), message.callable_bytes);
     texts_ = {};
-    for (const Piece& piece : pieces_) {
-        memcpy(memory.at(piece.at), reinterpret_cast<const void*>(piece.begin), piece.end - piece.begin);
-    }
+    pieces_.copy_in(memory);
     return CH_OK;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "chiphost/abi/host_runtime.h"
+#include "isolate/arena_pieces.h"
 #include "isolate/kept_keys.h"
 #include "isolate/shared_memory.h"
 #include "runtime_library.h"
@@ -105,12 +106,7 @@ public:
 private:
     void place_tensors(const ch_task_args& args, uint64_t* inout_end);
 
-    struct Piece {
-        uint64_t begin;  // host addresses
-        uint64_t end;
-        uint64_t at;  // offset in the arena
-    };
-    std::vector<Piece> pieces_;
+    isolate::ArenaPieces pieces_;
     std::vector<uint64_t> tensors_;  // offset of each
     TextWriter texts_;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// chiphost_child: the program of a child process. It does for its parent what ChipWorker does in its own process.
+// chiphost_child: the program of a child process. It does for its parent what ChipWorker does in its own process, or
+// has a library for a handle of the parent's.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "child_messages.h"
 #include "isolate/child_server.h"
 #include "isolate/domain.h"
+#include "isolate/library_server.h"
 #include "local_context.h"
 #include "runtime_library.h"
 
@@ -30,8 +32,6 @@ public:
 
     int32_t handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) override {
         switch (verb) {
-            case ChildVerb::hello:
-                return CH_OK;
             case ChildVerb::open_runtime:
                 return open(memory, out_error);
             case ChildVerb::run:
@@ -40,8 +40,10 @@ public:
                 return finalize(out_error);
             case ChildVerb::count:
                 return count(memory, out_error);
+            default:
+                return report(out_error, CH_ABI_MISMATCH, "child process", "it knows no verb %u",
+                              static_cast<unsigned>(verb));
         }
-        return report(out_error, CH_ABI_MISMATCH, "child process", "it knows no verb %u", static_cast<unsigned>(verb));
     }
 
 private:
@@ -64,8 +66,8 @@ private:
         for (std::string* file : {&files.host, &files.aicpu, &files.aicore}) *file = texts.next();
         const std::string platform(texts.next());
         bool fell_back = false;
-        if (const int32_t code = RuntimeLibrary::load(files, platform, {isolate::Strategy::copy, false}, "", &library_,
-                                                      &fell_back, out_error)) {
+        if (const int32_t code = RuntimeLibrary::load(files, platform, {isolate::Strategy::copy, false, true}, "",
+                                                      &library_, &fell_back, out_error)) {
             return code;
         }
         if (const int32_t code = allocate_context(*library_, &context_, out_error)) {
@@ -151,22 +153,40 @@ private:
     std::array<std::unique_ptr<StoredCallable>, isolate::KeptKeys::slots_max> callables_;
 };
 
+// What a child is for shows in the first verb that it is asked.
+class Services final : public isolate::ChildServer::Handler {
+public:
+    explicit Services(const char* temp_folder) : runtimes_(temp_folder) {}
+
+    int32_t handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) override {
+        if (verb == ChildVerb::hello) return CH_OK;
+        if (verb >= ChildVerb::open_library && verb <= ChildVerb::close_library) {
+            return library_.handle(verb, memory, out_error);
+        }
+        return runtimes_.handle(verb, memory, out_error);
+    }
+
+private:
+    RuntimeServer runtimes_;
+    isolate::LibraryServer library_;
+};
+
 struct Program {
     isolate::ChildServer& server;
-    RuntimeServer& runtimes;
+    Services& services;
 };
 
 int32_t serve(void* program, const void*, void*) {
     auto& self = *static_cast<Program*>(program);
-    self.server.serve(self.runtimes);
+    self.server.serve(self.services);
 }
 
 int run_program(int argc, char** argv) {
     // Never destroyed: exit(), called by anybody, must not take them away from the threads that go on.
     static auto& server = *new isolate::ChildServer;
     if (const int failed = server.start(argc, argv)) return failed;
-    static auto& runtimes = *new RuntimeServer(server.temp_folder());
-    // Runtimes are called on threads of their domain only, and here that is the one for copies.
+    static auto& services = *new Services(server.temp_folder());
+    // Libraries are called on threads of their domain only, and here that is the one for copies.
     ch_error error = no_error();
     isolate::Domain* domain = nullptr;
     ch_mailbox* thread = nullptr;
@@ -175,7 +195,7 @@ int run_program(int argc, char** argv) {
         fprintf(stderr, "%s\n", error.message);
         return EXIT_FAILURE;
     }
-    Program program{server, runtimes};
+    Program program{server, services};
     return ch_mailbox_call(thread, serve, &program, nullptr, nullptr);
 }
 

@@ -19,6 +19,8 @@ namespace {
 constexpr uint64_t poll_ns = 50'000'000;
 // How long a run that was asked to stop may take to do so. A kernel that is still running after that counts as hung.
 constexpr uint64_t grace_ns = 500'000'000;
+// The same, if the machine is so busy that the run has not had that much of a processor.
+constexpr uint64_t grace_starved_ns = 10 * grace_ns;
 
 // Gives up what a run may still use. It stays reachable, so that leak checkers know it is meant.
 void leave_behind(std::unique_ptr<Context> context) {
@@ -105,17 +107,22 @@ int32_t ChipWorker::initialize(const Options& options, ch_error* out_error, cons
 
 int32_t ChipWorker::open(const Options& options, const GoOn& go_on, ch_error* out_error) {
     fell_back_ = false;
-    if (options.isolation.strategy == isolate::Strategy::process) {
+    const auto open_child = [&] {
         const ChildContext::Options child{options.files, options.platform, options.child_path, options.device_id,
                                           options.device_memory_bytes};
         return ChildContext::open(child, go_on, &context_, out_error);
-    }
+    };
+    if (options.isolation.strategy == isolate::Strategy::process) return open_child();
     std::shared_ptr<RuntimeLibrary> library;
     bool fell_back = false;
-    if (const int32_t code = RuntimeLibrary::load(options.files, options.platform, options.isolation,
-                                                  options.anchor_path, &library, &fell_back, out_error)) {
-        return code;
+    const int32_t code = RuntimeLibrary::load(options.files, options.platform, options.isolation, options.anchor_path,
+                                              &library, &fell_back, out_error);
+    if (code == CH_NAMESPACES_SPENT && options.isolation.copy_if_spent && !options.child_path.empty()) {
+        // Copies would share a symbol. What is alone in its process shares it with nobody.
+        fell_back_ = true;
+        return open_child();
     }
+    if (code != CH_OK) return code;
     fell_back_ = fell_back;
     return LocalContext::open(std::move(library), options.device_id, options.device_memory_bytes, &context_, out_error);
 }
@@ -166,12 +173,13 @@ ChipWorker::Waited ChipWorker::await(const Wait& wait, uint64_t start_ns) {
     ch_run_progress& progress = context_->progress();
     Waited waited;
     uint64_t cancelled_at = 0;
+    uint64_t processor_ns = 0;
     for (;;) {
         const uint64_t elapsed = ch_monotonic_ns() - start_ns;
         uint64_t slice = poll_ns;
         if (waited.cancelled) {
             const uint64_t gone = elapsed - cancelled_at;
-            slice = gone < grace_ns ? grace_ns - gone : 0;
+            slice = gone < grace_ns ? grace_ns - gone : poll_ns;
         } else if (!for_ever) {
             slice = std::min(slice, elapsed < wait.timeout_ns ? wait.timeout_ns - elapsed : 0);
         }
@@ -184,9 +192,12 @@ ChipWorker::Waited ChipWorker::await(const Wait& wait, uint64_t start_ns) {
             if (waited.interrupted || (!for_ever && now >= wait.timeout_ns)) {
                 waited.cancelled = true;
                 cancelled_at = now;
+                processor_ns = context_->processor_ns();
                 __atomic_store_n(&progress.cancel, 1, __ATOMIC_RELEASE);
             }
-        } else if (now - cancelled_at >= grace_ns) {
+        } else if (now - cancelled_at >= grace_starved_ns ||
+                   (now - cancelled_at >= grace_ns &&
+                    (context_->processor_ns() - processor_ns >= grace_ns || !context_->wants_processor()))) {
             waited.end = context_->give_up();
             return waited;
         }

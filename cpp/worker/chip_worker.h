@@ -81,7 +81,7 @@ public:
     // These wait for nothing, also while a run is under way.
     bool initialized() const { return info() != nullptr; }
     bool inherited() const;  // made before a fork: in this process the worker cannot be used
-    bool fell_back() const { return info() && fell_back_.load(); }  // to a copy, for want of namespaces
+    bool fell_back() const { return info() && fell_back_.load(); }  // for want of namespaces
     bool poisoned() const { return poisoned_.load(); }
     int32_t device_id() const { return device_id_.load(); }   // -1 without a runtime
     const RuntimeInfo* info() const { return info_.load(); }  // nullptr without a runtime

@@ -39,6 +39,11 @@ public:
     // True: the run has ended. False: timeout_ns have passed.
     virtual bool wait(uint64_t timeout_ns) = 0;
 
+    // Processor time that the run's thread has had, in ns. To be asked before wants_processor().
+    virtual uint64_t processor_ns() const { return 0; }
+    // Whether the thread would go on at once if the machine let it: it neither sleeps nor waits.
+    virtual bool wants_processor() const { return false; }
+
     // What became of it. out_trace may be null.
     [[nodiscard]] virtual int32_t finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
                                          ch_error* out_error) = 0;

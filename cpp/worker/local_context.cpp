@@ -2,6 +2,10 @@
 #include "local_context.h"
 
 #include <stdlib.h>
+#include <time.h>
+
+#include <fstream>
+#include <string>
 
 #include "abi/report.h"
 
@@ -109,6 +113,26 @@ void LocalContext::post() {
 
 bool LocalContext::wait(uint64_t timeout_ns) {
     return ch_mailbox_wait(thread_, timeout_ns, &code_) != 0;
+}
+
+uint64_t LocalContext::processor_ns() const {
+    // The clock of a thread by its number, as the kernel makes them (pthread_getcpuclockid wants this libc's threads).
+    const auto clock = static_cast<clockid_t>((~static_cast<unsigned>(thread_number()) << 3) | 6u);
+    struct timespec used{};
+    if (clock_gettime(clock, &used) != 0) return 0;
+    return static_cast<uint64_t>(used.tv_sec) * 1000000000u + static_cast<uint64_t>(used.tv_nsec);
+}
+
+bool LocalContext::wants_processor() const {
+    std::ifstream file("/proc/self/task/" + std::to_string(thread_number()) + "/stat");
+    std::string words;
+    std::getline(file, words);
+    const size_t name_end = words.rfind(')');
+    return name_end != std::string::npos && words.compare(name_end, 3, ") R") == 0;
+}
+
+int32_t LocalContext::thread_number() const {
+    return __atomic_load_n(&thread_->system_id, __ATOMIC_RELAXED);
 }
 
 int32_t LocalContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) {

@@ -32,6 +32,8 @@ public:
     ch_run_progress& progress() override { return progress_; }
     void post() override;
     bool wait(uint64_t timeout_ns) override;
+    uint64_t processor_ns() const override;
+    bool wants_processor() const override;
     int32_t finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) override;
     GaveUp give_up() override;
     int32_t close(ch_error* out_error) override;
@@ -43,6 +45,7 @@ private:
     explicit LocalContext(std::shared_ptr<RuntimeLibrary> library) : library_(std::move(library)) {}
     int32_t checked(int32_t code, const char* verb, ch_error* out_error) const;
     void release();
+    int32_t thread_number() const;
 
     const std::shared_ptr<RuntimeLibrary> library_;
     ch_mailbox* thread_ = nullptr;

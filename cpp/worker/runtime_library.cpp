@@ -122,7 +122,7 @@ public:
                    spent.c_str(), unique_symbol.c_str());
         }
         if (code != CH_OK) return code;
-        if (const int32_t refused = load_into(*library, platform, out_error)) return refused;
+        if (const int32_t refused = load_into(*library, platform, isolation.only_copy, out_error)) return refused;
         const std::lock_guard lock(mutex_);
         library->users_ = 1;
         libraries_[full_key] = library;
@@ -271,10 +271,10 @@ private:
         return code;
     }
 
-    int32_t load_into(RuntimeLibrary& library, const std::string& platform, ch_error* out_error) {
+    int32_t load_into(RuntimeLibrary& library, const std::string& platform, bool only_copy, ch_error* out_error) {
         Domain& domain = *library.domain_;
         ch_library* loaded = nullptr;
-        int32_t code = domain.open_library(library.files_.host, &loaded, out_error);
+        int32_t code = domain.open_library(library.files_.host, &loaded, out_error, only_copy);
         if (code == CH_OK) {
             void* entry = nullptr;
             code = domain.find_symbol(loaded, CH_HOST_RUNTIME_ENTRY, library.files_.host, &entry, out_error);

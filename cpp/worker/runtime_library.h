@@ -29,6 +29,7 @@ struct RuntimeFiles {
 struct Isolation {
     isolate::Strategy strategy = isolate::Strategy::link_namespace;
     bool copy_if_spent = false;  // load a private copy when no namespace is left
+    bool only_copy = false;      // this process never loads another runtime: a copy may have unique symbols
 };
 
 // A host runtime loaded into a domain. Loaded once for each state of its files (path, modification time in ns and size

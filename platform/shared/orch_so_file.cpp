@@ -11,8 +11,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <vector>
+
 #include "abi/report.h"
 #include "chiphost/platform/aicpu.h"
+#include "isolate/constructors.h"
 
 namespace chiphost::platform {
 
@@ -34,7 +37,10 @@ bool write_all(int file, const void* data, size_t bytes) {
 
 int32_t load_through_file(int file, const char* path, const void* data, size_t bytes, const char* name,
                           void** out_library, ch_error* out_error) {
-    bool written = write_all(file, data, bytes);
+    const auto* begin = static_cast<const char*>(data);
+    std::vector<char> copy(begin, begin + bytes);
+    const isolate::Constructors constructors(copy.data(), copy.size());
+    bool written = write_all(file, copy.data(), copy.size());
     int failed = errno;
     if (close(file) != 0 && written) {
         written = false;
@@ -50,7 +56,12 @@ int32_t load_through_file(int file, const char* path, const void* data, size_t b
     if (!*out_library) {
         return report(out_error, CH_LOAD_REFUSED, name, "%s", refused ? refused : "dlopen gave no reason");
     }
-    return CH_OK;
+    const int32_t code = constructors.run(*out_library, name, out_error);
+    if (code != CH_OK) {
+        dlclose(*out_library);
+        *out_library = nullptr;
+    }
+    return code;
 }
 
 int32_t load_from_memory(const void* data, size_t bytes, const char* name, void** out_library, ch_error* out_error) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <stdio.h>
+#include <string.h>
 
 #include "random.h"
 #include "sim_port.h"
@@ -24,6 +25,10 @@ void signal_threads(AicpuPort* port) {
 // The simulated chip's memory is this process's: coherent.
 void invalidate_cache(const void*, size_t) {}
 void flush_cache(const void*, size_t) {}
+
+void forget_content(void* address, size_t bytes) {
+    memset(address, undefined_byte, bytes);
+}
 
 bool resume_strand(AicpuPort* port, void (*body)(void* argument), void* argument) {
     __atomic_store_n(&port->progress->orchestrating, 1, __ATOMIC_RELEASE);

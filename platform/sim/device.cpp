@@ -3,14 +3,18 @@
 // The simulated device: this process's memory, and an engine that steps the programs.
 #include "chiphost/platform/device.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #include <memory>
 #include <new>
-#include <stdexcept>
 #include <string>
 #include <unordered_map>
 
@@ -24,9 +28,12 @@ namespace {
 
 constexpr uint64_t alignment = 64;
 constexpr uint64_t map_from_bytes = 64 << 10;  // zeroed memory of this size and above is mapped, not written
-constexpr int undefined_byte = 0xFF;           // floats of such bytes are NaN
 constexpr size_t orchestration_stack_bytes = 8u << 20;
 constexpr size_t kernel_stack_bytes = 8u << 20;
+constexpr uint32_t let_down_max = 1 << 12;  // times that a kernel's wait throws before the kernel is given up
+
+// What a kernel's wait throws when the launch is over. No std::exception, so that a handler of those does not end it.
+class LaunchOver {};
 
 // Memory that grows to the largest size asked for.
 class Scratch {
@@ -79,8 +86,8 @@ private:
         uint64_t bytes;
         bool mapped;
     };
-    // For kernels that pause, one for each core.
-    struct KernelFiber {
+    // What may pause: the orchestration, and kernels that hand tiles over, one for each core.
+    struct Pausable {
         FiberStack stack;
         Fiber fiber;
     };
@@ -88,7 +95,10 @@ private:
     int32_t load_program(const ch_program_file& file, ch_library** out_library, ch_error* out_error);
     int32_t lend_helpers(uint32_t count, ch_error* out_error);
     int32_t make_fibers(uint32_t cores, ch_error* out_error);
-    void end_kernels();
+    void end_launch(char* message, size_t bytes);
+    void end_kernels(char* message, size_t bytes);
+    void end_orchestration(char* message, size_t bytes);
+    void leave_behind(std::unique_ptr<Pausable>* pausable);
     static void give_up(const KernelServices* services);
     static void free_memory(uint64_t address, const Allocation& allocation);
     int32_t run(Engine& engine, const LaunchOptions& options, ch_error* out_error);
@@ -107,11 +117,11 @@ private:
     Scratch aicpu_context_;
     bool aicpu_created_ = false;
     bool kernels_pause_ = false;  // one was loaded that does
-    FiberStack orchestration_stack_;
-    Fiber orchestration_;
-    std::vector<std::unique_ptr<KernelFiber>> kernel_fibers_;
+    std::unique_ptr<Pausable> orchestration_;
+    std::vector<std::unique_ptr<Pausable>> kernel_fibers_;
     Scratch core_contexts_;
     std::vector<AicorePort> core_ports_;
+    uint32_t left_behind_ = 0;          // stacks of what did not return
     std::vector<ch_mailbox*> helpers_;  // lent for as long as the device is open
     uint8_t core_of_physical_[Processors::max_cores] = {};
 };
@@ -221,36 +231,85 @@ int32_t Device::load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, c
     return CH_OK;
 }
 
-// A kernel that waits has been let down: the launch is over.
-void Device::give_up(const KernelServices*) {
-    throw std::runtime_error("the launch was cut off while the kernel waited");
+// A kernel that waits is let down: the launch is over. One that waits again and again is not resumed any more.
+void Device::give_up(const KernelServices* services) {
+    const auto& self = *static_cast<const FiberServices*>(services);
+    if (++self.let_down > let_down_max) self.fiber->pause();
+    throw LaunchOver();
 }
 
 int32_t Device::make_fibers(uint32_t cores, ch_error* out_error) {
-    if (!orchestration_stack_.make(orchestration_stack_bytes)) {
-        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "device", "no memory for the orchestration's stack");
-    }
-    while (kernels_pause_ && kernel_fibers_.size() < cores) {
-        auto made = std::make_unique<KernelFiber>();
-        if (!made->stack.make(kernel_stack_bytes)) {
-            return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "device", "no memory for the stack of core %zu",
-                          kernel_fibers_.size());
+    if (!orchestration_) {
+        auto made = std::make_unique<Pausable>();
+        if (!made->stack.make(orchestration_stack_bytes)) {
+            return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "device", "no memory for the orchestration's stack");
         }
-        kernel_fibers_.push_back(std::move(made));
+        orchestration_ = std::move(made);
+    }
+    if (kernels_pause_ && kernel_fibers_.size() < cores) kernel_fibers_.resize(cores);
+    for (uint32_t core = 0; kernels_pause_ && core < cores; ++core) {
+        if (kernel_fibers_[core]) continue;
+        auto made = std::make_unique<Pausable>();
+        if (!made->stack.make(kernel_stack_bytes)) {
+            return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "device", "no memory for the stack of core %u", core);
+        }
+        kernel_fibers_[core] = std::move(made);
     }
     return CH_OK;
 }
 
+// Adds to a message, as far as there is room.
+[[gnu::format(printf, 3, 4)]]
+static void append(char* message, size_t bytes, const char* format, ...) {
+    const size_t used = strnlen(message, bytes);
+    va_list values;
+    va_start(values, format);
+    vsnprintf(message + used, bytes - used, format, values);
+    va_end(values);
+}
+
+// What does not return although it was told to is never resumed. Its stack stays as it is, for good: nothing on it is
+// destroyed, so nobody may use that memory again.
+void Device::leave_behind(std::unique_ptr<Pausable>* pausable) {
+#ifdef __SANITIZE_ADDRESS__
+    __lsan_register_root_region((*pausable)->stack.base(), (*pausable)->stack.bytes());
+#endif
+    (void)pausable->release();
+    ++left_behind_;
+}
+
 // Kernels that were waiting when the launch was cut off must return before their stacks are used again.
-void Device::end_kernels() {
+void Device::end_kernels(char* message, size_t bytes) {
     for (AicorePort& port : core_ports_) {
         if (!port.fiber || !port.fiber->begun()) continue;
         port.services.pause = give_up;
         port.enter(*port.paused);
-        while (!port.fiber->resume(*port.stack, nullptr, nullptr)) {
-        }
+        const bool returned = port.fiber->resume(*port.stack, nullptr, nullptr);
         port.leave();
+        if (returned) continue;
+        leave_behind(&kernel_fibers_[port.core]);
+        append(message, bytes,
+               "; kernel %u of task %lld on core %u did not return when its wait failed %u times, and was left behind "
+               "with its stack (%u of this worker)",
+               port.paused->func_id, static_cast<long long>(port.paused->task), port.core, let_down_max, left_behind_);
     }
+}
+
+// The AICPU program has done what it can to make the orchestration return.
+void Device::end_orchestration(char* message, size_t bytes) {
+    if (!orchestration_->fiber.begun()) return;
+    leave_behind(&orchestration_);
+    append(message, bytes,
+           "; the orchestration did not return although its calls said again and again that the run is over, and was "
+           "left behind with its stack (%u of this worker)",
+           left_behind_);
+}
+
+// Nothing may refer to the launch any more afterwards.
+void Device::end_launch(char* message, size_t bytes) {
+    aicpu_program_->end(aicpu_context_.at_least(0));
+    end_orchestration(message, bytes);
+    end_kernels(message, bytes);
 }
 
 int32_t Device::lend_helpers(uint32_t count, ch_error* out_error) {
@@ -286,8 +345,9 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
     void* aicpu_port_addresses[Processors::max_aicpu_threads];
     for (uint32_t thread = 0; thread < options.aicpu_threads; ++thread) {
         const uint64_t random = options.seed == 0 ? 0 : ~options.seed * 2 + 1;
-        aicpu_ports[thread] = {registers,       engine.hooks(),        core_of_physical_,    thread,          random,
-                               &orchestration_, &orchestration_stack_, temp_folder_.c_str(), options.progress};
+        aicpu_ports[thread] = {registers,       engine.hooks(),         core_of_physical_,      thread,
+                               random,          &orchestration_->fiber, &orchestration_->stack, temp_folder_.c_str(),
+                               options.progress};
         aicpu_port_addresses[thread] = &aicpu_ports[thread];
     }
     core_ports_.resize(cores);
@@ -299,11 +359,12 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
         const uint64_t random = options.seed == 0 ? 0 : (options.seed + core) * 2 + 1;
         AicorePort& port = core_ports_[core];
         port = {registers, engine.hooks(), core, physical, random, 0, options.progress, nullptr, nullptr, {}, nullptr};
-        if (core < kernel_fibers_.size()) {
+        if (core < kernel_fibers_.size() && kernel_fibers_[core]) {
             port.fiber = port.services.fiber = &kernel_fibers_[core]->fiber;
             port.stack = &kernel_fibers_[core]->stack;
             port.services.hooks = engine.hooks();
             port.services.core = core;
+            port.services.let_down = 0;
             port.services.pause = [](const KernelServices* services) {
                 static_cast<const FiberServices*>(services)->fiber->pause();
             };
@@ -325,12 +386,15 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
     // Also when the engine throws, for want of memory: nobody may go on on the fibers of a launch that is over.
     struct EndOfLaunch {
         Device& device;
-        char* context;
-        ~EndOfLaunch() {
-            device.aicpu_program_->end(context);
-            device.end_kernels();
+        char left_behind[512];  // what there is to say about it
+        bool ended;
+        void end() {
+            if (ended) return;
+            ended = true;
+            device.end_launch(left_behind, sizeof left_behind);
         }
-    } end_of_launch{*this, aicpu_context};
+        ~EndOfLaunch() { end(); }
+    } end_of_launch{*this, "", false};
 
     const Processors processors{aicpu_program_, aicpu_context, options.aicpu_threads, aicore_program_,
                                 core_contexts,  core_bytes,    core_ports_.data(),    cores};
@@ -349,6 +413,12 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
         out_error->task = state.task;
         out_error->core = state.core;
     }
+    end_of_launch.end();
+    const char* left_behind = end_of_launch.left_behind;
+    // The run's error is here or in what the scheduler wrote; the host says which.
+    auto& status = *reinterpret_cast<ch_launch_status*>(launch.status);
+    if (code != CH_OK) append(out_error->message, sizeof out_error->message, "%s", left_behind);
+    if (status.code != CH_OK) append(status.message, sizeof status.message, "%s", left_behind);
     return code;
 }
 

@@ -27,8 +27,8 @@ private:
     size_t bytes_ = 0;
 };
 
-// Used by one host thread at a time, not always the same. A fiber that has begun must be resumed until it has returned:
-// what is on its stack is not unwound otherwise.
+// Used by one host thread at a time, not always the same. A fiber that has begun must be resumed until it has returned,
+// or be abandoned with its stack: what is on that is not unwound.
 class Fiber {
 public:
     Fiber() = default;

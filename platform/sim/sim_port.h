@@ -16,6 +16,9 @@
 
 namespace chiphost::platform {
 
+// What memory holds that nobody has written. Floats of such bytes are NaN.
+constexpr int undefined_byte = 0xFF;
+
 // The engine's side of a register write: who may have something to do now.
 struct SimEngineHooks {
     void* engine;
@@ -61,6 +64,7 @@ struct FiberServices : KernelServices {
     Fiber* fiber;
     const SimEngineHooks* hooks;
     uint32_t core;
+    mutable uint32_t let_down;  // waits that threw because the launch is over
 };
 
 struct AicorePort {

@@ -10,6 +10,9 @@
 
 The library's code runs on a thread that belongs to the instance, never on the caller's; the GIL is free meanwhile.
 Calls of one instance are made one after the other, those of different instances at the same time.
+
+With strategy="process" that thread is in a child process: whatever happens there is an exception here. Buffers and
+texts are copied there for the time of a call; the library must not keep their addresses.
 """
 
 from __future__ import annotations
@@ -117,7 +120,10 @@ class Function:
             ArgumentError: the values do not fit the signature; nothing was called.
             LibraryError: an exception came out of the function.
             DeadlineError: it did not return in time. The library is poisoned, its thread left behind, and what it was
-                given stays in use for ever. Ctrl-C does the same and raises KeyboardInterrupt.
+                given stays in use for ever; or its process is killed. Ctrl-C does the same, and raises
+                KeyboardInterrupt.
+            ProcessError: the library's process came to its end, with strategy="process". The library is poisoned; its
+                globals are gone.
             StateError: the library was closed, is poisoned, or was opened in another process.
         """
         return self._core(*values, timeout_s=timeout_s)
@@ -135,8 +141,9 @@ class Function:
 class Library:
     """An instance of a library; made by `open`. May be used from any thread. As a context manager it closes itself."""
 
-    def __init__(self, core: _core.Library) -> None:
+    def __init__(self, core: _core.Library, strategy_reason: str) -> None:
         self._core = core
+        self._strategy_reason = strategy_reason
 
     def function(
         self, name: str, restype: Any = None, argtypes: Sequence[Any] = (), *, timeout_s: float | None = None
@@ -175,17 +182,27 @@ class Library:
 
     @property
     def strategy(self) -> str:
-        """How the library is isolated: "namespace" or "copy"."""
+        """How the library is isolated: "namespace", "copy" or "process"."""
         return self._core.strategy
 
     @property
+    def strategy_reason(self) -> str:
+        """Why it is that: for example "asked for", or what "auto" went by."""
+        return self._strategy_reason
+
+    @property
+    def process_id(self) -> int | None:
+        """Id of the child process that the library lives in; None without one, or when that has ended."""
+        return self._core.process_id
+
+    @property
     def fell_back(self) -> bool:
-        """Whether it is a copy because no namespace was left ("auto")."""
+        """Whether it is another strategy because no namespace was left ("auto")."""
         return self._core.fell_back
 
     @property
     def poisoned(self) -> bool:
-        """Whether a call never returned."""
+        """Whether a call never returned, or the library's process came to its end."""
         return self._core.poisoned
 
     def __enter__(self) -> Library:
@@ -209,19 +226,45 @@ def open(path: str | os.PathLike[str], strategy: str | None = None, *, timeout_s
     Args:
         path: the file.
         strategy: "namespace" (a linker namespace of its own, with its own libc; a process has some ten), "copy" (a
-            private copy of the file; as many as wanted; the libraries it depends on are shared), "auto" (a namespace,
-            or a copy when none is left); None: the default of this system.
+            private copy of the file; as many as wanted; the libraries it depends on are shared), "process" (a child
+            process; a crash or an exit there is an exception here), "auto" (the first of these that an audit of the
+            file allows, and another when no namespace is left; see Library.strategy_reason); None: the default of
+            this system.
         timeout_s: deadline of loading, of every call and of closing; 0 or None: none.
 
     Raises:
         LoadError: the file is no library for this machine, or the dynamic loader refuses it.
         IsolationError: the isolation is not to be had.
+        ProcessError: the child process ended while the library's constructors ran.
     """
     if strategy is not None and strategy not in STRATEGIES:
         message = f"wanted one of {', '.join(STRATEGIES)}; found {strategy!r}"
         raise make_error("INVALID_ARGUMENT", message, "strategy")
-    chosen, _ = choose_strategy(strategy)
-    return Library(_core.Library(os.fspath(path), runtimes.anchor_path(), chosen, strategy == "auto", timeout_s))
+    chosen, reason = _audited(path) if strategy == "auto" else choose_strategy(strategy)
+    anchor, child = runtimes.anchor_path(), runtimes.child_path()
+    core = _core.Library(os.fspath(path), anchor, child, chosen, strategy == "auto", timeout_s)
+    return Library(core, f"auto: {core.strategy_reason}" if core.fell_back else reason)
+
+
+def _audited(path: str | os.PathLike[str]) -> tuple[str, str]:
+    """What "auto" tries for a library, and why."""
+    from .audit import STRATEGIES as by_preference
+    from .audit import audit  # takes its time: only "auto" waits for it
+
+    unavailable = _core.namespaces_unavailable()
+    verdicts = audit(path).verdicts
+    passed_over = []
+    for strategy in by_preference:
+        if strategy == "namespace" and unavailable:
+            passed_over.append(f"namespace is out ({unavailable})")
+        elif verdicts[strategy].answer == "no":
+            passed_over.append(f"{strategy} is out ({', '.join(verdicts[strategy].reasons)})")
+        else:
+            reasons = verdicts[strategy].reasons
+            how = f"{strategy} works with care ({', '.join(reasons)})" if reasons else f"{strategy} works"
+            return strategy, "auto: " + "; ".join([*passed_over, how])
+    # Loading it says what is wrong, and harms nobody there.
+    return "process", "auto: " + "; ".join(passed_over)
 
 
 def _buffer(direction: Literal["in", "out", "inout"], dtype: Any) -> Buffer:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from . import __version__, chips, flow_graph, runtimes, temp_folder, toolchain
+from . import __version__, _core, chips, flow_graph, runtimes, temp_folder, toolchain
 from .capacity import Capacity, capacity
 from .compile_cache import CompileCache
 from .cpus import usable_cpus
@@ -39,6 +39,15 @@ class RuntimeCheck:
     ok: bool
     load_ms: float
     isolation: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class ChildCheck:
+    """The program of child processes, which was started once; `problem` says why that failed."""
+
+    program: str
+    start_ms: float
     problem: str
 
 
@@ -80,6 +89,7 @@ class Machine:
     library: str
     runtimes: list[RuntimeCheck]
     chips: chips.ChipChecks
+    child: ChildCheck
     cache: CacheCheck
     temporary: TemporaryCheck
     onetbb: str | None
@@ -113,6 +123,7 @@ def look() -> Machine:
         library=runtimes.where_looked(),
         runtimes=loads,
         chips=chips.look(),
+        child=_child(),
         cache=cache,
         temporary=_temporary(),
         onetbb=onetbb,
@@ -155,6 +166,15 @@ def _load(runtime: str, platform: str) -> RuntimeCheck:
             return RuntimeCheck(platform, runtime, True, load_ms, worker.isolation or "", "")
     except ChiphostError as error:
         return RuntimeCheck(platform, runtime, False, 0.0, "", str(error))
+
+
+def _child() -> ChildCheck:
+    program = runtimes.child_path()
+    try:
+        start_ms = _core.start_child(program) * 1e3
+    except ChiphostError as error:
+        return ChildCheck(program, 0.0, str(error))
+    return ChildCheck(program, start_ms, "")
 
 
 def _cache() -> CacheCheck:

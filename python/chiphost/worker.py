@@ -121,6 +121,8 @@ class ChipWorker:
         )
         if self._worker.fell_back:
             reason = "auto: this process can open no other linker namespace, and none has a runtime that nobody uses"
+            if self._worker.isolation == "process":
+                reason += "; copies would share a symbol of it"
         self._isolation_reason = reason
 
     def run(
@@ -231,7 +233,7 @@ class ChipWorker:
 
     @property
     def fell_back(self) -> bool:
-        """Whether the runtime was loaded as a copy because no namespace was left ("auto")."""
+        """Whether it is another isolation because no namespace was left ("auto")."""
         return self._worker.fell_back
 
     def counts(self) -> dict[str, int]:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// H1, H2 and C8 of docs/internals/namespaces.md are in isolation_facts_test.cpp and isolation_capacity_test.cpp.
 #include "isolate/library_pool.h"
 
-#include <dirent.h>
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -20,14 +21,6 @@ using tests::mappings_of;
 using tests::text_of;
 
 namespace {
-
-size_t open_files() {
-    size_t count = 0;
-    DIR* folder = opendir("/proc/self/fd");
-    while (readdir(folder)) ++count;
-    closedir(folder);
-    return count;
-}
 
 ch_library* open(LibraryPool& pool, const Binary& binary, const char* key) {
     ch_library* library = nullptr;
@@ -94,21 +87,6 @@ TEST(LibraryPool, KeepsOnlySoManyUnusedLibraries) {
 }
 #endif
 
-// facts/isolation.md C8: private copies cost nothing that stays.
-TEST(LibraryPool, LeavesNothingBehind) {
-    LibraryPool pool;
-    const Binary counter("counter");
-    pool.close(open(pool, counter, ""));
-    const size_t files = open_files();
-    for (int i = 0; i < 1000; ++i) {
-        ch_library* library = open(pool, counter, "");
-        ASSERT_EQ(call(library, "count_call"), 1) << "cycle " << i;
-        ASSERT_TRUE(pool.close(library));
-    }
-    EXPECT_EQ(open_files(), files);
-    EXPECT_EQ(mappings_of("counter"), 0u);
-}
-
 // The loader takes a path it has seen for the library it loaded then. Every copy must have a path of its own, although
 // they all have the same file descriptor.
 TEST(LibraryPool, LoadsNewBytesUnderAReusedDescriptor) {
@@ -137,50 +115,6 @@ TEST(LibraryPool, RefusesBrokenBytes) {
     EXPECT_EQ(counts.libraries, 0u);
 }
 
-// facts/isolation.md H1: what -fno-gnu-unique is for. If this fails, the machine's loader or compiler has changed.
-TEST(LibraryPool, UniqueSymbolsPinALibrary) {
-#ifdef __GNUC__
-    void* first = dlopen(library_path("unique_symbols").c_str(), RTLD_NOW | RTLD_LOCAL);
-    ASSERT_NE(first, nullptr) << dlerror();
-    auto* count = reinterpret_cast<ch_call>(dlsym(first, "count_call"));
-    EXPECT_EQ(count(nullptr, nullptr, nullptr), 1);
-    dlclose(first);
-#ifndef __clang__
-    EXPECT_GT(mappings_of("unique_symbols"), 0u) << "dlclose unloaded a library with STB_GNU_UNIQUE symbols";
-    LibraryPool pool;
-    ch_library* library = nullptr;
-    ch_open_request request{};
-    const std::string path = library_path("unique_symbols");
-    request.binary.name = path.c_str();
-    request.in_place = 1;
-    request.out_library = &library;
-    ch_error error = no_error();
-    ASSERT_EQ(pool.open(request, &error), CH_OK);
-    EXPECT_FALSE(pool.close(library)) << "close must tell that the library is still there";
-    ch_anchor_counts counts{};
-    pool.count(&counts);
-    EXPECT_EQ(counts.pinned, 1u);
-#endif
-#endif
-}
-
-#if defined(__GNUC__) && !defined(__clang__)
-// Two copies of it would count together.
-TEST(LibraryPool, RefusesACopyThatWouldShareASymbol) {
-    LibraryPool pool;
-    const Binary binary("unique_symbols");
-    ch_library* library = nullptr;
-    ch_open_request request{};
-    request.binary = binary.raw();
-    request.out_library = &library;
-    ch_error error = no_error();
-    EXPECT_EQ(pool.open(request, &error), CH_UNIQUE_SYMBOL);
-    EXPECT_EQ(text_of(error),
-              "UNIQUE_SYMBOL: unique_symbols: the symbol _ZN4OnceIiE5callsE is STB_GNU_UNIQUE, so all copies of the "
-              "library would share it; compile with -fno-gnu-unique");
-}
-#endif
-
 TEST(LibraryPool, GivesALibraryWithoutNamesOfItsStateToOneUser) {
     LibraryPool pool;
     const Binary counter("counter_without_names");
@@ -188,24 +122,6 @@ TEST(LibraryPool, GivesALibraryWithoutNamesOfItsStateToOneUser) {
     ch_library* second = open(pool, counter, "key");
     EXPECT_EQ(call(first, "count_call"), 1);
     EXPECT_EQ(call(second, "count_call"), 1);
-}
-
-// facts/isolation.md H2: close must tell that a copy is still there.
-TEST(LibraryPool, TellsWhenAThreadPinsACopy) {
-    LibraryPool pool;
-    const Binary binary("pins_itself");
-    ch_library* library = open(pool, binary, "");
-    std::thread([&] { EXPECT_EQ(call(library, "count_call"), 1); }).join();
-    EXPECT_TRUE(pool.close(library)) << "the thread has ended";
-    EXPECT_EQ(mappings_of("pins_itself"), 0u);
-    library = open(pool, binary, "");
-    EXPECT_EQ(call(library, "count_call"), 1);
-    EXPECT_FALSE(pool.close(library)) << "this thread goes on";
-    EXPECT_GT(mappings_of("pins_itself"), 0u);
-    ch_anchor_counts counts{};
-    pool.count(&counts);
-    EXPECT_EQ(counts.pinned, 1u);
-    EXPECT_EQ(counts.libraries, 0u);
 }
 
 #if !CHIPHOST_SANITIZED

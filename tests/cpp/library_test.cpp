@@ -45,9 +45,11 @@ ch_code code_of(Body&& body) {
 }
 
 #if CHIPHOST_SANITIZED  // H10: a library with a sanitizer does not load into a namespace
-const auto strategies = testing::Values(Strategy::copy);
+const auto strategies = testing::Values(Strategy::copy, Strategy::process);
+const auto strategies_here = testing::Values(Strategy::copy);
 #else
-const auto strategies = testing::Values(Strategy::copy, Strategy::link_namespace);
+const auto strategies = testing::Values(Strategy::copy, Strategy::link_namespace, Strategy::process);
+const auto strategies_here = testing::Values(Strategy::copy, Strategy::link_namespace);
 #endif
 
 class LibraryCalls : public testing::TestWithParam<Strategy> {
@@ -56,6 +58,8 @@ protected:
 };
 
 class LibraryHandles : public testing::TestWithParam<Strategy> {};
+// Where something of a library may be left in this process.
+class LibraryHandlesHere : public testing::TestWithParam<Strategy> {};
 
 std::string name_of(const testing::TestParamInfo<Strategy>& info) {
     return strategy_name(info.param);
@@ -63,6 +67,7 @@ std::string name_of(const testing::TestParamInfo<Strategy>& info) {
 
 INSTANTIATE_TEST_SUITE_P(Strategies, LibraryCalls, strategies, name_of);
 INSTANTIATE_TEST_SUITE_P(Strategies, LibraryHandles, strategies, name_of);
+INSTANTIATE_TEST_SUITE_P(Strategies, LibraryHandlesHere, strategies_here, name_of);
 
 }  // namespace
 
@@ -103,8 +108,15 @@ TEST_P(LibraryCalls, ReturnEveryType) {
     EXPECT_FALSE(library.function<bool(int64_t)>("is_odd")(0x100));
     EXPECT_EQ(library.function<float(float)>("half")(-3.0f), -1.5f);
     EXPECT_EQ(library.function<std::string(int32_t)>("greeting")(1), "hello from the library");
-    EXPECT_STREQ(library.function<const char*(int32_t)>("greeting")(1), "hello from the library");
-    EXPECT_EQ(library.function<const char*(int32_t)>("greeting")(0), nullptr);
+    EXPECT_EQ(library.function<std::string(int32_t)>("greeting")(0), "");
+    if (GetParam() != Strategy::process) {
+        EXPECT_STREQ(library.function<const char*(int32_t)>("greeting")(1), "hello from the library");
+        EXPECT_EQ(library.function<const char*(int32_t)>("greeting")(0), nullptr);
+    } else {
+        EXPECT_EQ(error_of([&] { library.function<const char*(int32_t)>("greeting"); }).second,
+                  "SIGNATURE_UNSUPPORTED: greeting: its result is an address in another process; take std::string as "
+                  "the result instead of const char*");
+    }
     library.function<void(int32_t)>("set_calls")(41);
     void* handle = library.function<void*()>("address_of_calls")();
     EXPECT_EQ(library.function<int32_t(void*)>("read_int")(handle), 41);
@@ -170,29 +182,32 @@ TEST_P(LibraryCalls, ThatNeverReturnPoisonTheirInstanceOnly) {
     auto hang = library.function<void()>("never_return").within(50ms);
     auto [code, text] = error_of([&] { hang(); });
     EXPECT_EQ(code, CH_DEADLINE_EXCEEDED);
-    EXPECT_EQ(text, "DEADLINE_EXCEEDED: never_return: it did not return within 0.05 s; " + library_path("signatures") +
-                        " cannot be used again");
+    EXPECT_EQ(text.find("DEADLINE_EXCEEDED: never_return: it did not return within 0.05 s; "), 0u) << text;
+    EXPECT_NE(text.find(library_path("signatures")), std::string::npos) << text;
     EXPECT_TRUE(library.poisoned());
     EXPECT_EQ(code_of([&] { hang(); }), CH_POISONED);
     EXPECT_EQ(other.function<int32_t()>("next_call")(), 1);
     const CloseResult result = library.close();
-    EXPECT_EQ(result.state, CloseState::kept);
-    ASSERT_EQ(result.pins.size(), 1u);
-    EXPECT_EQ(result.pins[0].cause, PinCause::running_call);
-    EXPECT_EQ(result.pins[0].what, "never_return");
     EXPECT_FALSE(result.namespace_recycled);
+    if (GetParam() == Strategy::process) {
+        EXPECT_EQ(result.text(), "unloaded");
+    } else {
+        EXPECT_EQ(result.text(), "kept: " + library_path("signatures") + " (call that never returned never_return)");
+    }
     EXPECT_EQ(other.close().state, CloseState::unloaded);
 }
 
 TEST_P(LibraryCalls, OfOtherThreadsAreWaitedFor) {
     auto hang = library.function<void()>("never_return");
-    std::thread first([&] { EXPECT_EQ(code_of([&] { hang.within(300ms)(); }), CH_DEADLINE_EXCEEDED); });
-    std::thread second([&] {
-        const ch_code code = code_of([&] { hang.within(100ms)(); });
-        EXPECT_EQ(code, CH_DEADLINE_EXCEEDED);
-    });
+    // Which of them comes first nobody knows. It hangs; the other waits for it, and sees the end of its own deadline or
+    // that the library is poisoned, whatever comes first.
+    ch_code codes[2] = {};
+    std::thread first([&] { codes[0] = code_of([&] { hang.within(300ms)(); }); });
+    std::thread second([&] { codes[1] = code_of([&] { hang.within(100ms)(); }); });
     first.join();
     second.join();
+    for (const ch_code code : codes) EXPECT_TRUE(code == CH_DEADLINE_EXCEEDED || code == CH_POISONED) << code;
+    EXPECT_TRUE(codes[0] == CH_DEADLINE_EXCEEDED || codes[1] == CH_DEADLINE_EXCEEDED);
     EXPECT_TRUE(library.poisoned());
 }
 
@@ -245,12 +260,12 @@ TEST_P(LibraryHandles, CloseWithTheLastOwner) {
     {
         auto next = open("signatures", GetParam()).function<int32_t()>("next_call");
         EXPECT_EQ(next(), 1);  // the function keeps the library open
-        EXPECT_GT(tests::mappings_of("signatures"), 0u);
+        EXPECT_EQ(tests::mappings_of("signatures") > 0, GetParam() != Strategy::process);
     }
     EXPECT_EQ(tests::mappings_of("signatures"), 0u);
 }
 
-TEST_P(LibraryHandles, SayWhichThreadKeepsThem) {
+TEST_P(LibraryHandlesHere, SayWhichThreadKeepsThem) {
     for (const bool renamed : {false, true}) {
         Library library = open("signatures", GetParam());
         ASSERT_EQ(library.function<int32_t(int32_t)>("start_thread")(renamed), 0);
@@ -293,13 +308,13 @@ void expect_pinned(const CloseResult& result, PinCause cause, const std::string&
 
 }  // namespace
 
-TEST_P(LibraryHandles, SayThatAThreadLocalPinsThem) {
+TEST_P(LibraryHandlesHere, SayThatAThreadLocalPinsThem) {
     Library library = open("pins_itself", GetParam());
     EXPECT_EQ(library.function<int32_t(void*, void*, void*)>("count_call")(nullptr, nullptr, nullptr), 1);
     expect_pinned(library.close(), PinCause::thread_local_destructor, "");
 }
 
-TEST_P(LibraryHandles, SayThatALinkerFlagPinsThem) {
+TEST_P(LibraryHandlesHere, SayThatALinkerFlagPinsThem) {
     expect_pinned(open("no_delete", GetParam()).close(), PinCause::no_delete, "");
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How many namespaces are left: what is estimated, what a probe finds and what can really be opened. Every test runs in
-// a process of its own.
+// How many namespaces are left: what is estimated and what a probe finds. What can really be opened, in the situations
+// that were measured, is in isolation_capacity_test.cpp. Every test runs in a process of its own.
 #include "isolate/namespace_probe.h"
 
 #include <dlfcn.h>
@@ -12,17 +12,17 @@
 
 #include <algorithm>
 #include <atomic>
-#include <ostream>
 #include <thread>
 
-#include "isolate/domain.h"
+#include "guest.h"
 #include "isolate/glibc_tunables.h"
 #include "isolate/namespace_budget.h"
-#include "test_files.h"
+#include "start_with_tunables.h"
 
 namespace chiphost::isolate {
 
 using tests::library_path;
+using tests::start_with;
 using tests::text_of;
 
 TEST(LoaderTunables, AdviseWhatIsMissing) {
@@ -51,18 +51,6 @@ TEST(NamespaceProbe, SaysThatThisBuildHasNone) {
 
 namespace {
 
-// The loader reads its tunables at the start of a process. Starts the current test again with these, unless it has.
-void start_with(const std::string& tunables) {
-    const char* set = getenv("GLIBC_TUNABLES");
-    if (tunables == (set ? set : "")) return;
-    setenv("GLIBC_TUNABLES", tunables.c_str(), 1);
-    if (tunables.empty()) unsetenv("GLIBC_TUNABLES");
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    const std::string filter = std::string("--gtest_filter=") + test->test_suite_name() + "." + test->name();
-    execl("/proc/self/exe", "namespace_probe_test", filter.c_str(), nullptr);
-    FAIL() << "cannot start again";
-}
-
 NamespaceProbe probe(const std::string& library = "") {
     NamespaceProbe result;
     ch_error error = no_error();
@@ -75,16 +63,6 @@ NamespaceCapacity capacity(const std::string& library = "") {
     ch_error error = no_error();
     EXPECT_EQ(find_namespace_capacity(CHIPHOST_ANCHOR, library, &result, &error), CH_OK) << text_of(error);
     return result;
-}
-
-// Opens namespaces, each with the library, until that fails; how many could be opened.
-size_t open_all(const std::string& library, ch_error* out_error) {
-    for (size_t opened = 0;; ++opened) {
-        Domain* domain = nullptr;
-        ch_library* loaded = nullptr;
-        if (Domain::open(Strategy::link_namespace, CHIPHOST_ANCHOR, &domain, out_error) != CH_OK) return opened;
-        if (!library.empty() && domain->open_library(library, &loaded, out_error) != CH_OK) return opened;
-    }
 }
 
 // Changes what /proc/self/environ says of this process, so that the estimate is wrong.
@@ -105,49 +83,7 @@ void pretend(const std::string& tunables) {
     memcpy(found + name.size(), tunables.data(), tunables.size());
 }
 
-struct Situation {
-    const char* name;
-    const char* tunables;
-    const char* library;
-    size_t namespaces;  // facts/isolation.md, on x86-64 with glibc 2.36
-    NamespaceLimit limit;
-};
-
-void PrintTo(const Situation& situation, std::ostream* out) {
-    *out << situation.name;
-}
-
-class Capacity : public testing::TestWithParam<Situation> {};
-
 }  // namespace
-
-TEST_P(Capacity, IsAsFound) {
-    const Situation& situation = GetParam();
-    ASSERT_NO_FATAL_FAILURE(start_with(situation.tunables));
-    const std::string library = *situation.library ? library_path(situation.library) : "";
-    const NamespaceProbe found = probe(library);
-    EXPECT_EQ(found.limit, situation.limit) << found.words;
-    EXPECT_EQ(count_namespaces(), 0u) << "the probe has opened one here";
-    ch_error error = no_error();
-    const size_t opened = open_all(library, &error);
-    EXPECT_EQ(found.left, opened) << text_of(error);
-    EXPECT_EQ(opened, situation.namespaces) << "another C library has other limits";
-    if (library.empty()) {
-        EXPECT_EQ(LoaderTunables::in_force().namespaces_estimated(), opened);
-        EXPECT_EQ(error.code, CH_NAMESPACES_SPENT);
-        EXPECT_EQ(count_namespaces(), opened);
-    }
-    EXPECT_EQ(probe(library).left, 0u);
-}
-
-INSTANTIATE_TEST_SUITE_P(Situations, Capacity,
-                         testing::Values(Situation{"C1", "", "", 11, NamespaceLimit::static_tls},
-                                         Situation{"C2", "glibc.rtld.nns=16", "", 15, NamespaceLimit::count},
-                                         Situation{"C3", "", "openmp", 5, NamespaceLimit::static_tls},
-                                         Situation{"C3_with_tunables",
-                                                   "glibc.rtld.nns=16:glibc.rtld.optional_static_tls=8192", "openmp",
-                                                   15, NamespaceLimit::count}),
-                         [](const auto& parameter) { return std::string(parameter.param.name); });
 
 // What is advised for a library that needs more than others is enough.
 TEST(NamespaceCapacity, AdvisesTunablesThatHelp) {
@@ -177,22 +113,6 @@ TEST(NamespaceCapacity, CountsThoseThatOthersHaveOpened) {
     EXPECT_EQ(error.code, CH_NAMESPACES_SPENT);
     EXPECT_NE(text_of(error).find("11 linker namespaces are open, 8 of them chiphost's"), std::string::npos)
         << text_of(error);
-}
-
-// C5: a namespace that others have closed is not there any more, but its static TLS is taken.
-TEST(NamespaceCapacity, KnowsOfNamespacesThatWereClosed) {
-    std::vector<void*> handles;
-    for (int i = 0; i < 3; ++i) {
-        handles.push_back(dlmopen(LM_ID_NEWLM, library_path("inspector").c_str(), RTLD_NOW));
-        ASSERT_TRUE(handles.back());
-    }
-    dlclose(handles[0]);
-    dlclose(handles[1]);
-    EXPECT_EQ(count_namespaces(), 1u);
-    EXPECT_EQ(probe().left, 8u) << "C5 does not hold any more";
-    ch_error error = no_error();
-    EXPECT_EQ(open_all("", &error), 8u);
-    EXPECT_EQ(error.code, CH_NAMESPACES_SPENT) << text_of(error);
 }
 
 // The estimate may be wrong, as with another C library or processor. Both ways the loader has the last word, and

@@ -310,6 +310,10 @@ TEST_F(RuntimeLibraries, WithUniqueSymbolsGetNoCopy) {
     answer = FakeWorker().open(options);
     EXPECT_EQ(answer.find("NAMESPACES_SPENT: "), 0u) << answer;
     EXPECT_NE(answer.find("STB_GNU_UNIQUE"), std::string::npos) << answer;
+    // A process of its own has room for it. This one is no runtime, which is found when it has been loaded.
+    options.child_path = CHIPHOST_CHILD;
+    answer = FakeWorker().open(options);
+    EXPECT_EQ(answer.find("ENTRY_MISSING: "), 0u) << answer;
 }
 
 #endif

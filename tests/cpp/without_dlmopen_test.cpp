@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A system whose loader has no dlmopen (H12: musl, macOS): domain.cpp is built here as it is built there.
+// Row H12 of docs/internals/namespaces.md: a system whose loader has no dlmopen, as musl and macOS. domain.cpp is built
+// here as it is built there.
 #include "device_program.h"
 
 namespace chiphost::worker {
 
-TEST(WithoutDlmopen, ThereAreNoNamespacesButCopies) {
+TEST(Facts, H12_WithoutDlmopenThereAreNoNamespacesButCopies) {
     ChipWorker::Options options = tests::options_of("a2a3sim", "tensormap_and_ringbuffer");
     options.isolation.strategy = isolate::Strategy::link_namespace;
     ChipWorker refused;

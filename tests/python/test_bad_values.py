@@ -29,7 +29,10 @@ def worker():
     ("make", "message"),
     [
         (lambda: ch.ChipWorker(5), "runtime: wanted the name of a runtime, or a RuntimeFiles; found int"),
-        (lambda: ch.ChipWorker(RUNTIME, isolation=[]), r"isolation: wanted one of namespace, copy, auto; found \[\]"),
+        (
+            lambda: ch.ChipWorker(RUNTIME, isolation=[]),
+            r"isolation: wanted one of namespace, copy, process, auto; found \[\]",
+        ),
         (lambda: ch.ChipWorker(RUNTIME, []), r"platform: wanted one of a2a3sim, a5sim, a2a3, a5; found \[\]"),
         (lambda: ch.ChipCallable(BINARY, [], signature=["x"]), "signature of name: wanted one of In, Out, .*'x'"),
         (lambda: ch.ChipCallable(BINARY, [], signature=5), "signature of name: wanted one of In, Out, .*found 5"),

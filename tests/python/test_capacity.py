@@ -67,8 +67,7 @@ def test_what_it_advises_helps() -> None:
 
 
 @pytest.mark.parametrize("before", ["import numpy", "import numpy, ml_dtypes, ctypes, sqlite3, ssl"])
-def test_imports_make_no_difference(before: str) -> None:
-    """Fact C4."""
+def test_c4_imports_make_no_difference(before: str) -> None:
     assert show(before=before).left == PLAIN
 
 

@@ -111,7 +111,7 @@ def test_every_environment_variable_is_in_the_one_table():
         for line in text.splitlines():
             if re.search(r"\bgetenv\(|environ\.(get|pop)\(|environ\[", line):
                 known = any(re.search(pattern, line) for pattern in VARIABLE_PATTERNS)
-                assert known or re.search(r"\((name|variable)\b", line), f"{path}: {line.strip()}"
+                assert known or re.search(r"\((name|variable|_RESTARTED|_TUNABLES)\b", line), f"{path}: {line.strip()}"
     page = (ROOT / "docs" / "settings.md").read_text().partition("## Environment variables")[2]
     rows = re.findall(r"^\| (`.*?) \|", page, re.M)
     table = [name for row in rows for name in re.findall("`([A-Z_]+)`", row)]
@@ -130,3 +130,23 @@ def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+def test_every_row_about_namespaces_has_a_paragraph_a_line_in_the_table_and_a_test():
+    page = (ROOT / "docs" / "internals" / "namespaces.md").read_text()
+    table = dict(re.findall(r"^\| ([CH]\d+a?) \| .* \| (.*) \|$", page, re.M))
+    assert set(table) == {"C1a"} | {f"C{i}" for i in range(1, 9)} | {f"H{i}" for i in range(1, 14)}
+    told = set(re.findall(r"\*\*([CH]\d+a?):", page))
+    assert told == set(table)
+    cpp = re.findall(r"^TEST\(Facts, (\w+)\)", _texts("tests/cpp/*_test.cpp"), re.M)
+    python = re.findall(r"^def (test_[ch]\d+a?_\w+)\(", _texts("tests/python/test_*.py"), re.M)
+    assert {name for tests in table.values() for name in re.findall(r"`(?:Facts\.)?(\w+)`", tests)} == {*cpp, *python}
+    for row, tests in table.items():
+        for name in re.findall(r"`(?:Facts\.|test_)(\w+)`", tests):
+            assert name.lower().startswith(f"{row.lower()}_"), f"{row}: {name}"
+    cited = set(re.findall(r"\b[CH]\d+a?\b", (ROOT / "docs" / "audit.md").read_text()))
+    assert cited <= set(table)
+
+
+def _texts(pattern: str) -> str:
+    return "\n".join(path.read_text() for path in sorted(ROOT.glob(pattern)))

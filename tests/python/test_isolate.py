@@ -7,6 +7,7 @@ import array
 import ctypes
 import gc
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -20,13 +21,17 @@ import numpy as np
 import pytest
 
 import chiphost
-from chiphost import isolate, toolchain
-from chiphost.errors import ArgumentError, ConfigError, DeadlineError, LibraryError, LoadError, StateError
+from chiphost import _core, isolate, toolchain
+from chiphost.capacity import capacity
+from chiphost.errors import ArgumentError, ConfigError, DeadlineError, LibraryError, LoadError, ProcessError, StateError
 
 SOURCE = r"""
 #include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <stdexcept>
@@ -50,11 +55,14 @@ int is_null(const void* address) { return address == nullptr; }
 void throw_text() { throw std::runtime_error("the tank is empty"); }
 int wait_for_release() { while (go_on) usleep(1000); return 5; }
 void nap(int ms) { usleep(1000 * ms); }
+void crash() { fputs("about to crash\n", stderr); raise(SIGSEGV); }
+void give_up() { abort(); }
+void leave(int code) { exit(code); }
 static void* sleep_long(void*) { for (;;) pause(); }
 int start_thread() { pthread_t thread; return pthread_create(&thread, nullptr, sleep_long, nullptr); }
 }
 """
-STRATEGIES = ("copy", "namespace")
+STRATEGIES = ("copy", "namespace", "process")
 
 
 @pytest.fixture(scope="module")
@@ -280,14 +288,12 @@ def test_close_names_what_pins(tmp_path):
 
 
 def test_namespaces_are_recycled(path):
-    from chiphost import _core
-
     isolate.open(path, "namespace").close()
-    opened = _core.namespace_numbers()["opened"]
+    opened = capacity().opened
     for _ in range(100):
         with isolate.open(path, "namespace") as library:
             assert library.function("next_call", c_int)() == 1
-    assert _core.namespace_numbers()["opened"] == opened
+    assert capacity().opened == opened
 
 
 def test_a_library_that_nobody_has_any_more_is_closed(path):
@@ -313,7 +319,7 @@ def test_what_is_no_library_is_an_error(tmp_path):
             isolate.open(text, strategy)
         with pytest.raises(LoadError, match="FILE_UNREADABLE"):
             isolate.open(tmp_path / "missing.so", strategy)
-    with pytest.raises(ArgumentError, match="wanted one of namespace, copy, auto; found 'container'"):
+    with pytest.raises(ArgumentError, match="wanted one of namespace, copy, process, auto; found 'container'"):
         isolate.open(text, "container")
 
 
@@ -339,10 +345,11 @@ def test_a_forked_child_opens_its_own(path, copy):
     assert count() == 2
 
 
-def in_a_process(path: Path, program: str) -> subprocess.CompletedProcess[str]:
+def in_a_process(path: Path, program: str, **variables: str) -> subprocess.CompletedProcess[str]:
     text = "import sys\nfrom ctypes import c_int\nfrom chiphost import isolate\npath = sys.argv[1]\n"
     command = [sys.executable, "-c", text + textwrap.dedent(program), str(path)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    environment = {**os.environ, **variables}
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
 
 
 def test_ctrl_c_ends_the_wait(path):
@@ -372,21 +379,153 @@ def test_a_process_ends_with_libraries_open_and_calls_under_way(path):
     assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
 
 
+UNIQUE = """
+template <typename T> struct Once { static int calls; };
+template <typename T> int Once<T>::calls = 0;
+extern "C" int count() { return ++Once<int>::calls; }
+"""
+
+
 def test_unique_symbols_are_told(tmp_path):
-    source = """
-    template <typename T> struct Once { static int calls; };
-    template <typename T> int Once<T>::calls = 0;
-    extern "C" int count() { return ++Once<int>::calls; }
-    """
     if toolchain.find_compiler().family != "gcc":
         pytest.skip("only g++ makes unique symbols")
-    path = c_libraries.build(source, tmp_path / "unique.so", "-fgnu-unique")
+    path = c_libraries.build(UNIQUE, tmp_path / "unique.so", "-fgnu-unique")
     with pytest.raises(LoadError, match="UNIQUE_SYMBOL"):
         isolate.open(path, "copy")
     done = in_a_process(path, 'print(isolate.open(path, "namespace").close())')
     assert "state='pinned'" in done.stdout, done.stderr
     assert "cause='unique symbol'" in done.stdout
     assert "namespace_recycled=False" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "how"),
+    [
+        ("crash", (), "was killed by SIGSEGV while it was running; its last words on stderr:\nabout to crash"),
+        ("give_up", (), "was killed by SIGABRT while it was running"),
+        ("leave", (3,), "exited with code 3 while it was running"),
+        ("leave", (0,), "exited with code 0 while it was running"),
+    ],
+)
+def test_the_end_of_its_process_is_an_error(path, name, arguments, how):
+    with isolate.open(path, "process") as other, isolate.open(path, "process") as library:
+        end = library.function(name, None, [c_int] * len(arguments))
+        with pytest.raises(ProcessError) as caught:
+            end(*arguments)
+        assert (caught.value.name, caught.value.where) == ("PROCESS_DIED", name)
+        assert how in caught.value.message
+        assert library.poisoned
+        assert library.process_id is None
+        with pytest.raises(StateError, match="the library's globals are gone with it"):
+            end(*arguments)
+        assert library.close().state == "unloaded"
+        assert other.function("next_call", c_int)() == 1
+
+
+def test_a_process_that_hangs_is_killed(path):
+    library = isolate.open(path, "process")
+    with pytest.raises(DeadlineError, match="was killed"):
+        library.function("wait_for_release", c_int)(timeout_s=0.05)
+    with pytest.raises(StateError, match="was killed by SIGKILL in wait_for_release"):
+        library.function("next_call", c_int)
+    assert library.close() == isolate.CloseResult("unloaded", (), False)
+
+
+def test_a_process_may_be_killed_between_calls_and_in_a_call(path):
+    with isolate.open(path, "process") as library:
+        count = library.function("next_call", c_int)
+        os.kill(library.process_id, signal.SIGKILL)
+        with pytest.raises(ProcessError, match="was killed by SIGKILL"):
+            count()
+    with isolate.open(path, "process") as library, ThreadPoolExecutor(1) as thread:
+        call = thread.submit(library.function("wait_for_release", c_int))
+        os.kill(library.process_id, signal.SIGKILL)
+        with pytest.raises(ProcessError, match="was killed by SIGKILL"):
+            call.result()
+
+
+def test_an_address_of_the_callers_is_refused(path):
+    with isolate.open(path, "process") as library:
+        is_null = library.function("is_null", c_int, [c_void_p])
+        assert (is_null(None), is_null(1)) == (1, 0)
+        # Only one that the child has no memory at can be told; of several large ones at least one is.
+        memory = [np.zeros(32 << 20, np.uint8) for _ in range(8)]
+        refused = 0
+        for one in memory:
+            try:
+                is_null(one.ctypes.data + (16 << 20))
+            except ArgumentError as error:
+                assert "argument 1 is an address of the caller's memory" in error.message
+                refused += 1
+        assert refused
+
+
+def test_nothing_is_left_of_a_killed_parent(path, tmp_path):
+    program = """
+    import os, signal
+    library = isolate.open(path, "process")
+    hang = isolate.open(path, "process")
+    import threading
+    threading.Thread(target=hang.function("wait_for_release", c_int), daemon=True).start()
+    print(library.process_id, hang.process_id, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+    """
+    done = in_a_process(path, program, TMPDIR=str(tmp_path))
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    children = [int(word) for word in done.stdout.split()]
+    assert len(children) == 2
+    deadline = time.monotonic() + 30
+    while any(is_alive(child) for child in children) or any(tmp_path.iterdir()):
+        assert time.monotonic() < deadline, (children, list(tmp_path.iterdir()))
+        time.sleep(0.01)
+
+
+def is_alive(process: int) -> bool:
+    """Whether it runs; a zombie, which its new parent has not reaped, does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_fifty_processes(path):
+    libraries = [isolate.open(path, "process") for _ in range(50)]
+    counts = [library.function("next_call", c_int) for library in libraries]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(lambda count: (count(), count()), counts)) == [(1, 2)] * 50
+    assert len({library.process_id for library in libraries}) == 50
+    assert {library.close().state for library in libraries} == {"unloaded"}
+
+
+def test_a_strategy_that_was_asked_for_has_that_reason(library):
+    assert library.strategy_reason == "asked for"
+
+
+def test_auto_goes_by_an_audit_and_says_so(path, tmp_path, monkeypatch):
+    with isolate.open(path, "auto") as library:
+        assert library.strategy == "namespace"
+        assert library.strategy_reason.startswith("auto: namespace works")
+    monkeypatch.setattr(_core, "namespaces_unavailable", lambda: "no dlmopen")
+    with isolate.open(path, "auto") as library:
+        assert library.strategy == "copy"
+        assert library.strategy_reason.startswith("auto: namespace is out (no dlmopen); copy works")
+    if toolchain.find_compiler().family == "gcc":
+        unique = c_libraries.build(UNIQUE, tmp_path / "unique.so", "-fgnu-unique")
+        with isolate.open(unique, "auto") as first, isolate.open(unique, "auto") as second:
+            assert (first.strategy, second.strategy) == ("process", "process")
+            assert "copy is out (" in first.strategy_reason
+            counts = [library.function("count", c_int) for library in (first, first, second)]
+            assert [count() for count in counts] == [1, 2, 1]
+
+
+def test_no_audit_is_made_unless_for_auto(path):
+    program = """
+    for strategy in (None, "copy", "process"):
+        isolate.open(path, strategy).close()
+    print("chiphost.audit" in sys.modules, "elftools" in sys.modules)
+    """
+    done = in_a_process(path, program)
+    assert done.stdout == "False False\n", done.stderr
 
 
 def test_it_is_a_part_of_the_package():

@@ -131,7 +131,7 @@ def check(library: isolate.Library, index: int, function: Function) -> None:
             assert passed.tolist() == [at + i for i in range(SLOT_BYTES)]
 
 
-@pytest.mark.parametrize("strategy", ["copy", "namespace"])
+@pytest.mark.parametrize("strategy", ["copy", "namespace", "process"])
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(some=st.lists(functions, min_size=4, max_size=8))
 def test_random_signatures(strategy: str, tmp_path_factory: pytest.TempPathFactory, some: list[Function]) -> None:

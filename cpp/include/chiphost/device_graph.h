@@ -220,7 +220,9 @@ private:
     ch_task_result result_;
 };
 
-class DeviceGraph;
+// What the calls of DeviceGraph throw when the run is over: it failed, or was stopped. The runtime knows why; this only
+// gets out of the orchestration, which should let it pass. No std::exception, so that a handler of those does.
+class RunOver {};
 
 // A scope that is open; it ends with the object.
 class Scope {
@@ -236,13 +238,14 @@ private:
 
 // The graph under construction. Used by the orchestration only, on its thread, until it returns.
 //
-// A call that fails records why; the run then ends with that error, whatever follows.
+// A call that fails records why; the run then ends with that error, whatever follows. Every call throws RunOver if the
+// run is over, but failed() and the end of a Scope. An orchestration that goes on all the same is given up after some
+// thousand calls: its stack is left behind, and nothing on it is destroyed.
 class DeviceGraph {
 public:
     explicit DeviceGraph(ch_device_graph* graph) : graph_(graph) {}
 
-    // Submits a task to the innermost scope. Waits for room if need be. Throws BadArgument if the run has failed; the
-    // error stays the first one.
+    // Submits a task to the innermost scope. Waits for room if need be.
     SubmittedTask submit(const Task& task) {
         ch_task_tensor tensors[CH_MAX_TASK_TENSORS];
         ch_task_spec spec;
@@ -300,10 +303,17 @@ public:
         stop();
     }
 
-    void log(const char* text) { graph_->ops->log(graph_, 0, text); }
+    void log(const char* text) {
+        graph_->ops->log(graph_, 0, text);
+        if (failed()) stop();
+    }
 
     // Clusters in use by this run.
-    int32_t cluster_count() const { return graph_->ops->get_cluster_count(graph_); }
+    int32_t cluster_count() const {
+        const int32_t count = graph_->ops->get_cluster_count(graph_);
+        if (count < 0) stop();
+        return count;
+    }
 
 private:
     template <typename T>
@@ -313,11 +323,7 @@ private:
         require(indices == tensor.ndims(), "wanted %u indices, found %zu", tensor.ndims(), indices);
     }
 
-    // The runtime knows what went wrong; this only gets out of the orchestration.
-    [[noreturn]] static void stop() {
-        require(false, "the run has failed");
-        __builtin_unreachable();
-    }
+    [[noreturn]] static void stop() { throw RunOver(); }
 
     ch_device_graph* graph_;
 };

@@ -81,6 +81,11 @@ def _rows(machine: Machine) -> Iterator[Row]:
     yield "", "Linker namespaces"
     yield from _namespace_rows(machine.namespaces)
 
+    yield "", "Child processes"
+    child = machine.child
+    started = f"{child.program}: started in {child.start_ms:.1f} ms"
+    yield ("-", child.problem) if child.problem else ("ok", started)
+
     yield "", "Compile cache"
     cache = machine.cache
     size = f"{cache.size_bytes / 1e6:.1f} MB of at most {cache.size_bytes_max / 1e6:.0f} MB"

@@ -47,6 +47,11 @@ EXPORT int32_t open_inside(void*, const void* path, void* out_list) {
     return dlinfo(handle, RTLD_DI_LMID, out_list);
 }
 
+// The same with RTLD_GLOBAL. 0 if the loader returned.
+EXPORT int32_t open_globally(void*, const void* path, void*) {
+    return dlopen(static_cast<const char*>(path), RTLD_NOW | RTLD_GLOBAL) ? 0 : -1;
+}
+
 EXPORT int32_t set_errno(void*, const void*, void*) {
     errno = EDOM;
     return 0;

@@ -2,7 +2,10 @@
 //
 // Functions of many signatures, and globals.
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,6 +13,7 @@
 #include <atomic>
 #include <new>
 #include <stdexcept>
+#include <string>
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -114,6 +118,43 @@ EXPORT void throw_number() {
 }
 EXPORT void never_return() {
     for (;;) pause();
+}
+
+// Copies what both see of each other: with overlapping arguments the order shows.
+EXPORT void shift(const int32_t* from, int32_t* to, uint64_t count) {
+    for (uint64_t i = 0; i < count; ++i) to[i] = from[i] + 1;
+}
+EXPORT const char* repeat(const char* text, uint64_t times) {
+    static std::string repeated;
+    repeated.clear();
+    while (times--) repeated += text;
+    return repeated.c_str();
+}
+EXPORT bool is_null(const void* address) {
+    return address == nullptr;
+}
+EXPORT void write_then_throw(int32_t* out_value) {
+    *out_value = 5;
+    throw std::runtime_error("after writing");
+}
+
+// Ends of the process.
+EXPORT void crash() {
+    fputs("about to crash\n", stderr);
+    raise(SIGSEGV);
+}
+EXPORT void give_up() {
+    fputs("giving up\n", stderr);
+    abort();
+}
+EXPORT void leave(int32_t code) {
+    exit(code);
+}
+EXPORT void be_killed() {
+    raise(SIGKILL);
+}
+EXPORT int32_t process_number() {
+    return static_cast<int32_t>(getpid());
 }
 
 EXPORT int32_t start_thread(int32_t renamed) {

@@ -265,7 +265,13 @@ int32_t misbehave(const std::string& what, ch_device_graph* raw_graph, DeviceGra
     } else if (is("dtype 99")) {
         raw.submit_changed(out, [](ch_device_tensor& tensor) { tensor.dtype = 99; });
     } else if (is("a view beyond the buffer")) {
+        raw.submit_changed(out, [](ch_device_tensor& tensor) { tensor.shape[0] = tensor.raw_shape[0] = 65; });
+    } else if (is("a view beyond its array")) {
         raw.submit_changed(out, [](ch_device_tensor& tensor) { tensor.shape[0] = 65; });
+    } else if (is("a view of other strides")) {
+        raw.submit_changed(out, [](ch_device_tensor& tensor) { tensor.stride[0] = 2; });
+    } else if (is("a view of dimensions that are none")) {
+        raw.submit_changed(out, [](ch_device_tensor& tensor) { tensor.raw_dim[0] = 200; });
     } else if (is("a view before the buffer")) {
         raw.submit_changed(out, [](ch_device_tensor& tensor) { tensor.address -= 4; });
     } else if (is("a new tensor of 2^32 elements")) {

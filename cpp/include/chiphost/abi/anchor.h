@@ -43,7 +43,9 @@ typedef struct ch_open_request {
     // statics of its own; others get a copy each time. CH_UNIQUE_SYMBOL if copies would not be apart. 1: load the file
     // itself, by its path. It must not be loaded under this path already.
     uint32_t in_place;
-    uint32_t reserved;
+    // 1: no other copy is ever loaded in this process, so symbols that copies would share do not matter. For the
+    // anchor that is linked into the program only.
+    uint32_t only_copy;
     ch_library** out_library;
 } ch_open_request;
 

@@ -114,7 +114,7 @@ typedef struct ch_device_graph_ops {
     // Writes a line to the log.
     void (*log)(ch_device_graph* graph, int32_t level, const char* text);
 
-    // Clusters in use by this run (block_dim).
+    // Clusters in use by this run (block_dim); negative if the run is over.
     int32_t (*get_cluster_count)(ch_device_graph* graph);
 } ch_device_graph_ops;
 

@@ -160,6 +160,7 @@ public:
 
 private:
     friend class Library;
+    static constexpr bool returns_memory = std::is_same_v<Result, const char*>;
     static constexpr Timeout unset = Timeout::min();
 
     Function(Library library, Symbol symbol) : library_(std::move(library)), symbol_(std::move(symbol)) {}
@@ -176,6 +177,7 @@ private:
 
 template <typename Type>
 Function<Type> Library::function(const std::string& name) const {
+    if constexpr (Function<Type>::returns_memory) refuse_addresses(name);
     return Function<Type>(*this, find(name));
 }
 

@@ -8,6 +8,10 @@
 //
 // The library's code runs on a thread that belongs to the instance, never on the caller's. Calls of one instance are
 // made one after the other, those of different instances at the same time.
+//
+// With Strategy::process that thread is in a child process. Buffers and texts are copied there for the time of a call;
+// the library must not keep their addresses. Its own addresses mean nothing here: they can only be given back to it.
+// Whatever happens there is an error of the call here. The instance is poisoned then, for the globals are gone.
 #pragma once
 
 #include <chrono>
@@ -26,27 +30,33 @@ class Instance;
 template <typename Type>
 class Function;
 
-// The anchor: the small library that every linker namespace begins with. Looked for next to this program, then where
-// chiphost was installed or built.
+// Files that chiphost needs at run time: the anchor, the small library that every linker namespace begins with, and the
+// program of child processes. Looked for next to this program, then where chiphost was installed or built.
 std::string find_anchor(const char* installed);
-#ifdef CHIPHOST_ISOLATE_ANCHOR
+std::string find_child(const char* installed);
+#ifndef CHIPHOST_ISOLATE_ANCHOR  // said by chiphost's CMake package
+#define CHIPHOST_ISOLATE_ANCHOR ""
+#endif
+#ifndef CHIPHOST_ISOLATE_CHILD
+#define CHIPHOST_ISOLATE_CHILD ""
+#endif
 inline std::string default_anchor_path() {
     return find_anchor(CHIPHOST_ISOLATE_ANCHOR);
 }
-#else
-inline std::string default_anchor_path() {
-    return find_anchor("");
+inline std::string default_child_path() {
+    return find_child(CHIPHOST_ISOLATE_CHILD);
 }
-#endif
 
 using Timeout = std::chrono::nanoseconds;
 constexpr Timeout no_timeout = Timeout::max();
 
 struct Options {
     Strategy strategy = Strategy::link_namespace;
-    bool copy_if_spent = false;    // make a copy when no namespace is left
+    // Make a copy when no namespace is left; a process if all copies would share a symbol.
+    bool copy_if_spent = false;
     Timeout timeout = no_timeout;  // deadline of opening, of every call and of closing, unless the call has its own
     std::string anchor_path = default_anchor_path();  // needed for namespaces
+    std::string child_path = default_child_path();    // needed for processes
 };
 
 // Called every 50 ms while a call waits. False: it gives up with CH_INTERRUPTED.
@@ -66,16 +76,18 @@ struct Symbol {
 
 // A handle. Copies of it are the same instance, which is closed when close() is called, or when the last copy and the
 // last Function of it are gone. All members may be called from any thread, but only in the process that opened it.
-// All throw Error: CH_FINALIZED after close(), CH_POISONED after a call that never returned, CH_WRONG_PROCESS in a
-// child made by fork().
+// All throw Error: CH_FINALIZED after close(), CH_POISONED after a call that never returned or took the child process
+// along, CH_WRONG_PROCESS in a child made by fork(). With Strategy::process also CH_PROCESS_DIED.
 class Library {
 public:
     // Loads an instance of the file. CH_FILE_UNREADABLE, CH_NOT_ELF, CH_FILE_TRUNCATED, CH_WRONG_ARCHITECTURE,
-    // CH_LOAD_REFUSED; CH_NAMESPACES_SPENT; CH_UNIQUE_SYMBOL for a copy that would not be apart.
+    // CH_LOAD_REFUSED; CH_NAMESPACES_SPENT; CH_UNIQUE_SYMBOL for a copy that would not be apart;
+    // CH_PROCESS_NOT_STARTED.
     static Library open(const std::string& path, const Options& options = {});
 
     // A function with a C signature as a callable object; see function.h for what the type may have. Whether the
-    // library's function really is of this type, nobody can check. CH_ENTRY_MISSING.
+    // library's function really is of this type, nobody can check. CH_ENTRY_MISSING; CH_SIGNATURE_UNSUPPORTED for a
+    // const char* that a process returns, which could not be read: use std::string.
     template <typename Type>
     Function<Type> function(const std::string& name) const;
 
@@ -83,7 +95,7 @@ public:
     Symbol find(const std::string& name) const;
     // Calls it with one argument for each parameter. CH_SIGNATURE_UNSUPPORTED, CH_FUNCTION_THREW; CH_DEADLINE_EXCEEDED
     // if it does not return in time: then the instance is poisoned and its thread left behind. What the arguments
-    // point to is in use for ever.
+    // point to is in use for ever. With Strategy::process nothing is left behind: the child is killed.
     Value call(const Symbol& symbol, const Signature& signature, const Argument* arguments) const;
     Value call(const Symbol& symbol, const Signature& signature, const Argument* arguments, Timeout timeout) const;
 
@@ -91,11 +103,14 @@ public:
     CloseResult close() const;
 
     Strategy strategy() const;
-    bool fell_back() const;  // to a copy, because no namespace was left
+    bool fell_back() const;                      // to another strategy, because no namespace was left
+    const std::string& strategy_reason() const;  // why it is that: "asked for", or what stood in the way of another
+    int process_id() const;                      // of the child it lives in; -1 without one, or when that has ended
     const std::string& path() const;
     bool poisoned() const;
 
 private:
+    void refuse_addresses(const std::string& function) const;
     explicit Library(std::shared_ptr<Instance> instance) : instance_(std::move(instance)) {}
 
     std::shared_ptr<Instance> instance_;

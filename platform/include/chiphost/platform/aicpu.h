@@ -29,10 +29,15 @@ void invalidate_cache(const void* address, size_t bytes);
 // Makes this thread's writes to [address, address + bytes) visible to cores. Nothing to do on coherent platforms.
 void flush_cache(const void* address, size_t bytes);
 
+// For memory that a new tensor is made in: whatever was there counts for nothing. A simulated chip overwrites it, so
+// that a result nobody wrote does not look right. Nothing to do on a chip.
+void forget_content(void* address, size_t bytes);
+
 // A strand: a function that one AICPU thread runs besides its other work, and that may pause in the middle. At most one
 // for each thread.
 //
-// Runs `body(argument)`, or lets it go on if it has paused. True: it has returned. On a platform whose threads can wait
+// Runs `body(argument)`, or lets it go on if it has paused. True: it has returned. One that has paused when the launch
+// ends is never resumed; what is on its stack is lost. On a platform whose threads can wait
 // by themselves it returns only then.
 bool resume_strand(AicpuPort* port, void (*body)(void* argument), void* argument);
 

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "instance.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "../abi/report.h"
+#include "child_instance.h"
+#include "domain_instance.h"
+#include "elf_image.h"
+#include "private_copy.h"
+
+namespace chiphost::isolate {
+
+int32_t Instance::open(const std::string& path, const Options& options, const GoOn& go_on,
+                       std::shared_ptr<Instance>* out_instance, ch_error* out_error) {
+    std::error_code ignored;
+    std::filesystem::path absolute = std::filesystem::absolute(path, ignored);  // the loader searches for bare names
+    const std::string file = absolute.empty() ? path : absolute.string();
+    // What can be refused without spending a namespace or starting a process.
+    std::vector<char> bytes;
+    if (const int32_t code = read_file(file, &bytes, out_error)) return code;
+    if (const int32_t code = check_elf_library(bytes.data(), bytes.size(), file, out_error)) return code;
+
+    const auto open_as = [&](Strategy strategy, const Selection& selection) {
+        Options in_use = options;
+        in_use.strategy = strategy;
+        if (strategy == Strategy::process) {
+            return ChildInstance::open(file, in_use, selection, go_on, out_instance, out_error);
+        }
+        return DomainInstance::open(file, unload_traits(bytes.data(), bytes.size()), in_use, selection, go_on,
+                                    out_instance, out_error);
+    };
+    int32_t code = open_as(options.strategy, {"asked for", false});
+    if (code != CH_NAMESPACES_SPENT || !options.copy_if_spent) return code;
+    const std::string spent = "this process can open no other linker namespace";
+    code = open_as(Strategy::copy, {spent, true});
+    if (code != CH_UNIQUE_SYMBOL) return code;
+    return open_as(Strategy::process, {spent + ", and all copies would share a symbol: " + out_error->message, true});
+}
+
+Instance::Instance(std::string path, Options options, Selection selection)
+    : path_(std::move(path)), options_(std::move(options)), selection_(std::move(selection)), process_(getpid()) {}
+
+bool Instance::of_this_process() const {
+    return process_ == getpid();
+}
+
+int32_t Instance::check_usable(ch_error* out_error) const {
+    if (closed_) return report(out_error, CH_FINALIZED, path_, "the library was closed");
+    if (poisoned_) return report(out_error, CH_POISONED, path_, "%s", poison_.c_str());
+    return CH_OK;
+}
+
+int32_t Instance::take_turn(const WaitTime& time, std::unique_lock<Turn>* out_turn, ch_error* out_error) {
+    // To be asked before a lock is taken: at the fork another thread may have held it.
+    if (!of_this_process()) {
+        return report(out_error, CH_WRONG_PROCESS, path_, "the library was opened in process %d, this is %d",
+                      static_cast<int>(process_), static_cast<int>(getpid()));
+    }
+    for (bool asked = false;;) {
+        const uint64_t slice_ns = time.next_slice_ns();
+        if (slice_ns == CH_MAILBOX_FOR_EVER) {
+            turn_.lock();
+            break;
+        }
+        if (turn_.lock_for(slice_ns)) break;
+        if (slice_ns == 0 && asked) {
+            return report(out_error, CH_DEADLINE_EXCEEDED, path_,
+                          "the call did not begin within %.3g s: another thread's call had the library",
+                          time.seconds());
+        }
+        asked = slice_ns == 0;
+        if (time.interrupted()) {
+            return report(out_error, CH_INTERRUPTED, path_,
+                          "interrupted while another thread's call had the library; nothing has been done");
+        }
+    }
+    *out_turn = std::unique_lock(turn_, std::adopt_lock);
+    return CH_OK;
+}
+
+void Instance::poison(std::string why) {
+    poison_ = std::move(why);
+    poisoned_ = true;
+}
+
+void Instance::set_closed(CloseResult result) {
+    closed_ = true;
+    close_result_ = std::move(result);
+}
+
+}  // namespace chiphost::isolate

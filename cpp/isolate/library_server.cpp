@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "library_server.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../abi/report.h"
+#include "arena_pieces.h"
+#include "call_arguments.h"
+#include "call_frame.h"
+#include "library_messages.h"
+#include "mapped_address_linux.h"
+
+namespace chiphost::isolate {
+
+int32_t LibraryServer::handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) {
+    switch (verb) {
+        case ChildVerb::open_library:
+            return open(memory, out_error);
+        case ChildVerb::find_symbol:
+            return find(memory, out_error);
+        case ChildVerb::call_function:
+            return call(memory, out_error);
+        case ChildVerb::close_library:
+            __atomic_store_n(&memory.at<CloseLibrary>(0)->begun, 1, __ATOMIC_RELEASE);
+            // Not dlclose: threads of the library may still run its code. Destructors and what it has registered with
+            // atexit() run, and streams are flushed.
+            exit(EXIT_SUCCESS);
+        default:
+            return report(out_error, CH_ABI_MISMATCH, "child process", "it knows no verb %u",
+                          static_cast<unsigned>(verb));
+    }
+}
+
+// The file itself, not a copy: nothing else is loaded here that it would have to be kept apart from.
+int32_t LibraryServer::open(SharedMemory& memory, ch_error* out_error) {
+    if (library_) return report(out_error, CH_INTERNAL, "child process", "it has a library already");
+    path_ = memory.at(0);
+    try {
+        library_ = dlopen(path_.c_str(), RTLD_NOW | RTLD_LOCAL);
+    } catch (...) {
+        return report(out_error, CH_FUNCTION_THREW, path_, "a constructor of the library let an exception out");
+    }
+    if (!library_) return report(out_error, CH_LOAD_REFUSED, path_, "%s", dlerror());
+    return CH_OK;
+}
+
+int32_t LibraryServer::find(SharedMemory& memory, ch_error* out_error) {
+    const std::string name = memory.at(0);
+    const auto address = reinterpret_cast<uint64_t>(dlsym(library_, name.c_str()));
+    if (!address) return report(out_error, CH_ENTRY_MISSING, path_, "wanted the function %s", name.c_str());
+    memcpy(memory.at(0), &address, sizeof address);
+    return CH_OK;
+}
+
+int32_t LibraryServer::call(SharedMemory& memory, ch_error* out_error) {
+    auto* message = memory.at<CallFunction>(0);
+    const auto* parameters = memory.at<CallParameter>(sizeof *message);
+    signature_.result = static_cast<Type>(message->result);
+    signature_.parameters.clear();
+    arguments_.clear();
+    for (uint32_t i = 0; i < message->parameters; ++i) {
+        const CallParameter& parameter = parameters[i];
+        if (parameter.of_callers && !is_mapped(parameter.word)) {
+            return report(out_error, CH_INVALID_ARGUMENT, "",
+                          "argument %u is an address of the caller's memory, and the library is in a process of its "
+                          "own; describe it with In, Out or InOut",
+                          i + 1);
+        }
+        signature_.parameters.push_back({static_cast<Type>(parameter.type)});
+        arguments_.push_back({parameter.word, parameter.in_arena ? memory.at(parameter.word) : nullptr, 0});
+    }
+    ch_call_frame frame{};
+    ch_call_outcome outcome{};
+    frame.function = reinterpret_cast<void*>(message->function);
+    fill_frame(signature_, arguments_.data(), &frame);
+    __atomic_store_n(&message->begun, 1, __ATOMIC_RELEASE);
+    if (call_frame(frame, &outcome) != CH_OK) {
+        return report(out_error, CH_FUNCTION_THREW, "", "an exception came out: %s", outcome.exception);
+    }
+    const Value value = read_result(signature_.result, outcome.word);
+    message->word = value.word;
+    return signature_.result == Type::text ? answer_text(memory, value, out_error) : CH_OK;
+}
+
+int32_t LibraryServer::answer_text(SharedMemory& memory, const Value& value, ch_error* out_error) {
+    const uint64_t at = ArenaPieces::aligned(memory.at<CallFunction>(0)->end);
+    if (const int failed = memory.reserve(at + value.text.size())) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "wanted %zu bytes for a text: %s",
+                      value.text.size(), strerror(failed));
+    }
+    memcpy(memory.at(at), value.text.data(), value.text.size());
+    auto* message = memory.at<CallFunction>(0);  // the arena may have moved
+    message->is_null = value.is_null;
+    message->text = at;
+    message->text_bytes = value.text.size();
+    return CH_OK;
+}
+
+}  // namespace chiphost::isolate

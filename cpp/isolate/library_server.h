@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "child_server.h"
+#include "chiphost/isolate/signature.h"
+
+namespace chiphost::isolate {
+
+// The child's side of a library handle: one library for the life of the process, called on the thread that handles
+// messages.
+class LibraryServer final : public ChildServer::Handler {
+public:
+    int32_t handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) override;
+
+private:
+    int32_t open(SharedMemory& memory, ch_error* out_error);
+    int32_t find(SharedMemory& memory, ch_error* out_error);
+    int32_t call(SharedMemory& memory, ch_error* out_error);
+    int32_t answer_text(SharedMemory& memory, const Value& value, ch_error* out_error);
+
+    std::string path_;
+    void* library_ = nullptr;
+    // Of the call under way; kept for their memory.
+    Signature signature_;
+    std::vector<Argument> arguments_;
+};
+
+}  // namespace chiphost::isolate

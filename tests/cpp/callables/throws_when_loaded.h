@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stdexcept>
+
+// A static variable whose constructor throws.
+struct ThrowsWhenLoaded {
+    ThrowsWhenLoaded() { throw std::runtime_error("what the constructor says"); }
+};
+static const ThrowsWhenLoaded throws_when_loaded;
