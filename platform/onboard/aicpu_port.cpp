@@ -58,6 +58,8 @@ void flush_cache([[maybe_unused]] const void* address, [[maybe_unused]] size_t b
 #endif
 }
 
+void forget_content(void*, size_t) {}
+
 void relax(AicpuPort* port) {
 #if defined(__aarch64__)
     __asm__ volatile("yield");
