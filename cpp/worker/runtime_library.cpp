@@ -64,8 +64,7 @@ bool same_paths(const RuntimeFiles& first, const RuntimeFiles& second) {
 
 }  // namespace
 
-int32_t runtime_key(const RuntimeFiles& files, const std::string& platform, std::string* out_key,
-                    ch_error* out_error) {
+int32_t runtime_key(const RuntimeFiles& files, const std::string& platform, std::string* out_key, ch_error* out_error) {
     out_key->clear();
     for (const std::string* path : {&files.host, &files.aicpu, &files.aicore}) {
         std::string key = *path;

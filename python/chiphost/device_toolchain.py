@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Target = Literal["host", "aicpu", "core"]
 
 SDK_VARIABLES: Final = ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME")
-_AICPU_VARIABLE: Final = "CHIPHOST_AICPU_CXX"
 _AICPU_NAMES: Final = ("aarch64-linux-gnu-g++", "aarch64-target-linux-gnu-g++")
 _ARCHS: Final = {"a2a3": "dav-c220", "a5": "dav-c310"}
 _CORES: Final[dict[CoreType, str]] = {"aic": "cube", "aiv": "vec"}
@@ -50,7 +49,7 @@ def find_compiler(target: Target) -> Compiler:
         hint = "install the vendor's toolkit and name its folder in ASCEND_HOME_PATH, or use a simulated platform"
     else:
         message = f"orchestrations on the AICPU need a compiler for aarch64; {'; '.join(looked)} ({where})"
-        hint = f"install aarch64-linux-gnu-g++ (Debian: g++-aarch64-linux-gnu), or name one in {_AICPU_VARIABLE}"
+        hint = "install aarch64-linux-gnu-g++ (Debian: g++-aarch64-linux-gnu), or name one in CHIPHOST_AICPU_CXX"
     raise make_error("COMPILER_MISSING", message, hint=hint)
 
 
@@ -65,8 +64,8 @@ def candidates(target: Target) -> Iterator[Candidate]:
         for folder in sdk_folders():
             yield toolchain.look_at("SDK", str(folder / "bin" / "ccec"))
         yield toolchain.look_at("PATH", "ccec")
-    elif wanted := os.environ.get(_AICPU_VARIABLE, "").strip():
-        yield toolchain.look_at(_AICPU_VARIABLE, wanted)
+    elif wanted := os.environ.get("CHIPHOST_AICPU_CXX", "").strip():
+        yield toolchain.look_at("CHIPHOST_AICPU_CXX", wanted)
     else:
         for name in _AICPU_NAMES:
             yield toolchain.look_at("PATH", name)
