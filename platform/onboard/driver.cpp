@@ -53,10 +53,10 @@ int32_t Driver::load(const char* sdk_folder, const char* register_name, ch_error
         if (refusals.empty()) refusals = why;
     }
     if (!missing.empty()) {
-        const std::string sdk = *sdk_folder ? std::string(sdk_folder) + "/lib64 (ASCEND_HOME_PATH)"
-                                            : "neither ASCEND_HOME_PATH nor ASCEND_TOOLKIT_HOME, which are not set";
+        const std::string sdk = *sdk_folder ? "in " + std::string(sdk_folder) + "/lib64 (ASCEND_HOME_PATH), "
+                                            : "(neither ASCEND_HOME_PATH nor ASCEND_TOOLKIT_HOME is set) ";
         return report(out_error, CH_PLATFORM_FAILED, "driver",
-                      "the chip vendor's software is missing: %s; looked in %s, where the dynamic loader looks "
+                      "the chip vendor's software is missing: %s; looked %swhere the dynamic loader looks "
                       "(LD_LIBRARY_PATH, ldconfig), and in %s; the loader says: %s",
                       missing.c_str(), sdk.c_str(), driver_folder, refusals.c_str());
     }
