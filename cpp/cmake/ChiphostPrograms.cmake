@@ -1,28 +1,41 @@
-# How chiphost's programs are built.
+# SPDX-License-Identifier: Apache-2.0
+#
+# How programs for chiphost are built: runtimes, platforms, orchestrations and kernels. Used by chiphost's own build and by
+# projects that say find_package(chiphost). What it defines is known in the folder that includes it and below.
 
-# What every target of chiphost is compiled with.
-add_library(chiphost_options INTERFACE)
-target_include_directories(chiphost_options INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/cpp"
-                                                      "${CMAKE_CURRENT_SOURCE_DIR}/cpp/include"
-                                                      "${CMAKE_CURRENT_SOURCE_DIR}/platform/include")
-target_compile_definitions(chiphost_options INTERFACE CHIPHOST_VERSION="${PROJECT_VERSION}" _GNU_SOURCE)
-target_compile_options(chiphost_options INTERFACE -Wall -Wextra -Wshadow -Wno-missing-field-initializers)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # An object with STB_GNU_UNIQUE symbols is never unloaded (docs/internals/namespaces.md, H1).
-    target_compile_options(chiphost_options INTERFACE -fno-gnu-unique)
+# The folder with cpp/ and platform/: in the checkout, or as installed.
+get_filename_component(chiphost_root "${CMAKE_CURRENT_LIST_DIR}/../src" ABSOLUTE)
+if(NOT EXISTS "${chiphost_root}/platform")
+    get_filename_component(chiphost_root "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
 endif()
-if(CHIPHOST_WERROR)
-    target_compile_options(chiphost_options INTERFACE -Werror)
-endif()
-if(CHIPHOST_SANITIZE)
-    target_compile_options(chiphost_options INTERFACE -fsanitize=${CHIPHOST_SANITIZE} -fno-omit-frame-pointer -g)
-    target_link_options(chiphost_options INTERFACE -fsanitize=${CHIPHOST_SANITIZE})
+include("${chiphost_root}/cpp/sources.cmake")
+find_package(Threads REQUIRED)
+
+# What everything of chiphost is compiled with.
+if(NOT TARGET chiphost_options)
+    add_library(chiphost_options INTERFACE)
+    target_include_directories(chiphost_options INTERFACE "${chiphost_root}/cpp" "${chiphost_root}/cpp/include"
+                                                          "${chiphost_root}/platform/include")
+    target_compile_features(chiphost_options INTERFACE cxx_std_17)
+    target_compile_definitions(chiphost_options INTERFACE CHIPHOST_VERSION="${chiphost_VERSION}" _GNU_SOURCE)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        # An object with STB_GNU_UNIQUE symbols is never unloaded (docs/internals/namespaces.md, H1).
+        target_compile_options(chiphost_options INTERFACE -fno-gnu-unique)
+    endif()
+    if(CHIPHOST_WERROR)
+        target_compile_options(chiphost_options INTERFACE -Werror)
+    endif()
+    if(CHIPHOST_SANITIZE)
+        target_compile_options(chiphost_options INTERFACE -fsanitize=${CHIPHOST_SANITIZE} -fno-omit-frame-pointer -g)
+        target_link_options(chiphost_options INTERFACE -fsanitize=${CHIPHOST_SANITIZE})
+    endif()
 endif()
 
 # A program that the dynamic loader loads: nothing exported but its entry, nothing left unresolved.
 function(chiphost_make_program target)
     target_link_libraries(${target} PRIVATE chiphost_options)
-    set_target_properties(${target} PROPERTIES PREFIX "" SUFFIX ".so")
+    set_target_properties(${target} PROPERTIES PREFIX "" SUFFIX ".so" CXX_VISIBILITY_PRESET hidden
+                                               VISIBILITY_INLINES_HIDDEN ON)
     if(NOT CHIPHOST_SANITIZE)
         target_link_options(${target} PRIVATE -Wl,--no-undefined)
     endif()
@@ -43,37 +56,175 @@ function(chiphost_add_parts platform program out_target)
     list(FILTER parts EXCLUDE REGEX "${chiphost_named_sources}")
     add_library(${target} OBJECT ${parts})
     target_link_libraries(${target} PRIVATE chiphost_options)
-    target_include_directories(${target} PRIVATE "${chiphost_SOURCE_DIR}/platform/${platform}"
-                                                 "${chiphost_SOURCE_DIR}/platform")
+    target_include_directories(${target} PRIVATE ${chiphost_${platform}_include_dirs} "${chiphost_root}/platform")
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden
+                                               VISIBILITY_INLINES_HIDDEN ON)
 endfunction()
 
-# chiphost_add_runtime(NAME host_build_graph ARCH a2a3 PLATFORM sim)
+# chiphost_add_platform(NAME name [BASED_ON sim] [CHIP file] [DESCRIPTION text]
+#                       [HOST_SOURCES file...] [AICPU_SOURCES file...] [AICORE_SOURCES file...])
 #
-# Builds the three programs of a runtime for a chip on a platform: lib/<arch><platform>/<name>/{host,aicpu,aicore}.so.
-function(chiphost_add_runtime)
-    cmake_parse_arguments(arg "" "NAME;ARCH;PLATFORM" "" ${ARGN})
-    set(platform "${arg_ARCH}${arg_PLATFORM}")
-    set(folder "lib/${platform}/${arg_NAME}")
+# A platform for chiphost_add_runtime(PLATFORM name): the functions of platform/include, for each of the three programs.
+# CHIP defines chiphost::platform::chip; without it the constants are those of the ARCH. BASED_ON takes the sources of
+# another platform, of which those are left out that a file of the same name stands in for.
+function(chiphost_add_platform)
+    cmake_parse_arguments(arg "" "NAME;BASED_ON;CHIP;DESCRIPTION" "HOST_SOURCES;AICPU_SOURCES;AICORE_SOURCES" ${ARGN})
+    if(NOT arg_NAME MATCHES "^[a-z][a-z0-9_]*$" OR arg_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "chiphost_add_platform: wanted NAME in small letters, found '${arg_NAME}', "
+                            "and '${arg_UNPARSED_ARGUMENTS}'")
+    endif()
+    if(arg_BASED_ON AND NOT DEFINED chiphost_${arg_BASED_ON}_host_sources)
+        message(FATAL_ERROR "chiphost_add_platform: there is no platform '${arg_BASED_ON}' to be BASED_ON")
+    endif()
+    foreach(program IN ITEMS HOST AICPU AICORE)
+        string(TOLOWER ${program} part)
+        set(sources "")
+        set(names "")
+        foreach(source IN LISTS arg_${program}_SOURCES)
+            get_filename_component(path "${source}" ABSOLUTE)
+            get_filename_component(name "${source}" NAME)
+            list(APPEND sources "${path}")
+            list(APPEND names "${name}")
+        endforeach()
+        if(arg_BASED_ON)
+            foreach(source IN LISTS chiphost_${arg_BASED_ON}_${part}_sources)
+                get_filename_component(name "${source}" NAME)
+                if(NOT name IN_LIST names)
+                    list(APPEND sources "${source}")
+                endif()
+            endforeach()
+        endif()
+        if(NOT sources)
+            message(FATAL_ERROR "chiphost_add_platform: ${arg_NAME} has no ${program}_SOURCES")
+        endif()
+        set(chiphost_${arg_NAME}_${part}_sources ${sources} PARENT_SCOPE)
+    endforeach()
+    set(include_dirs "${CMAKE_CURRENT_SOURCE_DIR}")
+    if(arg_BASED_ON)
+        list(APPEND include_dirs ${chiphost_${arg_BASED_ON}_include_dirs})
+    endif()
+    set(chiphost_${arg_NAME}_include_dirs ${include_dirs} PARENT_SCOPE)
+    if(arg_CHIP)
+        get_filename_component(chip "${arg_CHIP}" ABSOLUTE)
+        set(chiphost_${arg_NAME}_chip "${chip}" PARENT_SCOPE)
+    endif()
+    set(chiphost_${arg_NAME}_description "${arg_DESCRIPTION}" PARENT_SCOPE)
+endfunction()
 
+# chiphost_add_runtime(NAME name ARCH a2a3 [a5] PLATFORM sim... [SOURCES file...])
+#
+# Builds the three programs of a runtime for each chip on each platform:
+# lib/<arch><platform>/<name>/{host,aicpu,aicore}.so in the build folder. SOURCES define chiphost::host::runtime_name and
+# make_runtime() (host/runtime.h); without them it is the runtime of chiphost of that name. CHIPHOST_RUNTIME_PATH=<build
+# folder>/lib lets Python find runtime and platform by their names.
+function(chiphost_add_runtime)
+    cmake_parse_arguments(arg "" "NAME" "ARCH;PLATFORM;SOURCES" ${ARGN})
+    if(NOT arg_NAME MATCHES "^[a-zA-Z_][a-zA-Z0-9_]*$" OR NOT arg_ARCH OR NOT arg_PLATFORM OR arg_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "chiphost_add_runtime: wanted NAME (an identifier), ARCH and PLATFORM; found NAME "
+                            "'${arg_NAME}', ARCH '${arg_ARCH}', PLATFORM '${arg_PLATFORM}', '${arg_UNPARSED_ARGUMENTS}'")
+    endif()
+    if(NOT arg_SOURCES)
+        set(arg_SOURCES ${chiphost_runtime_${arg_NAME}_sources})
+    endif()
+    if(NOT arg_SOURCES)
+        message(FATAL_ERROR "chiphost_add_runtime: ${arg_NAME} has no SOURCES")
+    endif()
+    foreach(platform IN LISTS arg_PLATFORM)
+        if(NOT DEFINED chiphost_${platform}_host_sources)
+            message(FATAL_ERROR "chiphost_add_runtime: there is no platform '${platform}'; chiphost_add_platform makes one")
+        endif()
+        foreach(arch IN LISTS arg_ARCH)
+            chiphost_add_programs("${arg_NAME}" "${arch}" "${platform}" "${arg_SOURCES}")
+        endforeach()
+    endforeach()
+endfunction()
+
+# The programs of a runtime for one chip on one platform.
+function(chiphost_add_programs runtime arch platform sources)
+    set(full_name "${arch}${platform}")
+    set(folder "lib/${full_name}/${runtime}")
+    set(chip "${chiphost_root}/platform/${arch}/chip.cpp")
+    if(chiphost_${platform}_chip)
+        set(chip "${chiphost_${platform}_chip}")
+    elseif(NOT EXISTS "${chip}")
+        message(FATAL_ERROR "chiphost_add_runtime: there is no chip '${arch}', and ${platform} has no CHIP of its own")
+    endif()
     foreach(program IN ITEMS host aicpu aicore)
-        set(target "${platform}_${arg_NAME}_${program}")
-        chiphost_add_parts(${arg_PLATFORM} ${program} parts)
-        set(named ${chiphost_${program}_sources} ${chiphost_${arg_PLATFORM}_${program}_sources})
+        set(target "${full_name}_${runtime}_${program}")
+        chiphost_add_parts(${platform} ${program} parts)
+        set(named ${chiphost_${program}_sources} ${chiphost_${platform}_${program}_sources})
         list(FILTER named INCLUDE REGEX "${chiphost_named_sources}")
         if(program STREQUAL "host")
-            list(APPEND named ${chiphost_runtime_${arg_NAME}_sources})
+            list(APPEND named ${sources})
         endif()
-        add_library(${target} MODULE ${named} $<TARGET_OBJECTS:${parts}>
-                                     "${chiphost_SOURCE_DIR}/platform/${arg_ARCH}/chip.cpp")
+        add_library(${target} MODULE ${named} $<TARGET_OBJECTS:${parts}> "${chip}")
         chiphost_make_program(${target})
-        target_include_directories(${target} PRIVATE "${chiphost_SOURCE_DIR}/platform/${arg_PLATFORM}"
-                                                     "${chiphost_SOURCE_DIR}/platform")
-        target_compile_definitions(${target} PRIVATE CHIPHOST_PLATFORM="${platform}" CHIPHOST_ARCH="${arg_ARCH}"
-                                                     CHIPHOST_RUNTIME="${arg_NAME}")
+        target_include_directories(${target} PRIVATE ${chiphost_${platform}_include_dirs} "${chiphost_root}/platform")
+        target_compile_definitions(${target} PRIVATE CHIPHOST_PLATFORM="${full_name}" CHIPHOST_ARCH="${arch}"
+                                                     CHIPHOST_RUNTIME="${runtime}")
         set_target_properties(${target} PROPERTIES OUTPUT_NAME ${program}
                                                    LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/${folder}")
         install(TARGETS ${target} LIBRARY DESTINATION "chiphost/${folder}")
     endforeach()
-    target_link_libraries(${platform}_${arg_NAME}_host PRIVATE Threads::Threads)
-    target_link_libraries(${platform}_${arg_NAME}_aicpu PRIVATE ${CMAKE_DL_LIBS})
+    target_link_libraries(${full_name}_${runtime}_host PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+    target_link_libraries(${full_name}_${runtime}_aicpu PRIVATE ${CMAKE_DL_LIBS})
+    chiphost_describe_platform("${full_name}" "${arch}" "${chiphost_${platform}_description}")
+endfunction()
+
+# Tells Python of a platform that it does not know.
+function(chiphost_describe_platform full_name arch description)
+    get_property(described GLOBAL PROPERTY chiphost_described_platforms)
+    if(full_name IN_LIST described)
+        return()
+    endif()
+    set_property(GLOBAL APPEND PROPERTY chiphost_described_platforms "${full_name}")
+    if(NOT description)
+        set(description "${full_name}")
+    endif()
+    string(REGEX REPLACE "([\\\"])" "\\\\\\1" description "${description}")
+    file(WRITE "${CMAKE_BINARY_DIR}/lib/${full_name}/platform.json"
+         "{\"arch\": \"${arch}\", \"description\": \"${description}\"}\n")
+    install(FILES "${CMAKE_BINARY_DIR}/lib/${full_name}/platform.json" DESTINATION "chiphost/lib/${full_name}")
+endfunction()
+
+# chiphost_add_orchestration(NAME name SOURCE file RUNTIME runtime ARCH a2a3)
+#
+# Compiles an orchestration for the simulated chip, as chiphost.compile_orchestration does: callables/<name>.so in the
+# build folder, for chiphost.Binary.from_file.
+function(chiphost_add_orchestration)
+    cmake_parse_arguments(arg "" "NAME;SOURCE;RUNTIME;ARCH" "" ${ARGN})
+    if(NOT arg_NAME OR NOT arg_SOURCE OR NOT arg_RUNTIME OR arg_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "chiphost_add_orchestration: wanted NAME, SOURCE and RUNTIME; found ${ARGV}")
+    endif()
+    string(TOUPPER "${arg_RUNTIME}" runtime)
+    chiphost_add_callable_part("${arg_NAME}" "${arg_SOURCE}" "${arg_ARCH}" CHIPHOST_RUNTIME_${runtime}=1)
+endfunction()
+
+# chiphost_add_kernel(NAME name SOURCE file CORE aic|aiv ARCH a2a3)
+#
+# The same for a kernel.
+function(chiphost_add_kernel)
+    cmake_parse_arguments(arg "" "NAME;SOURCE;CORE;ARCH" "" ${ARGN})
+    if(NOT arg_NAME OR NOT arg_SOURCE OR NOT arg_CORE MATCHES "^(aic|aiv)$" OR arg_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "chiphost_add_kernel: wanted NAME, SOURCE and CORE (aic or aiv); found ${ARGV}")
+    endif()
+    set(core __DAV_VEC__)
+    if(arg_CORE STREQUAL "aic")
+        set(core __DAV_CUBE__)
+    endif()
+    chiphost_add_callable_part("${arg_NAME}" "${arg_SOURCE}" "${arg_ARCH}" ${core} __CPU_SIM)
+endfunction()
+
+# Symbols stay visible: users write extern "C" and no attribute, and debuggers want them.
+function(chiphost_add_callable_part name source arch)
+    if(NOT arch)
+        set(arch a2a3)
+    endif()
+    string(TOUPPER "${arch}" arch)
+    add_library(${name} MODULE "${source}")
+    target_link_libraries(${name} PRIVATE chiphost_options)
+    target_compile_options(${name} PRIVATE -g)
+    target_compile_definitions(${name} PRIVATE CHIPHOST_ARCH_${arch}=1 ${ARGN})
+    set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".so" CXX_VISIBILITY_PRESET default
+                                             LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/callables")
 endfunction()

@@ -106,7 +106,7 @@ def look() -> Machine:
         cpus_usable=usable_cpus(),
         compilers=compilers,
         namespaces=_namespaces(),
-        platforms=dict(runtimes.PLATFORMS),
+        platforms=runtimes.platforms(),
         library=runtimes.where_looked(),
         runtimes=loads,
         cache=cache,
