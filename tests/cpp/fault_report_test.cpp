@@ -84,7 +84,7 @@ TEST(TextLine, LeavesOutWhatDoesNotFit) {
 TEST(CodePlace, NamesFunctionAndLibrary) {
     TextLine line;
     describe_code(reinterpret_cast<char*>(dlsym(RTLD_DEFAULT, "qsort")) + 1, &line);
-    EXPECT_NE(text_of(line).find("+0x1 (libc"), std::string::npos);
+    EXPECT_NE(text_of(line).find("+0x1 (lib"), std::string::npos);
 }
 
 TEST(CodePlace, SaysThatThereIsNoCode) {
