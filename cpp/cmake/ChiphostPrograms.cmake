@@ -47,19 +47,24 @@ function(chiphost_add_parts platform program out_target)
                                                  "${chiphost_SOURCE_DIR}/platform")
 endfunction()
 
-# chiphost_add_runtime(NAME host_build_graph ARCH a2a3 PLATFORM sim)
+# chiphost_add_runtime(NAME host_build_graph ARCH a2a3 PLATFORM sim [PROGRAMS host aicpu aicore])
 #
-# Builds the three programs of a runtime for a chip on a platform: lib/<arch><platform>/<name>/{host,aicpu,aicore}.so.
+# Builds the three programs of a runtime for a chip on a platform: lib/<arch><platform>/<name>/{host,aicpu,aicore}.so,
+# and lib/<arch>/<name>/... for the real chip. PROGRAMS: only these.
 function(chiphost_add_runtime)
-    cmake_parse_arguments(arg "" "NAME;ARCH;PLATFORM" "" ${ARGN})
-    set(platform "${arg_ARCH}${arg_PLATFORM}")
+    cmake_parse_arguments(arg "" "NAME;ARCH;PLATFORM" "PROGRAMS" ${ARGN})
+    chiphost_platform_name(${arg_ARCH} ${arg_PLATFORM} platform)
     set(folder "lib/${platform}/${arg_NAME}")
+    if(NOT arg_PROGRAMS)
+        set(arg_PROGRAMS host aicpu aicore)
+    endif()
 
-    foreach(program IN ITEMS host aicpu aicore)
+    foreach(program IN LISTS arg_PROGRAMS)
         set(target "${platform}_${arg_NAME}_${program}")
         chiphost_add_parts(${arg_PLATFORM} ${program} parts)
         set(named ${chiphost_${program}_sources} ${chiphost_${arg_PLATFORM}_${program}_sources})
         list(FILTER named INCLUDE REGEX "${chiphost_named_sources}")
+        list(APPEND named ${chiphost_${arg_PLATFORM}_${program}_${arg_ARCH}_sources})
         if(program STREQUAL "host")
             list(APPEND named ${chiphost_runtime_${arg_NAME}_sources})
         endif()
@@ -70,10 +75,17 @@ function(chiphost_add_runtime)
                                                      "${chiphost_SOURCE_DIR}/platform")
         target_compile_definitions(${target} PRIVATE CHIPHOST_PLATFORM="${platform}" CHIPHOST_ARCH="${arg_ARCH}"
                                                      CHIPHOST_RUNTIME="${arg_NAME}")
+        target_link_libraries(${target} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
         set_target_properties(${target} PROPERTIES OUTPUT_NAME ${program}
                                                    LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/${folder}")
         install(TARGETS ${target} LIBRARY DESTINATION "chiphost/${folder}")
     endforeach()
-    target_link_libraries(${platform}_${arg_NAME}_host PRIVATE Threads::Threads)
-    target_link_libraries(${platform}_${arg_NAME}_aicpu PRIVATE ${CMAKE_DL_LIBS})
+endfunction()
+
+# "a2a3sim", or "a2a3" for the real chip.
+function(chiphost_platform_name arch platform out_name)
+    if(platform STREQUAL "onboard")
+        set(platform "")
+    endif()
+    set(${out_name} "${arch}${platform}" PARENT_SCOPE)
 endfunction()

@@ -5,13 +5,14 @@ namespace chiphost::executor {
 
 using namespace scheduler;
 
-CoreExecutor::CoreExecutor(const ch_launch& launch, uint32_t core, uint32_t core_type, platform::AicorePort* port)
+__aicore__ CoreExecutor::CoreExecutor(const ch_launch& launch, uint32_t core, uint32_t core_type,
+                                      platform::AicorePort* port)
     : handshake_(reinterpret_cast<Handshake*>(launch.handshakes)[core]),
       port_(port),
       core_(core),
       core_type_(core_type) {}
 
-ch_step CoreExecutor::step() {
+__aicore__ ch_step CoreExecutor::step() {
     switch (phase_) {
         case Phase::await_aicpu:
             if (handshake_.aicpu_ready.load(std::memory_order_acquire) == 0) return CH_STEP_POLL;
@@ -37,7 +38,7 @@ ch_step CoreExecutor::step() {
     return CH_STEP_DONE;
 }
 
-ch_step CoreExecutor::next_dispatch() {
+__aicore__ ch_step CoreExecutor::next_dispatch() {
     const uint32_t number = platform::read_main_base(port_);
     if (number == number_ || number == main_base_idle) return CH_STEP_IDLE;
     number_ = number;
@@ -51,7 +52,7 @@ ch_step CoreExecutor::next_dispatch() {
     return platform::pause_after_ack(port_) ? CH_STEP_WORKED : execute();
 }
 
-ch_step CoreExecutor::execute() {
+__aicore__ ch_step CoreExecutor::execute() {
     if (!platform::call_kernel(port_, &payloads_[number_ & 1])) return CH_STEP_IDLE;
     platform::write_cond(port_, number_ | cond_finish_bit);
     phase_ = Phase::run;

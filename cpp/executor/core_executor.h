@@ -12,15 +12,15 @@ namespace chiphost::executor {
 // One core of one launch.
 class CoreExecutor {
 public:
-    CoreExecutor(const ch_launch& launch, uint32_t core, uint32_t core_type, platform::AicorePort* port);
+    __aicore__ CoreExecutor(const ch_launch& launch, uint32_t core, uint32_t core_type, platform::AicorePort* port);
 
-    ch_step step();
+    __aicore__ ch_step step();
 
 private:
     enum class Phase : uint8_t { await_aicpu, await_registers, run, acknowledged, done };
 
-    ch_step next_dispatch();
-    ch_step execute();
+    __aicore__ ch_step next_dispatch();
+    __aicore__ ch_step execute();
 
     scheduler::Handshake& handshake_;
     platform::AicorePort* const port_;

@@ -35,6 +35,7 @@ constexpr ch_aicpu_program table = {
         at(context).scheduler.reset();
     },
     [](void* context) { at(context).~Context(); },
+    [](void* context) { at(context).scheduler->cut_off(); },
 };
 
 }  // namespace

@@ -34,6 +34,9 @@ public:
     // Which tasks wait for what; no step may be under way.
     void explain_stall(ch_launch_status* out_status) const;
 
+    // Nothing further is to be started; threads are done when their cores have exited. May be called during steps.
+    void cut_off() { stopping_.store(true, std::memory_order_release); }
+
     // The launch is over, or cut off: makes the orchestration return if it has not.
     void end();
 

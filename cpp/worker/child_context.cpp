@@ -33,7 +33,7 @@ int32_t ChildContext::open(const Options& options, const GoOn& go_on, std::uniqu
 int32_t ChildContext::open_child(const GoOn& go_on, ch_error* out_error) {
     child_.reset();
     process_id_ = -1;
-    if (const int32_t code = runtime_key(options_.files, &key_, out_error)) return code;
+    if (const int32_t code = runtime_key(options_.files, options_.platform, &key_, out_error)) return code;
     key_ += "|" + options_.program;
     for (;;) {
         if (const int32_t code = ChildPool::of_this_process().take(key_, options_.program, &child_, out_error)) {

@@ -29,6 +29,12 @@ using Shared = std::shared_ptr<RuntimeLibrary>;
 
 namespace {
 
+// On a real chip the device programs are no libraries of this process: they are for other processors, and whoever opens
+// the device says what is wrong with them, or with the chip.
+bool is_real_chip(const std::string& platform) {
+    return platform == "a2a3" || platform == "a5";
+}
+
 // Identity of a file: another key as soon as it was written again.
 int32_t file_key(const std::string& path, std::string* out_key, ch_error* out_error) {
     struct stat status{};
@@ -41,8 +47,10 @@ int32_t file_key(const std::string& path, std::string* out_key, ch_error* out_er
 }
 
 // What can be refused without spending a namespace. out_unique_symbol: of the host program, "" without one.
-int32_t check_files(const RuntimeFiles& files, std::string* out_unique_symbol, ch_error* out_error) {
+int32_t check_files(const RuntimeFiles& files, const std::string& platform, std::string* out_unique_symbol,
+                    ch_error* out_error) {
     for (const std::string* path : {&files.aicore, &files.aicpu, &files.host}) {
+        if (path != &files.host && is_real_chip(platform)) continue;
         std::vector<char> bytes;
         if (const int32_t code = isolate::read_file(*path, &bytes, out_error)) return code;
         if (const int32_t code = isolate::check_elf_library(bytes.data(), bytes.size(), *path, out_error)) return code;
@@ -57,11 +65,15 @@ bool same_paths(const RuntimeFiles& first, const RuntimeFiles& second) {
 
 }  // namespace
 
-int32_t runtime_key(const RuntimeFiles& files, std::string* out_key, ch_error* out_error) {
+int32_t runtime_key(const RuntimeFiles& files, const std::string& platform, std::string* out_key, ch_error* out_error) {
     out_key->clear();
     for (const std::string* path : {&files.host, &files.aicpu, &files.aicore}) {
-        std::string key;
-        if (const int32_t code = file_key(*path, &key, out_error)) return code;
+        std::string key = *path;
+        const bool may_be_missing = path != &files.host && is_real_chip(platform);
+        ch_error missing = no_error();
+        if (const int32_t code = file_key(*path, &key, may_be_missing ? &missing : out_error)) {
+            if (!may_be_missing) return code;
+        }
         *out_key += (out_key->empty() ? "" : "|") + key;
     }
     return CH_OK;
@@ -82,16 +94,18 @@ public:
         Shared library(new RuntimeLibrary);
         library->files_ = files;
         std::string key;
-        if (const int32_t code = runtime_key(files, &key, out_error)) return code;
-        if (const int32_t code = file_key(files.aicpu, &library->aicpu_key_, out_error)) return code;
-        if (const int32_t code = file_key(files.aicore, &library->aicore_key_, out_error)) return code;
+        if (const int32_t code = runtime_key(files, platform, &key, out_error)) return code;
+        if (!is_real_chip(platform)) {
+            if (const int32_t code = file_key(files.aicpu, &library->aicpu_key_, out_error)) return code;
+            if (const int32_t code = file_key(files.aicore, &library->aicore_key_, out_error)) return code;
+        }
         Key full_key{isolation.strategy, key};
 
         if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
         const std::lock_guard one_at_a_time(load_mutex_);
         if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
         std::string unique_symbol;
-        if (const int32_t code = check_files(files, &unique_symbol, out_error)) return code;
+        if (const int32_t code = check_files(files, platform, &unique_symbol, out_error)) return code;
         mark_stale(files, key);
         retire_stale();
         // From here on nothing may be lost for want of memory, least of all a namespace.
@@ -245,8 +259,9 @@ private:
         if (threads_stay) return false;
         const bool unloaded = domain.close_library(library.loaded_);
         if (domain.strategy() == Strategy::copy) {
-            domain.flush(library.aicpu_key_);
-            domain.flush(library.aicore_key_);
+            for (const std::string* key : {&library.aicpu_key_, &library.aicore_key_}) {
+                if (!key->empty()) domain.flush(*key);
+            }
             return true;
         }
         if (domain.clear() && unloaded) {

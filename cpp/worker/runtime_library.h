@@ -20,8 +20,10 @@ struct RuntimeFiles {
     std::string aicore;
 };
 
-// Identity of a set of files: another key as soon as one of them was written again.
-[[nodiscard]] int32_t runtime_key(const RuntimeFiles& files, std::string* out_key, ch_error* out_error);
+// Identity of a set of files: another key as soon as one of them was written again. Of a real chip's, the device
+// programs may be missing: opening the device says more of that.
+[[nodiscard]] int32_t runtime_key(const RuntimeFiles& files, const std::string& platform, std::string* out_key,
+                                  ch_error* out_error);
 
 // How a runtime is to be kept apart from the program.
 struct Isolation {

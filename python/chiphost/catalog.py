@@ -38,7 +38,7 @@ class Entry:
 
     def runs_on(self, platform: str) -> bool:
         """False only if the scene says that it does not."""
-        return self.scene is None or platform in self.scene.platforms
+        return self.scene is None or runtimes.runs_on(platform, self.scene.platforms)
 
 
 def scenes_dir(chosen: Path | None = None) -> Path:

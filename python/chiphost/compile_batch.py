@@ -10,13 +10,15 @@ import shlex
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from . import toolchain
+from . import device_toolchain, toolchain
 from .compile_cache import CompileCache, Program, Request, Snapshot
 from .compile_job import Job, invalid
 from .compiler_processes import CompilerProcesses
+from .device_toolchain import Target
 from .errors import ChiphostError, CompileError, make_error
 from .toolchain import Compiler
 
@@ -47,9 +49,9 @@ _log: Final = logging.getLogger("chiphost")
 class Batch:
     """Compiles for one call of `compile_all`. All methods may be called from any thread."""
 
-    def __init__(self, compiler: Compiler, cache: CompileCache, timeout_s: float) -> None:
-        """Compile nothing yet."""
-        self._compiler = compiler
+    def __init__(self, compilers: Mapping[Target, Compiler], cache: CompileCache, timeout_s: float) -> None:
+        """Compile nothing yet. `compilers` has one for the target of every job to come."""
+        self._compilers = compilers
         self._cache = cache
         self._timeout_s = timeout_s
         self._snapshot = Snapshot()
@@ -57,7 +59,7 @@ class Batch:
 
     def look_up(self, job: Job) -> Program | None:
         """The job's program if the cache has it."""
-        return self._looked_up(self._request(job), self._snapshot)
+        return self._looked_up(job, self._request(job), self._snapshot)
 
     def compile(self, job: Job) -> Program | CompileError:
         """The job's program, or why its source gives none. Other errors are raised."""
@@ -76,7 +78,7 @@ class Batch:
         with self._cache.lock(self._request(job), self._processes.cancelled, self._timeout_s):
             for _ in range(_ATTEMPTS):
                 request = self._request(job)
-                if program := self._looked_up(request):  # somebody else was faster
+                if program := self._looked_up(job, request):  # somebody else was faster
                     return program
                 started_ns = time.time_ns()
                 made = self._run_compiler(job)
@@ -86,12 +88,14 @@ class Batch:
             _log.warning("%s: %s", job.title, made.words)
         return made.program  # if files keep changing: what the last compile saw
 
-    def _looked_up(self, request: Request, snapshot: Snapshot | None = None) -> Program | None:
+    def _looked_up(self, job: Job, request: Request, snapshot: Snapshot | None = None) -> Program | None:
         program = self._cache.look_up(request, snapshot)
-        return program if program and _is_shared_library(program.data) else None  # others were kept once
+        if program is None or job.target == "core" or _is_shared_library(program.data):
+            return program
+        return None  # others were kept once
 
     def _request(self, job: Job) -> Request:
-        facts = [self._compiler.identity, *self._command(job)]
+        facts = [self._compilers[job.target].identity, *self._command(job)]
         facts += [f"{name}={os.environ.get(name)}" for name in _VARIABLES]
         try:
             return self._cache.request(job.source, facts)
@@ -99,14 +103,13 @@ class Batch:
             raise invalid(f"{job.title}: cannot read the source: {error.strerror}", str(job.source)) from error
 
     def _command(self, job: Job) -> list[str]:
-        return [
-            *self._compiler.command,
-            *toolchain.flags(self._compiler, job.platform, core_type=job.core_type),
-            *(f"-D{define}" for define in job.defines),
-            *(f"-I{folder}" for folder in job.include_dirs),
-            *("-x", "c++", str(job.source), "-x", "none"),
-            *job.flags,
-        ]
+        compiler = self._compilers[job.target]
+        own = [*(f"-D{define}" for define in job.defines), *(f"-I{folder}" for folder in job.include_dirs)]
+        if job.target == "core" and job.core_type:
+            flags = device_toolchain.kernel_flags(job.platform, job.core_type)
+            return [*compiler.command, *flags, *own, "-x", "cce", str(job.source), *job.flags]
+        flags = toolchain.flags(compiler, job.platform, core_type=job.core_type)
+        return [*compiler.command, *flags, *own, "-x", "c++", str(job.source), "-x", "none", *job.flags]
 
     def _run_compiler(self, job: Job) -> _Made:
         try:
@@ -123,10 +126,15 @@ class Batch:
             if problem:
                 raise self._failure(job, problem, words, folder.name)
             data = program.read_bytes()
-            if not _is_shared_library(data):
+            if job.target == "core":
+                try:
+                    data = device_toolchain.kernel_code(data)
+                except ValueError as error:
+                    raise self._failure(job, str(error), words, folder.name) from error
+            elif not _is_shared_library(data):
                 problem = f"wrote no ELF shared library but {_kind(data)}"
                 raise self._failure(job, problem, words, folder.name, _FLAGS_HINT if job.flags else None)
-            if runtime := _sanitizer_runtime(program):
+            elif runtime := _sanitizer_runtime(program):
                 problem = f"made a library that needs {runtime}, which a process must have from its beginning"
                 raise self._failure(job, problem, words, folder.name, _SANITIZER_HINT)
             dependencies = toolchain.dependencies(depfile.read_bytes())
@@ -139,7 +147,7 @@ class Batch:
         command = shlex.join([*self._command(job), "-o", f"{job.source.stem}.so"])
         if job.flags:  # they may have relative paths
             command = f"cd {shlex.quote(str(job.source.parent))} && {command}"
-        message = f"{job.title}: {self._compiler.path.name} {problem}\n{words}\ncommand: {command}"
+        message = f"{job.title}: {self._compilers[job.target].path.name} {problem}\n{words}\ncommand: {command}"
         is_full = shutil.disk_usage(temporary).free < _TEMPORARY_BYTES_MIN
         return make_error("COMPILE_FAILED", message, str(job.source), hint=_TEMPORARY_HINT if is_full else hint)
 

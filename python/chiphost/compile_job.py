@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Final
 
 from . import _core, toolchain
+from .device_toolchain import Target
 from .errors import ChiphostError, make_error
+from .runtimes import ONBOARD
 from .toolchain import CORE_TYPES, CoreType
 
 StrPath = str | Path
 
 MAX_FUNC_ID: Final = _core.MAX_FUNC_ID
+_ORCHESTRATES_ON_THE_HOST: Final = "host_build_graph"
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ class Job:
         include_dirs: absolute.
         defines: "NAME" or "NAME=VALUE".
         flags: further words for the compiler.
+        target: the processor it is for.
     """
 
     source: Path
@@ -85,14 +89,24 @@ class Job:
     include_dirs: tuple[Path, ...]
     defines: tuple[str, ...]
     flags: tuple[str, ...]
+    target: Target = "host"
 
 
 def kernel_job(kernel: Kernel, platform: str) -> Job:
     """The job that compiles a kernel. Raises ArgumentError if a path or an option cannot be used."""
     title = f"kernel {kernel.name!r} (func_id {kernel.func_id}, {kernel.core_type})"
     name = kernel.name or title
+    target: Target = "core" if platform in ONBOARD else "host"
     return _job(
-        kernel.source, name, title, platform, kernel.core_type, kernel.include_dirs, kernel.defines, kernel.flags
+        kernel.source,
+        name,
+        title,
+        platform,
+        kernel.core_type,
+        kernel.include_dirs,
+        kernel.defines,
+        kernel.flags,
+        target,
     )
 
 
@@ -115,7 +129,8 @@ def orchestration_job(
     if not runtime.isidentifier() or not runtime.isascii():
         raise invalid(f"runtime is {runtime!r}; it must be a name such as 'host_build_graph'", title)
     defines = (f"CHIPHOST_RUNTIME_{runtime.upper()}=1", *_words("defines", defines, title))
-    return _job(source, name, title, platform, None, include_dirs, defines, flags)
+    target: Target = "aicpu" if platform in ONBOARD and runtime != _ORCHESTRATES_ON_THE_HOST else "host"
+    return _job(source, name, title, platform, None, include_dirs, defines, flags, target)
 
 
 def _job(
@@ -127,6 +142,7 @@ def _job(
     include_dirs: Sequence[StrPath],
     defines: Sequence[str],
     flags: Sequence[str],
+    target: Target,
 ) -> Job:
     toolchain.arch(platform)
     if isinstance(include_dirs, (str, Path)):
@@ -142,6 +158,7 @@ def _job(
         folders,
         _words("defines", defines, title),
         _words("flags", flags, title),
+        target,
     )
 
 

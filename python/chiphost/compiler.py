@@ -15,11 +15,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from . import toolchain
 from .compile_batch import Batch
 from .compile_cache import CompileCache, Program
 from .compile_job import Job, Kernel, StrPath, check_func_ids, invalid, kernel_job, orchestration_job
 from .cpus import usable_cpus
+from .device_toolchain import compilers_for
 from .errors import CompileError, make_error
 from .signature import Arg
 
@@ -49,7 +49,7 @@ class Binary:
     """A compiled program.
 
     Attributes:
-        data: the shared library's bytes.
+        data: the shared library's bytes; of a kernel for a real chip, its code.
         key: sha256 of the bytes in hex; equal exactly if the bytes are.
         name: for messages and debuggers.
         platform: what it was compiled for; None: nobody knows, and it is taken to fit everywhere.
@@ -144,7 +144,7 @@ def compile_all(
         raise invalid(f"max_workers is {max_workers}; it must be at least 1", "compile_all")
     if not jobs:
         return []
-    batch = Batch(toolchain.find_compiler(), cache or CompileCache(), timeout_s)
+    batch = Batch(compilers_for(jobs), cache or CompileCache(), timeout_s)
     outcomes: dict[int, Program | CompileError] = {}
 
     def note(index: int, outcome: Program | CompileError) -> None:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from . import __version__, _core, flow_graph, runtimes, temp_folder, toolchain
+from . import __version__, _core, chips, flow_graph, runtimes, temp_folder, toolchain
 from .capacity import Capacity, capacity
 from .compile_cache import CompileCache
 from .cpus import usable_cpus
@@ -88,6 +88,7 @@ class Machine:
     platforms: dict[str, str]
     library: str
     runtimes: list[RuntimeCheck]
+    chips: chips.ChipChecks
     child: ChildCheck
     cache: CacheCheck
     temporary: TemporaryCheck
@@ -98,11 +99,13 @@ class Machine:
 def look() -> Machine:
     """Look at everything. Loads every runtime, which takes a namespace each for the life of this process."""
     compilers, cache = _compilers(), _cache()
-    loads = [_load(name, platform) for platform, names in runtimes.installed().items() for name in names]
+    simulated = [platform for platform in runtimes.PLATFORMS if platform not in runtimes.ONBOARD]
+    installed = runtimes.installed()
+    loads = [_load(name, platform) for platform in simulated for name in installed[platform]]
     onetbb, onetbb_problem = _onetbb()
     problems = [] if any(check.used for check in compilers) else ["no C++ compiler works"]
     problems += [] if cache.ok else ["the compile cache cannot be used"]
-    for platform in runtimes.PLATFORMS:
+    for platform in simulated:
         if not any(load.platform == platform for load in loads):
             problems.append(f"no runtime is installed for {platform} in {runtimes.where_looked()}")
     problems += [f"{load.runtime} cannot be loaded for {load.platform}" for load in loads if not load.ok]
@@ -116,9 +119,10 @@ def look() -> Machine:
         cpus_usable=usable_cpus(),
         compilers=compilers,
         namespaces=_namespaces(),
-        platforms=dict(runtimes.PLATFORMS),
+        platforms={platform: runtimes.PLATFORMS[platform] for platform in simulated},
         library=runtimes.where_looked(),
         runtimes=loads,
+        chips=chips.look(),
         child=_child(),
         cache=cache,
         temporary=_temporary(),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +16,11 @@ from .errors import make_error
 PLATFORMS: Final[dict[str, str]] = {
     "a2a3sim": "Ascend 910B/C, simulated",
     "a5sim": "Ascend 950, simulated",
+    "a2a3": "Ascend 910B/C",
+    "a5": "Ascend 950",
 }
+# The real chips among them, with the simulated platform that runs the same programs.
+ONBOARD: Final[dict[str, str]] = {"a2a3": "a2a3sim", "a5": "a5sim"}
 _PROGRAMS: Final = ("host", "aicpu", "aicore")
 
 
@@ -68,8 +73,15 @@ def installed(library: Path | None = None) -> dict[str, list[str]]:
     for platform in PLATFORMS:
         folder = (library or library_dir()) / platform
         names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-        found[platform] = [name for name in names if all((folder / name / f"{p}.so").is_file() for p in _PROGRAMS)]
+        # Those of a real chip may lack device programs: opening the device says which compiler was missing.
+        programs = _PROGRAMS[:1] if platform in ONBOARD else _PROGRAMS
+        found[platform] = [name for name in names if all((folder / name / f"{p}.so").is_file() for p in programs)]
     return found
+
+
+def runs_on(platform: str, names: Collection[str]) -> bool:
+    """Whether what is for the platforms `names` is for this one: a real chip runs what its simulation runs."""
+    return platform in names or ONBOARD.get(platform) in names
 
 
 def check_platform(platform: str) -> str:

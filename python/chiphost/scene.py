@@ -30,6 +30,7 @@ import ml_dtypes  # noqa: F401 - gives NumPy the names "bfloat16", "float8_e4m3f
 import numpy as np
 import numpy.typing as npt
 
+from . import runtimes
 from .compiler import Kernel
 from .errors import ChiphostError, make_error
 from .signature import Arg
@@ -201,7 +202,9 @@ class Scene:
 
     def cases_on(self, platform: str) -> list[str]:
         """Names of the cases that run on a platform."""
-        return [case for case in self.cases if platform in self.case_platforms.get(case, self.platforms)]
+        return [
+            case for case in self.cases if runtimes.runs_on(platform, self.case_platforms.get(case, self.platforms))
+        ]
 
     def config_of(self, case: str) -> dict[str, int]:
         """The fields of the run's configuration that a case sets."""

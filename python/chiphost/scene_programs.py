@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Final
 
-from . import compiler, toolchain
+from . import compiler
 from .callable import ChipCallable
 from .catalog import Entry
 from .compile_batch import Batch
@@ -19,6 +19,7 @@ from .compile_cache import CompileCache, Program
 from .compiler import Job, Progress
 from .cpus import usable_cpus
 from .deadline import Deadline
+from .device_toolchain import compilers_for
 from .errors import ChiphostError, CompileError, make_error
 from .scene import Scene
 
@@ -85,7 +86,8 @@ class ScenePrograms:
         if not self._jobs or self._deadline.over:
             return
         timeout_s = min(compiler.TIMEOUT_S, self._deadline.left_s * _SHARE)
-        batch = self._batch = Batch(toolchain.find_compiler(), CompileCache(), timeout_s)
+        compilers = compilers_for(job for jobs in self._jobs.values() for job in jobs)
+        batch = self._batch = Batch(compilers, CompileCache(), timeout_s)
         missing = [place for place in self._places() if not self._look_up(batch, *place)]
         if missing:
             # Never on the caller's thread, which must be free to be interrupted.

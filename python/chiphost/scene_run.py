@@ -222,7 +222,7 @@ class Workers:
             worker.init(
                 runtimes.find(runtime, platform, self._settings.library), platform, isolation=self._settings.isolation
             )
-            if self._out_isolation is not None and worker.isolation != default_isolation():
+            if self._out_isolation is not None and worker.isolation != default_isolation(platform):
                 self._out_isolation.add(f"{worker.isolation} ({worker.isolation_reason})")
         return worker
 

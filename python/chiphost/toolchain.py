@@ -44,8 +44,8 @@ _FOLDER_OPTIONS: Final = (
 _PROBE_TIMEOUT_S: Final = 60.0
 _DEFAULTS: Final = ("g++", "clang++")
 _CORE_DEFINES: Final[dict[CoreType, str]] = {"aic": "__DAV_CUBE__", "aiv": "__DAV_VEC__"}
-_SIM_ARCHS: Final = {"a2a3sim": "A2A3", "a5sim": "A5"}
-_ONBOARD: Final = ("a2a3", "a5")
+_ARCHS: Final = {"a2a3sim": "A2A3", "a5sim": "A5", "a2a3": "A2A3", "a5": "A5"}
+Origin = Literal["CXX", "PATH", "SDK", "CHIPHOST_AICPU_CXX"]
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,13 @@ class Candidate:
     """One place where a compiler was looked for.
 
     Attributes:
-        origin: "CXX" or "PATH".
+        origin: "CXX" or "PATH"; for a real chip also CHIPHOST_AICPU_CXX, or SDK for the vendor's folder.
         wanted: what CXX says, or the program's name.
         compiler: the compiler found there, or None.
         problem: why there is none; empty if there is one.
     """
 
-    origin: Literal["CXX", "PATH"]
+    origin: Origin
     wanted: str
     compiler: Compiler | None
     problem: str
@@ -164,13 +164,9 @@ def include_folders(command: Sequence[str], folder: Path) -> list[str]:
 
 def arch(platform: str) -> str:
     """The chip family in capitals, for CHIPHOST_ARCH_...; raises SceneError (PLATFORM_UNKNOWN)."""
-    if platform in _SIM_ARCHS:
-        return _SIM_ARCHS[platform]
-    known = " and ".join(_SIM_ARCHS)
-    if platform in _ONBOARD:
-        message = f"{platform!r} needs the chip vendor's compiler, which chiphost cannot call yet"
-        raise make_error("PLATFORM_UNKNOWN", message, hint=f"use the simulated platform {platform + 'sim'!r}")
-    hint = f"programs can be compiled for {known}"
+    if platform in _ARCHS:
+        return _ARCHS[platform]
+    hint = f"programs can be compiled for {', '.join(_ARCHS)}"
     raise make_error("PLATFORM_UNKNOWN", f"there is no platform {platform!r}", hint=hint)
 
 
@@ -195,7 +191,12 @@ def _candidates() -> Iterator[Candidate]:
         yield _look_at("PATH", name, search)
 
 
-def _look_at(origin: Literal["CXX", "PATH"], wanted: str, search: str) -> Candidate:
+def look_at(origin: Origin, wanted: str) -> Candidate:
+    """What is in one place: a program's path or name, or the words that start it."""
+    return _look_at(origin, wanted, os.environ.get("PATH", ""))
+
+
+def _look_at(origin: Origin, wanted: str, search: str) -> Candidate:
     try:
         # A path with spaces is one word; anything else is split as a shell would: CXX="ccache g++".
         words = [wanted] if shutil.which(wanted, path=search) else shlex.split(wanted)
@@ -203,7 +204,9 @@ def _look_at(origin: Literal["CXX", "PATH"], wanted: str, search: str) -> Candid
         return Candidate(origin, wanted, None, f"it cannot be split into words ({error})")
     program = shutil.which(words[0], path=search) if words else None
     if program is None:
-        return Candidate(origin, wanted, None, "it is no program and not on PATH" if origin == "CXX" else "not on PATH")
+        return Candidate(
+            origin, wanted, None, "not on PATH" if origin == "PATH" else "it is no program and not on PATH"
+        )
     program = str(Path(program).absolute())
     files = [path for word in words if (path := shutil.which(word, path=search))]
     try:

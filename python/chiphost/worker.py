@@ -26,9 +26,12 @@ _BYTES_MAX: Final = 2**64 - 1
 atexit.register(_core.end_calls, make_error("INTERRUPTED", "the process is ending", "worker"))
 
 
-def default_isolation() -> str:
-    """The strategy used when none is named: "namespace" where the system and this build have it, otherwise "copy"."""
-    return "copy" if _core.namespaces_unavailable() else "namespace"
+def default_isolation(platform: str = "a2a3sim") -> str:
+    """The strategy used when none is named: "namespace" where the system, this build and the platform have it.
+
+    Otherwise "copy".
+    """
+    return choose_strategy(None, platform)[0]
 
 
 class ChipWorker:
@@ -47,7 +50,7 @@ class ChipWorker:
 
     Args:
         runtime: name of an installed runtime, or the files of one; None: call init() later.
-        platform: "a2a3sim" or "a5sim".
+        platform: "a2a3sim" or "a5sim", simulated; "a2a3" or "a5", a real chip.
         device_id: number of the device, 0 or more.
         isolation: how the runtime is kept apart from this process: "namespace" (a linker namespace of its own), "copy"
             (a private copy of its files), "process" (a child process), "auto" (the best that is to be had now; see
@@ -103,7 +106,7 @@ class ChipWorker:
             )
         device_id = _integer("device_id", device_id, _DEVICE_ID_MAX)
         device_memory_bytes = _integer("device_memory_bytes", device_memory_bytes, _BYTES_MAX)
-        strategy, reason = choose_strategy(isolation)
+        strategy, reason = choose_strategy(isolation, platform)
         self._worker.init(
             os.fspath(files.host),
             os.fspath(files.aicpu),
@@ -243,11 +246,13 @@ class ChipWorker:
         return f"ChipWorker({self.runtime!r}, {self.platform!r}, device_id={self.device_id}, {state})"
 
 
-def choose_strategy(isolation: str | None) -> tuple[str, str]:
+def choose_strategy(isolation: str | None, platform: str = "a2a3sim") -> tuple[str, str]:
     """The strategy to try, and why. "auto" may have to do without a namespace even so."""
     if isolation in ("namespace", "copy", "process"):
         return isolation, "asked for"
     who = "the default" if isolation is None else "auto"
+    if platform in runtimes.ONBOARD:
+        return "copy", f"{who}: the chip vendor's software is one for the process"
     if why := _core.namespaces_unavailable():
         return "copy", f"{who}: {why}"
     return "namespace", f"{who}: a linker namespace keeps the C library and its heap apart too"

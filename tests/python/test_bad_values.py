@@ -33,7 +33,7 @@ def worker():
             lambda: ch.ChipWorker(RUNTIME, isolation=[]),
             r"isolation: wanted one of namespace, copy, process, auto; found \[\]",
         ),
-        (lambda: ch.ChipWorker(RUNTIME, []), r"platform: wanted one of a2a3sim, a5sim; found \[\]"),
+        (lambda: ch.ChipWorker(RUNTIME, []), r"platform: wanted one of a2a3sim, a5sim, a2a3, a5; found \[\]"),
         (lambda: ch.ChipCallable(BINARY, [], signature=["x"]), "signature of name: wanted one of In, Out, .*'x'"),
         (lambda: ch.ChipCallable(BINARY, [], signature=5), "signature of name: wanted one of In, Out, .*found 5"),
         (lambda: ch.ChipCallable(BINARY, [], entry="build\0x"), "entry of name: wanted the name of a function"),

@@ -144,10 +144,9 @@ def test_flags_name_the_chip_and_the_core() -> None:
     assert not [flag for flag in aic if "visibility" in flag or "prefix-map" in flag]
 
 
-@pytest.mark.parametrize(("platform", "words"), [("a3sim", "no platform 'a3sim'"), ("a5", "vendor's compiler")])
-def test_other_platforms_are_refused(platform: str, words: str) -> None:
-    with pytest.raises(SceneError, match=words) as caught:
-        toolchain.arch(platform)
+def test_other_platforms_are_refused() -> None:
+    with pytest.raises(SceneError, match="no platform 'a3sim'") as caught:
+        toolchain.arch("a3sim")
     assert caught.value.name == "PLATFORM_UNKNOWN"
     assert "a5sim" in caught.value.hint
 

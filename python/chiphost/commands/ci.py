@@ -82,7 +82,7 @@ def ci(
     from .. import catalog, report
     from ..deadline import Deadline
     from ..runner import Runner, SceneResult, Settings
-    from ..runtimes import check_any, check_platform
+    from ..runtimes import ONBOARD, check_any, check_platform, find
     from .display import Display, plural, print_lines
 
     deadline = Deadline(timeout)
@@ -93,6 +93,10 @@ def ci(
         check_any(platform, library)
     settings = Settings(platform, isolation, seed, sim_threads, deadline=deadline, retries=retries, library=library)
     entries = catalog.select(root, platform=platform, runtime=runtime, text=text, library=library, deadline=deadline)
+    if platform in ONBOARD:
+        from .. import chips
+
+        chips.require(find(entries[0].runtime, platform, library), platform)
     names = [entry.name for entry in entries]
     width = max(map(len, names))
 

@@ -13,6 +13,7 @@ from . import options
 
 if TYPE_CHECKING:
     from ..capacity import Capacity
+    from ..chips import ChipChecks
     from ..machine import Machine
     from ..report import ReportFile
 
@@ -74,6 +75,9 @@ def _rows(machine: Machine) -> Iterator[Row]:
             how = f"loaded in {load.load_ms:.1f} ms ({load.isolation})" if load.ok else load.problem
             yield "ok" if load.ok else "FAIL", f"{platform} ({description})  {load.runtime}: {how}"
 
+    yield "", "Chips"
+    yield from _chip_rows(machine.chips)
+
     yield "", "Linker namespaces"
     yield from _namespace_rows(machine.namespaces)
 
@@ -99,6 +103,19 @@ def _rows(machine: Machine) -> Iterator[Row]:
     can = "can" if machine.ok else "cannot"
     why = "" if machine.ok else f": {'; '.join(machine.problems)}"
     yield "", f"This machine {can} run the simulated platforms{why}."
+
+
+def _chip_rows(found: ChipChecks) -> Iterator[Row]:
+    for chip in found.chips:
+        yield ("ok", f"{chip.platform}: device 0 was opened") if chip.ok else ("-", f"{chip.platform}: {chip.problem}")
+        for name in chip.programs_missing:
+            why = "no compiler for aarch64" if name == "aicpu.so" else "no ccec, the chip vendor's compiler"
+            yield "-", f"{chip.platform}: chiphost was built without its {name}: there was {why}"
+    for compiler in found.compilers:
+        what = f"{compiler.found}: compiler for {compiler.purpose}"
+        yield ("ok", what) if compiler.found else ("-", compiler.problem)
+    settings = (f"{name}={value}" if value else f"{name} is not set" for name, value in found.environment.items())
+    yield "-", ", ".join(settings)
 
 
 def _namespace_rows(found: Capacity) -> Iterator[Row]:

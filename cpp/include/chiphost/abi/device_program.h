@@ -16,7 +16,7 @@ extern "C" {
 #endif
 
 #define CH_DEVICE_PROGRAM_MAJOR 2
-#define CH_DEVICE_PROGRAM_MINOR 0
+#define CH_DEVICE_PROGRAM_MINOR 1
 #define CH_AICPU_PROGRAM_ENTRY "chiphost_aicpu_program"
 #define CH_AICORE_PROGRAM_ENTRY "chiphost_aicore_program"
 
@@ -83,6 +83,10 @@ typedef struct ch_aicpu_program {
 
     // Destroys the context and closes the orchestrations.
     void (*destroy)(void* context);
+
+    // Since minor 1. Asks a launch to end early: nothing further is started, and threads are done when their cores have
+    // exited. May be called from any thread during steps, also from inside the orchestration.
+    void (*stop)(void* context);
 } ch_aicpu_program;
 
 // The AICore program. `port` is the platform's access to one core (platform/aicore.h).

@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 #define CH_HOST_RUNTIME_MAJOR 2
-#define CH_HOST_RUNTIME_MINOR 0
+#define CH_HOST_RUNTIME_MINOR 1
 #define CH_HOST_RUNTIME_ENTRY "chiphost_host_runtime"
 
 // Most host threads that one run may use (ch_call_config.sim_threads).
@@ -50,6 +50,8 @@ typedef struct ch_device_options {
     // Folder for temporary files. A runtime must not ask its own environment: that of another namespace's C library is
     // not told when the process changes its variables, and points to memory that is gone.
     const char* temp_folder;
+    // Since minor 1. Folder of the chip vendor's software (ASCEND_HOME_PATH), NULL or "" if none is named.
+    const char* sdk_folder;
 } ch_device_options;
 
 // How one run is to be executed.

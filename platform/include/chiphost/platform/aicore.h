@@ -15,21 +15,21 @@ namespace chiphost::platform {
 struct AicorePort;
 
 // Number of this core as the chip counts: below Chip::physical_cores.
-uint32_t physical_core(AicorePort* port);
+__aicore__ uint32_t physical_core(AicorePort* port);
 
 // Reads this core's DATA_MAIN_BASE. What the AICPU wrote to memory before it wrote the value is visible afterwards.
-uint32_t read_main_base(AicorePort* port);
+__aicore__ uint32_t read_main_base(AicorePort* port);
 
 // Writes this core's COND. What this core wrote to memory before is visible to an AICPU thread that reads the value.
-void write_cond(AicorePort* port, uint32_t value);
+__aicore__ void write_cond(AicorePort* port, uint32_t value);
 
 // Calls payload->kernel with the payload's arguments, or lets it go on if it has paused. True: it has returned. False:
 // it waits for another core of its cluster, and whoever hands something over makes this core step again. A platform on
 // which kernels can throw catches everything here and records it in the payload.
-bool call_kernel(AicorePort* port, scheduler::Payload* payload);
+__aicore__ bool call_kernel(AicorePort* port, scheduler::Payload* payload);
 
 // Whether to come back for the kernel after the dispatch was acknowledged, so that the AICPU gets to see it. A real
 // core always says no; a simulated one may say yes to show the AICPU the orders that a real one can produce.
-bool pause_after_ack(AicorePort* port);
+__aicore__ bool pause_after_ack(AicorePort* port);
 
 }  // namespace chiphost::platform

@@ -1,0 +1,94 @@
+# The two programs of a real chip, built by other compilers than the rest: the AICPU is an aarch64 processor with Linux, the
+# cores have the vendor's compiler. Where one is missing, its program is left out, and opening a device says so.
+
+find_program(CHIPHOST_AICPU_CXX NAMES aarch64-linux-gnu-g++ aarch64-target-linux-gnu-g++
+             HINTS "$ENV{ASCEND_HOME_PATH}/tools/hcc/bin" DOC "C++ compiler for the AICPU programs of real chips")
+find_program(CHIPHOST_CCEC NAMES ccec HINTS "$ENV{ASCEND_HOME_PATH}/bin"
+             DOC "The vendor's compiler for the AICore programs of real chips")
+find_program(CHIPHOST_CCEC_LD NAMES ld.lld HINTS "$ENV{ASCEND_HOME_PATH}/bin" NO_DEFAULT_PATH
+             DOC "The linker that comes with ccec")
+
+# Compiles sources by a compiler that is not CMake's. The objects are in out_objects.
+function(chiphost_cross_compile folder out_objects)
+    cmake_parse_arguments(arg "" "" "COMMAND;SOURCES" ${ARGN})
+    if(CMAKE_CXX_COMPILER_LAUNCHER)
+        list(PREPEND arg_COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER})
+    endif()
+    set(objects "")
+    foreach(source IN LISTS arg_SOURCES)
+        file(RELATIVE_PATH name "${chiphost_SOURCE_DIR}" "${source}")
+        set(object "${folder}/${name}.o")
+        get_filename_component(object_folder "${object}" DIRECTORY)
+        file(MAKE_DIRECTORY "${object_folder}")
+        add_custom_command(OUTPUT "${object}"
+            COMMAND ${arg_COMMAND} -MD -MT "${object}" -MF "${object}.d" -o "${object}" -c "${source}"
+            DEPENDS "${source}" DEPFILE "${object}.d" VERBATIM COMMENT "Building ${name} for the device")
+        list(APPEND objects "${object}")
+    endforeach()
+    set(${out_objects} ${objects} PARENT_SCOPE)
+endfunction()
+
+set(chiphost_device_includes "-I${chiphost_SOURCE_DIR}/cpp" "-I${chiphost_SOURCE_DIR}/cpp/include"
+    "-I${chiphost_SOURCE_DIR}/platform" "-I${chiphost_SOURCE_DIR}/platform/include"
+    "-I${chiphost_SOURCE_DIR}/platform/onboard")
+set(chiphost_device_flags -std=c++17 -O2 -g -Wall -Wextra -Wshadow -Wno-missing-field-initializers)
+
+# Puts a program into the folder of each runtime: they share it.
+function(chiphost_share_program arch file name)
+    set(copies "")
+    foreach(runtime IN LISTS chiphost_runtimes)
+        set(copy "${CMAKE_BINARY_DIR}/lib/${arch}/${runtime}/${name}")
+        add_custom_command(OUTPUT "${copy}" COMMAND ${CMAKE_COMMAND} -E copy "${file}" "${copy}" DEPENDS "${file}")
+        install(FILES "${file}" DESTINATION "chiphost/lib/${arch}/${runtime}" RENAME "${name}")
+        list(APPEND copies "${copy}")
+    endforeach()
+    add_custom_target(${arch}_${name} ALL DEPENDS ${copies})
+endfunction()
+
+# lib/<arch>/<runtime>/aicpu.so
+function(chiphost_add_aicpu_program arch)
+    if(NOT CHIPHOST_AICPU_CXX)
+        return()
+    endif()
+    set(folder "${CMAKE_BINARY_DIR}/device/${arch}/aicpu")
+    set(command ${CHIPHOST_AICPU_CXX} ${chiphost_device_flags} -fPIC -fvisibility=hidden -fvisibility-inlines-hidden
+        -fno-gnu-unique -D_GNU_SOURCE "-DCHIPHOST_PLATFORM=\"${arch}\"" ${chiphost_device_includes})
+    if(CHIPHOST_WERROR)
+        list(APPEND command -Werror)
+    endif()
+    chiphost_cross_compile("${folder}" objects COMMAND ${command}
+        SOURCES ${chiphost_aicpu_sources} ${chiphost_onboard_aicpu_sources}
+                "${chiphost_SOURCE_DIR}/platform/${arch}/chip.cpp")
+    add_custom_command(OUTPUT "${folder}/aicpu.so"
+        COMMAND ${CHIPHOST_AICPU_CXX} -shared -Wl,--no-undefined -o "${folder}/aicpu.so" ${objects} -ldl -lpthread
+        DEPENDS ${objects} VERBATIM COMMENT "Linking the AICPU program of ${arch}")
+    chiphost_share_program(${arch} "${folder}/aicpu.so" aicpu.so)
+endfunction()
+
+# lib/<arch>/<runtime>/aicore.so: an ELF file with an entry for each kind of core.
+function(chiphost_add_aicore_program arch)
+    if(NOT CHIPHOST_CCEC OR NOT CHIPHOST_CCEC_LD)
+        return()
+    endif()
+    set(ccec_arch_a2a3 dav-c220)
+    set(ccec_arch_a5 dav-c310)
+    set(folder "${CMAKE_BINARY_DIR}/device/${arch}/aicore")
+    set(all "")
+    foreach(kind IN ITEMS cube vec)
+        chiphost_cross_compile("${folder}/${kind}" objects
+            COMMAND ${CHIPHOST_CCEC} -x cce --cce-aicore-only "--cce-aicore-arch=${ccec_arch_${arch}}-${kind}"
+                    ${chiphost_device_flags} -mllvm -cce-aicore-stack-size=0x8000
+                    -mllvm -cce-aicore-function-stack-size=0x8000 -mllvm -cce-aicore-record-overflow=false
+                    -mllvm -cce-aicore-addr-transform -mllvm -cce-aicore-dcci-insert-for-scalar=false
+                    "-DCHIPHOST_PLATFORM=\"${arch}\"" "-DCHIPHOST_ARCH_${arch}=1" ${chiphost_device_includes}
+            SOURCES "${chiphost_SOURCE_DIR}/cpp/executor/core_executor.cpp" ${chiphost_onboard_aicore_sources})
+        add_custom_command(OUTPUT "${folder}/${kind}.o"
+            COMMAND ${CHIPHOST_CCEC_LD} -r -o "${folder}/${kind}.o" ${objects}
+            DEPENDS ${objects} VERBATIM)
+        list(APPEND all "${folder}/${kind}.o")
+    endforeach()
+    add_custom_command(OUTPUT "${folder}/aicore.so"
+        COMMAND ${CHIPHOST_CCEC_LD} -m aicorelinux -Ttext=0 -static -n -o "${folder}/aicore.so" ${all}
+        DEPENDS ${all} VERBATIM COMMENT "Linking the AICore program of ${arch}")
+    chiphost_share_program(${arch} "${folder}/aicore.so" aicore.so)
+endfunction()

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the AICPU's own software calls: the AICPU program on a real chip. The vendor's loader gives every launch to
+// these functions, on as many threads as the host has asked for.
+//
+// Nothing is kept here between launches: what outlives one is on the AICPU's heap, and its address in the host's
+// record.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <new>
+
+#include "abi/report.h"
+#include "graph/orchestration.h"
+#include "launch_watch.h"
+#include "scheduler/core_protocol.h"
+
+extern "C" const ch_aicpu_program* chiphost_aicpu_program();
+
+namespace chiphost::platform {
+
+namespace {
+
+constexpr uint32_t threads_max = 8;
+constexpr uint32_t look_every = 256;  // steps
+constexpr size_t context_alignment = 64;
+
+template <typename T>
+T* at(uint64_t address) {
+    return reinterpret_cast<T*>(address);
+}
+
+void fail(LaunchRecord* record, ch_code code, const char* text) {
+    record->code = code;
+    record->task = record->core = -1;
+    copy_text(record->message, sizeof record->message, text);
+}
+
+// The AICPU program's side of one device: its context, and the ports of the launch that runs.
+class Home {
+public:
+    explicit Home(void* context) : context_(context) { program_->create(context_); }
+    ~Home() {
+        program_->destroy(context_);
+        free(context_);
+    }
+
+    // One thread of a launch. Returns when the thread has nothing more to do.
+    void run(LaunchRecord* record, uint32_t thread) {
+        if (thread == 0) {
+            begin(record);
+            __atomic_store_n(&record->begun, 1, __ATOMIC_RELEASE);
+        } else {
+            AicpuPort waiting{};
+            while (__atomic_load_n(&record->begun, __ATOMIC_ACQUIRE) == 0) relax(&waiting);
+        }
+        step(&ports_[thread]);
+        if (__atomic_add_fetch(&record->left, 1, __ATOMIC_ACQ_REL) == record->threads) end(record);
+    }
+
+private:
+    void begin(LaunchRecord* record) {
+        for_each_range(record, invalidate_cache);
+        const auto* bases = at<const uint64_t>(record->register_bases);
+        for (uint32_t i = 0; i < record->threads; ++i) {
+            ports_[i] = {bases, &watch_, i, 0, false, 0};
+            addresses_[i] = &ports_[i];
+        }
+        watch_.begin(program_, context_, record, ports_);
+        program_->begin(context_, at<const ch_launch>(record->launch), addresses_);
+    }
+
+    void step(AicpuPort* port) {
+        for (uint32_t steps = 1;; ++steps) {
+            const ch_step step = program_->step(context_, port->thread);
+            if (step == CH_STEP_DONE) return;
+            if (step == CH_STEP_WORKED) {
+                __atomic_fetch_add(&port->activity, 1, __ATOMIC_RELAXED);
+                port->idle = 0;
+            } else {
+                relax(port);
+            }
+            if (steps % look_every == 0) look_after(&watch_, port);
+            if (watch_.end() != LaunchWatch::End::none && watch_.may_leave()) return;
+        }
+    }
+
+    // The last thread to leave: says why, and makes everything visible that the host or the next launch will read.
+    void end(LaunchRecord* record) {
+        const ch_launch& launch = *at<const ch_launch>(record->launch);
+        if (watch_.end() != LaunchWatch::End::none) {
+            explain(record);
+            release_cores(launch);
+        }
+        program_->end(context_);
+        flush_cache(at<void>(launch.status), sizeof(ch_launch_status));
+        for_each_range(record, flush_cache);
+    }
+
+    void explain(LaunchRecord* record) {
+        ch_launch_status state{};
+        state.task = state.core = state.func_id = -1;
+        program_->explain_stall(context_, &state);
+        if (watch_.end() == LaunchWatch::End::cancelled) {
+            fail(record, CH_DEADLINE_EXCEEDED, "stopped on request; ");
+            const size_t used = strlen(record->message);
+            copy_text(record->message + used, sizeof record->message - used, state.message);
+        } else {
+            fail(record, state.code != CH_OK ? static_cast<ch_code>(state.code) : CH_STALLED, state.message);
+        }
+        record->task = state.task;
+        record->core = state.core;
+    }
+
+    // Cores that have not come so far wait for the handshake, others may be in a kernel: all find that they are to
+    // exit.
+    void release_cores(const ch_launch& launch) {
+        auto* handshakes = at<scheduler::Handshake>(launch.handshakes);
+        for (uint32_t core = 0; core < launch.block_dim * 3; ++core) {
+            scheduler::Handshake& handshake = handshakes[core];
+            invalidate_cache(&handshake, sizeof handshake);
+            if (handshake.aicore_regs_ready.load(std::memory_order_acquire) != 0 &&
+                handshake.physical_core < chip.physical_cores) {
+                write_register(&ports_[0], handshake.physical_core, Register::data_main_base,
+                               scheduler::main_base_exit);
+            }
+            handshake.aicpu_ready.store(1, std::memory_order_release);
+            handshake.aicpu_regs_ready.store(1, std::memory_order_release);
+            flush_cache(&handshake, sizeof handshake);
+        }
+    }
+
+    template <typename Function>
+    static void for_each_range(const LaunchRecord* record, Function&& function) {
+        const auto* ranges = at<const MemoryRange>(record->ranges);
+        invalidate_cache(ranges, record->range_count * sizeof *ranges);
+        for (uint32_t i = 0; i < record->range_count; ++i) function(at<const void>(ranges[i].address), ranges[i].bytes);
+    }
+
+    const ch_aicpu_program* const program_ = chiphost_aicpu_program();
+    void* const context_;
+    LaunchWatch watch_;
+    AicpuPort ports_[threads_max];
+    void* addresses_[threads_max];
+};
+
+void open(LaunchRecord* record) {
+    const uint64_t bytes = chiphost_aicpu_program()->context_bytes();
+    void* context =
+        aligned_alloc(context_alignment, (bytes + context_alignment - 1) / context_alignment * context_alignment);
+    auto* home = context ? new (std::nothrow) Home(context) : nullptr;
+    if (!home) {
+        free(context);
+        fail(record, CH_HOST_MEMORY_EXHAUSTED, "the AICPU has no memory for its program's context");
+        return;
+    }
+    record->new_context = reinterpret_cast<uint64_t>(home);
+}
+
+bool fits(LaunchRecord* record) {
+    char text[128];
+    snprintf(text, sizeof text, "wanted a record of format %u for %s, found format %u for %.15s: rebuild the programs",
+             launch_record_format, chip.name, record->format, record->chip);
+    if (record->format == launch_record_format && strncmp(record->chip, chip.name, sizeof record->chip) == 0 &&
+        record->threads <= threads_max) {
+        return true;
+    }
+    fail(record, CH_ABI_MISMATCH, text);
+    return false;
+}
+
+// What every entry does. The record says what is wanted.
+void serve(LaunchRecord* record) {
+    switch (record->verb) {
+        case LaunchVerb::open:
+            open(record);
+            break;
+        case LaunchVerb::run: {
+            // More threads are launched than take part, so that enough of them come at once.
+            const uint32_t thread = __atomic_fetch_add(&record->arrived, 1, __ATOMIC_ACQ_REL);
+            if (thread < record->threads) at<Home>(record->context)->run(record, thread);
+            break;
+        }
+        case LaunchVerb::close:
+            delete at<Home>(record->context);
+            break;
+    }
+}
+
+uint32_t serve_arguments(void* arguments) {
+    auto* record = at<LaunchRecord>(static_cast<const AicpuLaunchArgs*>(arguments)->record);
+    invalidate_cache(record, sizeof *record);
+    if (fits(record)) serve(record);
+    flush_cache(record, offsetof(LaunchRecord, cancel));
+    return 0;  // faults are in the record, with more than a number
+}
+
+}  // namespace
+
+}  // namespace chiphost::platform
+
+// The three functions that the vendor's loader looks for in an AICPU program.
+extern "C" {
+
+__attribute__((visibility("default"))) uint32_t DynTileFwkBackendKernelServerInit(void* arguments) {
+    return chiphost::platform::serve_arguments(arguments);
+}
+
+__attribute__((visibility("default"))) uint32_t DynTileFwkBackendKernelServer(void* arguments) {
+    return chiphost::platform::serve_arguments(arguments);
+}
+
+// For kernels that are known beforehand; the host never launches it.
+__attribute__((visibility("default"))) int StaticTileFwkBackendKernelServer(void*) {
+    return 1;
+}
+}

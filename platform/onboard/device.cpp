@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A real device: memory, copies and kernels over the vendor's runtime.
+//
+// The vendor's software keeps state of its own for the process and for each thread. So nothing here is closed that
+// other workers may use: neither the runtime (aclFinalize) nor the device (aclrtResetDevice).
+#include "chiphost/platform/device.h"
+
+#include <memory>
+#include <thread>
+#include <unordered_map>
+
+#include "abi/report.h"
+#include "launcher.h"
+#include "registers.h"
+
+namespace chiphost::platform {
+
+namespace {
+
+constexpr uint64_t alignment = 64;
+
+}  // namespace
+
+class Device {
+public:
+    explicit Device(const ch_device_options& options)
+        : id_(options.device_id),
+          memory_limit_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes) {}
+    ~Device();
+
+    int32_t open(const ch_device_options& options, ch_error* out_error);
+    int32_t allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_error);
+    int32_t clear(uint64_t address, uint64_t bytes, ch_error* out_error);
+    void release(uint64_t address);
+    int32_t copy_to(uint64_t to, const void* from, uint64_t bytes, ch_error* out_error);
+    int32_t copy_from(void* to, uint64_t from, uint64_t bytes, ch_error* out_error);
+    int32_t load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error);
+    int32_t launch(const LaunchOptions& options, ch_error* out_error);
+
+private:
+    int32_t enter(ch_error* out_error);
+
+    const int32_t id_;
+    const uint64_t memory_limit_;
+    uint64_t memory_used_ = 0;
+    std::unordered_map<uint64_t, uint64_t> allocations_;  // address to bytes
+    Driver driver_;
+    std::thread::id thread_;              // on which the vendor's runtime knows the device
+    std::unique_ptr<Launcher> launcher_;  // before the driver is let go
+};
+
+Device::~Device() {
+    ch_error ignored = no_error();
+    if (!launcher_ || enter(&ignored) != CH_OK) {
+        (void)launcher_.release();  // no call would reach the device any more
+        return;
+    }
+    launcher_.reset();
+    for (const auto& [address, bytes] : allocations_) driver_.aclrtFree(reinterpret_cast<void*>(address));
+}
+
+// The vendor's runtime wants every thread to name the device.
+int32_t Device::enter(ch_error* out_error) {
+    if (thread_ == std::this_thread::get_id()) return CH_OK;
+    if (const int32_t code = driver_.aclrtSetDevice(id_)) return driver_.failed("aclrtSetDevice", code, out_error);
+    thread_ = std::this_thread::get_id();
+    return CH_OK;
+}
+
+int32_t Device::open(const ch_device_options& options, ch_error* out_error) {
+    const char* sdk_folder = options.sdk_folder ? options.sdk_folder : "";
+    if (const int32_t code = driver_.load(sdk_folder, register_call_name, out_error)) return code;
+    const int32_t code = driver_.aclInit(nullptr);
+    if (code != 0 && code != acl_error_repeat_initialize) return driver_.failed("aclInit", code, out_error);
+    if (const int32_t entered = enter(out_error)) return entered;
+    launcher_ = std::make_unique<Launcher>(driver_);
+    return launcher_->open(options, out_error);
+}
+
+int32_t Device::allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
+    if (const int32_t code = enter(out_error)) return code;
+    const uint64_t wanted = bytes ? bytes : 1;
+    const uint64_t room = memory_limit_ - memory_used_;
+    void* memory = nullptr;
+    const int32_t code =
+        wanted > room ? acl_error_out_of_memory : driver_.aclrtMalloc(&memory, wanted, acl_malloc_huge_first);
+    if (code == acl_error_out_of_memory) {
+        return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED, "device memory",
+                      "wanted %llu bytes, %llu of %llu bytes are free%s", static_cast<unsigned long long>(wanted),
+                      static_cast<unsigned long long>(room), static_cast<unsigned long long>(memory_limit_),
+                      wanted > room ? "" : " by this worker's count, but the device has not so much");
+    }
+    if (code != 0) return driver_.failed("aclrtMalloc", code, out_error);
+    const auto address = reinterpret_cast<uint64_t>(memory);
+    if (address % alignment != 0) {
+        driver_.aclrtFree(memory);
+        return report(out_error, CH_PLATFORM_FAILED, "aclrtMalloc", "wanted an alignment of %llu, found 0x%llx",
+                      static_cast<unsigned long long>(alignment), static_cast<unsigned long long>(address));
+    }
+    allocations_[address] = wanted;
+    memory_used_ += wanted;
+    *out_address = address;
+    return CH_OK;
+}
+
+int32_t Device::clear(uint64_t address, uint64_t bytes, ch_error* out_error) {
+    const uint64_t all = allocations_[address];
+    launcher_->note_written(address, all);
+    const int32_t code = driver_.aclrtMemset(reinterpret_cast<void*>(address), all, 0, bytes ? bytes : 1);
+    return code == 0 ? static_cast<int32_t>(CH_OK) : driver_.failed("aclrtMemset", code, out_error);
+}
+
+void Device::release(uint64_t address) {
+    const auto found = allocations_.find(address);
+    ch_error ignored = no_error();
+    if (found == allocations_.end() || enter(&ignored) != CH_OK) return;
+    launcher_->note_released(address, found->second);
+    driver_.aclrtFree(reinterpret_cast<void*>(address));
+    memory_used_ -= found->second;
+    allocations_.erase(found);
+}
+
+int32_t Device::copy_to(uint64_t to, const void* from, uint64_t bytes, ch_error* out_error) {
+    if (bytes == 0) return CH_OK;
+    if (const int32_t code = enter(out_error)) return code;
+    launcher_->note_written(to, bytes);
+    const int32_t code = driver_.aclrtMemcpy(reinterpret_cast<void*>(to), bytes, from, bytes, acl_host_to_device);
+    return code == 0 ? static_cast<int32_t>(CH_OK) : driver_.failed("aclrtMemcpy", code, out_error);
+}
+
+int32_t Device::copy_from(void* to, uint64_t from, uint64_t bytes, ch_error* out_error) {
+    if (bytes == 0) return CH_OK;
+    if (const int32_t code = enter(out_error)) return code;
+    const int32_t code = driver_.aclrtMemcpy(to, bytes, reinterpret_cast<const void*>(from), bytes, acl_device_to_host);
+    return code == 0 ? static_cast<int32_t>(CH_OK) : driver_.failed("aclrtMemcpy", code, out_error);
+}
+
+// A kernel is the code of its entry and what follows, at any address. Nothing in it says whether it hands tiles over.
+int32_t Device::load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error) {
+    uint64_t address = 0;
+    if (const int32_t code = allocate(kernel.binary.bytes, &address, out_error)) return code;
+    if (const int32_t code = copy_to(address, kernel.binary.data, kernel.binary.bytes, out_error)) {
+        release(address);
+        return code;
+    }
+    *out_kernel = LoadedKernel{address, nullptr, true};
+    return CH_OK;
+}
+
+int32_t Device::launch(const LaunchOptions& options, ch_error* out_error) {
+    if (options.out_trace) {
+        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "trace", "wanted False: only a simulated chip can be traced");
+    }
+    if (const int32_t code = enter(out_error)) return code;
+    return launcher_->launch(options, out_error);
+}
+
+int32_t open_device(const ch_device_options& options, Device** out_device, ch_error* out_error) {
+    auto device = std::make_unique<Device>(options);
+    if (const int32_t code = device->open(options, out_error)) return code;
+    *out_device = device.release();
+    return CH_OK;
+}
+
+void close_device(Device* device) {
+    delete device;
+}
+
+int32_t allocate(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
+    return device->allocate(bytes, out_address, out_error);
+}
+
+int32_t allocate_zeroed(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
+    if (const int32_t code = device->allocate(bytes, out_address, out_error)) return code;
+    const int32_t code = device->clear(*out_address, bytes, out_error);
+    if (code != CH_OK) device->release(*out_address);
+    return code;
+}
+
+void release(Device* device, uint64_t address) {
+    device->release(address);
+}
+
+int32_t copy_to_device(Device* device, uint64_t to, const void* from, uint64_t bytes, ch_error* out_error) {
+    return device->copy_to(to, from, bytes, out_error);
+}
+
+int32_t copy_from_device(Device* device, void* to, uint64_t from, uint64_t bytes, ch_error* out_error) {
+    return device->copy_from(to, from, bytes, out_error);
+}
+
+int32_t load_kernel(Device* device, const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error) {
+    return device->load_kernel(kernel, out_kernel, out_error);
+}
+
+void unload_kernel(Device* device, const LoadedKernel& kernel) {
+    device->release(kernel.address);
+}
+
+int32_t launch(Device* device, const LaunchOptions& options, ch_error* out_error) {
+    return device->launch(options, out_error);
+}
+
+}  // namespace chiphost::platform

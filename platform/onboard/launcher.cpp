@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "launcher.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <algorithm>
+
+#include "abi/report.h"
+#include "registers.h"
+
+namespace chiphost::platform {
+
+namespace {
+
+constexpr int32_t look_every_ms = 20;  // whether the caller wants the launch to end
+constexpr uint64_t stall_ns = 10'000'000'000;
+// The vendor's own AICPU library, which takes ours from memory, loads it, and calls it.
+constexpr const char* vendor_library = "libaicpu_extend_kernels.so";
+constexpr const char* vendor_operation = "AST_DYN_AICPU";
+constexpr const char* first_kernel = "DynTileFwkKernelServerInit";  // loads the library, too
+constexpr const char* other_kernel = "DynTileFwkKernelServer";
+
+// The arguments of an AICPU launch, with the names the vendor's runtime wants behind them.
+struct NamedArgs {
+    AicpuLaunchArgs args;
+    char kernel[32];
+    char library[32];
+};
+
+int32_t read_file(const char* path, const char* what, std::string* out_bytes, ch_error* out_error) {
+    FILE* file = fopen(path, "rb");
+    if (!file) {
+        return report(out_error, CH_FILE_UNREADABLE, path, "%s: %s", strerror(errno), what);
+    }
+    char part[65536];
+    size_t count = 0;
+    while ((count = fread(part, 1, sizeof part, file)) != 0) out_bytes->append(part, count);
+    const bool failed = ferror(file) != 0;
+    fclose(file);
+    return failed ? report(out_error, CH_FILE_UNREADABLE, path, "cannot be read") : static_cast<int32_t>(CH_OK);
+}
+
+uint64_t as_address(const void* pointer) {
+    return reinterpret_cast<uint64_t>(pointer);
+}
+
+}  // namespace
+
+Launcher::~Launcher() {
+    ch_error ignored = no_error();
+    // What cannot be closed is lost with the process; there is nobody left to tell.
+    if (opened_ && serve(LaunchVerb::close, other_kernel, &ignored) != CH_OK) opened_ = false;
+    if (aicore_handle_) driver_.rtDevBinaryUnRegister(aicore_handle_);
+    for (void* stream : {aicpu_stream_, aicore_stream_}) {
+        if (stream) driver_.aclrtDestroyStream(stream);
+    }
+    for (const Memory& memory : {library_, library_args_, bases_, record_memory_, ranges_memory_}) {
+        if (memory.address) driver_.aclrtFree(memory.address);
+    }
+}
+
+int32_t Launcher::reserve(uint64_t bytes, Memory* memory, ch_error* out_error) {
+    if (bytes <= memory->bytes) return CH_OK;
+    if (memory->address) driver_.aclrtFree(memory->address);
+    *memory = Memory{};
+    const int32_t code = driver_.aclrtMalloc(&memory->address, bytes, acl_malloc_huge_first);
+    if (code != 0) {
+        memory->address = nullptr;
+        return driver_.failed("aclrtMalloc", code, out_error);
+    }
+    memory->bytes = bytes;
+    return CH_OK;
+}
+
+int32_t Launcher::write(const Memory& to, const void* from, uint64_t bytes, ch_error* out_error) {
+    const int32_t code = driver_.aclrtMemcpy(to.address, to.bytes, from, bytes, acl_host_to_device);
+    return code == 0 ? static_cast<int32_t>(CH_OK) : driver_.failed("aclrtMemcpy", code, out_error);
+}
+
+int32_t Launcher::open(const ch_device_options& options, ch_error* out_error) {
+    for (void** stream : {&aicpu_stream_, &aicore_stream_}) {
+        if (const int32_t code = driver_.aclrtCreateStream(stream)) {
+            *stream = nullptr;
+            return driver_.failed("aclrtCreateStream", code, out_error);
+        }
+    }
+    record_.format = launch_record_format;
+    copy_text(record_.chip, sizeof record_.chip, chip.name);
+    record_.stall_ns = stall_ns;
+    std::vector<uint64_t> bases(chip.physical_cores);
+    if (const int32_t code = map_registers(driver_, options.device_id, bases.data(), &record_.cross_core, out_error)) {
+        return code;
+    }
+    const uint64_t bytes = bases.size() * sizeof(uint64_t);
+    if (const int32_t code = reserve(bytes, &bases_, out_error)) return code;
+    if (const int32_t code = write(bases_, bases.data(), bytes, out_error)) return code;
+    record_.register_bases = as_address(bases_.address);
+    if (const int32_t code = reserve(sizeof record_, &record_memory_, out_error)) return code;
+    if (const int32_t code = load_aicore(options, out_error)) return code;
+    return load_aicpu(options, out_error);
+}
+
+int32_t Launcher::load_aicpu(const ch_device_options& options, ch_error* out_error) {
+    std::string program;
+    if (const int32_t code =
+            read_file(options.aicpu.path, "the AICPU program is built where CMake finds a compiler for aarch64",
+                      &program, out_error)) {
+        return code;
+    }
+    if (const int32_t code = reserve(program.size(), &library_, out_error)) return code;
+    if (const int32_t code = write(library_, program.data(), program.size(), out_error)) return code;
+    LibraryArgs args{};
+    args.data = as_address(library_.address);
+    args.bytes = program.size();
+    args.device_id = static_cast<uint64_t>(options.device_id);
+    if (const int32_t code = reserve(sizeof args, &library_args_, out_error)) return code;
+    if (const int32_t code = write(library_args_, &args, sizeof args, out_error)) return code;
+    if (const int32_t code = serve(LaunchVerb::open, first_kernel, out_error)) return code;
+    if (record_.new_context == 0) {
+        return report(out_error, CH_PLATFORM_FAILED, "device",
+                      "the AICPU has not run the program %s: it made no context; the vendor's software keeps the first "
+                      "AICPU program that a process loads",
+                      options.aicpu.path);
+    }
+    record_.context = record_.new_context;
+    opened_ = true;
+    return CH_OK;
+}
+
+int32_t Launcher::load_aicore(const ch_device_options& options, ch_error* out_error) {
+    if (const int32_t code =
+            read_file(options.aicore.path, "the AICore program is built where CMake finds the vendor's compiler ccec",
+                      &aicore_program_, out_error)) {
+        return code;
+    }
+    const VendorBinary binary{vendor_binary_elf, 0, aicore_program_.data(), aicore_program_.size()};
+    const int32_t code = driver_.rtRegisterAllKernel(&binary, &aicore_handle_);
+    if (code == 0) return CH_OK;
+    aicore_handle_ = nullptr;
+    return driver_.failed("rtRegisterAllKernel", code, out_error);
+}
+
+int32_t Launcher::start_aicpu(const char* kernel, uint32_t threads, ch_error* out_error) {
+    NamedArgs named{};
+    named.args.library = as_address(library_args_.address);
+    named.args.record = as_address(record_memory_.address);
+    copy_text(named.kernel, sizeof named.kernel, kernel);
+    copy_text(named.library, sizeof named.library, vendor_library);
+    VendorAicpuArgs args{};
+    args.args = &named;
+    args.args_bytes = sizeof named;
+    args.kernel_name_offset = offsetof(NamedArgs, kernel);
+    args.library_name_offset = offsetof(NamedArgs, library);
+    const int32_t code = driver_.rtAicpuKernelLaunchExWithArgs(vendor_aicpu_kfc, vendor_operation, threads, &args,
+                                                               nullptr, aicpu_stream_, 0);
+    return code == 0 ? static_cast<int32_t>(CH_OK) : driver_.failed("rtAicpuKernelLaunchExWithArgs", code, out_error);
+}
+
+int32_t Launcher::start_aicore(uint32_t block_dim, ch_error* out_error) {
+    void* record = record_memory_.address;
+    VendorCoreArgs args{};
+    args.args = &record;
+    args.args_bytes = sizeof record;
+    VendorTaskConfig config{};
+    config.schedule_mode = vendor_schedule_batch;
+    const int32_t code =
+        driver_.rtKernelLaunchWithHandleV2(aicore_handle_, 0, block_dim, &args, nullptr, aicore_stream_, &config);
+    return code == 0 ? static_cast<int32_t>(CH_OK) : driver_.failed("rtKernelLaunchWithHandleV2", code, out_error);
+}
+
+int32_t Launcher::write_record(ch_error* out_error) {
+    record_.arrived = record_.begun = record_.left = 0;
+    record_.code = CH_OK;
+    record_.cancel = 0;
+    cancelled_ = false;
+    return write(record_memory_, &record_, sizeof record_, out_error);
+}
+
+// What the AICPU says of the launch.
+int32_t Launcher::read_record(ch_error* out_error) {
+    const int32_t code =
+        driver_.aclrtMemcpy(&record_, sizeof record_, record_memory_.address, sizeof record_, acl_device_to_host);
+    if (code != 0) return driver_.failed("aclrtMemcpy", code, out_error);
+    if (record_.code == CH_OK) return CH_OK;
+    report(out_error, static_cast<ch_code>(record_.code), "device", "%s", record_.message);
+    out_error->task = record_.task;
+    out_error->core = record_.core;
+    return record_.code;
+}
+
+// One thread does something that is no launch of a graph.
+int32_t Launcher::serve(LaunchVerb verb, const char* kernel, ch_error* out_error) {
+    record_.verb = verb;
+    record_.threads = 1;
+    if (const int32_t code = write_record(out_error)) return code;
+    if (const int32_t code = start_aicpu(kernel, 1, out_error)) return code;
+    if (const int32_t code = wait(aicpu_stream_, nullptr, out_error)) return code;
+    return read_record(out_error);
+}
+
+void Launcher::note_released(uint64_t address, uint64_t bytes) {
+    const auto inside = [&](const MemoryRange& range) { return range.address - address < bytes; };
+    ranges_.erase(std::remove_if(ranges_.begin(), ranges_.end(), inside), ranges_.end());
+}
+
+void Launcher::cancel() {
+    const uint32_t one = 1;
+    char* record = static_cast<char*>(record_memory_.address);
+    // Should this fail, the launch goes on and the caller, who has a deadline, gives it up.
+    cancelled_ = driver_.aclrtMemcpy(record + offsetof(LaunchRecord, cancel), sizeof one, &one, sizeof one,
+                                     acl_host_to_device) == 0;
+}
+
+int32_t Launcher::wait(void* stream, ch_run_progress* progress, ch_error* out_error) {
+    for (;;) {
+        const int32_t code = driver_.aclrtSynchronizeStreamWithTimeout(stream, look_every_ms);
+        if (code == 0) return CH_OK;
+        if (code != acl_error_stream_timeout) {
+            return driver_.failed("aclrtSynchronizeStreamWithTimeout", code, out_error);
+        }
+        if (progress && !cancelled_ && __atomic_load_n(&progress->cancel, __ATOMIC_ACQUIRE)) cancel();
+    }
+}
+
+int32_t Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
+    const uint64_t bytes = ranges_.size() * sizeof(MemoryRange);
+    if (const int32_t code = reserve(bytes, &ranges_memory_, out_error)) return code;
+    if (bytes != 0) {
+        if (const int32_t code = write(ranges_memory_, ranges_.data(), bytes, out_error)) return code;
+    }
+    record_.verb = LaunchVerb::run;
+    record_.launch = options.launch;
+    record_.threads = options.aicpu_threads;
+    record_.ranges = as_address(ranges_memory_.address);
+    record_.range_count = static_cast<uint32_t>(ranges_.size());
+    ranges_.clear();
+    if (const int32_t code = write_record(out_error)) return code;
+    // The cores first: the runtime loads their program at the first launch, and the AICPU would wait for it.
+    if (const int32_t code = start_aicore(options.block_dim, out_error)) return code;
+    if (const int32_t code = start_aicpu(other_kernel, chip.aicpu_threads_launched, out_error)) return code;
+    const int32_t aicpu = wait(aicpu_stream_, options.progress, out_error);
+    // Also after a failure: the cores must be through with memory that is to be freed.
+    ch_error core_error = no_error();
+    const int32_t aicore = wait(aicore_stream_, options.progress, &core_error);
+    if (aicpu != CH_OK) return aicpu;
+    if (aicore != CH_OK) {
+        *out_error = core_error;
+        return aicore;
+    }
+    return read_record(out_error);
+}
+
+}  // namespace chiphost::platform

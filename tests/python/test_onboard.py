@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real chips: the host side with a stand-in for the vendor's software, and what is said where there is no chip.
+
+The stand-in is tests/onboard. The device programs are those of a real chip, built for this processor; kernels go
+through a stand-in for ccec.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import callables
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from device_programs import good_program, run_program
+from test_cmake_package import run
+from test_device_errors import device_misbehave
+
+import chiphost as ch
+from chiphost import chips, device_toolchain, runtimes
+from chiphost.cli import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+SCENES = {"a2a3": 25, "a5": 24}
+DEVICE_RUNTIME = "tensormap_and_ringbuffer"
+
+
+@pytest.fixture(scope="session")
+def standin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the stand-in, built."""
+    build = tmp_path_factory.mktemp("standin")
+    options = ("-DCHIPHOST_STANDIN=ON", "-DCMAKE_BUILD_TYPE=Release", "-DCHIPHOST_AICPU_CXX=", "-G", "Ninja")
+    run("cmake", "-S", ROOT, "-B", build, *options)
+    run("cmake", "--build", build, "--target", "standin", "--parallel", "2")
+    return build / "standin"
+
+
+def variables(standin: Path, platform: str) -> dict[str, str]:
+    return {
+        "ASCEND_HOME_PATH": str(standin / platform),
+        "CHIPHOST_LIB_DIR": str(standin / "lib"),
+        "CHIPHOST_AICPU_CXX": "g++",
+    }
+
+
+@pytest.fixture
+def chip(standin: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A chip in this process; its platform."""
+    for name, value in variables(standin, "a2a3").items():
+        monkeypatch.setenv(name, value)
+    return "a2a3"
+
+
+@pytest.fixture
+def no_chip(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in device_toolchain.SDK_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def chiphost(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "chiphost", *map(str, words)]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment}
+    )
+
+
+@pytest.mark.parametrize("platform", SCENES)
+def test_all_scenes_pass_with_a_stand_in(standin: Path, platform: str, scenes_root: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    done = chiphost("ci", "-p", platform, "--scenes", scenes_root, "--json", report, **variables(standin, platform))
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(report.read_text())
+    assert (found["total"], found["passed"], found["failed"]) == (SCENES[platform], SCENES[platform], 0)
+
+
+def test_scenes_pass_in_child_processes_and_side_by_side(standin: Path, scenes_root: Path) -> None:
+    words = ("ci", "-p", "a2a3", "--scenes", scenes_root, "-k", "vector_example", "--isolation", "process")
+    done = chiphost(*words, "--parallel", **variables(standin, "a2a3"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Total: 3  Passed: 3  Failed: 0" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "call", ["aclInit", "aclrtSetDevice", "aclrtCreateStream", "rtRegisterAllKernel", "rtAicpuKernelLaunchExWithArgs"]
+)
+def test_errors_of_the_vendor_come_with_code_and_words(chip: str, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    monkeypatch.setenv("CHIPHOST_STANDIN_FAIL", f"{call}=507899")
+    with pytest.raises(ch.ChiphostError, match=f"{call} returned 507899: EZ9999: planted in {call}") as caught:
+        ch.ChipWorker(callables.RUNTIME, chip)
+    assert caught.value.name == "PLATFORM_FAILED"
+    monkeypatch.delenv("CHIPHOST_STANDIN_FAIL")
+    with ch.ChipWorker(callables.RUNTIME, chip) as worker:
+        callables.run_graph(worker, *callables.chain(20))
+
+
+def test_a_launch_that_fails_leaves_the_worker_usable(chip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ch.ChipWorker(callables.RUNTIME, chip) as worker:
+        for call in ("aclrtMalloc", "aclrtMemcpy", "rtKernelLaunchWithHandleV2"):
+            monkeypatch.setenv("CHIPHOST_STANDIN_FAIL", f"{call}=507899")
+            with pytest.raises(ch.ChiphostError, match=f"{call} returned 507899"):
+                callables.run_graph(worker, *callables.chain(5))
+            monkeypatch.delenv("CHIPHOST_STANDIN_FAIL")
+            callables.run_graph(worker, *callables.chain(20), block_dim=24, aicpu_thread_num=4)
+
+
+def test_faults_of_a_run_are_those_of_the_simulated_chip(chip: str) -> None:
+    with ch.ChipWorker(callables.RUNTIME, chip) as worker:
+        for what, name in ((1, "ORCHESTRATION_FAILED"), (8, "DEVICE_MEMORY_EXHAUSTED"), (9, "KERNEL_THREW")):
+            with pytest.raises(ch.ChiphostError) as caught:
+                worker.run(callables.misbehave(chip), [np.zeros(4, np.int32), what])
+            assert caught.value.name == name
+        callables.run_graph(worker, *callables.chain(20))
+        with pytest.raises(ch.ChiphostError, match="only a simulated chip can be traced"):
+            callables.run_graph(worker, *callables.chain(2), trace=True)
+
+
+def test_a_launch_without_progress_ends_at_the_deadline(chip: str) -> None:
+    """The orchestration waits for a slot that no task will give back; the cores are idle."""
+    with ch.ChipWorker(DEVICE_RUNTIME, chip) as worker:
+        text = np.frombuffer(b"many tasks", np.uint8)
+        with pytest.raises(ch.ChiphostError, match="have 4 tasks, the ring has 4 slots") as caught:
+            args = [np.full(64, 5, np.int32), text]
+            worker.run(device_misbehave(chip), args, ring_task_window=4, timeout_s=1)
+        assert caught.value.name == "SCOPE_DEADLOCK"  # what was found when the launch was told to end
+        assert not worker.poisoned
+        run_program(worker, good_program(DEVICE_RUNTIME))
+
+
+def test_the_default_isolation_is_a_copy(chip: str) -> None:
+    with ch.ChipWorker(callables.RUNTIME, chip) as worker:
+        assert (worker.isolation, worker.platform) == ("copy", chip)
+        assert worker.isolation_reason == "the default: the chip vendor's software is one for the process"
+
+
+# where there is none
+
+
+def test_without_a_chip_ci_says_what_is_missing_and_where_it_looked(no_chip: None) -> None:
+    result = CliRunner().invoke(cli, ["ci", "-p", "a2a3"], prog_name="chiphost")
+    assert result.exit_code == 2
+    assert "PLATFORM_FAILED" in result.stderr
+    for words in ("libascendcl.so, libruntime.so, libascend_hal.so", "ASCEND_HOME_PATH", "LD_LIBRARY_PATH"):
+        assert words in result.stderr
+
+
+def test_a_folder_without_the_libraries_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASCEND_HOME_PATH", str(tmp_path))
+    with pytest.raises(ch.ChiphostError, match=r"libascendcl\.so") as caught:
+        ch.ChipWorker(callables.RUNTIME, "a5")
+    assert f"{tmp_path}/lib64 (ASCEND_HOME_PATH)" in caught.value.message
+
+
+def test_a_library_of_another_version_is_told_what_it_lacks(standin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The C library stands for one that has none of the calls."""
+    folder = standin.parent / "old" / "lib64"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("libascendcl.so", "libruntime.so", "libascend_hal.so"):
+        (folder / name).unlink(missing_ok=True)
+    subprocess.run(["g++", "-shared", "-o", folder / "libascendcl.so", "-x", "c++", "/dev/null"], check=True)
+    for name in ("libruntime.so", "libascend_hal.so"):
+        (folder / name).symlink_to(folder / "libascendcl.so")
+    monkeypatch.setenv("ASCEND_HOME_PATH", str(folder.parent))
+    with pytest.raises(ch.ChiphostError, match=r"of another version: no aclInit in libascendcl\.so, ") as caught:
+        ch.ChipWorker(callables.RUNTIME, "a5")
+    assert "halResMap in libascend_hal.so" in caught.value.message
+
+
+def test_a_device_program_that_was_not_built_is_named(chip: str, standin: Path, tmp_path: Path) -> None:
+    files = runtimes.find(callables.RUNTIME, chip)
+    for lacks, words in (("aicpu", "a compiler for aarch64"), ("aicore", "compiler ccec")):
+        there = {name: getattr(files, name) for name in ("host", "aicpu", "aicore")}
+        there[lacks] = tmp_path / "none.so"
+        with pytest.raises(ch.ChiphostError, match=words) as caught:
+            ch.ChipWorker(runtimes.RuntimeFiles(**there), chip)
+        assert caught.value.name == "FILE_UNREADABLE"
+
+
+def test_compiling_for_a_chip_names_the_compiler_that_is_missing(no_chip: None, tmp_path: Path) -> None:
+    with pytest.raises(ch.ChiphostError, match="ccec, the chip vendor's compiler") as caught:
+        ch.compile(
+            callables.FOLDER / "copy_tensor.cpp", [ch.Kernel(0, callables.FOLDER / "touch.cpp", "aiv")], platform="a5"
+        )
+    assert caught.value.name == "COMPILER_MISSING"
+
+
+def test_doctor_shows_chips(chip: str) -> None:
+    found = chips.look()
+    assert [(each.platform, each.ok) for each in found.chips] == [("a2a3", True), ("a5", False)]
+    assert "halResMap returned 3" in found.chips[1].problem  # the stand-in is another chip
+    assert all(each.found for each in found.compilers)
+    assert found.environment["ASCEND_HOME_PATH"] == os.environ["ASCEND_HOME_PATH"]
+
+
+def test_doctor_says_what_is_missing_for_a_chip(no_chip: None) -> None:
+    result = CliRunner().invoke(cli, ["doctor"], prog_name="chiphost")
+    assert result.exit_code == 0, result.output
+    for platform in runtimes.ONBOARD:
+        assert f"{platform}: the chip vendor's software is missing: libascendcl.so" in result.stdout
+    assert "ASCEND_HOME_PATH is not set, ASCEND_TOOLKIT_HOME is not set" in result.stdout
+
+
+# the code of kernels
+
+KERNEL = 'extern "C" void kernel_entry(long*) { asm volatile("nop"); }\n'
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        (KERNEL, ""),
+        ('extern "C" int first() { return 1; }\n' + KERNEL, "put kernel_entry [0-9]+ bytes into"),
+        ('extern "C" int first() { return 1; }\n', "does not define kernel_entry"),
+    ],
+)
+def test_the_code_of_a_kernel_is_its_section_text(tmp_path: Path, source: str, problem: str) -> None:
+    (tmp_path / "kernel.cpp").write_text(source)
+    compiled = tmp_path / "kernel.o"
+    subprocess.run(["g++", "-c", "-O2", "-o", compiled, tmp_path / "kernel.cpp"], check=True)
+    if problem:
+        with pytest.raises(ValueError, match=problem):
+            device_toolchain.kernel_code(compiled.read_bytes())
+    else:
+        code = device_toolchain.kernel_code(compiled.read_bytes())
+        assert 0 < len(code) < 64
+        assert code in compiled.read_bytes()
+
+
+@pytest.mark.parametrize("data", [b"", b"text", b"\x7fELF"])
+def test_what_is_no_object_file_has_no_code(data: bytes) -> None:
+    with pytest.raises(ValueError, match="no ELF object file"):
+        device_toolchain.kernel_code(data)
