@@ -59,6 +59,8 @@ const char* kind_name(uint16_t kind) {
             return "an orchestration for the host (chiphost/host_build_graph.h)";
         case CH_ABI_DEVICE_ORCHESTRATION:
             return "an orchestration for the AICPU (chiphost/device_graph.h)";
+        case CH_ABI_CONFORMANCE:
+            return "a conformance suite";
         default:
             return "of an unknown kind";
     }

@@ -32,6 +32,14 @@ endfunction()
 # platform: a program is linked of both.
 set(chiphost_named_sources "_program\\.cpp$|host_runtime\\.cpp$|device\\.cpp$|/runtimes/")
 
+# Where a platform's headers are: platform/<name>, or what chiphost_<name>_folder says.
+function(chiphost_platform_folder platform out_folder)
+    if(NOT DEFINED chiphost_${platform}_folder)
+        set(chiphost_${platform}_folder "${chiphost_SOURCE_DIR}/platform/${platform}")
+    endif()
+    set(${out_folder} "${chiphost_${platform}_folder}" PARENT_SCOPE)
+endfunction()
+
 # The sources of one program ("host", "aicpu", "aicore") on a platform that do not depend on names, as objects.
 function(chiphost_add_parts platform program out_target)
     set(target "chiphost_${platform}_${program}_parts")
@@ -43,8 +51,8 @@ function(chiphost_add_parts platform program out_target)
     list(FILTER parts EXCLUDE REGEX "${chiphost_named_sources}")
     add_library(${target} OBJECT ${parts})
     target_link_libraries(${target} PRIVATE chiphost_options)
-    target_include_directories(${target} PRIVATE "${chiphost_SOURCE_DIR}/platform/${platform}"
-                                                 "${chiphost_SOURCE_DIR}/platform")
+    chiphost_platform_folder(${platform} folder)
+    target_include_directories(${target} PRIVATE "${folder}" "${chiphost_SOURCE_DIR}/platform")
 endfunction()
 
 # chiphost_add_runtime(NAME host_build_graph ARCH a2a3 PLATFORM sim [PROGRAMS host aicpu aicore])
@@ -71,8 +79,8 @@ function(chiphost_add_runtime)
         add_library(${target} MODULE ${named} $<TARGET_OBJECTS:${parts}>
                                      "${chiphost_SOURCE_DIR}/platform/${arg_ARCH}/chip.cpp")
         chiphost_make_program(${target})
-        target_include_directories(${target} PRIVATE "${chiphost_SOURCE_DIR}/platform/${arg_PLATFORM}"
-                                                     "${chiphost_SOURCE_DIR}/platform")
+        chiphost_platform_folder(${arg_PLATFORM} sources)
+        target_include_directories(${target} PRIVATE "${sources}" "${chiphost_SOURCE_DIR}/platform")
         target_compile_definitions(${target} PRIVATE CHIPHOST_PLATFORM="${platform}" CHIPHOST_ARCH="${arg_ARCH}"
                                                      CHIPHOST_RUNTIME="${arg_NAME}")
         target_link_libraries(${target} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})

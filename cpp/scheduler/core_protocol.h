@@ -8,6 +8,7 @@
 // earlier ones have finished. Values are those of the chip's own programs.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <atomic>

@@ -25,6 +25,7 @@ from .commands.audit import audit
 from .commands.bench import bench
 from .commands.ci import ci
 from .commands.cmake_dir import cmake_dir
+from .commands.conform import conform
 from .commands.doctor import doctor
 from .commands.run import run
 
@@ -70,6 +71,7 @@ cli.add_command(ci)
 cli.add_command(doctor)
 cli.add_command(bench)
 cli.add_command(audit)
+cli.add_command(conform)
 cli.add_command(cmake_dir)
 
 

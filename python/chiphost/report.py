@@ -161,16 +161,17 @@ def _ordinal(number: int) -> str:
 def _junit_case(result: SceneResult, name: str, seconds: float, error: str | None, output: str = "") -> TestCase:
     from junitparser import Failure, TestCase
 
-    case = TestCase(_for_xml(name), f"{result.platform}.{result.name}", seconds)
+    case = TestCase(for_xml(name), f"{result.platform}.{result.name}", seconds)
     if error:
-        text = _for_xml(error)
+        text = for_xml(error)
         failure = Failure(text.partition("\n")[0])
         failure.text = text
         case.result = [failure]
     if output:
-        case.system_out = _for_xml(output)
+        case.system_out = for_xml(output)
     return case
 
 
-def _for_xml(text: str) -> str:
+def for_xml(text: str) -> str:
+    """The text, with what XML has no place for written as \\x1b and the like."""
     return _NOT_IN_XML.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

@@ -23,6 +23,7 @@ enum ch_abi_kind {
     CH_ABI_AICORE_PROGRAM = 4,        // abi/device_program.h
     CH_ABI_HOST_ORCHESTRATION = 5,    // abi/host_orchestration.h
     CH_ABI_DEVICE_ORCHESTRATION = 6,  // abi/device_orchestration.h
+    CH_ABI_CONFORMANCE = 7,           // tests/conformance/conformance.h
 };
 
 typedef struct ch_abi_header {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a platform gives the AICore program. A port implements these functions and links them into it.
+// What a platform gives the AICore program. A port implements these functions and links them into it. None of them
+// fails or throws. Requirements are numbered as in device.h.
 #pragma once
 
 #include <stddef.h>
@@ -11,21 +12,24 @@
 
 namespace chiphost::platform {
 
-// One core's access to the chip, made by the platform's launch.
+// One core's access to the chip, made by the platform's launch and valid until that returns. Defined by the platform.
+// Used by that core only.
 struct AicorePort;
 
-// Number of this core as the chip counts: below Chip::physical_cores.
+// Number of this core as the chip counts: below Chip::physical_cores, and no other core's. PLAT-17.
 __aicore__ uint32_t physical_core(AicorePort* port);
 
 // Reads this core's DATA_MAIN_BASE. What the AICPU wrote to memory before it wrote the value is visible afterwards.
+// PLAT-18, PLAT-20.
 __aicore__ uint32_t read_main_base(AicorePort* port);
 
 // Writes this core's COND. What this core wrote to memory before is visible to an AICPU thread that reads the value.
+// PLAT-19, PLAT-20.
 __aicore__ void write_cond(AicorePort* port, uint32_t value);
 
 // Calls payload->kernel with the payload's arguments, or lets it go on if it has paused. True: it has returned. False:
 // it waits for another core of its cluster, and whoever hands something over makes this core step again. A platform on
-// which kernels can throw catches everything here and records it in the payload.
+// which kernels can throw catches everything here and records it in the payload. PLAT-11, PLAT-21 to PLAT-23.
 __aicore__ bool call_kernel(AicorePort* port, scheduler::Payload* payload);
 
 // Whether to come back for the kernel after the dispatch was acknowledged, so that the AICPU gets to see it. A real

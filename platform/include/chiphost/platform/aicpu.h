@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a platform gives the AICPU program. A port implements these functions and links them into it.
+//
+// None of them fails but load_device_orch_so, and none throws. Requirements are numbered as in device.h.
 #pragma once
 
 #include <stddef.h>
@@ -11,22 +13,28 @@
 
 namespace chiphost::platform {
 
-// One AICPU thread's access to the chip, made by the platform's launch. Used by that thread only.
+// One AICPU thread's access to the chip, made by the platform's launch and valid until that returns. Defined by the
+// platform. Used by that thread only. PLAT-26.
 struct AicpuPort;
 
-// Reads a core's register. What the core wrote to memory before it wrote the register is visible afterwards.
+// Reads a core's register. What the core wrote to memory before it wrote the register is visible afterwards. Values may
+// be seen late, but in the order in which they were written. PLAT-19, PLAT-20.
 uint32_t read_register(AicpuPort* port, uint32_t physical_core, Register which);
 
-// Writes a core's register. What this thread wrote to memory before is visible to a core that reads the value.
+// Writes a core's register; of several writes the core is left with the last. What this thread wrote to memory before
+// is visible to a core that reads the value. PLAT-18, PLAT-20.
 void write_register(AicpuPort* port, uint32_t physical_core, Register which, uint32_t value);
 
 // Tells the other AICPU threads that there may be something to do for them. Nothing to do where they never sleep.
+// PLAT-30.
 void signal_threads(AicpuPort* port);
 
 // Makes writes of cores to [address, address + bytes) visible to this thread. Nothing to do on coherent platforms.
+// PLAT-20.
 void invalidate_cache(const void* address, size_t bytes);
 
-// Makes this thread's writes to [address, address + bytes) visible to cores. Nothing to do on coherent platforms.
+// Makes this thread's writes to [address, address + bytes) visible to cores and to copies. Nothing to do on coherent
+// platforms. PLAT-20, PLAT-33.
 void flush_cache(const void* address, size_t bytes);
 
 // For memory that a new tensor is made in: whatever was there counts for nothing. A simulated chip overwrites it, so
@@ -34,11 +42,11 @@ void flush_cache(const void* address, size_t bytes);
 void forget_content(void* address, size_t bytes);
 
 // A strand: a function that one AICPU thread runs besides its other work, and that may pause in the middle. At most one
-// for each thread.
+// for each thread. PLAT-31.
 //
 // Runs `body(argument)`, or lets it go on if it has paused. True: it has returned. One that has paused when the launch
-// ends is never resumed; what is on its stack is lost. On a platform whose threads can wait
-// by themselves it returns only then.
+// ends is never resumed; what is on its stack is lost. On a platform whose threads can wait by themselves it returns
+// only then.
 bool resume_strand(AicpuPort* port, void (*body)(void* argument), void* argument);
 
 // From inside the strand: gives the thread back to whoever resumes it, and returns when it is resumed. False: this
@@ -48,16 +56,18 @@ bool pause_strand(AicpuPort* port);
 // Whether a strand that could go on should pause all the same, so that others get on. Never on a chip.
 bool should_breathe(AicpuPort* port);
 
-// Writes a line of text to the log.
+// Writes a line of text to the log. The text is borrowed for the call.
 void log_line(AicpuPort* port, const char* text);
 
-// The orchestration's file: copies it to a file of its own, loads it, and removes the file (orch_so_loader.cpp). CH_OK,
-// or CH_LOAD_REFUSED and the like. `name` is for messages. May be called from several threads and processes at once.
+// The orchestration's file: copies it to a file of its own, loads it, and removes the file (orch_so_loader.cpp). The
+// bytes and `name`, which is for messages, are borrowed for the call; *out_library lives until close_device_orch_so.
+// CH_OK, or CH_LOAD_REFUSED and the like with *out_error filled. May be called from several threads and processes at
+// once. PLAT-36 to PLAT-40.
 [[nodiscard]] int32_t load_device_orch_so(AicpuPort* port, const void* data, size_t bytes, const char* name,
                                           void** out_library, ch_error* out_error);
-// nullptr: there is no such symbol.
+// nullptr: there is no such symbol. The address is valid as long as the library. PLAT-36.
 void* find_in_device_orch_so(void* library, const char* symbol);
-// No pointer into the library may be left.
+// Unloads it. No pointer into the library may be left. PLAT-38.
 void close_device_orch_so(void* library);
 
 }  // namespace chiphost::platform

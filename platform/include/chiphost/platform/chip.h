@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What differs between chips: a table of constants. Code is the same for all.
+// What differs between chips: a table of constants. Code is the same for all. Linked into all three programs; a
+// platform of a known chip writes nothing.
 #pragma once
 
 #include <stdint.h>

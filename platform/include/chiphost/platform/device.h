@@ -3,8 +3,15 @@
 // What a platform gives the host runtime: one device with its memory, its programs and the launch. A port implements
 // these functions and links them into the host runtime.
 //
-// All functions that return int32_t return CH_OK or a code with *out_error filled. A device is used by one thread at a
-// time; different devices are independent.
+// Errors: a function that returns int32_t returns CH_OK, or a code with *out_error filled: the same code, the place, a
+// message with the values (abi/report.h does that). CH_UNIMPLEMENTED says that the platform does not have it. After an
+// error everything is as before the call (PLAT-50). No function throws anything but std::bad_alloc.
+//
+// Threads: a device is used by one thread at a time, not always the same; different devices are independent, and the
+// platform keeps nothing in globals. Threads are the anchor's (abi/anchor.h); a platform makes none of its own.
+//
+// What MUST hold is numbered, PLAT-01 and so on: docs/reference/platform-requirements.md says what happens otherwise
+// and which conformance test looks.
 #pragma once
 
 #include <stdint.h>
@@ -17,24 +24,32 @@
 
 namespace chiphost::platform {
 
+// Defined by the platform.
 class Device;
 
-// Opens the device and loads its two programs. The options are borrowed for the call; the anchor outlives the device.
+// Opens the device and loads its two programs. The caller owns *out_device and gives it to close_device. The options
+// are borrowed for the call, strings included; the anchor outlives the device. Errors: what is wrong with a program's
+// file (CH_FILE_UNREADABLE, CH_NOT_ELF, CH_ENTRY_MISSING, CH_ABI_MISMATCH and the like), CH_PLATFORM_FAILED.
+// PLAT-01, PLAT-15, PLAT-16.
 [[nodiscard]] int32_t open_device(const ch_device_options& options, Device** out_device, ch_error* out_error);
 
-// Frees the device and everything allocated on it.
+// Frees the device and everything that was allocated, loaded or lent for it, whatever way its last launch ended. No
+// launch may be under way. PLAT-60 to PLAT-62.
 void close_device(Device* device);
 
-// Device memory with an alignment of 64 and undefined content. bytes 0 is one byte. CH_DEVICE_MEMORY_EXHAUSTED says how
-// much was wanted and how much is free.
+// Device memory with an alignment of 64 and undefined content. bytes 0 is one byte. The memory belongs to the device
+// and lives until release or close_device. CH_DEVICE_MEMORY_EXHAUSTED says how much was wanted and how much is free.
+// PLAT-02 to PLAT-04, PLAT-07.
 [[nodiscard]] int32_t allocate(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error);
 
-// The same with content 0. Where the platform can, memory is reserved now and used as it is touched.
+// The same with content 0. Where the platform can, memory is reserved now and used as it is touched. PLAT-05.
 [[nodiscard]] int32_t allocate_zeroed(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error);
 
-// Frees what `allocate` or `allocate_zeroed` returned.
+// Frees what `allocate` or `allocate_zeroed` returned. Programs may not be using it. PLAT-06.
 void release(Device* device, uint64_t address);
 
+// Copy to and from device memory, from any byte to any byte inside an allocation; when they return, the host's memory
+// is the caller's again. bytes 0 copies nothing, and the addresses may be null. PLAT-08 to PLAT-10.
 [[nodiscard]] int32_t copy_to_device(Device* device, uint64_t to, const void* from, uint64_t bytes,
                                      ch_error* out_error);
 [[nodiscard]] int32_t copy_from_device(Device* device, void* to, uint64_t from, uint64_t bytes, ch_error* out_error);
@@ -45,6 +60,10 @@ struct LoadedKernel {
     void* owner = nullptr;    // the platform's
     bool hands_over = false;  // it wants a hand-over area (hand_over.h)
 };
+
+// Loads a kernel; its bytes are borrowed for the call. The kernel lives until unload_kernel, which is called before
+// close_device, and not while a launch may call it. CH_NOT_ELF, CH_ENTRY_MISSING, CH_LOAD_REFUSED and the like, with
+// the binary's name. PLAT-11 to PLAT-14.
 [[nodiscard]] int32_t load_kernel(Device* device, const ch_kernel& kernel, LoadedKernel* out_kernel,
                                   ch_error* out_error);
 void unload_kernel(Device* device, const LoadedKernel& kernel);
@@ -56,13 +75,15 @@ struct LaunchOptions {
     uint32_t aicpu_threads;
     uint32_t sim_threads;
     uint64_t seed;
-    ch_run_progress* progress;               // progress->cancel ends the launch early
+    ch_run_progress* progress;               // progress->cancel ends the launch early; any thread sets it, at any time
     std::vector<ch_trace_event>* out_trace;  // nullptr: not wanted
 };
 
-// Runs both programs until all AICPU threads are done. Faults that the device itself reports are in its
-// ch_launch_status; the returned code is for everything else: CH_STALLED, CH_DEADLINE_EXCEEDED after a cancel,
-// CH_PLATFORM_FAILED.
+// Runs both programs and returns when all AICPU threads are done and what they and the cores have written can be copied
+// from the device. Faults that the device itself reports are in its ch_launch_status; the returned code is for
+// everything else: CH_STALLED where the platform can tell that nobody will ever go on, CH_DEADLINE_EXCEEDED after a
+// cancel, CH_PLATFORM_FAILED. Afterwards the device can be launched again, whatever way the launch ended. All in the
+// options is borrowed for the call. PLAT-25 to PLAT-35, PLAT-45 to PLAT-48.
 [[nodiscard]] int32_t launch(Device* device, const LaunchOptions& options, ch_error* out_error);
 
 }  // namespace chiphost::platform

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conformance suite: what a platform must do, tried out (docs/reference/platform-requirements.md).
+
+The suite is built with a platform and run by the program chiphost_conform, which gives every test a process of its own:
+a platform that crashes or hangs fails a test and nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from . import runtimes
+from .errors import make_error
+
+_PROGRAMS: Final = ("conform", "aicpu", "aicore")
+
+
+@dataclass(frozen=True)
+class ConformanceTest:
+    """A test.
+
+    Attributes:
+        id: for example "memory.aligned": the group is the part before the dot.
+        requirements: ids of what it tries, for example ("PLAT-02",).
+    """
+
+    id: str
+    requirements: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ConformanceResult(ConformanceTest):
+    """What came of a test.
+
+    Attributes:
+        outcome: "unsupported" is what the platform itself answers.
+        good: whether it passed, or ended as the platform's conformance.def says.
+        seconds: with the time to load the platform.
+        message: what happened.
+        reason: what conformance.def says of it, if anything.
+    """
+
+    outcome: Literal["passed", "failed", "unsupported"]
+    good: bool
+    seconds: float
+    message: str
+    reason: str
+
+
+def platforms(library: Path | None = None) -> list[str]:
+    """Names of the platforms that were built with the suite: those in `library`, or the installed ones."""
+    root = library or runtimes.library_dir()
+    return sorted(path.parents[1].name for path in root.glob("*/conform/conform.so"))
+
+
+def tests(platform: str, text: str = "", library: Path | None = None) -> list[ConformanceTest]:
+    """The tests for a platform with `text` in their id; raises as `run` does."""
+    return [
+        ConformanceTest(entry["id"], tuple(entry["requirements"].split()))
+        for entry in _lines([*_command(platform, library), "--only", text, "--list"])
+    ]
+
+
+def run(
+    platform: str, text: str = "", *, isolation: str | None = None, timeout_s: int = 30, library: Path | None = None
+) -> Iterator[ConformanceResult]:
+    """Run the tests with `text` in their id, one after the other, and yield what comes of each.
+
+    Args:
+        platform: for example "a2a3sim".
+        text: part of the ids.
+        isolation: "namespace" or "copy": how the suite is loaded; None: as a worker would load a runtime.
+        timeout_s: of each test.
+        library: folder with the built programs instead of the installed one.
+
+    Raises:
+        SceneError: PLATFORM_UNKNOWN, the suite was not built for the platform.
+        LoadError: LOAD_REFUSED, the suite cannot be loaded; the message says why.
+    """
+    from .worker import default_isolation
+
+    words = [*_command(platform, library), "--only", text, "--timeout", str(timeout_s)]
+    for entry in _lines([*words, "--isolation", isolation or default_isolation()]):
+        entry["requirements"] = tuple(entry["requirements"].split())
+        yield ConformanceResult(**entry)
+
+
+def summary(results: Sequence[ConformanceResult]) -> str:
+    """The last line of `chiphost conform`."""
+    listed = sum(result.good and result.outcome != "passed" for result in results)
+    passed = sum(result.good and result.outcome == "passed" for result in results)
+    failed = sum(not result.good for result in results)
+    return f"Total: {len(results)}  Passed: {passed}  Listed: {listed}  Failed: {failed}"
+
+
+def to_json(platform: str, results: Sequence[ConformanceResult]) -> str:
+    """The JSON report."""
+    failed = sum(not result.good for result in results)
+    listed = sum(result.good and result.outcome != "passed" for result in results)
+    counts = {"total": len(results), "passed": len(results) - failed - listed, "listed": listed, "failed": failed}
+    content = {"platform": platform, **counts, "tests": [dataclasses.asdict(result) for result in results]}
+    return json.dumps(content, indent=2) + "\n"
+
+
+def to_junit(platform: str, results: Sequence[ConformanceResult]) -> str:
+    """The JUnit report: a suite for each group. What conformance.def lists is skipped."""
+    from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+    from .report import for_xml
+
+    document = JUnitXml("chiphost conform")
+    suites: dict[str, TestSuite] = {}
+    for result in results:
+        group, _, name = result.id.partition(".")
+        suite = suites.setdefault(group, TestSuite(group))
+        case = TestCase(for_xml(name), f"{platform}.{group}", result.seconds)
+        if not result.good:
+            failure = Failure(for_xml(result.message).partition("\n")[0])
+            failure.text = for_xml(result.message)
+            case.result = [failure]
+        elif result.outcome != "passed":
+            case.result = [Skipped(for_xml(f"{result.outcome}: {result.reason}"))]
+        suite.add_testcase(case)
+    for suite in suites.values():
+        suite.add_property("platform", platform)
+        document.add_testsuite(suite)
+    xml: bytes = document.tostring()  # type: ignore[no-untyped-call]
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{xml.decode()}\n'
+
+
+def _command(platform: str, library: Path | None) -> list[str]:
+    root = library or runtimes.library_dir()
+    if platform not in (known := platforms(library)):
+        raise make_error(
+            "PLATFORM_UNKNOWN",
+            f"wanted one of {', '.join(known) or '(there is none)'}; found {platform!r}; "
+            f"looked in {runtimes.where_looked(library)}",
+            "conformance suite",
+            hint="chiphost_add_conformance() builds the suite for a platform; name the folder of what was built in "
+            "CHIPHOST_LIB_DIR",
+        )
+    programs = [str(root / platform / "conform" / f"{program}.so") for program in _PROGRAMS]
+    anchor = str(root / "chiphost_anchor.so")
+    kernels = root / platform / "conform" / "kernels"  # of a platform whose cores have another instruction set
+    folder = str(kernels if kernels.is_dir() else root / "conformance")
+    return [str(root / "chiphost_conform"), *programs, folder, "--platform", platform, "--anchor", anchor]
+
+
+def _lines(command: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """What the program prints, line by line; raises LoadError if it could not run the suite."""
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
+    ) as program:
+        assert program.stdout is not None and program.stderr is not None
+        try:
+            for line in program.stdout:
+                yield json.loads(line)
+            words = program.stderr.read().strip()
+            code = program.wait()
+        finally:
+            program.kill()  # nothing, if it has ended
+    if code not in (0, 1):
+        raise make_error("LOAD_REFUSED", words or f"it ended with code {code}", command[0])

@@ -1,0 +1,89 @@
+# Platforms with one defect each, which the suite must find: canaries_test.cpp says by which tests.
+
+# Memory.
+set(allocate "memory = aligned_alloc(alignment, (wanted + alignment - 1) / alignment * alignment);")
+set(free_block "free(reinterpret_cast<void*>(address));")
+add_variant(canary_unaligned device "${allocate}" "memory = malloc(wanted + 1);")
+add_variant(canary_overlapping device
+    "${allocate}" "static char* arena = static_cast<char*>(aligned_alloc(64, 64 << 20));
+        static uint64_t used = 0;
+        if (used + wanted > (64 << 20)) used = 0;
+        memory = arena + used;
+        used += wanted / alignment * alignment;"
+    "${free_block}" "static_cast<void>(address);")
+add_variant(canary_release_of_another device
+    "    const auto found = allocations_.find(address);"
+    "    const auto found = allocations_.size() > 2 ? std::next(allocations_.begin()) : allocations_.find(address);")
+add_variant(canary_release_forgets_bytes device "memory_used_ -= found->second.bytes;" "")
+add_variant(canary_not_zeroed device "memset(memory, zeroed ? 0 : undefined_byte, wanted)"
+    "memset(memory, undefined_byte, wanted)")
+add_variant(canary_limit_ignored device
+    "memory_limit_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes)"
+    "memory_limit_(chip.memory_bytes)")
+
+# Copies.
+add_variant(canary_copy_one_short device "memcpy(to, reinterpret_cast<const void*>(from), bytes)"
+    "memcpy(to, reinterpret_cast<const void*>(from), bytes - 1)")
+add_variant(canary_wrong_direction device "memcpy(to, reinterpret_cast<const void*>(from), bytes)"
+    "memcpy(reinterpret_cast<void*>(from), to, bytes)")
+
+# Programs.
+add_variant(canary_kernel_stays device "device->unload(kernel.owner);" "static_cast<void>(device), static_cast<void>(kernel);")
+add_variant(canary_mark_lost device "library, mark != nullptr}" "library, false}")
+add_variant(canary_error_lost device "code = report(out_error, CH_ENTRY_MISSING, name,"
+    "ch_error lost{};
+        code = report(&lost, CH_ENTRY_MISSING, name,")
+
+# Registers.
+add_variant(canary_write_lost aicpu_port "    port->registers.at(physical_core, which).store(value, std::memory_order_release);"
+    "    if (which == Register::data_main_base && value == 3) return;
+    port->registers.at(physical_core, which).store(value, std::memory_order_release);")
+# A write that takes a dispatch back is held and comes after the next one.
+add_variant(canary_writes_reordered aicpu_port
+    "    port->registers.at(physical_core, which).store(value, std::memory_order_release);"
+    "    auto& held = port->registers.at(physical_core, Register::fast_path);
+    if (which == Register::data_main_base) {
+        const uint32_t current = port->registers.at(physical_core, which).load(std::memory_order_acquire);
+        if (value == scheduler::main_base_idle && current < 0x1000) {
+            held.store(1);
+            return;
+        }
+        if (held.exchange(0) == 1) value = scheduler::main_base_idle;
+    }
+    port->registers.at(physical_core, which).store(value, std::memory_order_release);")
+add_variant(canary_physical_core_twice aicore_port "    return port->physical;" "    return port->physical / 2 * 2;")
+
+# Launches and their ends.
+add_variant(canary_returns_early sequential_engine "while (aicpu_alive_ != 0) {"
+    "while (aicpu_alive_ == (uint64_t{1} << processors.aicpu_threads) - 1) {")
+add_variant(canary_kernel_fault_lost aicore_port
+    "payload->status = scheduler::KernelStatus::threw;
+        snprintf(payload->fault_text, sizeof payload->fault_text, \"%s\", error.what());"
+    "static_cast<void>(error);")
+add_variant(canary_failure_lost device "if (code != CH_OK) append(out_error->message," "if (code != CH_OK) {
+        *out_error = no_error();
+        return CH_OK;
+    }
+    if (code != CH_OK) append(out_error->message,")
+add_variant(canary_cancel_ignored sequential_engine "__atomic_load_n(&progress_->cancel, __ATOMIC_RELAXED)" "false")
+add_variant(canary_launch_not_ended device "aicpu_program_->end(aicpu_context_.at_least(0));" "")
+
+# Orchestrations.
+add_variant(canary_cached_by_name orch_so_loader
+    "%s/chiphost-orch-XXXXXX.so" "%s/chiphost-orch.so"
+    "mkostemps(path, 3, O_CLOEXEC)" "open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)")
+add_variant(canary_unload_leaks orch_so_file "dlclose(library);" "static_cast<void>(library);")
+add_variant(canary_file_left orch_so_file "    unlink(path);
+    if (!*out_library)" "    if (!*out_library)")
+
+# Contexts and teardown.
+add_variant(canary_memory_shared device
+    "    uint64_t memory_used_ = 0;" "    uint64_t memory_used_ = 0, next_ = 0;"
+    "${allocate}" "static char* shared = static_cast<char*>(aligned_alloc(64, 64 << 20));
+        if (next_ + wanted > (64 << 20)) next_ = 0;
+        memory = shared + next_;
+        next_ += (wanted + alignment - 1) / alignment * alignment;"
+    "${free_block}" "static_cast<void>(address);")
+add_variant(canary_close_leaks device "for (const auto& [address, allocation] : allocations_) free_memory(address, allocation);" "")
+add_variant(canary_thread_kept device
+    "for (ch_mailbox* helper : helpers_) anchor_->return_thread(anchor_state_, helper, nullptr);" "")

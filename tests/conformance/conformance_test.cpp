@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The suite on every platform of this build, and platforms with a defect, which it must find.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "chiphost/abi/host_orchestration.h"
+#include "conformance/driver/suite_run.h"
+#include "test_worker.h"
+
+namespace chiphost::conformance {
+
+namespace {
+
+using tests::Binary;
+using tests::default_strategy;
+using tests::text_of;
+
+constexpr uint64_t second_ns = 1'000'000'000;
+
+SuiteOptions options_for(const std::string& folder, const std::string& platform) {
+    SuiteOptions options;
+    options.suite = folder + "/conform.so";
+    options.aicpu = folder + "/aicpu.so";
+    options.aicore = folder + "/aicore.so";
+    options.folder = CHIPHOST_LIB "/conformance";
+    options.platform = platform;
+    options.anchor_path = CHIPHOST_ANCHOR;
+    options.strategy = default_strategy;
+    return options;
+}
+
+std::vector<TestResult> run(const SuiteOptions& options) {
+    std::vector<TestResult> results;
+    ch_error error = no_error();
+    EXPECT_EQ(run_suite(
+                  options, [&](const TestResult& test) { results.push_back(test); }, &error),
+              CH_OK)
+        << text_of(error);
+    return results;
+}
+
+std::set<std::string> not_good(const std::vector<TestResult>& results) {
+    std::set<std::string> ids;
+    for (const TestResult& result : results) {
+        if (!result.good) ids.insert(result.id);
+    }
+    return ids;
+}
+
+void expect_good(const std::vector<TestResult>& results) {
+    EXPECT_GT(results.size(), 50u);
+    for (const TestResult& result : results) EXPECT_TRUE(result.good) << result.id << ": " << result.message;
+}
+
+size_t count(const std::vector<TestResult>& results, ch_conformance_outcome outcome) {
+    return static_cast<size_t>(
+        std::count_if(results.begin(), results.end(), [&](const TestResult& test) { return test.outcome == outcome; }));
+}
+
+const std::string installed = CHIPHOST_LIB;
+const std::string test_platforms = CHIPHOST_TEST_PLATFORMS;
+
+class WholePlatform : public testing::TestWithParam<std::pair<std::string, std::string>> {};
+
+// Nothing is excepted: no test is unsupported.
+TEST_P(WholePlatform, PassesAll) {
+    const auto [folder, platform] = GetParam();
+    const std::vector<TestResult> results = run(options_for(folder, platform));
+    expect_good(results);
+    EXPECT_EQ(count(results, CH_CONFORMANCE_PASSED), results.size());
+}
+
+INSTANTIATE_TEST_SUITE_P(Sim, WholePlatform,
+                         testing::Values(std::pair{CHIPHOST_LIB "/a2a3sim/conform", "a2a3sim"},
+                                         std::pair{CHIPHOST_LIB "/a5sim/conform", "a5sim"}));
+INSTANTIATE_TEST_SUITE_P(Degraded, WholePlatform,
+                         testing::Values(std::pair{CHIPHOST_TEST_PLATFORMS "/no_fast_path/conform", "a2a3sim"},
+                                         std::pair{CHIPHOST_TEST_PLATFORMS "/one_aicpu_thread/conform", "a2a3sim"},
+                                         std::pair{CHIPHOST_TEST_PLATFORMS "/tiny_memory/conform", "a2a3sim"},
+                                         std::pair{CHIPHOST_TEST_PLATFORMS "/slow_registers/conform", "a2a3sim"}));
+
+// Copies are the other way to load a platform.
+TEST(Conformance, SimPassesAsCopy) {
+    SuiteOptions options = options_for(installed + "/a2a3sim/conform", "a2a3sim");
+    options.strategy = isolate::Strategy::copy;
+    expect_good(run(options));
+}
+
+TEST(Conformance, NullHasNothing) {
+    const std::vector<TestResult> results = run(options_for(installed + "/a2a3null/conform", "a2a3null"));
+    expect_good(results);
+    EXPECT_EQ(count(results, CH_CONFORMANCE_UNSUPPORTED), results.size());
+}
+
+TEST(Conformance, ThirdPlatformPasses) {
+    const std::vector<TestResult> results = run(options_for(test_platforms + "/a2a3third/conform", "a2a3third"));
+    expect_good(results);
+    EXPECT_EQ(count(results, CH_CONFORMANCE_UNSUPPORTED), 2u);  // kernels that wait for each other
+}
+
+// From the null platform to one that runs graphs: what the README promises.
+TEST(Conformance, ThirdPlatformIsSmall) {
+    size_t lines = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(CHIPHOST_THIRD_PLATFORM)) {
+        std::ifstream file(entry.path());
+        for (std::string line; std::getline(file, line);) ++lines;
+    }
+    EXPECT_GT(lines, 100u);
+    EXPECT_LT(lines, 400u);
+}
+
+// Seven functions of the third platform and the null platform for the rest.
+TEST(Conformance, SevenFunctionsPassTheFirstGroups) {
+    const std::vector<TestResult> results =
+        run(options_for(test_platforms + "/a2a3first_group/conform", "a2a3first_group"));
+    expect_good(results);
+    for (const TestResult& result : results) {
+        if (result.id.rfind("memory.", 0) == 0 || result.id.rfind("copies.", 0) == 0) {
+            EXPECT_EQ(result.outcome, CH_CONFORMANCE_PASSED) << result.id << ": " << result.message;
+        }
+    }
+}
+
+// f = (a + b + 1) * (a + b + 2), tests/scenes/host_build_graph/vector_example, as it is.
+TEST(Conformance, ThirdPlatformRunsAScene) {
+    const Binary orchestration("orchestration"), add("add"), add_scalar("add_scalar"), multiply("multiply");
+    const ch_kernel kernels[] = {{0, CH_AIV, add.raw()}, {1, CH_AIV, add_scalar.raw()}, {2, CH_AIV, multiply.raw()}};
+    ch_callable callable{};
+    callable.format = CH_CALLABLE_FORMAT;
+    callable.kernel_count = 3;
+    callable.key = "vector_example";
+    callable.orchestration = orchestration.raw();
+    callable.entry = "build_graph";
+    callable.kernels = kernels;
+
+    constexpr uint32_t elements = 16384;
+    std::vector<float> a(elements, 2), b(elements, 3), f(elements, -1);
+    ch_tensor tensors[3] = {};
+    float* const data[] = {a.data(), b.data(), f.data()};
+    for (int i = 0; i < 3; ++i) {
+        tensors[i].data = reinterpret_cast<uint64_t>(data[i]);
+        tensors[i].ndims = 1;
+        tensors[i].shape[0] = elements;
+        tensors[i].dtype = CH_FLOAT32;
+        tensors[i].access = i == 2 ? CH_OUT : CH_IN;
+    }
+    ch_task_args args{};
+    args.tensors = tensors;
+    args.tensor_count = 3;
+
+    worker::ChipWorker worker;
+    ch_error error = no_error();
+    ASSERT_EQ(worker.initialize(tests::options_for("a2a3third"), &error), CH_OK) << text_of(error);
+    const ch_call_config config{sizeof(ch_call_config), 3, 3, 1, 1, 0, 0, 64, 64, 16384};
+    ch_run_result result{};
+    worker::ChipWorker::RunEnd end{};
+    ASSERT_EQ(worker.run(callable, args, config, {}, &result, nullptr, &end, &error), CH_OK) << text_of(error);
+    EXPECT_EQ(result.task_count, 4u);
+    EXPECT_TRUE(std::all_of(f.begin(), f.end(), [](float value) { return value == 42; })) << f[0];
+}
+
+#if !CHIPHOST_SANITIZED
+
+// A defect, and the tests that find it: these, and nothing but these where `exactly`.
+struct Canary {
+    const char* name;
+    bool exactly;
+    std::set<std::string> found_by;
+    const char* only = "";  // the tests to run
+};
+
+void PrintTo(const Canary& canary, std::ostream* out) {
+    *out << canary.name;
+}
+
+class CanaryTest : public testing::TestWithParam<Canary> {};
+
+TEST_P(CanaryTest, IsFound) {
+    const Canary& canary = GetParam();
+    SuiteOptions options = options_for(test_platforms + "/canary_" + canary.name + "/conform", "a2a3sim");
+    options.text = canary.only;
+    options.timeout_ns = 5 * second_ns;
+    const std::vector<TestResult> results = run(options);
+    const std::set<std::string> found = not_good(results);
+    if (canary.exactly) {
+        EXPECT_EQ(found, canary.found_by);
+    } else {
+        for (const std::string& id : canary.found_by) EXPECT_TRUE(found.count(id)) << id;
+    }
+}
+
+// Where memory itself is broken, what else goes wrong is chance.
+INSTANTIATE_TEST_SUITE_P(
+    All, CanaryTest,
+    testing::Values(Canary{"unaligned", false, {"memory.aligned"}}, Canary{"overlapping", false, {"memory.apart"}},
+                    Canary{"release_of_another", false, {"memory.release_one"}, "memory."},
+                    Canary{"release_forgets_bytes", true, {"memory.release_gives_back"}, "memory.release"},
+                    Canary{"not_zeroed", true, {"memory.zeroed"}},
+                    Canary{"limit_ignored", true, {"memory.limit", "errors.no_trace"}},
+                    Canary{"copy_one_short", false, {"copies.from_device"}},
+                    Canary{"wrong_direction", false, {"copies.from_device"}, "copies."},
+                    Canary{"kernel_stays", true, {"programs.unload_kernel"}, "programs."},
+                    Canary{"mark_lost", true, {"programs.hands_over"}, "programs."},
+                    Canary{"error_lost", true, {"programs.broken_kernel", "errors.no_trace"}},
+                    Canary{"write_lost", false, {"registers.dispatch", "registers.dispatch_ahead"}, "registers."},
+                    Canary{"writes_reordered", true, {"registers.last_write_stays"}},
+                    Canary{"physical_core_twice", false, {"registers.physical_cores"}, "registers."},
+                    Canary{"returns_early", false, {"completion.all_threads_done"}, "completion."},
+                    Canary{"kernel_fault_lost", true, {"errors.kernel_throws"}},
+                    Canary{"failure_lost",
+                           true,
+                           {"time.cancelled_before", "time.cancelled", "time.stalled", "time.cancelled_in_strand",
+                            "time.usable_afterwards"},
+                           "time."},
+                    Canary{"cancel_ignored",
+                           true,
+                           {"time.cancelled", "time.cancelled_before", "time.cancelled_in_strand"},
+                           "time.cancelled"},
+                    Canary{"launch_not_ended", false, {"completion.begin_and_end", "completion.status"}, "completion."},
+                    Canary{"cached_by_name",
+                           true,
+                           {"orchestrations.same_name", "orchestrations.same_file", "orchestrations.unload"}},
+                    Canary{"unload_leaks", true, {"orchestrations.unload"}},
+                    Canary{"file_left", true, {"orchestrations.leaves_no_file"}},
+                    Canary{"memory_shared", false, {"contexts.memory_apart"}, "contexts."},
+                    Canary{"close_leaks", true, {"teardown.frees_memory"}},
+                    Canary{"thread_kept", true, {"teardown.gives_back"}}),
+    [](const auto& canary) { return std::string(canary.param.name); });
+
+#endif
+
+}  // namespace
+
+}  // namespace chiphost::conformance

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs the suite against a platform: every test in a child process of its own, on a thread of a domain, as a worker
+// runs a host runtime. A test that crashes or never returns is a failed test.
+#pragma once
+
+#include <stdint.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "chiphost/isolate/strategy.h"
+#include "conformance/conformance.h"
+
+namespace chiphost::conformance {
+
+struct SuiteOptions {
+    std::string suite, aicpu, aicore;  // the three programs
+    std::string folder;                // with the kernels and orchestrations
+    std::string platform;              // that the suite must be of, for example "a2a3sim"
+    std::string anchor_path;
+    isolate::Strategy strategy = isolate::Strategy::link_namespace;
+    std::string text;                      // tests with this text in their id only
+    uint64_t timeout_ns = 30'000'000'000;  // of each test
+};
+
+struct TestResult {
+    std::string id;
+    std::string requirements;
+    ch_conformance_outcome outcome = CH_CONFORMANCE_FAILED;
+    bool good = false;    // passed, or did what the platform's conformance.def says of it
+    std::string message;  // what happened; why it is not good
+    std::string reason;   // from conformance.def
+    double seconds = 0;
+};
+
+// The tests of the suite that are selected. CH_ABI_MISMATCH and what loading a library may say.
+[[nodiscard]] int32_t list_tests(const SuiteOptions& options, std::vector<TestResult>* out_tests, ch_error* out_error);
+
+// Runs them in order; `ended` is called after each. The caller has no other threads. The platform passes if all are
+// good and there is one at least.
+[[nodiscard]] int32_t run_suite(const SuiteOptions& options, const std::function<void(const TestResult&)>& ended,
+                                ch_error* out_error);
+
+}  // namespace chiphost::conformance

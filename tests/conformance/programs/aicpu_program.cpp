@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The suite's AICPU program: does what the script in device memory says, with the platform's half of the AICPU. The
+// AICore program is the real one.
+#include <string.h>
+
+#include <atomic>
+#include <new>
+
+#include "abi/report.h"
+#include "chiphost/abi/device_program.h"
+#include "chiphost/platform/aicpu.h"
+#include "conformance/script.h"
+#include "scheduler/core_protocol.h"
+
+namespace chiphost::conformance {
+
+namespace {
+
+using platform::Register;
+using scheduler::Handshake;
+using scheduler::Payload;
+
+constexpr uint32_t steps_between_ends = 64;  // Work::nothing
+
+template <typename T>
+T* at(uint64_t address) {
+    return reinterpret_cast<T*>(address);
+}
+
+// One launch.
+class Launch {
+public:
+    Launch(const ch_launch& launch, void* const* ports)
+        : launch_(launch), script_(*at<Script>(launch.graph)), kernel_(*at<const uint64_t>(launch.kernels)) {
+        for (uint32_t i = 0; i < launch.aicpu_thread_count; ++i) {
+            threads_[i].port = static_cast<platform::AicpuPort*>(ports[i]);
+            for (uint32_t before = 0; before < i; ++before) {
+                if (threads_[before].port == threads_[i].port) script_.ports_shared = 1;
+            }
+        }
+        ++script_.begun;
+        show(&script_, sizeof script_);
+    }
+
+    ch_step step(uint32_t index) {
+        Thread& thread = threads_[index];
+        switch (thread.phase) {
+            case Phase::announce:
+                script_.threads[index].begun = 1;
+                for_each_core(index, [&](uint32_t core) {
+                    Handshake& handshake = at<Handshake>(launch_.handshakes)[core];
+                    handshake.payloads = launch_.payloads + 2 * core * sizeof(Payload);
+                    handshake.aicpu_ready.store(1, std::memory_order_release);
+                    show(&handshake, sizeof handshake);
+                });
+                thread.phase = Phase::open_registers;
+                return CH_STEP_WORKED;
+            case Phase::open_registers:
+                if (!all_say(index, &Handshake::aicore_regs_ready, [](uint32_t) { return 1u; })) return CH_STEP_POLL;
+                for_each_core(index, [&](uint32_t core) { open_registers(thread, core); });
+                thread.phase = Phase::await_cores;
+                return CH_STEP_WORKED;
+            case Phase::await_cores:
+                if (!all_say(index, &Handshake::aicore_done, [](uint32_t core) { return core + 1; })) {
+                    return CH_STEP_POLL;
+                }
+                thread.phase = Phase::work;
+                return CH_STEP_WORKED;
+            case Phase::work: {
+                const ch_step result = work(index);
+                if (result != CH_STEP_DONE) return result;
+                for_each_core(index, [&](uint32_t core) { write(thread, core, scheduler::main_base_exit); });
+                thread.phase = Phase::await_exit;
+                return CH_STEP_WORKED;
+            }
+            case Phase::await_exit: {
+                bool all = true;
+                for_each_core(index, [&](uint32_t core) { all = all && cond(thread, core) == scheduler::cond_exited; });
+                if (!all) return CH_STEP_IDLE;
+                for_each_core(index, [&](uint32_t core) {
+                    if (reachable(core)) close_registers(thread, core);
+                });
+                script_.threads[index].done = 1;
+                show(&script_, sizeof script_);
+                thread.phase = Phase::done;
+                return CH_STEP_DONE;
+            }
+            case Phase::done:
+                return CH_STEP_DONE;
+        }
+        return CH_STEP_DONE;
+    }
+
+    // Nobody may be left inside a strand.
+    void end() {
+        ending_ = true;
+        while (thread_in_strand_ && !resume(*thread_in_strand_)) {
+        }
+        ++script_.ended;
+        show(&script_, sizeof script_);
+    }
+
+private:
+    enum class Phase : uint8_t { announce, open_registers, await_cores, work, await_exit, done };
+
+    struct Thread {
+        platform::AicpuPort* port = nullptr;
+        Phase phase = Phase::announce;
+        uint32_t steps = 0;
+    };
+
+    // One core's dispatches.
+    struct Dispatches {
+        uint32_t written = 0;
+        uint32_t acknowledged = 0;
+        uint32_t finished = 0;
+        uint32_t cond = scheduler::cond_idle;  // as last seen
+    };
+
+    // Makes what this thread wrote visible to cores and host.
+    static void show(const void* address, size_t bytes) { platform::flush_cache(address, bytes); }
+
+    // Clusters are dealt to threads in turn.
+    template <typename Visit>
+    void for_each_core(uint32_t thread, Visit&& visit) {
+        for (uint32_t cluster = thread; cluster < launch_.block_dim; cluster += launch_.aicpu_thread_count) {
+            const uint32_t aiv = launch_.block_dim + 2 * cluster;
+            for (uint32_t core : {cluster, aiv, aiv + 1}) visit(core);
+        }
+    }
+
+    template <typename Wanted>
+    bool all_say(uint32_t thread, std::atomic<uint32_t> Handshake::* word, Wanted&& wanted) {
+        bool all = true;
+        for_each_core(thread, [&](uint32_t core) {
+            Handshake& handshake = at<Handshake>(launch_.handshakes)[core];
+            platform::invalidate_cache(&handshake, sizeof handshake);
+            all = all && (handshake.*word).load(std::memory_order_acquire) == wanted(core);
+        });
+        return all;
+    }
+
+    bool reachable(uint32_t core) const { return script_.cores[core].physical < platform::chip.physical_cores; }
+
+    void open_registers(Thread& thread, uint32_t core) {
+        Handshake& handshake = at<Handshake>(launch_.handshakes)[core];
+        script_.cores[core].physical = handshake.physical_core;
+        script_.cores[core].type = handshake.core_type;
+        if (reachable(core)) {
+            if (platform::chip.has(Register::fast_path)) {
+                platform::write_register(thread.port, handshake.physical_core, Register::fast_path,
+                                         scheduler::fast_path_open);
+            }
+            write(thread, core, scheduler::main_base_idle);
+        }
+        handshake.aicpu_regs_ready.store(1, std::memory_order_release);
+        show(&handshake, sizeof handshake);
+    }
+
+    void close_registers(Thread& thread, uint32_t core) {
+        write(thread, core, scheduler::main_base_idle);
+        if (platform::chip.has(Register::fast_path)) {
+            platform::write_register(thread.port, script_.cores[core].physical, Register::fast_path,
+                                     scheduler::fast_path_close);
+        }
+    }
+
+    void write(Thread& thread, uint32_t core, uint32_t value) {
+        if (!reachable(core)) return;
+        platform::write_register(thread.port, script_.cores[core].physical, Register::data_main_base, value);
+    }
+
+    // A core without registers counts as gone.
+    uint32_t cond(Thread& thread, uint32_t core) {
+        if (!reachable(core)) return scheduler::cond_exited;
+        return platform::read_register(thread.port, script_.cores[core].physical, Register::cond);
+    }
+
+    // One step of a thread's share. CH_STEP_DONE: it has done it.
+    ch_step work(uint32_t index) {
+        Thread& thread = threads_[index];
+        switch (script_.work) {
+            case Work::nothing:
+                return thread.steps++ < index * steps_between_ends ? CH_STEP_WORKED : CH_STEP_DONE;
+            case Work::dispatch:
+            case Work::dispatch_ahead:
+            case Work::overwrite:
+                return dispatch(index);
+            case Work::strand:
+                if (index != 0) return CH_STEP_DONE;
+                return run_strand(thread) ? CH_STEP_DONE : CH_STEP_WORKED;
+            case Work::signal:
+                return signal(index);
+            case Work::orchestrations:
+                if (index == 0) load_orchestrations(thread);
+                return CH_STEP_DONE;
+            case Work::report_status:
+                if (index == 0) report_status();
+                return CH_STEP_DONE;
+            case Work::never_end:
+                return index == 0 ? CH_STEP_POLL : CH_STEP_DONE;
+            case Work::never_end_in_strand:
+                if (index != 0) return CH_STEP_DONE;
+                return run_strand(thread) ? CH_STEP_POLL : CH_STEP_WORKED;
+            case Work::sleep_for_ever:
+                return CH_STEP_IDLE;
+        }
+        return CH_STEP_DONE;
+    }
+
+    // Starts what can be started and reads answers. The answer for a dispatch says that those before it have finished.
+    ch_step dispatch(uint32_t index) {
+        Thread& thread = threads_[index];
+        bool all = true;
+        for_each_core(index, [&](uint32_t core) {
+            if (!reachable(core)) return;
+            Dispatches& dispatches = dispatches_[core];
+            if (dispatches.written == 0) {
+                start(thread, core);
+            } else {
+                collect(thread, core);
+                const uint32_t free_from =
+                    script_.work == Work::dispatch_ahead ? dispatches.acknowledged : dispatches.finished;
+                if (free_from == dispatches.written && dispatches.written < script_.rounds) start(thread, core);
+            }
+            all = all && dispatches.finished == script_.rounds;
+        });
+        return all ? CH_STEP_DONE : CH_STEP_IDLE;
+    }
+
+    void start(Thread& thread, uint32_t core) {
+        const uint32_t number = ++dispatches_[core].written;
+        Payload& payload = at<Payload>(launch_.payloads)[2 * core + (number & 1)];
+        payload.kernel = kernel_;
+        payload.task = number;
+        payload.status = scheduler::KernelStatus::ok;
+        payload.func_id = 0;
+        payload.context = KernelContext{};
+        payload.context.block_idx = static_cast<int32_t>(number);
+        payload.context.block_num = static_cast<int32_t>(script_.rounds);
+        payload.context.core = static_cast<int32_t>(core);
+        const bool aiv = core >= launch_.block_dim;
+        payload.context.core_type = static_cast<int16_t>(aiv ? CH_AIV : CH_AIC);
+        payload.context.sub_block_id = static_cast<int16_t>(aiv ? (core - launch_.block_dim) % 2 : 0);
+        payload.context.hand_over = launch_.hand_over;
+        payload.context_address = reinterpret_cast<uint64_t>(&payload.context);
+        payload.args[0] = script_.records + core * sizeof(KernelRecord);
+        payload.args[1] = number;
+        for (uint32_t i = 2; i < kernel_args; ++i) payload.args[i] = argument(number, i);
+        show(&payload, sizeof payload);
+        if (script_.work == Work::overwrite) write(thread, core, scheduler::main_base_idle);
+        write(thread, core, number);
+    }
+
+    void collect(Thread& thread, uint32_t core) {
+        Dispatches& dispatches = dispatches_[core];
+        CoreRecord& record = script_.cores[core];
+        const uint32_t answer = cond(thread, core);
+        if (answer == dispatches.cond) return;
+        const uint32_t number = answer & ~scheduler::cond_finish_bit;
+        const bool finished = (answer & scheduler::cond_finish_bit) != 0;
+        const bool older =
+            number < dispatches.acknowledged || (number == dispatches.acknowledged && dispatches.finished == number);
+        if (number == 0 || number > dispatches.written || older) {
+            ++record.surprises;
+            record.surprise = answer;
+            return;
+        }
+        dispatches.cond = answer;
+        const uint32_t finished_now = finished ? number : number - 1;
+        for (uint32_t done = dispatches.finished + 1; done <= finished_now; ++done) note_end(core, done);
+        dispatches.acknowledged = number;
+        dispatches.finished = finished_now;
+        record.acknowledged = number;
+        record.finished = finished_now;
+    }
+
+    void note_end(uint32_t core, uint32_t number) {
+        Payload& payload = at<Payload>(launch_.payloads)[2 * core + (number & 1)];
+        platform::invalidate_cache(&payload, sizeof payload);
+        if (payload.status == scheduler::KernelStatus::ok) return;
+        ++script_.cores[core].threw;
+        copy_text(script_.cores[core].fault, sizeof script_.cores[core].fault, payload.fault_text);
+    }
+
+    // True: the strand has returned.
+    bool run_strand(Thread& thread) {
+        if (script_.strand_ended) return true;
+        thread_in_strand_ = &thread;
+        return resume(thread);
+    }
+
+    bool resume(Thread& thread) {
+        ++script_.resumes;
+        strand_thread_ = &thread;
+        const bool returned =
+            platform::resume_strand(thread.port, [](void* self) { static_cast<Launch*>(self)->strand(); }, this);
+        if (returned) thread_in_strand_ = nullptr;
+        return returned;
+    }
+
+    // Its variables are on its stack.
+    void strand() {
+        volatile uint64_t kept[32];
+        for (uint32_t i = 0; i < 32; ++i) kept[i] = argument(1, i);
+        const bool for_ever = script_.work == Work::never_end_in_strand;
+        for (uint32_t round = 0; !ending_ && (for_ever || round < script_.rounds); ++round) {
+            if (platform::pause_strand(strand_thread_->port)) {
+                ++script_.pauses;
+            } else if (for_ever) {
+                break;  // strands don't pause here: the thread has to be given back
+            }
+        }
+        for (uint32_t i = 0; i < 32; ++i) {
+            if (kept[i] != argument(1, i)) script_.strand_bad = 1;
+        }
+        script_.strand_ended = 1;
+    }
+
+    ch_step signal(uint32_t index) {
+        Thread& thread = threads_[index];
+        if (index == 0) {
+            if (__atomic_load_n(&script_.word, __ATOMIC_ACQUIRE) != 0) return CH_STEP_DONE;
+            __atomic_store_n(&script_.threads[0].waited, 1, __ATOMIC_RELEASE);
+            return CH_STEP_IDLE;
+        }
+        if (index == 1) {
+            if (__atomic_load_n(&script_.threads[0].waited, __ATOMIC_ACQUIRE) == 0) return CH_STEP_POLL;
+            __atomic_store_n(&script_.word, 1, __ATOMIC_RELEASE);
+            platform::signal_threads(thread.port);
+        }
+        return CH_STEP_DONE;
+    }
+
+    using Answer = uint64_t (*)();
+    using Mark = void (*)(uint64_t*);
+
+    // Loads all of them, asks them, closes them; then the first one again.
+    void load_orchestrations(Thread& thread) {
+        void* handles[libraries_max] = {};
+        for (uint32_t i = 0; i < script_.library_count; ++i) {
+            LibraryRecord& record = script_.loaded[i];
+            handles[i] = load(thread, i);
+            if (!handles[i]) continue;
+            const auto answer = reinterpret_cast<Answer>(find(handles[i], "conformance_answer"));
+            if (answer) record.answer = answer();
+            record.unknown_found = find(handles[i], "conformance_unknown") != nullptr;
+            record.first_count = count(handles[i]);
+            const auto mark = reinterpret_cast<Mark>(find(handles[i], "conformance_mark_at_close"));
+            if (mark) mark(at<uint64_t>(script_.close_marks) + i);
+        }
+        for (void* handle : handles) {
+            if (handle) platform::close_device_orch_so(handle);
+        }
+        for (uint32_t i = 0; i < script_.library_count; ++i) {
+            if (!handles[i]) continue;
+            void* again = load(thread, i);
+            if (!again) continue;
+            script_.loaded[i].second_count = count(again);
+            platform::close_device_orch_so(again);
+        }
+    }
+
+    void* load(Thread& thread, uint32_t index) {
+        LibraryRecord& record = script_.loaded[index];
+        ch_error error = no_error();
+        void* handle = nullptr;
+        record.code =
+            platform::load_device_orch_so(thread.port, at<const void>(script_.libraries[index]),
+                                          script_.library_bytes[index], script_.library_name, &handle, &error);
+        record.error_code = error.code;
+        copy_text(record.where, sizeof record.where, error.where);
+        copy_text(record.message, sizeof record.message, error.message);
+        if (record.code != CH_OK) return nullptr;
+        ++record.loads;
+        return handle;
+    }
+
+    static void* find(void* handle, const char* symbol) { return platform::find_in_device_orch_so(handle, symbol); }
+    static uint64_t count(void* handle) {
+        const auto counts = reinterpret_cast<Answer>(find(handle, "conformance_count"));
+        return counts ? counts() : 0;
+    }
+
+    void report_status() {
+        auto& status = *at<ch_launch_status>(launch_.status);
+        status.code = fault_code;
+        status.task = 17;
+        copy_text(status.message, sizeof status.message, fault_message);
+        status.complete = 1;
+        show(&status, sizeof status);
+    }
+
+    const ch_launch& launch_;
+    Script& script_;
+    const uint64_t kernel_;
+    Thread threads_[threads_max];
+    Dispatches dispatches_[cores_max];
+    Thread* thread_in_strand_ = nullptr;  // the strand has not returned
+    Thread* strand_thread_ = nullptr;
+    bool ending_ = false;
+};
+
+constexpr ch_aicpu_program table = {
+    CH_ABI_HEADER(ch_aicpu_program, CH_ABI_AICPU_PROGRAM, CH_DEVICE_PROGRAM_MAJOR, CH_DEVICE_PROGRAM_MINOR,
+                  CHIPHOST_PLATFORM),
+    []() { return uint64_t{sizeof(Launch)}; },
+    [](void*) {},
+    [](void* context, const ch_launch* launch, void* const* ports) { new (context) Launch(*launch, ports); },
+    [](void* context, uint32_t thread) { return static_cast<Launch*>(context)->step(thread); },
+    [](void*, ch_launch_status* out_status) {
+        copy_text(out_status->message, sizeof out_status->message, stall_message);
+    },
+    [](void* context) { static_cast<Launch*>(context)->end(); },
+    [](void*) {},
+};
+
+}  // namespace
+
+}  // namespace chiphost::conformance
+
+extern "C" __attribute__((visibility("default"))) const ch_aicpu_program* chiphost_aicpu_program() {
+    return &chiphost::conformance::table;
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the suite's host half and its AICPU program say to each other, in device memory.
+#pragma once
+
+#include <stdint.h>
+
+#include "chiphost/abi/error.h"
+
+namespace chiphost::conformance {
+
+// What a launch is to do. In all of them every thread shakes hands with its cores first and sends them home at the end.
+enum class Work : uint32_t {
+    nothing,              // ends; a thread later than the one before it
+    dispatch,             // every core runs the kernel `rounds` times
+    dispatch_ahead,       // the same, the next dispatch is written while one runs
+    overwrite,            // the same, and what is written to the register just before is none
+    strand,               // thread 0 runs a strand that pauses `rounds` times
+    signal,               // thread 0 sleeps until thread 1 signals
+    orchestrations,       // thread 0 loads the libraries
+    report_status,        // thread 0 reports a fault
+    never_end,            // thread 0 polls for ever
+    never_end_in_strand,  // the same, from inside a strand
+    sleep_for_ever,       // all threads sleep, nobody wakes them
+};
+
+constexpr uint32_t cores_max = 128;
+constexpr uint32_t threads_max = 8;
+constexpr uint32_t libraries_max = 2;
+constexpr uint32_t kernel_args = 160;  // of a dispatch: all that there is room for
+
+// What became of one AICPU thread.
+struct alignas(64) ThreadRecord {
+    uint32_t begun;
+    uint32_t done;
+    uint32_t waited;  // atomic; Work::signal
+};
+
+// What the AICPU saw of one core.
+struct CoreRecord {
+    uint32_t physical;
+    uint32_t type;
+    uint32_t acknowledged;  // dispatches
+    uint32_t finished;      // dispatches
+    uint32_t surprises;     // answers that were not to be expected
+    uint32_t surprise;      // the last of these
+    uint32_t threw;         // dispatches
+    uint32_t reserved;
+    char fault[128];
+};
+
+// What a kernel saw, written by the kernel. One for each core.
+struct alignas(64) KernelRecord {
+    uint64_t calls;
+    uint64_t last_dispatch;
+    uint64_t out_of_order;  // dispatches that were not the one after the last
+    uint64_t bad_args;      // arguments that are not those of the dispatch
+    uint64_t answer;        // of the kernel: each has another
+    int32_t block_idx, block_num, core;
+    int16_t sub_block_id, core_type;
+};
+
+// What became of one library.
+struct LibraryRecord {
+    int32_t code;        // of loading
+    int32_t error_code;  // in the error record
+    uint32_t loads;
+    uint32_t unknown_found;  // 1: a symbol that does not exist was found
+    uint64_t answer;         // of its function: which library it is
+    uint64_t first_count;    // of the function that counts its calls: after the first load,
+    uint64_t second_count;   // and after it was closed and loaded again
+    char where[128];
+    char message[256];
+};
+
+struct Script {
+    Work work;
+    uint32_t rounds;
+    uint64_t records;      // KernelRecord[cores]
+    uint64_t close_marks;  // uint64_t for each library: counts how often it was unloaded
+    uint32_t library_count;
+    uint32_t reserved;
+    uint64_t libraries[libraries_max];
+    uint64_t library_bytes[libraries_max];
+    char library_name[64];  // of all of them
+
+    // What came of it.
+    uint32_t begun;    // launches with this script that began,
+    uint32_t ended;    // and ended
+    uint32_t word;     // atomic; Work::signal
+    uint32_t pauses;   // of the strand
+    uint32_t resumes;  // of the strand
+    uint32_t strand_ended;
+    uint32_t strand_bad;    // 1: its stack was not as it left it
+    uint32_t ports_shared;  // 1: two threads have the same port
+    LibraryRecord loaded[libraries_max];
+    ThreadRecord threads[threads_max];
+    CoreRecord cores[cores_max];
+};
+
+// Argument `index` of a dispatch, after the first two: the address of the core's record and the dispatch's number.
+constexpr uint64_t argument(uint64_t dispatch, uint32_t index) {
+    return (dispatch << 32 | index) * 0x9E3779B97F4A7C15u;
+}
+
+constexpr int32_t fault_code = CH_GRAPH_CYCLE;  // Work::report_status
+constexpr char fault_message[] = "a fault that the AICPU program reports";
+constexpr char stall_message[] = "the conformance program waits for nothing";
+
+}  // namespace chiphost::conformance

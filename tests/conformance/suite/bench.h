@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a test works with: devices, programs, launches of the suite's AICPU program, and ways to fail.
+#pragma once
+
+#include <stdint.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "chiphost/platform/device.h"
+#include "conformance/conformance.h"
+#include "conformance/script.h"
+
+namespace chiphost::conformance {
+
+using platform::chip;
+using platform::LoadedKernel;
+
+// A test that goes on after one of these could only say something wrong, so they are thrown.
+struct Failed {
+    std::string message;
+};
+struct Unsupported {
+    std::string message;
+};
+
+// Fails the test, with a text as of printf, unless the condition holds.
+[[gnu::format(printf, 2, 3)]]
+void check(bool holds, const char* format, ...);
+
+// Returns if the call has succeeded; else the test fails, or is unsupported if the platform says so. Also looks at the
+// error record: every test does that much about errors.
+void succeed(int32_t code, const ch_error& error, const char* call);
+
+// Fails the test unless the call has failed with one of the codes, and says so in the record.
+void fail_with(std::initializer_list<ch_code> wanted, int32_t code, const ch_error& error, const char* call);
+
+// Bytes of a file of the set. Unsupported if there is none: the platform's build has not made it.
+struct File {
+    File(const std::string& folder, const std::string& file);
+    ch_binary binary() const { return {bytes.data(), bytes.size(), key.c_str(), name.c_str()}; }
+
+    std::string name;
+    std::string key;
+    std::vector<char> bytes;
+};
+
+// An open device. Calls that are not to fail fail the test if they do.
+class OpenDevice {
+public:
+    explicit OpenDevice(const ch_device_options& options);
+    ~OpenDevice() { close(); }
+    OpenDevice(OpenDevice&& other) noexcept : device_(other.device_) { other.device_ = nullptr; }
+    OpenDevice& operator=(OpenDevice&&) = delete;
+
+    platform::Device* get() const { return device_; }
+    void close();
+
+    uint64_t allocate(uint64_t bytes) const;
+    uint64_t allocate_zeroed(uint64_t bytes) const;
+    void release(uint64_t address) const { platform::release(device_, address); }
+    void write(uint64_t to, const void* from, uint64_t bytes) const;
+    void read(void* to, uint64_t from, uint64_t bytes) const;
+    std::vector<unsigned char> read(uint64_t from, uint64_t bytes) const;
+    void fill(uint64_t to, uint64_t bytes, unsigned char with) const;
+    LoadedKernel load(const File& kernel, ch_core_type core_type = CH_AIV) const;
+    void unload(const LoadedKernel& kernel) const { platform::unload_kernel(device_, kernel); }
+
+private:
+    platform::Device* device_ = nullptr;
+};
+
+// How to launch. The fields of the script that hold addresses of records are filled by `launch`.
+struct Plan {
+    Work work = Work::nothing;
+    uint32_t rounds = 1;
+    uint32_t block_dim = 1;
+    uint32_t aicpu_threads = 1;
+    uint32_t sim_threads = 1;
+    uint64_t seed = 0;
+    LoadedKernel kernel{};
+    std::vector<const File*> libraries{};
+    const char* library_name = "conformance";
+    ch_run_progress* progress = nullptr;  // nullptr: one that nobody cancels
+    std::vector<ch_trace_event>* trace = nullptr;
+};
+
+// What came of a launch.
+struct Launched {
+    int32_t code = CH_OK;
+    ch_error error{};
+    Script script{};
+    ch_launch_status status{};
+    std::vector<KernelRecord> kernels;  // by core
+    uint64_t close_marks[libraries_max] = {};
+};
+
+// Launches and reads all back; the launch itself may fail.
+Launched try_launch(const OpenDevice& device, const Plan& plan);
+
+// The same, and the launch has succeeded, all threads are done, and begin and end of the program were called once.
+Launched launch(const OpenDevice& device, const Plan& plan);
+
+// Every core has run the plan's dispatches, in order, with their arguments.
+void check_dispatches(const Plan& plan, const Launched& launched, uint64_t answer);
+
+// A progress record in which nothing has happened.
+ch_run_progress no_progress();
+
+// What a test is given.
+class Bench {
+public:
+    explicit Bench(const ch_conformance_request& request) : options_(*request.device), folder_(request.folder) {}
+
+    const ch_device_options& options() const { return options_; }
+    OpenDevice open() const { return OpenDevice(options_); }
+    File file(const std::string& name) const { return File(folder_, name); }
+    const std::string& folder() const { return folder_; }
+    ch_anchor_counts counts() const;
+
+    // Runs a function on another thread, as soon as that is there. The destructor waits for its end.
+    class Meanwhile {
+    public:
+        Meanwhile(const Bench& bench, ch_call call, void* argument);
+        ~Meanwhile() { wait(); }
+        Meanwhile(const Meanwhile&) = delete;
+        Meanwhile& operator=(const Meanwhile&) = delete;
+        void wait();
+
+    private:
+        const ch_device_options& options_;
+        ch_mailbox* thread_ = nullptr;
+    };
+
+private:
+    ch_device_options options_;
+    std::string folder_;
+};
+
+// One test.
+struct Case {
+    const char* id;
+    const char* requirements;
+    void (*run)(const Bench& bench);
+};
+
+// The groups, in the order in which a port gets to pass them.
+using Cases = std::vector<Case>;
+Cases memory_cases();
+Cases copy_cases();
+Cases program_cases();
+Cases register_cases();
+Cases launch_cases();
+Cases completion_cases();
+Cases orchestration_cases();
+Cases time_cases();
+Cases error_cases();
+Cases context_cases();
+Cases teardown_cases();
+
+}  // namespace chiphost::conformance

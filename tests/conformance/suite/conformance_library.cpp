@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The table of the suite. Compiled for each platform: its name and its conformance.def are in here.
+#include <stdio.h>
+
+#include <exception>
+
+#include "bench.h"
+
+namespace chiphost::conformance {
+
+namespace {
+
+constexpr ch_conformance_known known[] = {
+#define CH_UNSUPPORTED(test, reason) {test, reason, CH_CONFORMANCE_UNSUPPORTED, 0},
+#define CH_FAILS(test, reason) {test, reason, CH_CONFORMANCE_FAILED, 0},
+#include "conformance.def"
+    {},  // there may be no other
+};
+
+const Cases& cases() {
+    static const Cases all = [] {
+        Cases result;
+        for (const auto& group :
+             {memory_cases(), copy_cases(), program_cases(), register_cases(), launch_cases(), completion_cases(),
+              orchestration_cases(), time_cases(), error_cases(), context_cases(), teardown_cases()}) {
+            result.insert(result.end(), group.begin(), group.end());
+        }
+        return result;
+    }();
+    return all;
+}
+
+int32_t run(void* first, const void* second, void*) {
+    auto& result = *static_cast<ch_conformance_result*>(first);
+    const auto& request = *static_cast<const ch_conformance_request*>(second);
+    const auto end = [&](ch_conformance_outcome outcome, const char* message) {
+        result.outcome = outcome;
+        snprintf(result.message, sizeof result.message, "%s", message);
+    };
+    try {
+        cases()[request.test].run(Bench(request));
+        end(CH_CONFORMANCE_PASSED, "");
+    } catch (const Failed& failed) {
+        end(CH_CONFORMANCE_FAILED, failed.message.c_str());
+    } catch (const Unsupported& unsupported) {
+        end(CH_CONFORMANCE_UNSUPPORTED, unsupported.message.c_str());
+    } catch (const std::exception& error) {
+        end(CH_CONFORMANCE_FAILED, error.what());
+    }
+    return CH_OK;
+}
+
+}  // namespace
+
+}  // namespace chiphost::conformance
+
+extern "C" __attribute__((visibility("default"))) const ch_conformance* chiphost_conformance() {
+    using namespace chiphost::conformance;
+    static const std::vector<ch_conformance_test> tests = [] {
+        std::vector<ch_conformance_test> result;
+        for (const Case& test : cases()) result.push_back({test.id, test.requirements});
+        return result;
+    }();
+    static const ch_conformance table = {
+        CH_ABI_HEADER(ch_conformance, CH_ABI_CONFORMANCE, CH_CONFORMANCE_MAJOR, CH_CONFORMANCE_MINOR,
+                      CHIPHOST_PLATFORM),
+        tests.data(),
+        known,
+        static_cast<uint32_t>(tests.size()),
+        sizeof known / sizeof *known - 1,
+        run,
+    };
+    return &table;
+}

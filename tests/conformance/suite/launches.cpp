@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <string.h>
+
+#include "bench.h"
+
+namespace chiphost::conformance {
+
+namespace {
+
+constexpr uint64_t seeds = 20;
+
+void core_types(const Bench& bench) {
+    const OpenDevice device = bench.open();
+    for (uint32_t block_dim : {uint32_t{1}, chip.clusters}) {
+        Plan plan{Work::dispatch};
+        plan.block_dim = block_dim;
+        plan.kernel = device.load(bench.file("record_1"));
+        const Launched launched = launch(device, plan);
+        check_dispatches(plan, launched, 1);
+        for (uint32_t core = 0; core < block_dim * 3; ++core) {
+            const uint32_t wanted = core < block_dim ? CH_AIC : CH_AIV;
+            check(launched.script.cores[core].type == wanted, "with block_dim %u core %u is of type %u; wanted %u",
+                  block_dim, core, launched.script.cores[core].type, wanted);
+        }
+        device.unload(plan.kernel);
+    }
+}
+
+void aicpu_threads(const Bench& bench) {
+    const OpenDevice device = bench.open();
+    for (uint32_t threads = 1; threads <= chip.aicpu_threads; ++threads) {
+        Plan plan{Work::dispatch, 2};
+        plan.block_dim = threads;
+        plan.aicpu_threads = threads;
+        plan.kernel = device.load(bench.file("record_1"));
+        const Launched launched = launch(device, plan);
+        check(!launched.script.ports_shared, "two of %u AICPU threads got the same port", threads);
+        check_dispatches(plan, launched, 1);
+        device.unload(plan.kernel);
+    }
+}
+
+void again(const Bench& bench) {
+    const OpenDevice device = bench.open();
+    Plan plan{Work::dispatch, 3};
+    plan.kernel = device.load(bench.file("record_1"));
+    for (uint32_t block_dim : {chip.clusters, 1u, chip.clusters, 1u}) {
+        plan.block_dim = block_dim;
+        for (int round = 0; round < 5; ++round) check_dispatches(plan, launch(device, plan), 1);
+    }
+}
+
+void host_threads(const Bench& bench) {
+    const OpenDevice device = bench.open();
+    for (uint32_t sim_threads : {1, 2, 3, 1}) {
+        Plan plan{Work::dispatch_ahead, 20};
+        plan.block_dim = chip.clusters < 4 ? chip.clusters : 4;
+        plan.aicpu_threads = chip.aicpu_threads < 2 ? 1 : 2;
+        plan.sim_threads = sim_threads;
+        plan.kernel = device.load(bench.file("record_1"));
+        check_dispatches(plan, launch(device, plan), 1);
+        device.unload(plan.kernel);
+    }
+}
+
+void any_seed(const Bench& bench) {
+    const OpenDevice device = bench.open();
+    Plan plan{Work::dispatch_ahead, 10};
+    plan.block_dim = chip.clusters < 3 ? chip.clusters : 3;
+    plan.aicpu_threads = chip.aicpu_threads < 2 ? 1 : 2;
+    plan.kernel = device.load(bench.file("record_1"));
+    for (plan.seed = 1; plan.seed <= seeds; ++plan.seed) check_dispatches(plan, launch(device, plan), 1);
+}
+
+// Where there is a trace, the same seed gives the same.
+void same_trace(const Bench& bench) {
+    const OpenDevice device = bench.open();
+    Plan plan{Work::dispatch, 4};
+    plan.kernel = device.load(bench.file("record_1"));
+    for (plan.seed = 0; plan.seed < 4; ++plan.seed) {
+        std::vector<ch_trace_event> first, second;
+        plan.trace = &first;
+        launch(device, plan);
+        plan.trace = &second;
+        launch(device, plan);
+        check(first.size() == second.size() &&
+                  (first.empty() || memcmp(first.data(), second.data(), first.size() * sizeof first[0]) == 0),
+              "two launches with seed %llu have different traces", static_cast<unsigned long long>(plan.seed));
+    }
+}
+
+void strand(const Bench& bench) {
+    const OpenDevice device = bench.open();
+    for (uint32_t sim_threads : {1, 2}) {
+        Plan plan{Work::strand, 9};
+        plan.sim_threads = sim_threads;
+        const Launched launched = launch(device, plan);
+        const Script& script = launched.script;
+        check(script.strand_ended && !script.strand_bad, "the strand %s",
+              script.strand_ended ? "did not find its stack as it left it" : "did not get to its end");
+        check(script.pauses == 0 || script.pauses == plan.rounds, "the strand paused %u of %u times", script.pauses,
+              plan.rounds);
+        check(script.resumes == script.pauses + 1, "the strand paused %u times and was resumed %u times", script.pauses,
+              script.resumes);
+    }
+}
+
+void signal(const Bench& bench) {
+    if (chip.aicpu_threads < 2) return;  // nobody to signal to
+    const OpenDevice device = bench.open();
+    for (uint32_t sim_threads : {1, 2}) {
+        Plan plan{Work::signal};
+        plan.aicpu_threads = 2;
+        plan.block_dim = chip.clusters < 2 ? 1 : 2;
+        plan.sim_threads = sim_threads;
+        check(launch(device, plan).script.word == 1, "thread 0 ended without the signal");
+    }
+}
+
+// Kernels on the three cores of a cluster that wait for each other.
+void hand_over(const Bench& bench) {
+    const OpenDevice device = bench.open();
+    Plan plan{Work::dispatch, 4};
+    plan.kernel = device.load(bench.file("hand_over"));
+    for (uint32_t sim_threads : {1, 2}) {
+        plan.sim_threads = sim_threads;
+        const Launched launched = launch(device, plan);
+        const uint64_t aiv0 = 6 * (1 + 2 + 3 + 4), aiv1 = aiv0 + 3 * plan.rounds;
+        const uint64_t wanted[] = {aiv0 + aiv1, aiv0, aiv1};
+        for (int core = 0; core < 3; ++core) {
+            check(launched.kernels[core].answer == wanted[core], "core %d got %llu from the others; wanted %llu", core,
+                  static_cast<unsigned long long>(launched.kernels[core].answer),
+                  static_cast<unsigned long long>(wanted[core]));
+        }
+    }
+    device.unload(plan.kernel);
+}
+
+}  // namespace
+
+Cases launch_cases() {
+    return {
+        {"launch.core_types", "PLAT-25", core_types}, {"launch.aicpu_threads", "PLAT-26", aicpu_threads},
+        {"launch.again", "PLAT-27", again},           {"launch.host_threads", "PLAT-28", host_threads},
+        {"launch.any_seed", "PLAT-28", any_seed},     {"launch.same_trace", "PLAT-29", same_trace},
+        {"launch.signal", "PLAT-30", signal},         {"launch.strand", "PLAT-31", strand},
+        {"launch.hand_over", "PLAT-23", hand_over},
+    };
+}
+
+}  // namespace chiphost::conformance
