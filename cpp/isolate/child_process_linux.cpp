@@ -181,7 +181,7 @@ bool ChildProcess::usable() {
 
 void ChildProcess::post(ChildVerb verb) {
     ChildControl& control = memory_.control();
-    tail_begin_ = __atomic_load_n(&control.tail_end, __ATOMIC_ACQUIRE);
+    tail_begin_ = control.tail.position();
     control.verb = static_cast<uint32_t>(verb);
     change(&control.posted, control.posted + 1, &control.child_sleeps, [&] {
         // If the child has ended, waiting finds that.
@@ -269,24 +269,27 @@ void ChildProcess::kill_and_reap() {
     folder_.remove();
 }
 
-// What the forwarding thread has seen, and what it left in the pipe.
+// What the forwarding thread has taken from the pipe, and what it left there.
 void ChildProcess::read_last_words() {
-    const ChildControl& control = memory_.control();
-    const uint64_t written = __atomic_load_n(&control.tail_end, __ATOMIC_ACQUIRE);
-    const uint64_t kept = std::min<uint64_t>(written, child_tail_bytes);
+    const StderrTail& tail = memory_.control().tail;
     std::string& words = end_->last_words;
-    for (uint64_t at = std::max(tail_begin_, written - kept); at < written; ++at) {
-        words += control.tail[at % child_tail_bytes];
-    }
+    words = tail.since(tail_begin_);
+    std::string not_forwarded = tail.since(tail.forwarded);
     char buffer[4096];
     // Processes that the child has started may go on writing: no more than a pipe holds.
     for (int rounds = 0; rounds < 16; ++rounds) {
         const ssize_t got = read(stderr_.get(), buffer, sizeof buffer);
         if (got <= 0) break;
         words.append(buffer, static_cast<size_t>(got));
-        if (write(STDERR_FILENO, buffer, static_cast<size_t>(got)) < 0) continue;  // as it would be lost without us
+        not_forwarded.append(buffer, static_cast<size_t>(got));
     }
-    if (words.size() > child_tail_bytes) words.erase(0, words.size() - child_tail_bytes);
+    // It would be lost without us. If nobody listens there, the words are in the error all the same.
+    for (size_t done = 0; done < not_forwarded.size();) {
+        const ssize_t put = write(STDERR_FILENO, not_forwarded.data() + done, not_forwarded.size() - done);
+        if (put <= 0 && errno != EINTR) break;
+        if (put > 0) done += static_cast<size_t>(put);
+    }
+    if (words.size() > StderrTail::capacity) words.erase(0, words.size() - StderrTail::capacity);
     while (!words.empty() && words.back() == '\n') words.pop_back();
 }
 

@@ -17,11 +17,12 @@
 #include "chiphost/abi/error.h"
 #include "chiphost/abi/host_runtime.h"
 #include "chiphost/abi/mailbox.h"
+#include "stderr_tail.h"
 
 namespace chiphost::isolate {
 
 constexpr uint32_t child_magic = 0x44494843;  // "CHID"
-constexpr uint32_t child_version = 2;         // of everything in this file, and of the messages
+constexpr uint32_t child_version = 3;         // of everything in this file, and of the messages
 
 // What the child may be asked to do. Numbers are never used again for something else.
 enum class ChildVerb : uint32_t {
@@ -39,7 +40,6 @@ enum class ChildVerb : uint32_t {
 };
 
 constexpr size_t child_path_max = 4096;
-constexpr size_t child_tail_bytes = 4096;
 
 // At the beginning of the shared memory. Fields without a remark are written before the child is started.
 struct ChildControl {
@@ -66,9 +66,8 @@ struct ChildControl {
     // By both at the same time, atomically: see ch_run_progress.
     alignas(64) ch_run_progress progress;
 
-    // By the child's thread that forwards stderr: the last bytes of it, as a ring.
-    alignas(64) uint64_t tail_end;  // bytes written so far
-    char tail[child_tail_bytes];
+    // By the child's thread that forwards stderr.
+    alignas(64) StderrTail tail;
 };
 
 // Exit code of a child that found a control block it does not understand.

@@ -62,19 +62,17 @@ void close_all_but(std::array<int, 6> kept) {
 }
 
 // Passes on what is written to stderr and keeps the end of it where the parent sees it.
-void forward(int from, int to, ChildControl& control) {
-    char buffer[child_tail_bytes];
+void forward(int from, int to, StderrTail& tail) {
     for (;;) {
         pollfd readable{from, POLLIN, 0};
         poll(&readable, 1, -1);
-        const ssize_t got = read(from, buffer, sizeof buffer);
+        char* bytes = tail.stage();
+        const ssize_t got = read(from, bytes, StderrTail::capacity);
         if (got == 0 || (got < 0 && errno != EINTR && errno != EAGAIN)) return;  // somebody has closed it
         if (got < 0) continue;
-        uint64_t end = control.tail_end;
-        for (ssize_t i = 0; i < got; ++i) control.tail[end++ % child_tail_bytes] = buffer[i];
-        __atomic_store_n(&control.tail_end, end, __ATOMIC_RELEASE);
+        tail.keep(static_cast<size_t>(got));
         for (ssize_t done = 0; done < got;) {
-            const ssize_t put = write(to, buffer + done, static_cast<size_t>(got - done));
+            const ssize_t put = write(to, bytes + done, static_cast<size_t>(got - done));
             if (put > 0) done += put;
             if (put < 0 && errno == EAGAIN) {
                 pollfd writable{to, POLLOUT, 0};
@@ -83,6 +81,7 @@ void forward(int from, int to, ChildControl& control) {
                 break;  // nobody listens: what the tail keeps must do
             }
         }
+        tail.mark_forwarded();
     }
 }
 
@@ -126,7 +125,7 @@ int ChildServer::start(int argc, char** argv) {
     try {
         std::thread(end_with_the_parent, inherited.parent, inherited.socket, inherited.folder_lock, temp_folder())
             .detach();
-        std::thread(forward, inherited.stderr_pipe, inherited.real_stderr, std::ref(memory_.control())).detach();
+        std::thread(forward, inherited.stderr_pipe, inherited.real_stderr, std::ref(memory_.control().tail)).detach();
     } catch (const std::exception& error) {
         fprintf(stderr, "cannot make a thread: %s\n", error.what());
         return exit_no_resources;
