@@ -99,6 +99,8 @@ int start_thread(ch_mailbox* mailbox, const void* state) {
 }
 
 struct Anchor {
+    explicit Anchor(ch_loader_gate* the_gate) : gate(the_gate), libraries(the_gate) {}
+    ch_loader_gate* const gate;
     std::mutex mutex;                  // guards threads and free_threads
     std::vector<ch_mailbox*> threads;  // all, for counting
     std::vector<ch_mailbox*> free_threads;
@@ -109,7 +111,7 @@ Anchor& anchor(void* state) {
     return *static_cast<Anchor*>(state);
 }
 
-int32_t create(void** out_state, ch_mailbox** out_keeper) {
+int32_t create(ch_loader_gate* gate, void** out_state, ch_mailbox** out_keeper) {
     // No malloc here: this runs on a foreign thread, whose heap belongs to another libc.
     constexpr size_t bytes = sizeof(Anchor) + sizeof(ch_mailbox) + 64;
     void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -118,7 +120,7 @@ int32_t create(void** out_state, ch_mailbox** out_keeper) {
     __lsan_register_root_region(memory, bytes);  // or everything that only the anchor knows would count as leaked
 #endif
     auto* keeper = static_cast<ch_mailbox*>(memory);
-    auto* state = new (static_cast<char*>(memory) + sizeof(ch_mailbox)) Anchor;
+    auto* state = new (static_cast<char*>(memory) + sizeof(ch_mailbox)) Anchor(gate);
     if (const int failed = start_thread(keeper, state)) {
         munmap(memory, bytes);
         return failed;
@@ -252,6 +254,11 @@ int32_t count_foreign_threads(void* state, const void*, void* out_count) {
     return CH_OK;
 }
 
+int32_t loader_gate(void* state, const void*, void* out_gate) {
+    *static_cast<ch_loader_gate**>(out_gate) = anchor(state).gate;
+    return CH_OK;
+}
+
 constexpr ch_anchor table = {
     CH_ABI_HEADER(ch_anchor, CH_ABI_ANCHOR, CH_ANCHOR_MAJOR, CH_ANCHOR_MINOR, "*"),
     create,
@@ -265,6 +272,7 @@ constexpr ch_anchor table = {
     call_function,
     flush,
     count_foreign_threads,
+    loader_gate,
 };
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include "../abi/report.h"
 #include "anchor.h"
 #include "elf_image.h"
+#include "loader_gate.h"
 #include "namespace_budget.h"
 #include "per_process.h"
 #include "private_copy.h"
@@ -44,7 +45,7 @@ int32_t Domain::start(ch_error* out_error) {
     } catch (const std::bad_alloc&) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "out of memory");
     }
-    if (const int32_t failed = anchor_->create(&state_, &keeper_)) {
+    if (const int32_t failed = anchor_->create(loader_gate_of_this_process(), &state_, &keeper_)) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "cannot make the first thread of a domain: %s",
                       strerror(failed));
     }
@@ -106,7 +107,11 @@ int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_doma
     std::unique_ptr<Domain> domain(new Domain(Strategy::link_namespace));
     NamespaceBudget& budget = NamespaceBudget::of_this_process();
     if (const int32_t code = budget.take(anchor_path, out_error)) return code;
-    void* handle = dlmopen(LM_ID_NEWLM, anchor_path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    void* handle = nullptr;
+    {
+        const LoaderPass pass(loader_gate_of_this_process());
+        handle = dlmopen(LM_ID_NEWLM, anchor_path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    }
     if (!handle) return budget.refused(dlerror(), out_error);
 
     auto* entry = reinterpret_cast<ch_anchor_entry>(dlsym(handle, CH_ANCHOR_ENTRY));

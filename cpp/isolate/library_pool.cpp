@@ -12,6 +12,7 @@
 
 #include "../abi/report.h"
 #include "elf_image.h"
+#include "loader_gate.h"
 #include "private_copy.h"
 
 namespace chiphost::isolate {
@@ -25,9 +26,11 @@ ch_library* LibraryPool::take_shared(const std::string& key) {
 }
 
 // Loading a sanitizer's runtime late would end the process.
-static int32_t check_sanitizer(const void* data, size_t bytes, const char* name, ch_error* out_error) {
+static int32_t check_sanitizer(ch_loader_gate* gate, const void* data, size_t bytes, const char* name,
+                               ch_error* out_error) {
     const std::string runtime = sanitizer_runtime(data, bytes);
     if (runtime.empty()) return CH_OK;
+    const LoaderPass pass(gate);
     if (void* loaded = dlopen(runtime.c_str(), RTLD_NOW | RTLD_NOLOAD)) {
         dlclose(loaded);
         return CH_OK;
@@ -57,7 +60,7 @@ int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
         bytes = file.size();
     }
     if (const int32_t code = check_elf_library(data, bytes, binary.name, out_error)) return code;
-    if (const int32_t code = check_sanitizer(data, bytes, binary.name, out_error)) return code;
+    if (const int32_t code = check_sanitizer(gate_, data, bytes, binary.name, out_error)) return code;
 
     auto library = std::make_unique<ch_library>();
     library->users = 1;
@@ -66,6 +69,7 @@ int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
     decltype(shared_) name;
     name[key] = library.get();
     if (request.in_place) {
+        const LoaderPass pass(gate_);
         library->handle = dlopen(binary.name, RTLD_NOW | RTLD_LOCAL);
         if (!library->handle) return report(out_error, CH_LOAD_REFUSED, binary.name, "%s", dlerror());
     } else {
@@ -78,7 +82,8 @@ int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
         }
         const bool statics = key.empty() || has_writable_statics(data, bytes);
         std::string spare_key = key;
-        if (const int32_t code = load_private_copy(data, bytes, binary.name, &library->handle, out_error)) return code;
+        if (const int32_t code = load_private_copy(gate_, data, bytes, binary.name, &library->handle, out_error))
+            return code;
         if (!statics) library->key.swap(spare_key);
     }
 
@@ -160,6 +165,7 @@ std::unique_ptr<ch_library> LibraryPool::forget(ch_library* library) {
 
 // Whether the loader let go of it. It has a name that no other library has, also for a private copy.
 bool LibraryPool::unload(std::unique_ptr<ch_library> library) {
+    const LoaderPass pass(gate_);
     link_map* map = nullptr;
     std::string name;
     try {

@@ -38,6 +38,9 @@ public:
     // Unused libraries kept for the next user. A run after a reset then opens nothing.
     static constexpr size_t idle_max = 128;
 
+    // `gate` may be nullptr, and is entered for every call of the loader.
+    explicit LibraryPool(ch_loader_gate* gate) : gate_(gate) {}
+
     [[nodiscard]] int32_t open(const ch_open_request& request, ch_error* out_error);
     // Address of a symbol, nullptr if the library and its dependencies do not define it.
     void* find_symbol(const ch_library* library, const char* symbol);
@@ -52,6 +55,7 @@ private:
     std::unique_ptr<ch_library> forget(ch_library* library);
     bool unload(std::unique_ptr<ch_library> library);
 
+    ch_loader_gate* const gate_;
     std::mutex mutex_;  // guards all below
     // Maps whose nodes can be made before a library is loaded. What is loaded is never lost for want of memory.
     std::map<ch_library*, std::unique_ptr<ch_library>> libraries_;

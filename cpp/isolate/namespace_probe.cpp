@@ -20,6 +20,7 @@
 #include "chiphost/abi/mailbox.h"
 #include "elf_image.h"
 #include "glibc_tunables.h"
+#include "loader_gate.h"
 #include "private_copy.h"
 
 #ifdef __GLIBC__
@@ -72,6 +73,7 @@ const r_debug* debug_record() {
         }
         return 1;  // the program is the first
     };
+    const LoaderPass pass(loader_gate_of_this_process());
     dl_iterate_phdr(find, &record);
     return record;
 }

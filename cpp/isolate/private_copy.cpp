@@ -15,6 +15,7 @@
 
 #include "../abi/report.h"
 #include "constructors.h"
+#include "loader_gate.h"
 
 namespace chiphost::isolate {
 
@@ -109,8 +110,8 @@ int32_t read_file(const std::string& path, std::vector<char>* out_bytes, ch_erro
     return CH_OK;
 }
 
-int32_t load_private_copy(const void* data, size_t bytes, const std::string& name, void** out_handle,
-                          ch_error* out_error) {
+int32_t load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, const std::string& name,
+                          void** out_handle, ch_error* out_error) {
     TemporaryFile temporary;
     int descriptor = static_cast<int>(syscall(SYS_memfd_create, base_name(name).substr(0, 200).c_str(), MFD_CLOEXEC));
     if (descriptor < 0 && errno == ENOSYS) {
@@ -128,13 +129,18 @@ int32_t load_private_copy(const void* data, size_t bytes, const std::string& nam
     int32_t code = CH_OK;
     if (!write_all(file.get(), copy.data(), copy.size())) {
         code = report(out_error, CH_LOAD_REFUSED, name, "cannot write a private copy: %s", strerror(errno));
-    } else if ((*out_handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) == nullptr) {
+    } else {
+        const LoaderPass pass(gate);
+        *out_handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    }
+    if (code == CH_OK && !*out_handle) {
         std::string words = dlerror();
         if (const size_t at = words.find(path); at != std::string::npos) words.replace(at, path.size(), name);
         code = report(out_error, CH_LOAD_REFUSED, name, "%s", words.c_str());
     }
     temporary.remove();
     if (code == CH_OK && (code = constructors.run(*out_handle, name, out_error)) != CH_OK) {
+        const LoaderPass pass(gate);
         dlclose(*out_handle);
         *out_handle = nullptr;
     }

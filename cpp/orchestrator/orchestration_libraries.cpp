@@ -19,13 +19,13 @@ constexpr Expected provided{CH_ABI_DEVICE_ORCHESTRATION, CH_DEVICE_ORCHESTRATION
 }  // namespace
 
 // The library of the key, or a free place for it. Without a key nothing says that it is the same library.
-OrchestrationLibraries::Library& OrchestrationLibraries::find_or_make_room(const char* key) {
+OrchestrationLibraries::Library& OrchestrationLibraries::find_or_make_room(platform::AicpuPort* port, const char* key) {
     Library* oldest = &libraries_[0];
     for (Library& library : libraries_) {
         if (library.handle && key[0] != '\0' && strcmp(library.key, key) == 0) return library;
         if (library.last_use < oldest->last_use) oldest = &library;
     }
-    if (oldest->handle) platform::close_device_orch_so(oldest->handle);
+    if (oldest->handle) platform::close_device_orch_so(port, oldest->handle);
     *oldest = Library{};
     return *oldest;
 }
@@ -33,7 +33,7 @@ OrchestrationLibraries::Library& OrchestrationLibraries::find_or_make_room(const
 int32_t OrchestrationLibraries::get(platform::AicpuPort* port, const graph::Orchestration& orchestration,
                                     ch_device_orchestration* out_entry, ch_error* out_error) {
     const char* name = orchestration.library_name;
-    Library& library = find_or_make_room(orchestration.library_key);
+    Library& library = find_or_make_room(port, orchestration.library_key);
     if (!library.handle) {
         void* handle = nullptr;
         const auto* file = reinterpret_cast<const void*>(orchestration.library);
@@ -55,7 +55,7 @@ int32_t OrchestrationLibraries::get(platform::AicpuPort* port, const graph::Orch
         const auto* abi =
             static_cast<const ch_abi_header*>(platform::find_in_device_orch_so(handle, CH_DEVICE_ORCHESTRATION_ABI));
         if (const int32_t code = check_wanted(abi, CH_DEVICE_ORCHESTRATION_ABI, provided, name, out_error)) {
-            platform::close_device_orch_so(handle);
+            platform::close_device_orch_so(port, handle);
             return code;
         }
         library.handle = handle;
@@ -75,7 +75,7 @@ int32_t OrchestrationLibraries::get(platform::AicpuPort* port, const graph::Orch
 
 void OrchestrationLibraries::close_all() {
     for (Library& library : libraries_) {
-        if (library.handle) platform::close_device_orch_so(library.handle);
+        if (library.handle) platform::close_device_orch_so(nullptr, library.handle);
         library = Library{};
     }
 }

@@ -35,7 +35,7 @@ private:
         char entry[graph::name_bytes] = {};          // its name
     };
 
-    Library& find_or_make_room(const char* key);
+    Library& find_or_make_room(platform::AicpuPort* port, const char* key);
 
     Library libraries_[kept_max];
     uint64_t uses_ = 0;

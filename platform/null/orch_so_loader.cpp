@@ -14,7 +14,7 @@ void* find_in_device_orch_so(void*, const char*) {
     unimplemented("find_in_device_orch_so");
 }
 
-void close_device_orch_so(void*) {
+void close_device_orch_so(AicpuPort*, void*) {
     unimplemented("close_device_orch_so");
 }
 

@@ -50,7 +50,11 @@ int32_t load_device_orch_so(AicpuPort*, const void* data, size_t bytes, const ch
     char path[512];
     const int file = make_file(path, sizeof path);
     if (file < 0) return report(out_error, CH_FILE_UNREADABLE, name, "cannot make %s: %s", path, strerror(errno));
-    return load_through_file(file, path, data, bytes, name, out_library, out_error);
+    return load_through_file(nullptr, file, path, data, bytes, name, out_library, out_error);
+}
+
+void close_device_orch_so(AicpuPort*, void* library) {
+    close_library(nullptr, library);
 }
 
 }  // namespace chiphost::platform

@@ -36,8 +36,8 @@ bool write_all(int file, const void* data, size_t bytes) {
 
 }  // namespace
 
-int32_t load_through_file(int file, const char* path, const void* data, size_t bytes, const char* name,
-                          void** out_library, ch_error* out_error) {
+int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, const void* data, size_t bytes,
+                          const char* name, void** out_library, ch_error* out_error) {
     // No exception: nobody would catch it on the processor's stack.
     const std::unique_ptr<char[]> copy(new (std::nothrow) char[bytes]);
     if (!copy) {
@@ -57,7 +57,9 @@ int32_t load_through_file(int file, const char* path, const void* data, size_t b
         unlink(path);
         return report(out_error, CH_FILE_UNREADABLE, name, "cannot write %s: %s", path, strerror(failed));
     }
+    ch_loader_gate_enter(gate);
     *out_library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    ch_loader_gate_leave(gate);
     const char* refused = *out_library ? nullptr : dlerror();
     unlink(path);
     if (!*out_library) {
@@ -65,13 +67,14 @@ int32_t load_through_file(int file, const char* path, const void* data, size_t b
     }
     const int32_t code = constructors.run(*out_library, name, out_error);
     if (code != CH_OK) {
-        dlclose(*out_library);
+        close_library(gate, *out_library);
         *out_library = nullptr;
     }
     return code;
 }
 
-int32_t load_from_memory(const void* data, size_t bytes, const char* name, void** out_library, ch_error* out_error) {
+int32_t load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, const char* name, void** out_library,
+                         ch_error* out_error) {
     const int file = static_cast<int>(syscall(SYS_memfd_create, "chiphost-orch", MFD_CLOEXEC));
     const int written = file < 0 ? -1 : fcntl(file, F_DUPFD_CLOEXEC, 0);  // closed before the library is loaded
     if (written < 0) {
@@ -91,7 +94,7 @@ int32_t load_from_memory(const void* data, size_t bytes, const char* name, void*
         if (left & 1) path[length++] = '.';
     }
     snprintf(path + length, sizeof path - length, "/%d", file);
-    const int32_t code = load_through_file(written, path, data, bytes, name, out_library, out_error);
+    const int32_t code = load_through_file(gate, written, path, data, bytes, name, out_library, out_error);
     close(file);
     return code;
 }
@@ -100,8 +103,10 @@ void* find_in_device_orch_so(void* library, const char* symbol) {
     return dlsym(library, symbol);
 }
 
-void close_device_orch_so(void* library) {
+void close_library(ch_loader_gate* gate, void* library) {
+    ch_loader_gate_enter(gate);
     dlclose(library);
+    ch_loader_gate_leave(gate);
 }
 
 }  // namespace chiphost::platform

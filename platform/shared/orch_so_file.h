@@ -7,16 +7,20 @@
 #include <stdint.h>
 
 #include "chiphost/abi/error.h"
+#include "chiphost/abi/loader_gate.h"
 
 namespace chiphost::platform {
 
 // Writes the library into the open, empty file at `path`, loads it from there, closes the file and removes it, whatever
-// happens. `name` is for messages.
-[[nodiscard]] int32_t load_through_file(int file, const char* path, const void* data, size_t bytes, const char* name,
-                                        void** out_library, ch_error* out_error);
+// happens. `name` is for messages. `gate`, which may be nullptr, is entered for the loader.
+[[nodiscard]] int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, const void* data,
+                                        size_t bytes, const char* name, void** out_library, ch_error* out_error);
 
 // The same without a file system: for where no folder lets libraries be loaded.
-[[nodiscard]] int32_t load_from_memory(const void* data, size_t bytes, const char* name, void** out_library,
-                                       ch_error* out_error);
+[[nodiscard]] int32_t load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, const char* name,
+                                       void** out_library, ch_error* out_error);
+
+// Unloads it.
+void close_library(ch_loader_gate* gate, void* library);
 
 }  // namespace chiphost::platform

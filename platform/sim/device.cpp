@@ -72,7 +72,9 @@ public:
           anchor_state_(options.anchor_state),
           temp_folder_(options.temp_folder),
           memory_limit_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes),
-          registers_(chip.physical_cores * register_count) {}
+          registers_(chip.physical_cores * register_count) {
+        anchor_->loader_gate(anchor_state_, nullptr, &loader_gate_);
+    }
     ~Device();
 
     int32_t load_programs(const ch_device_options& options, ch_error* out_error);
@@ -108,6 +110,7 @@ private:
 
     const ch_anchor* const anchor_;
     void* const anchor_state_;
+    ch_loader_gate* loader_gate_ = nullptr;
     const std::string temp_folder_;
     const uint64_t memory_limit_;
     uint64_t memory_used_ = 0;
@@ -130,7 +133,11 @@ private:
 };
 
 Device::~Device() {
-    if (aicpu_created_) aicpu_program_->destroy(aicpu_context_.at_least(0));
+    if (aicpu_created_) {
+        ch_loader_gate_enter(loader_gate_);  // for the orchestrations that it unloads
+        aicpu_program_->destroy(aicpu_context_.at_least(0));
+        ch_loader_gate_leave(loader_gate_);
+    }
     for (const auto& [address, allocation] : allocations_) free_memory(address, allocation);
     for (ch_mailbox* helper : helpers_) anchor_->return_thread(anchor_state_, helper, nullptr);
     if (aicpu_library_) unload(aicpu_library_);
@@ -365,9 +372,16 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
     void* aicpu_port_addresses[Processors::max_aicpu_threads];
     for (uint32_t thread = 0; thread < options.aicpu_threads; ++thread) {
         const uint64_t random = options.seed == 0 ? 0 : ~options.seed * 2 + 1;
-        aicpu_ports[thread] = {registers,       engine.hooks(),         core_of_physical_,      thread,
-                               random,          &orchestration_->fiber, &orchestration_->stack, temp_folder_.c_str(),
-                               options.progress};
+        aicpu_ports[thread] = {registers,
+                               engine.hooks(),
+                               core_of_physical_,
+                               thread,
+                               random,
+                               &orchestration_->fiber,
+                               &orchestration_->stack,
+                               temp_folder_.c_str(),
+                               options.progress,
+                               loader_gate_};
         aicpu_port_addresses[thread] = &aicpu_ports[thread];
     }
     core_ports_.resize(cores);

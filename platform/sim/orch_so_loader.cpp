@@ -30,8 +30,8 @@ bool may_be_mapped(int file) {
 }
 
 // CH_FILE_UNREADABLE: the folder is to blame, and another may do.
-int32_t load_from_folder(const char* folder, const void* data, size_t bytes, const char* name, void** out_library,
-                         ch_error* out_error) {
+int32_t load_from_folder(ch_loader_gate* gate, const char* folder, const void* data, size_t bytes, const char* name,
+                         void** out_library, ch_error* out_error) {
     char path[path_bytes_max];
     const int length = snprintf(path, sizeof path, "%s/chiphost-orch-XXXXXX.so", folder);
     if (length >= static_cast<int>(sizeof path)) {
@@ -51,18 +51,20 @@ int32_t load_from_folder(const char* folder, const void* data, size_t bytes, con
                       "cannot load a library from '%s', the folder for temporary files (TMPDIR): %s%s", folder,
                       strerror(failed), failed == EPERM ? "; it is mounted noexec" : "");
     }
-    return load_through_file(file, path, data, bytes, name, out_library, out_error);
+    return load_through_file(gate, file, path, data, bytes, name, out_library, out_error);
 }
 
 }  // namespace
 
 int32_t load_device_orch_so(AicpuPort* port, const void* data, size_t bytes, const char* name, void** out_library,
                             ch_error* out_error) {
-    const int32_t code = load_from_folder(port->temp_folder, data, bytes, name, out_library, out_error);
+    const int32_t code =
+        load_from_folder(port->loader_gate, port->temp_folder, data, bytes, name, out_library, out_error);
     if (code != CH_FILE_UNREADABLE) return code;
     ch_error error = no_error();  // if nothing helps, the first one stays
-    int32_t other = load_from_folder(P_tmpdir, data, bytes, name, out_library, &error);
-    if (other == CH_FILE_UNREADABLE) other = load_from_memory(data, bytes, name, out_library, &error);
+    int32_t other = load_from_folder(port->loader_gate, P_tmpdir, data, bytes, name, out_library, &error);
+    if (other == CH_FILE_UNREADABLE)
+        other = load_from_memory(port->loader_gate, data, bytes, name, out_library, &error);
     if (other == CH_FILE_UNREADABLE) return code;
     if (other == CH_OK) {
         *out_error = no_error();
@@ -70,6 +72,11 @@ int32_t load_device_orch_so(AicpuPort* port, const void* data, size_t bytes, con
         *out_error = error;
     }
     return other;
+}
+
+// Without a port the device, which is being closed, is inside the gate.
+void close_device_orch_so(AicpuPort* port, void* library) {
+    close_library(port ? port->loader_gate : nullptr, library);
 }
 
 }  // namespace chiphost::platform

@@ -57,6 +57,7 @@ struct AicpuPort {
     const FiberStack* stack;  // of the strand
     const char* temp_folder;  // for files
     ch_run_progress* progress;
+    ch_loader_gate* loader_gate;
 };
 
 // What a core offers a kernel that runs on a fiber.

@@ -68,7 +68,7 @@ ch_library* open_copy(LibraryPool& pool, const tests::Binary& binary) {
 TEST(Facts, C8_CopiesLiveAtOnceWithoutALimit) {
     constexpr size_t copies = 300;
     constexpr size_t kb_each_max = 256;  // measured: 23
-    LibraryPool pool;
+    LibraryPool pool(nullptr);
     const tests::Binary counter("counter");
     pool.close(open_copy(pool, counter));
     const size_t files = open_files();

@@ -97,7 +97,7 @@ TEST(Facts, H1_UniqueSymbolsKeepALibraryAndItsState) {
     const std::string found = raw_outcome([&] { return load_twice(LM_ID_BASE); });
 
     // A copy would not be apart, so it is refused; a file that is loaded all the same is told of.
-    LibraryPool pool;
+    LibraryPool pool(nullptr);
     const tests::Binary binary("unique_symbols");
     ch_library* library = nullptr;
     ch_open_request request{};
@@ -147,7 +147,7 @@ TEST(Facts, H2_AThreadLocalPinsALibraryAsLongAsTheThreadLives) {
     });
 
     // close tells.
-    LibraryPool pool;
+    LibraryPool pool(nullptr);
     const tests::Binary binary("pins_itself");
     ch_library* library = nullptr;
     ch_open_request request{};
@@ -355,6 +355,69 @@ TEST(Facts, H11_WhatANamespaceOpensStaysInIt) {
     const auto objects = guest.domain().loaded_objects();
     EXPECT_EQ(std::count(objects.begin(), objects.end(), library_path("counter")), 1);
     SKIP_UNLESS_AS_MEASURED("H11", "in the same namespace", found);
+}
+
+bool load_and_close(Domain* domain) {
+    ch_library* library = nullptr;
+    ch_error error = no_error();
+    if (domain->open_library(library_path("counter"), &library, &error) != CH_OK) return false;
+    return domain->close_library(library);
+}
+
+// Whether a child forked now can load a library.
+bool a_child_loads(unsigned timeout_s) {
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(timeout_s);
+        Domain* domain = nullptr;
+        ch_error error = no_error();
+        _exit(Domain::open(Strategy::copy, "", &domain, &error) == CH_OK && load_and_close(domain) ? 0 : 1);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    return status == 0;
+}
+
+// fork() makes the loader's other lock anew in the child, not that of the list of objects.
+TEST(Facts, H14_AForkedChildInheritsALockOfTheLoader) {
+    const std::string found = raw_outcome([]() -> std::string {
+        static std::atomic<bool> inside{false};
+        static std::atomic<bool> over{false};
+        std::thread walker([] {
+            const auto wait = [](dl_phdr_info*, size_t, void*) {
+                inside = true;
+                while (!over) std::this_thread::yield();
+                return 1;
+            };
+            dl_iterate_phdr(wait, nullptr);
+        });
+        while (!inside) std::this_thread::yield();
+        const bool loads = a_child_loads(1);
+        over = true;
+        walker.join();
+        return loads ? "loads" : "waits for ever";
+    });
+
+    const std::string ours = raw_outcome([]() -> std::string {
+        std::atomic<bool> over{false};
+        std::vector<std::thread> loaders;
+        for (const Strategy strategy : {Strategy::link_namespace, Strategy::copy}) {
+            for (int i = 0; i < 2; ++i) {
+                loaders.emplace_back([&over, strategy] {
+                    Guest guest(strategy, "inspector");
+                    while (!over) load_and_close(&guest.domain());
+                });
+            }
+        }
+        constexpr int forks = 100;
+        int loads = 0;
+        while (loads < forks && a_child_loads(20)) ++loads;
+        over = true;
+        for (std::thread& loader : loaders) loader.join();
+        return loads == forks ? "all load" : "child " + std::to_string(loads) + " does not load";
+    });
+    EXPECT_EQ(ours, "all load");
+    SKIP_UNLESS_AS_MEASURED("H14", "waits for ever", found);
 }
 
 #if __has_include(<sys/single_threaded.h>)

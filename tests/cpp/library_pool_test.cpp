@@ -41,7 +41,7 @@ int32_t call(const ch_library* library, const char* symbol) {
 }  // namespace
 
 TEST(LibraryPool, GivesEveryUserOfALibraryWithStateItsOwn) {
-    LibraryPool pool;
+    LibraryPool pool(nullptr);
     const Binary counter("counter");
     ch_library* first = open(pool, counter, "same key");
     ch_library* second = open(pool, counter, "same key");
@@ -55,7 +55,7 @@ TEST(LibraryPool, GivesEveryUserOfALibraryWithStateItsOwn) {
 
 #if !CHIPHOST_SANITIZED  // sanitizers give every library variables
 TEST(LibraryPool, SharesALibraryWithoutState) {
-    LibraryPool pool;
+    LibraryPool pool(nullptr);
     const Binary stateless("stateless");
     ch_library* first = open(pool, stateless, "key");
     ch_library* second = open(pool, stateless, "key");
@@ -74,7 +74,7 @@ TEST(LibraryPool, SharesALibraryWithoutState) {
 }
 
 TEST(LibraryPool, KeepsOnlySoManyUnusedLibraries) {
-    LibraryPool pool;
+    LibraryPool pool(nullptr);
     const Binary stateless("stateless");
     for (size_t i = 0; i < LibraryPool::idle_max + 10; ++i) {
         pool.close(open(pool, stateless, ("key " + std::to_string(i)).c_str()));
@@ -90,7 +90,7 @@ TEST(LibraryPool, KeepsOnlySoManyUnusedLibraries) {
 // The loader takes a path it has seen for the library it loaded then. Every copy must have a path of its own, although
 // they all have the same file descriptor.
 TEST(LibraryPool, LoadsNewBytesUnderAReusedDescriptor) {
-    LibraryPool pool;
+    LibraryPool pool(nullptr);
     const Binary counter("counter"), stateless("stateless");
     ch_library* first = open(pool, counter, "");
     ch_library* second = open(pool, stateless, "");
@@ -101,7 +101,7 @@ TEST(LibraryPool, LoadsNewBytesUnderAReusedDescriptor) {
 }
 
 TEST(LibraryPool, RefusesBrokenBytes) {
-    LibraryPool pool;
+    LibraryPool pool(nullptr);
     Binary broken("counter");
     broken.bytes.resize(broken.bytes.size() / 4);
     ch_library* library = nullptr;
@@ -116,7 +116,7 @@ TEST(LibraryPool, RefusesBrokenBytes) {
 }
 
 TEST(LibraryPool, GivesALibraryWithoutNamesOfItsStateToOneUser) {
-    LibraryPool pool;
+    LibraryPool pool(nullptr);
     const Binary counter("counter_without_names");
     ch_library* first = open(pool, counter, "key");
     ch_library* second = open(pool, counter, "key");
@@ -127,7 +127,7 @@ TEST(LibraryPool, GivesALibraryWithoutNamesOfItsStateToOneUser) {
 #if !CHIPHOST_SANITIZED
 // The loader is busy as long as a constructor runs; what is loaded already must not wait for it.
 TEST(LibraryPool, ServesLoadedLibrariesWhileAnotherIsLoading) {
-    static LibraryPool pool;
+    static LibraryPool pool(nullptr);
     const Binary stateless("stateless"), gated("gated");
     ch_library* library = open(pool, stateless, "key");
     ASSERT_NE(pool.find_symbol(library, "seven"), nullptr);

@@ -16,7 +16,7 @@ namespace {
 ch_mailbox* make_thread() {
     void* state = nullptr;
     ch_mailbox* keeper = nullptr;
-    EXPECT_EQ(anchor_of_this_program().create(&state, &keeper), 0);
+    EXPECT_EQ(anchor_of_this_program().create(nullptr, &state, &keeper), 0);
     return keeper;
 }
 

@@ -84,12 +84,12 @@ TEST_F(OrchSoLoader, GivesEveryLoadVariablesOfItsOwn) {
     EXPECT_EQ(count(first), 2);
     EXPECT_EQ(count(second), 1);
     EXPECT_EQ(find_in_device_orch_so(first, "no_such_symbol"), nullptr);
-    close_device_orch_so(first);
+    close_device_orch_so(port(), first);
     void* third = load();
     EXPECT_EQ(count(third), 1);
     EXPECT_EQ(count(second), 2);
-    close_device_orch_so(second);
-    close_device_orch_so(third);
+    close_device_orch_so(port(), second);
+    close_device_orch_so(port(), third);
 }
 
 // Every thread must get its own variables. All stay loaded until the end: ThreadSanitizer does not see that the dynamic
@@ -113,7 +113,7 @@ TEST_F(OrchSoLoader, LoadsOnSeveralThreadsAtOnce) {
     }
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(files(), 0u);
-    for (void* library : libraries) close_device_orch_so(library);
+    for (void* library : libraries) close_device_orch_so(port(), library);
 }
 
 // Somebody else has put a link where the file is to be: nothing is written through it.
@@ -124,7 +124,7 @@ TEST_F(OrchSoLoader, FollowsNoLink) {
     EXPECT_EQ(count(library), 1);
     EXPECT_FALSE(std::filesystem::exists(target));
     EXPECT_EQ(files(), 2u);  // the links
-    close_device_orch_so(library);
+    close_device_orch_so(port(), library);
 }
 
 TEST_F(OrchSoLoader, SaysWhatTheLoaderRefuses) {
@@ -150,7 +150,7 @@ TEST_F(OrchSoLoader, LoadsFromElsewhereIfTheFolderIsOfNoUse) {
             EXPECT_EQ(count(library), 1);
             EXPECT_EQ(error.code, CH_OK);
         }
-        for (void* library : libraries) close_device_orch_so(library);
+        for (void* library : libraries) close_device_orch_so(port(), library);
         void* none = nullptr;
         EXPECT_EQ(load_device_orch_so(&other, "no library", 10, "orchestration", &none, &error), CH_LOAD_REFUSED);
         EXPECT_EQ(none, nullptr);
@@ -160,12 +160,13 @@ TEST_F(OrchSoLoader, LoadsFromElsewhereIfTheFolderIsOfNoUse) {
 TEST_F(OrchSoLoader, LoadsFromMemory) {
     void* libraries[3]{};
     for (void*& library : libraries) {
-        ASSERT_EQ(load_from_memory(counter.bytes.data(), counter.bytes.size(), "counter", &library, &error), CH_OK)
+        ASSERT_EQ(load_from_memory(nullptr, counter.bytes.data(), counter.bytes.size(), "counter", &library, &error),
+                  CH_OK)
             << tests::text_of(error);
         EXPECT_EQ(count(library), 1);
     }
     EXPECT_EQ(count(libraries[0]), 2);
-    for (void* library : libraries) close_device_orch_so(library);
+    for (void* library : libraries) close_device_orch_so(port(), library);
 }
 
 #else

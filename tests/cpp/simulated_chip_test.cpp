@@ -147,7 +147,7 @@ std::vector<ch_mailbox*> make_helpers(size_t count) {
     for (size_t i = 0; i < count; ++i) {
         void* state = nullptr;
         helpers.push_back(nullptr);
-        EXPECT_EQ(isolate::anchor_of_this_program().create(&state, &helpers.back()), 0);
+        EXPECT_EQ(isolate::anchor_of_this_program().create(nullptr, &state, &helpers.back()), 0);
     }
     return helpers;
 }

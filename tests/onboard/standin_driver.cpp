@@ -30,7 +30,6 @@ namespace chiphost::platform {
 
 // Of the loader of orchestrations, which is not part of this.
 void* find_in_device_orch_so(void* library, const char* symbol);
-void close_device_orch_so(void* library);
 
 namespace {
 
@@ -98,7 +97,7 @@ bool is_device_memory(const void* address, uint64_t bytes) {
 void* load(const void* data, size_t bytes, const char* name) {
     void* library = nullptr;
     ch_error error = no_error();
-    if (load_from_memory(data, bytes, name, &library, &error) != CH_OK) last_error() = error.message;
+    if (load_from_memory(nullptr, data, bytes, name, &library, &error) != CH_OK) last_error() = error.message;
     return library;
 }
 
@@ -107,7 +106,7 @@ void forget_kernel(uint64_t address) {
     auto& kernels = process().kernels;
     const auto found = kernels.find(address);
     if (found == kernels.end()) return;
-    close_device_orch_so(found->second);
+    close_library(nullptr, found->second);
     kernels.erase(found);
 }
 
@@ -385,7 +384,7 @@ STANDIN_CALL int32_t rtRegisterAllKernel(const VendorBinary* binary, void** out_
 STANDIN_CALL int32_t rtDevBinaryUnRegister(void* handle) {
     STANDIN_PLANTED();
     auto* program = static_cast<CoreProgram*>(handle);
-    close_device_orch_so(program->library);
+    close_library(nullptr, program->library);
     delete program;
     return 0;
 }

@@ -351,14 +351,14 @@ private:
             if (mark) mark(at<uint64_t>(script_.close_marks) + i);
         }
         for (void* handle : handles) {
-            if (handle) platform::close_device_orch_so(handle);
+            if (handle) platform::close_device_orch_so(thread.port, handle);
         }
         for (uint32_t i = 0; i < script_.library_count; ++i) {
             if (!handles[i]) continue;
             void* again = load(thread, i);
             if (!again) continue;
             script_.loaded[i].second_count = count(again);
-            platform::close_device_orch_so(again);
+            platform::close_device_orch_so(thread.port, again);
         }
     }
 

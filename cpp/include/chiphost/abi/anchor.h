@@ -19,14 +19,15 @@
 #include "callable.h"
 #include "error.h"
 #include "header.h"
+#include "loader_gate.h"
 #include "mailbox.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-#define CH_ANCHOR_MAJOR 1
-#define CH_ANCHOR_MINOR 1
+#define CH_ANCHOR_MAJOR 2
+#define CH_ANCHOR_MINOR 0
 #define CH_ANCHOR_ENTRY "chiphost_anchor"
 
 // What a posted call returns that let an exception out.
@@ -76,8 +77,9 @@ typedef struct ch_anchor {
     ch_abi_header header;
 
     // Makes the anchor's state, which lives as long as the process, and its first thread, the keeper. Called once. Uses
-    // system calls and pthread_create only: it runs on a thread of another namespace. 0, or the errno of what failed.
-    int32_t (*create)(void** out_state, ch_mailbox** out_keeper);
+    // system calls and pthread_create only: it runs on a thread of another namespace. `gate` is the program's, and
+    // lives as long as the process; NULL: nothing is said to fork(). 0, or the errno of what failed.
+    int32_t (*create)(ch_loader_gate* gate, void** out_state, ch_mailbox** out_keeper);
 
     // Lends a parked thread, making one if none is free. `third` is a ch_mailbox**.
     int32_t (*lease_thread)(void* state, const void* unused, void* out_mailbox);
@@ -99,20 +101,22 @@ typedef struct ch_anchor {
     // `third` is a ch_anchor_counts.
     int32_t (*count)(void* state, const void* unused, void* out_counts);
 
-    // Since minor 1. Calls the function of a ch_question, `second`; `third` is a uint64_t* for the answer. An exception
+    // Calls the function of a ch_question, `second`; `third` is a uint64_t* for the answer. An exception
     // of the function is let out, for the thread to catch (CH_ANCHOR_CALL_THREW).
     int32_t (*ask)(void* state, const void* question, void* out_answer);
-    // Since minor 1. Calls a function of a library. `second` is a ch_call_frame, `third` a ch_call_outcome. CH_OK, or
+    // Calls a function of a library. `second` is a ch_call_frame, `third` a ch_call_outcome. CH_OK, or
     // CH_FUNCTION_THREW.
     int32_t (*call_function)(void* state, const void* frame, void* out_outcome);
     // Unloads libraries that nobody uses: those that were opened with this key (`second`, a string), or all if it is
-    // NULL. Since 1.1.
+    // NULL.
     int32_t (*flush)(void* state, const void* key, void* unused);
 
     // Counts threads that libraries have made and that still live: they may be running a library's code. Threads are
     // known by their name, which they inherit, so one that took another name is missed. `third` is a uint64_t.
-    // Since 1.1.
     int32_t (*count_foreign_threads)(void* state, const void* unused, void* out_count);
+
+    // The gate that `create` was given, for those who load libraries themselves. `third` is a ch_loader_gate**.
+    int32_t (*loader_gate)(void* state, const void* unused, void* out_gate);
 } ch_anchor;
 
 typedef const ch_anchor* (*ch_anchor_entry)(void);

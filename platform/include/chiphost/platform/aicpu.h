@@ -67,7 +67,8 @@ void log_line(AicpuPort* port, const char* text);
                                           void** out_library, ch_error* out_error);
 // nullptr: there is no such symbol. The address is valid as long as the library. PLAT-36.
 void* find_in_device_orch_so(void* library, const char* symbol);
-// Unloads it. No pointer into the library may be left. PLAT-38.
-void close_device_orch_so(void* library);
+// Unloads it. No pointer into the library may be left. `port` is nullptr when the AICPU program is being destroyed.
+// PLAT-38.
+void close_device_orch_so(AicpuPort* port, void* library);
 
 }  // namespace chiphost::platform

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "loader_gate.h"
+
+#include <pthread.h>
+
+namespace chiphost::isolate {
+
+namespace {
+
+ch_loader_gate gate;
+
+// Before main: a fork that began before would not wait for the first who loads. If it cannot be registered there is no
+// memory, and forks are what they are without a gate.
+[[maybe_unused]] const int registered =
+    pthread_atfork([] { ch_loader_gate_close(&gate, fork_wait_ns); }, [] { ch_loader_gate_open(&gate); },
+                   [] { ch_loader_gate_reset(&gate); });
+
+}  // namespace
+
+ch_loader_gate* loader_gate_of_this_process() {
+    return &gate;
+}
+
+}  // namespace chiphost::isolate

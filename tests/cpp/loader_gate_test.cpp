@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "isolate/loader_gate.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+namespace chiphost::isolate {
+
+namespace {
+
+constexpr uint64_t second_ns = 1'000'000'000;
+
+uint32_t forks_of(ch_loader_gate* gate) {
+    return __atomic_load_n(&gate->forking, __ATOMIC_SEQ_CST);
+}
+
+int exit_code_of(pid_t child) {
+    int status = -1;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+}  // namespace
+
+TEST(LoaderGate, MayBeMissing) {
+    const LoaderPass pass(nullptr);
+}
+
+TEST(LoaderGate, LetsSeveralIn) {
+    ch_loader_gate gate{};
+    const LoaderPass first(&gate);
+    std::thread([&] { const LoaderPass second(&gate); }).join();
+    EXPECT_EQ(ch_loader_gate_close(&gate, 0), 0);
+}
+
+TEST(LoaderGate, KeepsNewcomersOutWhileItIsClosed) {
+    ch_loader_gate gate{};
+    ASSERT_EQ(ch_loader_gate_close(&gate, second_ns), 1);
+    ASSERT_EQ(ch_loader_gate_close(&gate, second_ns), 1) << "two forks at once";
+    std::atomic<bool> opened{false};
+    std::vector<std::thread> newcomers;
+    for (int i = 0; i < 4; ++i) {
+        newcomers.emplace_back([&] {
+            const LoaderPass pass(&gate);
+            EXPECT_TRUE(opened);
+        });
+    }
+    ch_loader_gate_open(&gate);
+    opened = true;
+    ch_loader_gate_open(&gate);
+    for (std::thread& newcomer : newcomers) newcomer.join();
+}
+
+TEST(LoaderGate, MakesAForkWaitForWhoIsInside) {
+    ch_loader_gate* gate = loader_gate_of_this_process();
+    std::atomic<bool> inside{false};
+    std::atomic<bool> left{false};
+    std::thread loader([&] {
+        ch_loader_gate_enter(gate);
+        inside = true;
+        while (forks_of(gate) == 0) std::this_thread::yield();
+        left = true;
+        ch_loader_gate_leave(gate);
+    });
+    while (!inside) std::this_thread::yield();
+    const pid_t child = fork();
+    if (child == 0) _exit(left && gate->loading == 0 && gate->forking == 0 ? 0 : 1);
+    EXPECT_EQ(exit_code_of(child), 0);
+    loader.join();
+    EXPECT_EQ(forks_of(gate), 0u);
+}
+
+// It cannot leave before the fork; nothing hangs, neither here nor in the child.
+TEST(LoaderGate, DoesNotKeepWhoForksFromInside) {
+    ch_loader_gate* gate = loader_gate_of_this_process();
+    ch_loader_gate_enter(gate);
+    const uint64_t start = ch_monotonic_ns();
+    const pid_t child = fork();
+    if (child == 0) {
+        ch_loader_gate_leave(gate);
+        const LoaderPass pass(gate);
+        _exit(gate->loading == 1 ? 0 : 1);
+    }
+    EXPECT_GE(ch_monotonic_ns() - start, fork_wait_ns);
+    EXPECT_EQ(exit_code_of(child), 0);
+    ch_loader_gate_leave(gate);
+    EXPECT_EQ(gate->loading, 0u);
+}
+
+// Many threads go in and out while another closes and opens: nobody is inside while it is closed, nobody is forgotten.
+TEST(LoaderGate, HoldsUnderLoad) {
+    ch_loader_gate gate{};
+    std::atomic<int> inside{0};
+    std::atomic<bool> over{false};
+    std::vector<std::thread> loaders;
+    for (int i = 0; i < 3; ++i) {
+        loaders.emplace_back([&] {
+            while (!over) {
+                const LoaderPass pass(&gate);
+                ++inside;
+                --inside;
+            }
+        });
+    }
+    for (int fork = 0; fork < 2000; ++fork) {
+        ASSERT_EQ(ch_loader_gate_close(&gate, 60 * second_ns), 1);
+        ASSERT_EQ(inside, 0);
+        ch_loader_gate_open(&gate);
+    }
+    over = true;
+    for (std::thread& loader : loaders) loader.join();
+    EXPECT_EQ(gate.loading, 0u);
+}
+
+}  // namespace chiphost::isolate
