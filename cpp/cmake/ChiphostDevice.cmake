@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+#
 # The two programs of a real chip, built by other compilers than the rest: the AICPU is an aarch64 processor with Linux, the
 # cores have the vendor's compiler. Where one is missing, its program is left out, and opening a device says so.
 
@@ -16,7 +18,7 @@ function(chiphost_cross_compile folder out_objects)
     endif()
     set(objects "")
     foreach(source IN LISTS arg_SOURCES)
-        file(RELATIVE_PATH name "${chiphost_SOURCE_DIR}" "${source}")
+        file(RELATIVE_PATH name "${chiphost_root}" "${source}")
         set(object "${folder}/${name}.o")
         get_filename_component(object_folder "${object}" DIRECTORY)
         file(MAKE_DIRECTORY "${object_folder}")
@@ -28,25 +30,38 @@ function(chiphost_cross_compile folder out_objects)
     set(${out_objects} ${objects} PARENT_SCOPE)
 endfunction()
 
-set(chiphost_device_includes "-I${chiphost_SOURCE_DIR}/cpp" "-I${chiphost_SOURCE_DIR}/cpp/include"
-    "-I${chiphost_SOURCE_DIR}/platform" "-I${chiphost_SOURCE_DIR}/platform/include"
-    "-I${chiphost_SOURCE_DIR}/platform/onboard")
+set(chiphost_device_includes "-I${chiphost_root}/cpp" "-I${chiphost_root}/cpp/include"
+    "-I${chiphost_root}/platform" "-I${chiphost_root}/platform/include"
+    "-I${chiphost_root}/platform/onboard")
 set(chiphost_device_flags -std=c++17 -O2 -g -Wall -Wextra -Wshadow -Wno-missing-field-initializers)
 
-# Puts a program into the folder of each runtime: they share it.
-function(chiphost_share_program arch file name)
-    set(copies "")
-    foreach(runtime IN LISTS chiphost_runtimes)
-        set(copy "${CMAKE_BINARY_DIR}/lib/${arch}/${runtime}/${name}")
-        add_custom_command(OUTPUT "${copy}" COMMAND ${CMAKE_COMMAND} -E copy "${file}" "${copy}" DEPENDS "${file}")
-        install(FILES "${file}" DESTINATION "chiphost/lib/${arch}/${runtime}" RENAME "${name}")
-        list(APPEND copies "${copy}")
+# The two device programs of a runtime on the real chip. They are the same for all runtimes: built once, and copied.
+function(chiphost_add_device_programs runtime arch)
+    foreach(program IN ITEMS aicpu aicore)
+        set(target "${arch}_${program}_program")
+        if(NOT TARGET ${target})
+            cmake_language(CALL chiphost_add_${program}_program ${arch} ${target})
+        endif()
+        if(TARGET ${target})
+            get_target_property(file ${target} chiphost_file)
+            set(copy "${CMAKE_BINARY_DIR}/lib/${arch}/${runtime}/${program}.so")
+            add_custom_command(OUTPUT "${copy}" COMMAND ${CMAKE_COMMAND} -E copy "${file}" "${copy}" DEPENDS "${file}"
+                               VERBATIM)
+            add_custom_target(${arch}_${runtime}_${program} ALL DEPENDS "${copy}")
+            add_dependencies(${arch}_${runtime}_${program} ${target})
+            install(FILES "${file}" DESTINATION "chiphost/lib/${arch}/${runtime}" RENAME "${program}.so")
+        endif()
     endforeach()
-    add_custom_target(${arch}_${name} ALL DEPENDS ${copies})
 endfunction()
 
-# lib/<arch>/<runtime>/aicpu.so
-function(chiphost_add_aicpu_program arch)
+# The target of a program that is built by commands, and its file.
+function(chiphost_name_program target file)
+    add_custom_target(${target} DEPENDS "${file}")
+    set_target_properties(${target} PROPERTIES chiphost_file "${file}")
+endfunction()
+
+# The AICPU program, if there is a compiler for it.
+function(chiphost_add_aicpu_program arch target)
     if(NOT CHIPHOST_AICPU_CXX)
         return()
     endif()
@@ -58,15 +73,15 @@ function(chiphost_add_aicpu_program arch)
     endif()
     chiphost_cross_compile("${folder}" objects COMMAND ${command}
         SOURCES ${chiphost_aicpu_sources} ${chiphost_onboard_aicpu_sources}
-                "${chiphost_SOURCE_DIR}/platform/${arch}/chip.cpp")
+                "${chiphost_root}/platform/${arch}/chip.cpp")
     add_custom_command(OUTPUT "${folder}/aicpu.so"
         COMMAND ${CHIPHOST_AICPU_CXX} -shared -Wl,--no-undefined -o "${folder}/aicpu.so" ${objects} -ldl -lpthread
         DEPENDS ${objects} VERBATIM COMMENT "Linking the AICPU program of ${arch}")
-    chiphost_share_program(${arch} "${folder}/aicpu.so" aicpu.so)
+    chiphost_name_program(${target} "${folder}/aicpu.so")
 endfunction()
 
-# lib/<arch>/<runtime>/aicore.so: an ELF file with an entry for each kind of core.
-function(chiphost_add_aicore_program arch)
+# The AICore program, if there is a compiler for it: an ELF file with an entry for each kind of core.
+function(chiphost_add_aicore_program arch target)
     if(NOT CHIPHOST_CCEC OR NOT CHIPHOST_CCEC_LD)
         return()
     endif()
@@ -81,7 +96,7 @@ function(chiphost_add_aicore_program arch)
                     -mllvm -cce-aicore-function-stack-size=0x8000 -mllvm -cce-aicore-record-overflow=false
                     -mllvm -cce-aicore-addr-transform -mllvm -cce-aicore-dcci-insert-for-scalar=false
                     "-DCHIPHOST_PLATFORM=\"${arch}\"" "-DCHIPHOST_ARCH_${arch}=1" ${chiphost_device_includes}
-            SOURCES "${chiphost_SOURCE_DIR}/cpp/executor/core_executor.cpp" ${chiphost_onboard_aicore_sources})
+            SOURCES "${chiphost_root}/cpp/executor/core_executor.cpp" ${chiphost_onboard_aicore_sources})
         add_custom_command(OUTPUT "${folder}/${kind}.o"
             COMMAND ${CHIPHOST_CCEC_LD} -r -o "${folder}/${kind}.o" ${objects}
             DEPENDS ${objects} VERBATIM)
@@ -90,5 +105,5 @@ function(chiphost_add_aicore_program arch)
     add_custom_command(OUTPUT "${folder}/aicore.so"
         COMMAND ${CHIPHOST_CCEC_LD} -m aicorelinux -Ttext=0 -static -n -o "${folder}/aicore.so" ${all}
         DEPENDS ${all} VERBATIM COMMENT "Linking the AICore program of ${arch}")
-    chiphost_share_program(${arch} "${folder}/aicore.so" aicore.so)
+    chiphost_name_program(${target} "${folder}/aicore.so")
 endfunction()

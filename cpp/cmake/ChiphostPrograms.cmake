@@ -1,28 +1,40 @@
-# How chiphost's programs are built.
+# SPDX-License-Identifier: Apache-2.0
+#
+# How programs for chiphost are built: runtimes, platforms, orchestrations and kernels. Used by chiphost's own build and by
+# projects that say find_package(chiphost). What it defines is known in the folder that includes it and below.
 
-# What every target of chiphost is compiled with.
-add_library(chiphost_options INTERFACE)
-target_include_directories(chiphost_options INTERFACE "${CMAKE_CURRENT_SOURCE_DIR}/cpp"
-                                                      "${CMAKE_CURRENT_SOURCE_DIR}/cpp/include"
-                                                      "${CMAKE_CURRENT_SOURCE_DIR}/platform/include")
-target_compile_definitions(chiphost_options INTERFACE CHIPHOST_VERSION="${PROJECT_VERSION}" _GNU_SOURCE)
-target_compile_options(chiphost_options INTERFACE -Wall -Wextra -Wshadow -Wno-missing-field-initializers)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # An object with STB_GNU_UNIQUE symbols is never unloaded (docs/internals/namespaces.md, H1).
-    target_compile_options(chiphost_options INTERFACE -fno-gnu-unique)
+# The folder with cpp/ and platform/: in the checkout, or as installed.
+get_filename_component(chiphost_root "${CMAKE_CURRENT_LIST_DIR}/../src" ABSOLUTE)
+if(NOT EXISTS "${chiphost_root}/platform")
+    get_filename_component(chiphost_root "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
 endif()
-if(CHIPHOST_WERROR)
-    target_compile_options(chiphost_options INTERFACE -Werror)
-endif()
-if(CHIPHOST_SANITIZE)
-    target_compile_options(chiphost_options INTERFACE -fsanitize=${CHIPHOST_SANITIZE} -fno-omit-frame-pointer -g)
-    target_link_options(chiphost_options INTERFACE -fsanitize=${CHIPHOST_SANITIZE})
+find_package(Threads REQUIRED)
+
+# What everything of chiphost is compiled with.
+if(NOT TARGET chiphost_options)
+    add_library(chiphost_options INTERFACE)
+    target_include_directories(chiphost_options INTERFACE "${chiphost_root}/cpp" "${chiphost_root}/cpp/include"
+                                                          "${chiphost_root}/platform/include")
+    target_compile_features(chiphost_options INTERFACE cxx_std_17)
+    target_compile_definitions(chiphost_options INTERFACE CHIPHOST_VERSION="${chiphost_VERSION}" _GNU_SOURCE)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        # An object with STB_GNU_UNIQUE symbols is never unloaded (docs/internals/namespaces.md, H1).
+        target_compile_options(chiphost_options INTERFACE -fno-gnu-unique)
+    endif()
+    if(CHIPHOST_WERROR)
+        target_compile_options(chiphost_options INTERFACE -Werror)
+    endif()
+    if(CHIPHOST_SANITIZE)
+        target_compile_options(chiphost_options INTERFACE -fsanitize=${CHIPHOST_SANITIZE} -fno-omit-frame-pointer -g)
+        target_link_options(chiphost_options INTERFACE -fsanitize=${CHIPHOST_SANITIZE})
+    endif()
 endif()
 
 # A program that the dynamic loader loads: nothing exported but its entry, nothing left unresolved.
 function(chiphost_make_program target)
     target_link_libraries(${target} PRIVATE chiphost_options)
-    set_target_properties(${target} PROPERTIES PREFIX "" SUFFIX ".so")
+    set_target_properties(${target} PROPERTIES PREFIX "" SUFFIX ".so" CXX_VISIBILITY_PRESET hidden
+                                               VISIBILITY_INLINES_HIDDEN ON)
     if(NOT CHIPHOST_SANITIZE)
         target_link_options(${target} PRIVATE -Wl,--no-undefined)
     endif()
@@ -31,14 +43,6 @@ endfunction()
 # Sources in which the names of runtime, chip and platform appear are compiled for each program, the others once for each
 # platform: a program is linked of both.
 set(chiphost_named_sources "_program\\.cpp$|host_runtime\\.cpp$|device\\.cpp$|/runtimes/")
-
-# Where a platform's headers are: platform/<name>, or what chiphost_<name>_folder says.
-function(chiphost_platform_folder platform out_folder)
-    if(NOT DEFINED chiphost_${platform}_folder)
-        set(chiphost_${platform}_folder "${chiphost_SOURCE_DIR}/platform/${platform}")
-    endif()
-    set(${out_folder} "${chiphost_${platform}_folder}" PARENT_SCOPE)
-endfunction()
 
 # The sources of one program ("host", "aicpu", "aicore") on a platform that do not depend on names, as objects.
 function(chiphost_add_parts platform program out_target)
@@ -51,43 +55,118 @@ function(chiphost_add_parts platform program out_target)
     list(FILTER parts EXCLUDE REGEX "${chiphost_named_sources}")
     add_library(${target} OBJECT ${parts})
     target_link_libraries(${target} PRIVATE chiphost_options)
-    chiphost_platform_folder(${platform} folder)
-    target_include_directories(${target} PRIVATE "${folder}" "${chiphost_SOURCE_DIR}/platform")
+    target_include_directories(${target} PRIVATE ${chiphost_${platform}_include_dirs})
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden
+                                               VISIBILITY_INLINES_HIDDEN ON)
 endfunction()
 
-# chiphost_add_runtime(NAME host_build_graph ARCH a2a3 PLATFORM sim [PROGRAMS host aicpu aicore])
+# chiphost_add_platform(NAME name [FOLDER folder] [BASED_ON sim] [CHIP file] [DESCRIPTION text]
+#                       [HOST_SOURCES file...] [AICPU_SOURCES file...] [AICORE_SOURCES file...])
 #
-# Builds the three programs of a runtime for a chip on a platform: lib/<arch><platform>/<name>/{host,aicpu,aicore}.so,
-# and lib/<arch>/<name>/... for the real chip. PROGRAMS: only these.
-function(chiphost_add_runtime)
-    cmake_parse_arguments(arg "" "NAME;ARCH;PLATFORM" "PROGRAMS" ${ARGN})
-    chiphost_platform_name(${arg_ARCH} ${arg_PLATFORM} platform)
-    set(folder "lib/${platform}/${arg_NAME}")
-    if(NOT arg_PROGRAMS)
-        set(arg_PROGRAMS host aicpu aicore)
+# A platform for chiphost_add_runtime(PLATFORM name): the functions of platform/include, for each of the three programs.
+# Files are in FOLDER, which is this one if it is not said; headers and conformance.def are looked for there. CHIP defines
+# chiphost::platform::chip; without it the constants are those of the ARCH. BASED_ON takes over another platform, but for
+# sources that a file of the same name stands in for.
+function(chiphost_add_platform)
+    cmake_parse_arguments(arg "" "NAME;FOLDER;BASED_ON;CHIP;DESCRIPTION" "HOST_SOURCES;AICPU_SOURCES;AICORE_SOURCES"
+                          ${ARGN})
+    if(NOT arg_NAME MATCHES "^[a-z][a-z0-9_]*$" OR arg_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "chiphost_add_platform: wanted NAME in small letters, found '${arg_NAME}', "
+                            "and '${arg_UNPARSED_ARGUMENTS}'")
     endif()
-
-    foreach(program IN LISTS arg_PROGRAMS)
-        set(target "${platform}_${arg_NAME}_${program}")
-        chiphost_add_parts(${arg_PLATFORM} ${program} parts)
-        set(named ${chiphost_${program}_sources} ${chiphost_${arg_PLATFORM}_${program}_sources})
-        list(FILTER named INCLUDE REGEX "${chiphost_named_sources}")
-        list(APPEND named ${chiphost_${arg_PLATFORM}_${program}_${arg_ARCH}_sources})
-        if(program STREQUAL "host")
-            list(APPEND named ${chiphost_runtime_${arg_NAME}_sources})
+    if(arg_BASED_ON AND NOT DEFINED chiphost_${arg_BASED_ON}_host_sources)
+        message(FATAL_ERROR "chiphost_add_platform: there is no platform '${arg_BASED_ON}' to be BASED_ON")
+    endif()
+    get_filename_component(folder "${arg_FOLDER}" ABSOLUTE)
+    foreach(program IN ITEMS HOST AICPU AICORE)
+        string(TOLOWER ${program} part)
+        set(sources "")
+        set(names "")
+        foreach(source IN LISTS arg_${program}_SOURCES)
+            get_filename_component(path "${source}" ABSOLUTE BASE_DIR "${folder}")
+            get_filename_component(name "${source}" NAME)
+            list(APPEND sources "${path}")
+            list(APPEND names "${name}")
+        endforeach()
+        foreach(source IN LISTS chiphost_${arg_BASED_ON}_${part}_sources)
+            get_filename_component(name "${source}" NAME)
+            if(NOT name IN_LIST names)
+                list(APPEND sources "${source}")
+            endif()
+        endforeach()
+        if(NOT sources)
+            message(FATAL_ERROR "chiphost_add_platform: ${arg_NAME} has no ${program}_SOURCES")
         endif()
-        add_library(${target} MODULE ${named} $<TARGET_OBJECTS:${parts}>
-                                     "${chiphost_SOURCE_DIR}/platform/${arg_ARCH}/chip.cpp")
-        chiphost_make_program(${target})
-        chiphost_platform_folder(${arg_PLATFORM} sources)
-        target_include_directories(${target} PRIVATE "${sources}" "${chiphost_SOURCE_DIR}/platform")
-        target_compile_definitions(${target} PRIVATE CHIPHOST_PLATFORM="${platform}" CHIPHOST_ARCH="${arg_ARCH}"
-                                                     CHIPHOST_RUNTIME="${arg_NAME}")
-        target_link_libraries(${target} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
-        set_target_properties(${target} PROPERTIES OUTPUT_NAME ${program}
-                                                   LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/${folder}")
-        install(TARGETS ${target} LIBRARY DESTINATION "chiphost/${folder}")
+        set(chiphost_${arg_NAME}_${part}_sources ${sources} PARENT_SCOPE)
     endforeach()
+    set(include_dirs "${folder}" ${chiphost_${arg_BASED_ON}_include_dirs} "${chiphost_root}/platform")
+    list(REMOVE_DUPLICATES include_dirs)
+    set(chiphost_${arg_NAME}_include_dirs ${include_dirs} PARENT_SCOPE)
+    set(chip "${chiphost_${arg_BASED_ON}_chip}")
+    if(arg_CHIP)
+        get_filename_component(chip "${arg_CHIP}" ABSOLUTE BASE_DIR "${folder}")
+    endif()
+    set(chiphost_${arg_NAME}_chip "${chip}" PARENT_SCOPE)
+    set(chiphost_${arg_NAME}_description "${arg_DESCRIPTION}" PARENT_SCOPE)
+endfunction()
+
+# chiphost_add_runtime(NAME name ARCH a2a3 [a5] PLATFORM sim... [SOURCES file...])
+#
+# Builds the three programs of a runtime for each chip on each platform:
+# lib/<arch><platform>/<name>/{host,aicpu,aicore}.so in the build folder, lib/<arch>/<name>/... for PLATFORM onboard, the
+# real chip: there, a device program is left out if its compiler is missing (ChiphostDevice.cmake). SOURCES define
+# chiphost::host::runtime_name and make_runtime() (host/runtime.h); without them it is the runtime of chiphost of that
+# name. CHIPHOST_RUNTIME_PATH=<build folder>/lib lets Python find runtime and platform by their names.
+function(chiphost_add_runtime)
+    cmake_parse_arguments(arg "" "NAME" "ARCH;PLATFORM;SOURCES" ${ARGN})
+    if(NOT arg_NAME MATCHES "^[a-zA-Z_][a-zA-Z0-9_]*$" OR NOT arg_ARCH OR NOT arg_PLATFORM OR arg_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "chiphost_add_runtime: wanted NAME (an identifier), ARCH and PLATFORM; found NAME "
+                            "'${arg_NAME}', ARCH '${arg_ARCH}', PLATFORM '${arg_PLATFORM}', '${arg_UNPARSED_ARGUMENTS}'")
+    endif()
+    if(NOT arg_SOURCES)
+        set(arg_SOURCES ${chiphost_runtime_${arg_NAME}_sources})
+    endif()
+    if(NOT arg_SOURCES)
+        message(FATAL_ERROR "chiphost_add_runtime: ${arg_NAME} has no SOURCES")
+    endif()
+    foreach(platform IN LISTS arg_PLATFORM)
+        foreach(arch IN LISTS arg_ARCH)
+            chiphost_check_platform(chiphost_add_runtime ${arch} ${platform})
+            if(platform STREQUAL "onboard")
+                chiphost_add_program(host "${arg_NAME}" ${arch} ${platform} "${arg_SOURCES}")
+                chiphost_add_device_programs("${arg_NAME}" ${arch})
+            else()
+                foreach(program IN ITEMS host aicpu aicore)
+                    chiphost_add_program(${program} "${arg_NAME}" ${arch} ${platform} "${arg_SOURCES}")
+                endforeach()
+            endif()
+            chiphost_describe_platform(${arch} ${platform})
+        endforeach()
+    endforeach()
+endfunction()
+
+# One program of a runtime for one chip on one platform.
+function(chiphost_add_program program runtime arch platform sources)
+    chiphost_platform_name(${arch} ${platform} full_name)
+    chiphost_chip_source(${arch} ${platform} chip)
+    set(folder "lib/${full_name}/${runtime}")
+    set(target "${full_name}_${runtime}_${program}")
+    chiphost_add_parts(${platform} ${program} parts)
+    set(named ${chiphost_${program}_sources} ${chiphost_${platform}_${program}_sources})
+    list(FILTER named INCLUDE REGEX "${chiphost_named_sources}")
+    list(APPEND named ${chiphost_${platform}_${program}_${arch}_sources})
+    if(program STREQUAL "host")
+        list(APPEND named ${sources})
+    endif()
+    add_library(${target} MODULE ${named} $<TARGET_OBJECTS:${parts}> "${chip}")
+    chiphost_make_program(${target})
+    target_include_directories(${target} PRIVATE ${chiphost_${platform}_include_dirs})
+    target_compile_definitions(${target} PRIVATE CHIPHOST_PLATFORM="${full_name}" CHIPHOST_ARCH="${arch}"
+                                                 CHIPHOST_RUNTIME="${runtime}")
+    target_link_libraries(${target} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME ${program}
+                                               LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/${folder}")
+    install(TARGETS ${target} LIBRARY DESTINATION "chiphost/${folder}")
 endfunction()
 
 # "a2a3sim", or "a2a3" for the real chip.
@@ -97,3 +176,88 @@ function(chiphost_platform_name arch platform out_name)
     endif()
     set(${out_name} "${arch}${platform}" PARENT_SCOPE)
 endfunction()
+
+# The file with the constants of the chip: the platform's own, or that of the chip family.
+function(chiphost_chip_source arch platform out_file)
+    set(chip "${chiphost_root}/platform/${arch}/chip.cpp")
+    if(chiphost_${platform}_chip)
+        set(chip "${chiphost_${platform}_chip}")
+    endif()
+    set(${out_file} "${chip}" PARENT_SCOPE)
+endfunction()
+
+# Ends the configuration if there is no such platform or chip; `caller` is for the message.
+function(chiphost_check_platform caller arch platform)
+    if(NOT DEFINED chiphost_${platform}_host_sources)
+        message(FATAL_ERROR "${caller}: there is no platform '${platform}'; chiphost_add_platform makes one")
+    endif()
+    chiphost_chip_source(${arch} ${platform} chip)
+    if(NOT EXISTS "${chip}")
+        message(FATAL_ERROR "${caller}: there is no chip '${arch}', and ${platform} has no CHIP of its own: ${chip}")
+    endif()
+endfunction()
+
+# Tells Python of a platform that it does not know: lib/<arch><platform>/platform.json.
+function(chiphost_describe_platform arch platform)
+    chiphost_platform_name(${arch} ${platform} name)
+    get_property(described GLOBAL PROPERTY chiphost_described_platforms)
+    if(name IN_LIST described OR platform MATCHES "^(sim|onboard)$")
+        return()
+    endif()
+    set_property(GLOBAL APPEND PROPERTY chiphost_described_platforms "${name}")
+    set(description "${chiphost_${platform}_description}")
+    if(NOT description)
+        set(description "${name}")
+    endif()
+    string(REGEX REPLACE "([\\\"])" "\\\\\\1" description "${description}")
+    file(WRITE "${CMAKE_BINARY_DIR}/lib/${name}/platform.json"
+         "{\"arch\": \"${arch}\", \"description\": \"${description}\"}\n")
+    install(FILES "${CMAKE_BINARY_DIR}/lib/${name}/platform.json" DESTINATION "chiphost/lib/${name}")
+endfunction()
+
+# chiphost_add_orchestration(NAME name SOURCE file RUNTIME runtime [ARCH a2a3])
+#
+# Compiles an orchestration for the simulated chip, as chiphost.compile_orchestration does: callables/<name>.so in the
+# build folder, for chiphost.Binary.from_file.
+function(chiphost_add_orchestration)
+    cmake_parse_arguments(arg "" "NAME;SOURCE;RUNTIME;ARCH" "" ${ARGN})
+    if(NOT arg_NAME OR NOT arg_SOURCE OR NOT arg_RUNTIME OR arg_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "chiphost_add_orchestration: wanted NAME, SOURCE and RUNTIME; found ${ARGV}")
+    endif()
+    string(TOUPPER "${arg_RUNTIME}" runtime)
+    chiphost_add_callable_part("${arg_NAME}" "${arg_SOURCE}" "${arg_ARCH}" CHIPHOST_RUNTIME_${runtime}=1)
+endfunction()
+
+# chiphost_add_kernel(NAME name SOURCE file CORE aic|aiv [ARCH a2a3])
+#
+# The same for a kernel.
+function(chiphost_add_kernel)
+    cmake_parse_arguments(arg "" "NAME;SOURCE;CORE;ARCH" "" ${ARGN})
+    if(NOT arg_NAME OR NOT arg_SOURCE OR NOT arg_CORE MATCHES "^(aic|aiv)$" OR arg_UNPARSED_ARGUMENTS)
+        message(FATAL_ERROR "chiphost_add_kernel: wanted NAME, SOURCE and CORE (aic or aiv); found ${ARGV}")
+    endif()
+    set(core __DAV_VEC__)
+    if(arg_CORE STREQUAL "aic")
+        set(core __DAV_CUBE__)
+    endif()
+    chiphost_add_callable_part("${arg_NAME}" "${arg_SOURCE}" "${arg_ARCH}" ${core} __CPU_SIM)
+endfunction()
+
+# Symbols stay visible: users write extern "C" and no attribute, and debuggers want them.
+function(chiphost_add_callable_part name source arch)
+    if(NOT arch)
+        set(arch a2a3)
+    endif()
+    string(TOUPPER "${arch}" arch)
+    add_library(${name} MODULE "${source}")
+    target_link_libraries(${name} PRIVATE chiphost_options)
+    target_compile_options(${name} PRIVATE -g)
+    target_compile_definitions(${name} PRIVATE CHIPHOST_ARCH_${arch}=1 ${ARGN})
+    set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".so" CXX_VISIBILITY_PRESET default
+                                             LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/callables")
+endfunction()
+
+include("${chiphost_root}/cpp/sources.cmake")
+include("${chiphost_root}/platform/sources.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/ChiphostDevice.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/ChiphostConformance.cmake")

@@ -37,6 +37,7 @@ namespace {
 // Stack of every thread of the namespace: what a program's first thread usually has. Pages are used as they are
 // touched.
 constexpr size_t stack_bytes = 8u << 20;
+constexpr size_t fault_stack_bytes = 64u << 10;
 
 uint32_t usable_processors() {
     cpu_set_t set;
@@ -52,8 +53,21 @@ int32_t call_guarded(const ch_mailbox& mailbox) {
     }
 }
 
+// Lets handlers of faults run when the thread's own stack is used up. A sanitizer brings a stack of its own.
+void lend_fault_stack(char* memory, size_t bytes) {
+    stack_t now{};
+    if (sigaltstack(nullptr, &now) != 0 || !(now.ss_flags & SS_DISABLE)) return;
+    stack_t own{};
+    own.ss_sp = memory;
+    own.ss_size = bytes;
+    sigaltstack(&own, nullptr);  // without it such a fault ends the process at once
+}
+
 void* thread_main(void* argument) {
+    // At the far end of the stack, and for ever, as the thread never ends.
+    alignas(16) char fault_stack[fault_stack_bytes];
     auto* mailbox = static_cast<ch_mailbox*>(argument);
+    lend_fault_stack(fault_stack, sizeof fault_stack);
     __atomic_store_n(&mailbox->system_id, static_cast<int32_t>(syscall(SYS_gettid)), __ATOMIC_RELAXED);
     for (uint32_t served = 0;; ++served) {
         ch_mailbox_await(mailbox, served);

@@ -15,6 +15,7 @@
 
 #include "../abi/report.h"
 #include "constructors.h"
+#include "debugger.h"
 #include "loader_gate.h"
 
 namespace chiphost::isolate {
@@ -30,6 +31,7 @@ public:
     File(const File&) = delete;
     File& operator=(const File&) = delete;
     int get() const { return descriptor_; }
+    void leave_open() { descriptor_ = -1; }
     bool ok() const { return descriptor_ >= 0; }
 
 private:
@@ -81,9 +83,11 @@ std::string base_name(const std::string& path) {
 
 // A path to the open file that no earlier load has used. The loader takes an equal path for the same library, even if
 // the descriptor was closed and reused since. So the path spells a number that only grows: "/." is a one, "/" a zero.
+// It names the process: a debugger opens the same path while the library is being loaded, and has a /proc/self of its
+// own.
 std::string unused_path(int descriptor) {
     static std::atomic<uint64_t> loads{0};  // names only: every value may be used once, nothing else depends on it
-    std::string path = "/proc/self/fd";
+    std::string path = "/proc/" + std::to_string(getpid()) + "/fd";
     for (uint64_t number = ++loads; number != 0; number >>= 1) path += (number & 1) ? "/." : "/";
     return path + "/" + std::to_string(descriptor);
 }
@@ -119,7 +123,7 @@ int32_t load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, 
         // Not in TMPDIR: this may be another namespace's C library, whose environment points to memory that is gone.
         descriptor = temporary.create(P_tmpdir "/chiphost-XXXXXX");
     }
-    const File file(descriptor);
+    File file(descriptor);
     if (!file.ok()) return report(out_error, CH_LOAD_REFUSED, name, "no file for a private copy: %s", strerror(errno));
     std::string path = temporary.path().empty() ? unused_path(file.get()) : temporary.path();
 
@@ -144,6 +148,7 @@ int32_t load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, 
         dlclose(*out_handle);
         *out_handle = nullptr;
     }
+    if (code == CH_OK && is_debugged()) file.leave_open();
     return code;
 }
 

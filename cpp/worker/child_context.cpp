@@ -92,6 +92,7 @@ int32_t ChildContext::prepare(const ch_callable& callable, const ch_task_args& a
     if (!child_ || !child_->usable()) {
         if (const int32_t code = open_child(go_on, out_error)) return code;
     }
+    callable_ = &callable;
     callable_key_ = callable.key;
     place_ = child_->kept().find(callable_key_);
     args_ = &args;
@@ -113,7 +114,7 @@ bool ChildContext::wait(uint64_t timeout_ns) {
 
 int32_t ChildContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) {
     if (answer_ == Answer::died) {
-        const RunPlace place = RunPlace::of(progress());
+        const RunPlace place = RunPlace::of(progress(), *callable_);
         died(place.where, place.what + " was running", out_error);
         place.blame(out_error);
         return out_error->code;

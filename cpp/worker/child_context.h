@@ -53,6 +53,7 @@ private:
     isolate::ChildProcess::Answer answer_ = isolate::ChildProcess::Answer::none;
     // Of the run prepared last.
     ArenaArguments arguments_;
+    const ch_callable* callable_ = nullptr;  // of the run prepared last
     const ch_task_args* args_ = nullptr;
     isolate::KeptKeys::Place place_{};
     std::string callable_key_;

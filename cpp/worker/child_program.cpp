@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <array>
 #include <memory>
@@ -12,6 +14,7 @@
 
 #include "abi/report.h"
 #include "child_messages.h"
+#include "fault_report.h"
 #include "isolate/child_server.h"
 #include "isolate/domain.h"
 #include "isolate/library_server.h"
@@ -65,6 +68,7 @@ private:
         RuntimeFiles files;
         for (std::string* file : {&files.host, &files.aicpu, &files.aicore}) *file = texts.next();
         const std::string platform(texts.next());
+        thread_ = static_cast<int32_t>(syscall(SYS_gettid));
         bool fell_back = false;
         if (const int32_t code = RuntimeLibrary::load(files, platform, {isolate::Strategy::copy, false, true}, "",
                                                       &library_, &fell_back, out_error)) {
@@ -107,6 +111,8 @@ private:
         message.result.struct_bytes = sizeof message.result;
         const ch_run_request request{sizeof request, 0, &callable, &args, &message.config, &memory.control().progress,
                                      &message.result};
+        WatchedRun watched;
+        watched.begin(callable, memory.control().progress, thread_);
         if (const int32_t code =
                 guarded("run", out_error, [&] { return library_->table().run(context_, &request, out_error); })) {
             return code;
@@ -148,6 +154,8 @@ private:
     }
 
     const char* const temp_folder_;
+    FaultHandlers fault_handlers_;
+    int32_t thread_ = 0;  // that runs are called on
     std::shared_ptr<RuntimeLibrary> library_;
     void* context_ = nullptr;
     std::array<std::unique_ptr<StoredCallable>, isolate::KeptKeys::slots_max> callables_;

@@ -168,7 +168,8 @@ int32_t ChipWorker::run(const ch_callable& callable, const ch_task_args& args, c
         process_id_ = context_->process_id();
         return code == CH_DEADLINE_EXCEEDED ? describe_stop(waited, cancelled, wait.timeout_ns, out_error) : code;
     }
-    int32_t code = guarded("run", out_error, [&] { return describe_hang(waited, wait.timeout_ns, out_error); });
+    int32_t code =
+        guarded("run", out_error, [&] { return describe_hang(waited, callable, wait.timeout_ns, out_error); });
     process_id_ = context_->process_id();
     if (waited.end == Context::GaveUp::abandoned) {
         *out_end = RunEnd::abandoned;
@@ -232,14 +233,15 @@ int32_t ChipWorker::describe_stop(const Waited& waited, bool cancelled, uint64_t
     return out_error->code;
 }
 
-int32_t ChipWorker::describe_hang(const Waited& waited, uint64_t timeout_ns, ch_error* out_error) const {
+int32_t ChipWorker::describe_hang(const Waited& waited, const ch_callable& callable, uint64_t timeout_ns,
+                                  ch_error* out_error) const {
     char when[64];
     if (waited.interrupted) {
         snprintf(when, sizeof when, "the run was interrupted");
     } else {
         snprintf(when, sizeof when, "the run did not end within %.3g s", static_cast<double>(timeout_ns) * 1e-9);
     }
-    const RunPlace place = RunPlace::of(context_->progress());
+    const RunPlace place = RunPlace::of(context_->progress(), callable);
     report(out_error, waited.interrupted ? CH_INTERRUPTED : CH_DEADLINE_EXCEEDED, place.where,
            "%s: %s did not return; %s", when, place.what.c_str(),
            waited.end == Context::GaveUp::abandoned ? "this worker cannot be used again" : "its process was ended");

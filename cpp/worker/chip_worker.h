@@ -111,7 +111,8 @@ private:
     void forget_context();
     Waited await(const Wait& wait, uint64_t start_ns);
     int32_t describe_stop(const Waited& waited, bool cancelled, uint64_t timeout_ns, ch_error* out_error) const;
-    int32_t describe_hang(const Waited& waited, uint64_t timeout_ns, ch_error* out_error) const;
+    int32_t describe_hang(const Waited& waited, const ch_callable& callable, uint64_t timeout_ns,
+                          ch_error* out_error) const;
 
     const pid_t process_;
     Turn turn_;  // held by every call; guards all below, atomics may be read without it

@@ -109,6 +109,7 @@ int32_t LocalContext::prepare(const ch_callable& callable, const ch_task_args& a
     config_.struct_bytes = sizeof config_;
     error_ = no_error();
     request_ = {sizeof request_, 0, &callable, &args, &config_, &progress_, &result_};
+    watched_.begin(callable, progress_, __atomic_load_n(&thread_->system_id, __ATOMIC_RELAXED));
     return CH_OK;
 }
 
@@ -145,6 +146,7 @@ int32_t LocalContext::thread_number() const {
 }
 
 int32_t LocalContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) {
+    watched_.end();
     if (code_ == CH_ANCHOR_CALL_THREW) return checked(code_, "run", out_error);
     if (code_ != CH_OK) {
         *out_error = error_;

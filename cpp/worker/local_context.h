@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "context.h"
+#include "fault_report.h"
 #include "runtime_library.h"
 
 namespace chiphost::worker {
@@ -57,6 +58,8 @@ private:
     ch_run_result result_{};
     ch_call_config config_{};
     ch_error error_{};
+    FaultHandlers fault_handlers_;
+    WatchedRun watched_;
 };
 
 }  // namespace chiphost::worker

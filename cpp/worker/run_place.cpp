@@ -3,7 +3,7 @@
 
 namespace chiphost::worker {
 
-RunPlace RunPlace::of(const ch_run_progress& progress) {
+RunPlace RunPlace::of(const ch_run_progress& progress, const ch_callable& callable) {
     const uint32_t phase = __atomic_load_n(&progress.phase, __ATOMIC_ACQUIRE);
     if (phase == CH_PHASE_DEVICE) {
         for (const auto& lane : progress.lanes) {
@@ -11,9 +11,11 @@ RunPlace RunPlace::of(const ch_run_progress& progress) {
             if (task < 0) continue;
             const int32_t core = __atomic_load_n(&lane.core, __ATOMIC_RELAXED);
             const int32_t func_id = __atomic_load_n(&lane.func_id, __ATOMIC_RELAXED);
+            const char* name = kernel_name(callable, func_id);
+            const std::string number = std::to_string(func_id);
             return {"device",
-                    "kernel " + std::to_string(func_id) + " of task " + std::to_string(task) + " on core " +
-                        std::to_string(core),
+                    "kernel " + (name ? name + (" (func_id " + number + ")") : number) + " of task " +
+                        std::to_string(task) + " on core " + std::to_string(core),
                     task, core, func_id};
         }
     }

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "chiphost/abi/callable.h"
 #include "chiphost/abi/error.h"
 #include "chiphost/abi/host_runtime.h"
 
@@ -11,15 +12,24 @@ namespace chiphost::worker {
 // Where a run is, or was when it came to its end, as far as its progress tells.
 struct RunPlace {
     const char* where;  // "device", "the orchestration", "loading the callable"
-    std::string what;   // the same, or "kernel 1 of task 3 on core 5"
+    std::string what;   // the same, or "kernel add (func_id 1) of task 3 on core 5"
     int64_t task = -1;
     int32_t core = -1;
     int32_t func_id = -1;
 
-    static RunPlace of(const ch_run_progress& progress);
+    // The callable is the one that runs.
+    static RunPlace of(const ch_run_progress& progress, const ch_callable& callable);
 
     // Puts task, core and kernel into an error.
     void blame(ch_error* error) const;
 };
+
+// The name of a kernel of the callable; nullptr: it has none of that number. Also for signal handlers.
+inline const char* kernel_name(const ch_callable& callable, int32_t func_id) {
+    for (uint32_t i = 0; i < callable.kernel_count; ++i) {
+        if (static_cast<int32_t>(callable.kernels[i].func_id) == func_id) return callable.kernels[i].binary.name;
+    }
+    return nullptr;
+}
 
 }  // namespace chiphost::worker

@@ -17,6 +17,7 @@
 #include "abi/report.h"
 #include "chiphost/platform/aicpu.h"
 #include "isolate/constructors.h"
+#include "isolate/debugger.h"
 
 namespace chiphost::platform {
 
@@ -86,8 +87,8 @@ int32_t load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, c
     // time, which only grows: "/." is a one, "/" a zero.
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
-    char path[512] = "/proc/self/fd";
-    size_t length = strlen(path);
+    char path[512];
+    auto length = static_cast<size_t>(snprintf(path, sizeof path, "/proc/%d/fd", static_cast<int>(getpid())));
     for (uint64_t left = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
          left != 0; left >>= 1) {
         path[length++] = '/';
@@ -95,7 +96,7 @@ int32_t load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, c
     }
     snprintf(path + length, sizeof path - length, "/%d", file);
     const int32_t code = load_through_file(gate, written, path, data, bytes, name, out_library, out_error);
-    close(file);
+    if (code != CH_OK || !isolate::is_debugged()) close(file);
     return code;
 }
 

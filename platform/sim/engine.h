@@ -92,7 +92,7 @@ private:
 class ParallelEngine final : public Engine {
 public:
     // `helpers` are parked threads lent by the anchor; the calling thread works, too.
-    ParallelEngine(const std::vector<ch_mailbox*>& helpers, const ch_run_progress* progress);
+    ParallelEngine(const std::vector<ch_mailbox*>& helpers, ch_run_progress* progress);
     const SimEngineHooks* hooks() const override { return &hooks_; }
     End run(const Processors& processors) override;
 
@@ -117,7 +117,7 @@ private:
 
     SimEngineHooks hooks_;
     const std::vector<ch_mailbox*>& helpers_;
-    const ch_run_progress* const progress_;
+    ch_run_progress* const progress_;
     const Processors* processors_ = nullptr;
     const uint32_t workers_;
     alignas(64) std::atomic<uint64_t> runnable_[2] = {};

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "abi/report.h"
+#include "isolate/debugger.h"
 #include "shared/orch_so_file.h"
 #include "sim_port.h"
 
@@ -58,6 +59,9 @@ int32_t load_from_folder(ch_loader_gate* gate, const char* folder, const void* d
 
 int32_t load_device_orch_so(AicpuPort* port, const void* data, size_t bytes, const char* name, void** out_library,
                             ch_error* out_error) {
+    if (isolate::is_debugged()) {
+        return load_from_memory(port->loader_gate, data, bytes, name, out_library, out_error);
+    }
     const int32_t code =
         load_from_folder(port->loader_gate, port->temp_folder, data, bytes, name, out_library, out_error);
     if (code != CH_FILE_UNREADABLE) return code;

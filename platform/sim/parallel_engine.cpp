@@ -10,7 +10,7 @@ constexpr uint64_t sleep_ns_max = 20'000'000;  // a sleeping worker looks for a 
 
 }  // namespace
 
-ParallelEngine::ParallelEngine(const std::vector<ch_mailbox*>& helpers, const ch_run_progress* progress)
+ParallelEngine::ParallelEngine(const std::vector<ch_mailbox*>& helpers, ch_run_progress* progress)
     : helpers_(helpers), progress_(progress), workers_(static_cast<uint32_t>(helpers.size()) + 1) {
     hooks_.engine = this;
     hooks_.main_base_written = [](void* engine, uint32_t core, uint32_t thread, uint32_t) {
@@ -49,6 +49,8 @@ End ParallelEngine::run(const Processors& processors) {
     std::vector<Helper> records(helpers_.size());
     for (uint32_t i = 0; i < helpers_.size(); ++i) {
         records[i] = Helper{this, i + 1};
+        const int32_t thread = __atomic_load_n(&helpers_[i]->system_id, __ATOMIC_RELAXED);
+        __atomic_store_n(&progress_->lanes[i + 1].thread, thread, __ATOMIC_RELAXED);
         ch_mailbox_post(helpers_[i], help, this, &records[i], nullptr);
     }
     work(0);

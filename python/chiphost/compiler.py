@@ -10,9 +10,11 @@ is compiled, and not again when the program comes from the cache.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .compile_batch import Batch
@@ -59,6 +61,19 @@ class Binary:
     key: str
     name: str
     platform: str | None = None
+
+    @classmethod
+    def from_file(cls, path: StrPath, platform: str | None = None) -> Binary:
+        """A program that was compiled before, as by chiphost_add_kernel of the CMake package.
+
+        What it must be is looked at when it is loaded. Raises ArgumentError (INVALID_ARGUMENT) if the file cannot be
+        read.
+        """
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise invalid(f"it cannot be read: {error.strerror}", str(path)) from error
+        return cls(data, hashlib.sha256(data).hexdigest(), Path(path).stem, platform)
 
 
 def compile_kernel(

@@ -19,6 +19,7 @@ from . import runtimes
 from .errors import make_error
 
 _PROGRAMS: Final = ("conform", "aicpu", "aicore")
+_LIBRARY: Final = "conform/conform.so"
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,7 @@ class ConformanceResult(ConformanceTest):
 
 def platforms(library: Path | None = None) -> list[str]:
     """Names of the platforms that were built with the suite: those in `library`, or the installed ones."""
-    root = library or runtimes.library_dir()
-    return sorted(path.parents[1].name for path in root.glob("*/conform/conform.so"))
+    return sorted({path.parents[1].name for root in runtimes.search(library) for path in root.glob(f"*/{_LIBRARY}")})
 
 
 def tests(platform: str, text: str = "", library: Path | None = None) -> list[ConformanceTest]:
@@ -143,11 +143,12 @@ def _command(platform: str, library: Path | None) -> list[str]:
             f"looked in {runtimes.where_looked(library)}",
             "conformance suite",
             hint="chiphost_add_conformance() builds the suite for a platform; name the folder of what was built in "
-            "CHIPHOST_LIB_DIR",
+            "CHIPHOST_RUNTIME_PATH",
         )
-    programs = [str(root / platform / "conform" / f"{program}.so") for program in _PROGRAMS]
+    suite = next(folder for each in runtimes.search(library) if (folder := each / platform / _LIBRARY).is_file()).parent
+    programs = [str(suite / f"{program}.so") for program in _PROGRAMS]
     anchor = str(root / "chiphost_anchor.so")
-    kernels = root / platform / "conform" / "kernels"  # of a platform whose cores have another instruction set
+    kernels = suite / "kernels"  # of a platform whose cores have another instruction set
     folder = str(kernels if kernels.is_dir() else root / "conformance")
     return [str(root / "chiphost_conform"), *programs, folder, "--platform", platform, "--anchor", anchor]
 

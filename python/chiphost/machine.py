@@ -99,16 +99,21 @@ class Machine:
 def look() -> Machine:
     """Look at everything. Loads every runtime, which takes a namespace each for the life of this process."""
     compilers, cache = _compilers(), _cache()
-    simulated = [platform for platform in runtimes.PLATFORMS if platform not in runtimes.ONBOARD]
+    here = {name: what for name, what in runtimes.platforms().items() if name not in runtimes.ONBOARD}
     installed = runtimes.installed()
-    loads = [_load(name, platform) for platform in simulated for name in installed[platform]]
+    loads = [_load(name, platform) for platform in here for name in installed[platform]]
+    simulated = [platform for platform in here if platform in runtimes.PLATFORMS]
     onetbb, onetbb_problem = _onetbb()
     problems = [] if any(check.used for check in compilers) else ["no C++ compiler works"]
     problems += [] if cache.ok else ["the compile cache cannot be used"]
     for platform in simulated:
         if not any(load.platform == platform for load in loads):
             problems.append(f"no runtime is installed for {platform} in {runtimes.where_looked()}")
-    problems += [f"{load.runtime} cannot be loaded for {load.platform}" for load in loads if not load.ok]
+    problems += [
+        f"{load.runtime} cannot be loaded for {load.platform}"
+        for load in loads
+        if load.platform in simulated and not load.ok
+    ]
     return Machine(
         ok=not problems,
         problems=problems,
@@ -119,7 +124,7 @@ def look() -> Machine:
         cpus_usable=usable_cpus(),
         compilers=compilers,
         namespaces=_namespaces(),
-        platforms={platform: runtimes.PLATFORMS[platform] for platform in simulated},
+        platforms=here,
         library=runtimes.where_looked(),
         runtimes=loads,
         chips=chips.look(),

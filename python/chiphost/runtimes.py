@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from . import installation
 from .errors import make_error
 
-# Platforms chiphost knows, with what they are. "sim" runs in this process, "onboard" on the chip.
+# chiphost's own platforms, with what they are. "sim" runs in this process, "onboard" on the chip.
 PLATFORMS: Final[dict[str, str]] = {
     "a2a3sim": "Ascend 910B/C, simulated",
     "a5sim": "Ascend 950, simulated",
@@ -21,6 +23,7 @@ PLATFORMS: Final[dict[str, str]] = {
 }
 # The real chips among them, with the simulated platform that runs the same programs.
 ONBOARD: Final[dict[str, str]] = {"a2a3": "a2a3sim", "a5": "a5sim"}
+_ABOUT: Final = "platform.json"  # written by chiphost_add_runtime of the CMake package
 _PROGRAMS: Final = ("host", "aicpu", "aicore")
 
 
@@ -36,15 +39,62 @@ class RuntimeFiles:
 def library_dir() -> Path:
     """The folder with the built programs: the package's own, or CHIPHOST_LIB_DIR."""
     override = os.environ.get("CHIPHOST_LIB_DIR")
-    return Path(override).expanduser() if override else Path(__file__).parent / "lib"
+    return Path(override).expanduser() if override else _own_library_dir()
+
+
+@lru_cache
+def _own_library_dir() -> Path:
+    return installation.folder("lib", "chiphost_anchor.so")
 
 
 def where_looked(library: Path | None = None) -> str:
-    """The folder in which runtimes are looked for, and what chose it: for messages."""
+    """The folders in which runtimes are looked for, and what chose them: for messages."""
     folder = library or library_dir()
+    words = str(folder)
     if library is None and os.environ.get("CHIPHOST_LIB_DIR"):
-        return f"{folder} (CHIPHOST_LIB_DIR){'' if folder.is_dir() else ', which is no folder'}"
-    return str(folder)
+        words += f" (CHIPHOST_LIB_DIR){'' if folder.is_dir() else ', which is no folder'}"
+    return ", ".join([*(f"{further} (CHIPHOST_RUNTIME_PATH)" for further in further_dirs()), words])
+
+
+def further_dirs() -> list[Path]:
+    """The folders with runtimes of other projects, as CHIPHOST_RUNTIME_PATH names them: separated as in PATH."""
+    names = os.environ.get("CHIPHOST_RUNTIME_PATH", "").split(os.pathsep)
+    return [Path(name).expanduser() for name in names if name]
+
+
+def platforms(library: Path | None = None) -> dict[str, str]:
+    """All platforms by name, with what they are: chiphost's own, then those that were built besides."""
+    return PLATFORMS | {name: description for name, (_, description) in _further_platforms(library).items()}
+
+
+def arch_of(platform: str) -> str | None:
+    """The chip family of a platform, such as "a2a3"; None if there is no such platform."""
+    if platform in PLATFORMS:
+        return platform.removesuffix("sim")
+    return _further_platforms().get(platform, (None, ""))[0]
+
+
+def _further_platforms(library: Path | None = None) -> dict[str, tuple[str, str]]:
+    """Chip family and description of each."""
+    found: dict[str, tuple[str, str]] = {}
+    for folder in search(library):
+        for file in sorted(folder.glob(f"*/{_ABOUT}")):
+            if file.parent.name not in PLATFORMS and file.parent.name not in found:
+                found[file.parent.name] = _read_about(file)
+    return found
+
+
+def _read_about(file: Path) -> tuple[str, str]:
+    try:
+        about = json.loads(file.read_bytes())
+        arch, description = about["arch"], about["description"]
+        if not isinstance(arch, str) or not isinstance(description, str):
+            raise TypeError("arch and description are texts")
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        message = f"it does not describe a platform: {error}"
+        hint = "build the platform again: chiphost_add_runtime writes the file"
+        raise make_error("PLATFORM_UNKNOWN", message, str(file), hint=hint) from error
+    return arch, description
 
 
 def anchor_path() -> str:
@@ -70,12 +120,12 @@ def _anchor_path(library: str | None) -> str:
 def installed(library: Path | None = None) -> dict[str, list[str]]:
     """Names of the runtimes that are complete, by platform: those in `library`, or the installed ones."""
     found: dict[str, list[str]] = {}
-    for platform in PLATFORMS:
-        folder = (library or library_dir()) / platform
-        names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    for platform in platforms(library):
         # Those of a real chip may lack device programs: opening the device says which compiler was missing.
         programs = _PROGRAMS[:1] if platform in ONBOARD else _PROGRAMS
-        found[platform] = [name for name in names if all((folder / name / f"{p}.so").is_file() for p in programs)]
+        hosts = {host.parent for folder in search(library) for host in (folder / platform).glob("*/host.so")}
+        complete = {path.name for path in hosts if all((path / f"{program}.so").is_file() for program in programs)}
+        found[platform] = sorted(complete)
     return found
 
 
@@ -84,16 +134,17 @@ def runs_on(platform: str, names: Collection[str]) -> bool:
     return platform in names or ONBOARD.get(platform) in names
 
 
-def check_platform(platform: str) -> str:
+def check_platform(platform: str, library: Path | None = None) -> str:
     """Return the name; raise SceneError for one that is unknown."""
-    if not isinstance(platform, str) or platform not in PLATFORMS:
-        raise make_error("PLATFORM_UNKNOWN", f"wanted one of {', '.join(PLATFORMS)}; found {platform!r}", "platform")
+    if not isinstance(platform, str) or (platform not in PLATFORMS and platform not in platforms(library)):
+        wanted = ", ".join(platforms(library))
+        raise make_error("PLATFORM_UNKNOWN", f"wanted one of {wanted}; found {platform!r}", "platform")
     return platform
 
 
 def check_any(platform: str, library: Path | None = None) -> None:
     """Raise SceneError (RUNTIME_UNKNOWN) if there is no runtime at all for a platform."""
-    if not installed(library)[check_platform(platform)]:
+    if not installed(library)[check_platform(platform, library)]:
         message = f"none is installed; looked in {where_looked(library)}"
         hint = "name the folder of the built runtimes in CHIPHOST_LIB_DIR, or unset it"
         raise make_error("RUNTIME_UNKNOWN", message, f"runtimes for {platform}", hint=hint)
@@ -101,8 +152,8 @@ def check_any(platform: str, library: Path | None = None) -> None:
 
 def find(runtime: str, platform: str, library: Path | None = None) -> RuntimeFiles:
     """The programs of a runtime by its name, in `library` or installed; raises SceneError if there are none."""
-    chosen = os.environ.get("CHIPHOST_LIB_DIR") if library is None else str(library)
-    files = _files(chosen, check_platform(platform), runtime)
+    chosen = (os.environ.get("CHIPHOST_LIB_DIR"), os.environ.get("CHIPHOST_RUNTIME_PATH"), library)
+    files = _files(chosen, check_platform(platform, library), runtime)
     if not os.path.isfile(files.host):  # noqa: PTH113 - this is on the way of every init
         names = installed(library)[platform]
         raise make_error(
@@ -116,6 +167,13 @@ def find(runtime: str, platform: str, library: Path | None = None) -> RuntimeFil
 
 
 @lru_cache
-def _files(library: str | None, platform: str, runtime: str) -> RuntimeFiles:
-    folder = (Path(library).expanduser() if library else library_dir()) / platform / runtime
+def _files(chosen: tuple[str | None, str | None, Path | None], platform: str, runtime: str) -> RuntimeFiles:
+    """The files in the first folder that has them, or else where they would be. `chosen` is for the memo."""
+    folders = [folder / platform / runtime for folder in search(chosen[2])]
+    folder = next((folder for folder in folders if (folder / "host.so").is_file()), folders[-1])
     return RuntimeFiles(*(folder / f"{program}.so" for program in _PROGRAMS))
+
+
+def search(library: Path | None = None) -> list[Path]:
+    """Where runtimes are looked for, in this order: further ones may have the name of one of chiphost's."""
+    return [*further_dirs(), library or library_dir()]

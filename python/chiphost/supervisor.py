@@ -57,8 +57,11 @@ def allowed() -> bool:
 
 
 def begin() -> None:
-    """Go on in a new process; in this one watch it, and end with SystemExit."""
-    if not _Supervision.allowed:
+    """Go on in a new process; in this one watch it, and end with SystemExit.
+
+    Under a debugger there is one process only: its breakpoints are meant for the one that works.
+    """
+    if not _Supervision.allowed or _traced():
         return
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
@@ -120,6 +123,15 @@ def one_process() -> Iterator[None]:
         code = error.code if isinstance(error, SystemExit) else 1
     if os.getpid() != process:
         os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def _traced() -> bool:
+    """Whether a debugger, or another tracer, has this process."""
+    try:
+        with open("/proc/self/status", "rb") as status:  # noqa: PTH123 - pathlib is not imported yet
+            return any(line.startswith(b"TracerPid:") and line.split()[1] != b"0" for line in status)
+    except OSError:
+        return False
 
 
 def _pipe() -> tuple[int, int]:

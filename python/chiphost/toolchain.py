@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from . import runtimes
 from .errors import make_error
 
 CoreType = Literal["aic", "aiv"]
@@ -44,7 +45,6 @@ _FOLDER_OPTIONS: Final = (
 _PROBE_TIMEOUT_S: Final = 60.0
 _DEFAULTS: Final = ("g++", "clang++")
 _CORE_DEFINES: Final[dict[CoreType, str]] = {"aic": "__DAV_CUBE__", "aiv": "__DAV_VEC__"}
-_ARCHS: Final = {"a2a3sim": "A2A3", "a5sim": "A5", "a2a3": "A2A3", "a5": "A5"}
 Origin = Literal["CXX", "PATH", "SDK", "CHIPHOST_AICPU_CXX"]
 
 
@@ -130,7 +130,10 @@ def include_dir() -> Path:
 def flags(compiler: Compiler, platform: str, *, core_type: CoreType | None = None) -> tuple[str, ...]:
     """Options for a shared library of a platform; with a core type: for a kernel of that core.
 
-    Raises SceneError (PLATFORM_UNKNOWN) and CompileError as `include_dir` does.
+    CHIPHOST_CXXFLAGS adds options that win over chiphost's, such as -O0 for a debugger.
+
+    Raises SceneError (PLATFORM_UNKNOWN), ArgumentError (INVALID_ARGUMENT) if CHIPHOST_CXXFLAGS cannot be split, and
+    CompileError as `include_dir` does.
     """
     # Unique symbols would keep a library loaded for ever and share its statics; only g++ makes them.
     unique = ("-fno-gnu-unique",) if compiler.family == "gcc" else ()
@@ -139,7 +142,17 @@ def flags(compiler: Compiler, platform: str, *, core_type: CoreType | None = Non
         *("-shared", "-fPIC", "-std=c++17", "-O2", "-g", *unique),
         *("-Wall", "-fdiagnostics-color=never"),
         *(*core, f"-DCHIPHOST_ARCH_{arch(platform)}=1", f"-I{include_dir()}"),
+        *_further_flags(),
     )
+
+
+def _further_flags() -> list[str]:
+    words = os.environ.get("CHIPHOST_CXXFLAGS", "")
+    try:
+        return shlex.split(words)
+    except ValueError as error:
+        message = f"it is {words!r} and cannot be split into words ({error})"
+        raise make_error("INVALID_ARGUMENT", message, "CHIPHOST_CXXFLAGS", hint="quote it as for a shell") from error
 
 
 def dependencies(depfile: bytes) -> list[str]:
@@ -164,9 +177,9 @@ def include_folders(command: Sequence[str], folder: Path) -> list[str]:
 
 def arch(platform: str) -> str:
     """The chip family in capitals, for CHIPHOST_ARCH_...; raises SceneError (PLATFORM_UNKNOWN)."""
-    if platform in _ARCHS:
-        return _ARCHS[platform]
-    hint = f"programs can be compiled for {', '.join(_ARCHS)}"
+    if found := runtimes.arch_of(platform):
+        return found.upper()
+    hint = f"programs can be compiled for {', '.join(runtimes.platforms())}"
     raise make_error("PLATFORM_UNKNOWN", f"there is no platform {platform!r}", hint=hint)
 
 

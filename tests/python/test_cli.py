@@ -340,7 +340,7 @@ def test_a_hanging_kernel_meets_the_deadline(tmp_path: Path, mode: list[str]) ->
     assert last_line(out) == "Total: 2  Passed: 1  Failed: 1"
     [error] = [scene["error"] for scene in json.loads((tmp_path / "out.json").read_text())["scenes"] if scene["error"]]
     assert error.startswith("case 'default': stopped: the deadline of 5 s was over: DEADLINE_EXCEEDED")
-    assert "kernel 0 of task 0" in error
+    assert "(func_id 0) of task 0" in error
     assert error.endswith("not started: the deadline of 5 s was over")  # its second case
 
 
@@ -430,7 +430,9 @@ def test_a_kernel_that_ends_the_process_is_no_success(
     write_scenes(tmp_path, kind)
     code, _, err = finish("run", kind, "--all-cases", "--scenes", tmp_path, "--isolation", isolation)
     assert code == 3
-    assert err.startswith(f"chiphost: the process ended early, with {how}")
+    assert re.search(f"^chiphost: the process ended early, with {how}", err, re.M)
+    named = re.match(r"chiphost: SIG\w+ .*in kernel kernel \(func_id 0\) of task 0 on core \d+\n", err)
+    assert bool(named) == how.startswith("signal")
     assert f"{RUNTIME}/{kind}, case {case!r} was running" in err
     assert "Traceback" not in err
 

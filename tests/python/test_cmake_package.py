@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The CMake package, and the example of the guide on isolated libraries: C++ and Python."""
+"""The CMake package, and the examples of the guides that use it: isolated libraries, a runtime, a platform."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from chiphost.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "tests" / "examples" / "isolate_library"
-GUIDE = ROOT / "docs" / "guides" / "isolate-a-library.md"
 OUTPUT = re.compile(
     r"total level 31375\n"
     r"[1-9]\d* in namespaces, the next is a copy\n"
@@ -26,9 +25,10 @@ OUTPUT = re.compile(
 )
 
 
-def run(*command: object, cwd: Path | None = None) -> str:
+def run(*command: object, **environment: str) -> str:
     words = [str(word) for word in command]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False, cwd=cwd)
+    environ = {**os.environ, **environment}
+    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False, env=environ)
     assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -95,7 +95,9 @@ def test_an_unknown_component_is_an_error(cmake, tmp_path):
     command = [cmake, "-S", tmp_path, "-B", tmp_path / "build", f"-Dchiphost_DIR={cmake_dir()}", *ninja()]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert "chiphost has no component magic; it has isolate" in " ".join(done.stderr.split())
+    assert "chiphost has no component magic; it has isolate, runtime, platform, orchestration, kernel" in " ".join(
+        done.stderr.split()
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,10 +134,136 @@ def marked(path: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("name", ["CMakeLists.txt", "tank.cpp", "fifty_tanks.cpp", "fifty_tanks.py"])
-def test_the_guide_shows_what_runs(name):
-    page = GUIDE.read_text()
-    snippets = marked(EXAMPLE / name)
+OUT_OF_TREE = {name: ROOT / "tests" / "examples" / f"out_of_tree_{name}" for name in ("runtime", "platform")}
+
+
+@pytest.fixture(scope="module")
+def out_of_tree(cmake: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Both template projects, built against the installed package."""
+    folders = {}
+    for name, source in OUT_OF_TREE.items():
+        folders[name] = tmp_path_factory.mktemp(name)
+        run(cmake, "-S", source, "-B", folders[name], f"-Dchiphost_DIR={cmake_dir()}", *ninja())
+        run(cmake, "--build", folders[name], "--parallel", "2")
+    return folders
+
+
+def chiphost(folder: Path, *words: object) -> str:
+    return run(sys.executable, "-m", "chiphost", *words, CHIPHOST_RUNTIME_PATH=str(folder / "lib"))
+
+
+@pytest.mark.parametrize("platform", ["a2a3sim", "a5sim"])
+@pytest.mark.parametrize("isolation", ["copy", "process", "auto"])
+def test_an_out_of_tree_runtime_runs_scenes_by_its_name(out_of_tree, platform, isolation):
+    scenes = OUT_OF_TREE["runtime"] / "scenes"
+    said = chiphost(out_of_tree["runtime"], "ci", "-p", platform, "--scenes", scenes, "--isolation", isolation)
+    assert said.endswith("Total: 1  Passed: 1  Failed: 0\n")
+
+
+def test_an_out_of_tree_runtime_runs_a_precompiled_callable(out_of_tree):
+    folder = out_of_tree["runtime"]
+    said = run(sys.executable, OUT_OF_TREE["runtime"] / "run.py", folder, CHIPHOST_RUNTIME_PATH=str(folder / "lib"))
+    assert said == "5 tasks, 2.9375\n"  # (1 + 3) / 2, (2 + 3) / 2, ...
+
+
+@pytest.mark.parametrize("isolation", ["copy", "process", "auto"])
+def test_an_out_of_tree_platform_runs_a_scene(out_of_tree, isolation):
+    options = ["--scenes", OUT_OF_TREE["platform"] / "scenes", "--isolation", isolation]
+    assert "PASS" in chiphost(out_of_tree["platform"], "run", "doubled", "-p", "a2a3tiny", *options)
+
+
+def test_an_out_of_tree_platform_passes_the_conformance_suite(out_of_tree):
+    said = chiphost(out_of_tree["platform"], "conform", "-p", "a2a3tiny")
+    total = re.search(r"^Total: (\d+)  Passed: (\d+)  Listed: 0  Failed: 0$", said, re.M)
+    assert total and int(total[1]) == int(total[2]) > 50, said
+
+
+def test_a_description_of_a_platform_that_is_none_is_an_error(tmp_path, monkeypatch):
+    import chiphost as ch
+
+    about = tmp_path / "a2a3moon" / "platform.json"
+    about.parent.mkdir()
+    monkeypatch.setenv("CHIPHOST_RUNTIME_PATH", str(tmp_path))
+    for text in ("{", "[]", '{"arch": "a2a3"}', '{"arch": 3, "description": "moon"}'):
+        about.write_text(text)
+        with pytest.raises(ch.SceneError, match="does not describe a platform") as caught:
+            ch.ChipWorker("host_build_graph", "a2a3moon")
+        assert (caught.value.name, caught.value.where) == ("PLATFORM_UNKNOWN", str(about))
+
+
+def test_an_out_of_tree_platform_is_its_own(out_of_tree, monkeypatch):
+    import chiphost as ch
+    from chiphost import runtimes, toolchain
+
+    with pytest.raises(ch.SceneError, match="a2a3tiny") as unknown:
+        ch.ChipWorker("host_build_graph", "a2a3tiny")
+    assert unknown.value.name == "PLATFORM_UNKNOWN"
+    monkeypatch.setenv("CHIPHOST_RUNTIME_PATH", f"/nonexistent{os.pathsep}{out_of_tree['platform'] / 'lib'}")
+    assert runtimes.platforms()["a2a3tiny"] == "a simulated chip of two clusters"
+    assert runtimes.installed()["a2a3tiny"] == ["host_build_graph", "tensormap_and_ringbuffer"]
+    assert toolchain.arch("a2a3tiny") == "A2A3"
+    from callables import chain, run_graph
+
+    with ch.ChipWorker("host_build_graph", "a2a3tiny", isolation="copy") as worker:
+        assert worker.platform == "a2a3tiny"
+        with pytest.raises(ch.ConfigError, match="wanted 1 to 2 on tiny, found 3"):
+            run_graph(worker, *chain(3), block_dim=3)
+
+
+def test_an_out_of_tree_runtime_stands_before_one_of_that_name(out_of_tree, monkeypatch, tmp_path):
+    from chiphost import runtimes
+
+    built = out_of_tree["runtime"] / "lib" / "a2a3sim" / "repeat"
+    shutil.copytree(built, tmp_path / "a2a3sim" / "host_build_graph")
+    monkeypatch.setenv("CHIPHOST_RUNTIME_PATH", str(tmp_path))
+    assert runtimes.find("host_build_graph", "a2a3sim").host == tmp_path / "a2a3sim" / "host_build_graph" / "host.so"
+    assert runtimes.find("aicpu_build_graph", "a2a3sim").host.is_relative_to(runtimes.library_dir())
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("chiphost_add_runtime(NAME mine ARCH a2a3 PLATFORM sim)", "mine has no SOURCES"),
+        ("chiphost_add_runtime(NAME mine ARCH a2a3 PLATFORM moon SOURCES a.cpp)", "there is no platform 'moon'"),
+        ("chiphost_add_runtime(NAME mine ARCH a1 PLATFORM sim SOURCES a.cpp)", "there is no chip 'a1'"),
+        ("chiphost_add_runtime(NAME a-b ARCH a2a3 PLATFORM sim SOURCES a.cpp)", "wanted NAME (an identifier)"),
+        ("chiphost_add_conformance(ARCH a2a3 PLATFORM moon)", "there is no platform 'moon'"),
+        ("chiphost_add_conformance(PLATFORM sim)", "wanted ARCH and PLATFORM"),
+        ("chiphost_add_platform(NAME moon HOST_SOURCES a.cpp)", "moon has no AICPU_SOURCES"),
+        ("chiphost_add_platform(NAME moon BASED_ON mars)", "there is no platform 'mars' to be BASED_ON"),
+        ("chiphost_add_kernel(NAME k SOURCE k.cpp CORE gpu)", "CORE (aic or aiv)"),
+        ("chiphost_add_orchestration(NAME o SOURCE o.cpp)", "wanted NAME, SOURCE and RUNTIME"),
+    ],
+)
+def test_wrong_use_of_the_functions_is_an_error(line, words, cmake, tmp_path):
+    lists = "cmake_minimum_required(VERSION 3.20)\nproject(p CXX)\nfind_package(chiphost REQUIRED)\n"
+    (tmp_path / "CMakeLists.txt").write_text(f"{lists}{line}\n")
+    command = [cmake, "-S", tmp_path, "-B", tmp_path / "build", f"-Dchiphost_DIR={cmake_dir()}", *ninja()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert words in " ".join(done.stderr.split())
+
+
+def test_a_binary_of_a_file_that_is_not_there_is_an_error(tmp_path):
+    import chiphost as ch
+
+    with pytest.raises(ch.ArgumentError, match="cannot be read: No such file") as caught:
+        ch.Binary.from_file(tmp_path / "none.so")
+    assert caught.value.where == str(tmp_path / "none.so")
+
+
+SHOWN = {
+    "isolate-a-library.md": ("isolate_library", ("CMakeLists.txt", "tank.cpp", "fifty_tanks.cpp", "fifty_tanks.py")),
+    "write-a-runtime.md": ("out_of_tree_runtime", ("CMakeLists.txt", "repeat.cpp", "run.py")),
+}
+SHOWN_FILES = [(guide, folder, name) for guide, (folder, names) in SHOWN.items() for name in names]
+SHOWN_FILES.append(("port-a-platform.md", "out_of_tree_platform", "CMakeLists.txt"))
+
+
+@pytest.mark.parametrize(("guide", "folder", "name"), SHOWN_FILES)
+def test_the_guide_shows_what_runs(guide, folder, name):
+    page = (ROOT / "docs" / "guides" / guide).read_text()
+    snippets = marked(EXAMPLE.parent / folder / name)
     assert snippets
     for mark, text in snippets.items():
-        assert f"\n{text}\n```" in page, f"{GUIDE.name} has another text of [{mark}] of {name}"
+        assert f"\n{text}\n```" in page, f"{guide} has another text of [{mark}] of {name}"

@@ -338,7 +338,7 @@ class TestDeadline:
         clusters = 24  # by default; cores are numbered from the AICs on
         assert (error.task, error.func_id) == (0, cls.KERNEL)
         assert error.core is not None and clusters <= error.core < 3 * clusters
-        assert f"kernel {cls.KERNEL} of task 0 on core {error.core}" in error.message
+        assert f"(func_id {cls.KERNEL}) of task 0 on core {error.core}" in error.message
 
     @staticmethod
     def poison(workers: tuple[ch.ChipWorker, ch.ChipWorker], what: str) -> ch.DeadlineError:

@@ -80,10 +80,10 @@ def test_traces_are_the_same(worker: ch.ChipWorker) -> None:
 @pytest.mark.parametrize(
     ("what", "detail_code", "text"),
     [
-        (1, -signal.SIGSEGV, "was killed by SIGSEGV while kernel 0 of task 0 on core"),
-        (2, 3, "exited with code 3 while kernel 0 of task 0 on core"),
-        (3, 4, "exited with code 4 while kernel 0 of task 0 on core"),
-        (4, -signal.SIGABRT, "its last words on stderr:\nthe kernel's last words"),
+        (1, -signal.SIGSEGV, "was killed by SIGSEGV while kernel fault_kernel (func_id 0) of task 0 on core"),
+        (2, 3, "exited with code 3 while kernel fault_kernel (func_id 0) of task 0 on core"),
+        (3, 4, "exited with code 4 while kernel fault_kernel (func_id 0) of task 0 on core"),
+        (4, -signal.SIGABRT, "its last words on stderr:\nthe kernel's last words\nchiphost: SIGABRT in kernel"),
     ],
     ids=["crash", "exit", "_exit", "abort"],
 )
@@ -104,7 +104,9 @@ def test_a_fault_of_a_kernel_is_an_error(worker: ch.ChipWorker, what: int, detai
 
 
 def test_a_kernel_that_never_returns_ends_at_the_deadline(worker: ch.ChipWorker) -> None:
-    with pytest.raises(ch.DeadlineError, match=r"kernel 0 of task 0 on core .* its process was ended") as caught:
+    with pytest.raises(
+        ch.DeadlineError, match=r"kernel fault_kernel \(func_id 0\) of task 0 on core .* its process was ended"
+    ) as caught:
         do(worker, 5, timeout_s=0.1)
     assert caught.value.task == 0
     assert not worker.poisoned

@@ -559,7 +559,7 @@ class TestFailingRuns:
         other = ch.ChipWorker(RUNTIME)
         worker = ch.ChipWorker(RUNTIME)
         out = np.full(4, 5, np.int32)
-        with pytest.raises(ch.DeadlineError, match="kernel 1 of task 0 on core") as caught:
+        with pytest.raises(ch.DeadlineError, match=r"kernel never_return \(func_id 1\) of task 0 on core") as caught:
             worker.run(misbehave(), [out, 10], timeout_s=0.05)
         assert isinstance(caught.value, TimeoutError)
         assert (caught.value.task, caught.value.func_id) == (0, 1)

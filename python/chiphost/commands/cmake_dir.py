@@ -9,13 +9,9 @@ import click
 @click.command("cmake-dir")
 def cmake_dir() -> None:
     """Print the folder for `cmake -Dchiphost_DIR=...`, so that find_package(chiphost) finds it."""
-    from pathlib import Path
+    from .. import installation
 
-    import chiphost
-
-    # In an editable installation the modules are in the checkout, what was built is not.
-    for root in map(Path, chiphost.__path__):
-        if (root / "cmake" / "chiphostConfig.cmake").is_file():
-            click.echo(root / "cmake")
-            return
-    raise click.ClickException(f"no chiphostConfig.cmake in {', '.join(chiphost.__path__)}; install chiphost again")
+    folder = installation.folder("cmake", "chiphostConfig.cmake")
+    if not (folder / "chiphostConfig.cmake").is_file():
+        raise click.ClickException(f"no chiphostConfig.cmake in {folder}; install chiphost again")
+    click.echo(folder)

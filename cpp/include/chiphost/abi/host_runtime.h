@@ -25,8 +25,8 @@
 extern "C" {
 #endif
 
-#define CH_HOST_RUNTIME_MAJOR 2
-#define CH_HOST_RUNTIME_MINOR 1
+#define CH_HOST_RUNTIME_MAJOR 3
+#define CH_HOST_RUNTIME_MINOR 0
 #define CH_HOST_RUNTIME_ENTRY "chiphost_host_runtime"
 
 // Most host threads that one run may use (ch_call_config.sim_threads).
@@ -50,7 +50,7 @@ typedef struct ch_device_options {
     // Folder for temporary files. A runtime must not ask its own environment: that of another namespace's C library is
     // not told when the process changes its variables, and points to memory that is gone.
     const char* temp_folder;
-    // Since minor 1. Folder of the chip vendor's software (ASCEND_HOME_PATH), NULL or "" if none is named.
+    // Folder of the chip vendor's software (ASCEND_HOME_PATH), NULL or "" if none is named.
     const char* sdk_folder;
 } ch_device_options;
 
@@ -105,6 +105,8 @@ typedef struct ch_run_progress {
         int64_t task;  // the task this lane executes, -1: none
         int32_t core;
         int32_t func_id;
+        int32_t thread;  // the system's number of the thread; the first lane is the thread that called run
+        int32_t reserved;
     } lanes[CH_MAX_SIM_THREADS];  // one for each host thread that runs kernels
 } ch_run_progress;
 
@@ -173,9 +175,9 @@ typedef struct ch_host_runtime {
 
 typedef const ch_host_runtime* (*ch_host_runtime_entry)(void);
 
-// Sizes of the records in version 2.0. Later minors add fields at the end; whoever reads a record goes by its
+// Sizes of the records in version 3.0. Later minors add fields at the end; whoever reads a record goes by its
 // struct_bytes (cpp/abi/record.h).
-#define CH_DEVICE_OPTIONS_BYTES_MIN 72
+#define CH_DEVICE_OPTIONS_BYTES_MIN 80
 #define CH_CALL_CONFIG_BYTES_MIN 48
 #define CH_RUN_REQUEST_BYTES_MIN 48
 

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Sources of the programs, by part. A program is made of the parts it needs, compiled for its chip and platform.
+
+set(chiphost_host_sources
+    ${chiphost_root}/cpp/abi/report.cpp
+    ${chiphost_root}/cpp/graph/graph_builder.cpp
+    ${chiphost_root}/cpp/host/device_orchestration.cpp
+    ${chiphost_root}/cpp/host/host_context.cpp
+    ${chiphost_root}/cpp/host/host_runtime.cpp
+    ${chiphost_root}/cpp/host/launch_area.cpp
+    ${chiphost_root}/cpp/host/loaded_callable.cpp
+    ${chiphost_root}/cpp/host/run_memory.cpp)
+set(chiphost_runtime_aicpu_build_graph_sources ${chiphost_root}/cpp/runtimes/aicpu_build_graph/aicpu_build_graph.cpp)
+set(chiphost_runtime_host_build_graph_sources ${chiphost_root}/cpp/runtimes/host_build_graph/host_build_graph.cpp)
+set(chiphost_runtime_tensormap_and_ringbuffer_sources
+    ${chiphost_root}/cpp/runtimes/tensormap_and_ringbuffer/tensormap_and_ringbuffer.cpp)
+set(chiphost_aicpu_sources
+    ${chiphost_root}/cpp/abi/report.cpp
+    ${chiphost_root}/cpp/isolate/constructors.cpp
+    ${chiphost_root}/cpp/isolate/elf_image.cpp
+    ${chiphost_root}/cpp/orchestrator/graph_calls.cpp
+    ${chiphost_root}/cpp/orchestrator/new_tensor.cpp
+    ${chiphost_root}/cpp/orchestrator/orchestration_libraries.cpp
+    ${chiphost_root}/cpp/orchestrator/orchestrator.cpp
+    ${chiphost_root}/cpp/orchestrator/ring_room.cpp
+    ${chiphost_root}/cpp/orchestrator/strand.cpp
+    ${chiphost_root}/cpp/orchestrator/task_check.cpp
+    ${chiphost_root}/cpp/orchestrator/task_ring.cpp
+    ${chiphost_root}/cpp/orchestrator/tensor_map.cpp
+    ${chiphost_root}/cpp/orchestrator/tensor_region.cpp
+    ${chiphost_root}/cpp/scheduler/aicpu_program.cpp
+    ${chiphost_root}/cpp/scheduler/scheduler.cpp)
+set(chiphost_aicore_sources ${chiphost_root}/cpp/executor/aicore_program.cpp ${chiphost_root}/cpp/executor/core_executor.cpp)

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// When a kernel or an orchestration crashes, says on stderr which, and where: on SIGSEGV, SIGBUS, SIGFPE, SIGILL and
+// SIGABRT. The process then dies, or whatever else it would have done: the handler that was there before gets the
+// signal next, so core dumps, Python's faulthandler and sanitizers work as ever.
+#pragma once
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "chiphost/abi/callable.h"
+#include "chiphost/abi/host_runtime.h"
+
+namespace chiphost::worker {
+
+// While at least one of these lives, the handlers are installed. When the last one goes they are taken away, but where
+// somebody has installed another one since: that one may call ours. For any thread; not for signal handlers.
+class FaultHandlers {
+public:
+    FaultHandlers();
+    ~FaultHandlers();
+    FaultHandlers(const FaultHandlers&) = delete;
+    FaultHandlers& operator=(const FaultHandlers&) = delete;
+
+private:
+    const pid_t process_;  // that made it
+};
+
+// A run that the handlers know of. Costs some atomic operations, no system call. Beyond 256 runs at the same time in
+// one process, the rest is not known.
+class WatchedRun {
+public:
+    WatchedRun() = default;
+    ~WatchedRun() { end(); }
+    WatchedRun(const WatchedRun&) = delete;
+    WatchedRun& operator=(const WatchedRun&) = delete;
+
+    // `thread` is the system's number of the thread that runs it; threads that help are in the progress. Both records
+    // are borrowed until end().
+    void begin(const ch_callable& callable, const ch_run_progress& progress, int32_t thread);
+
+    // Returns when no handler reads the records any more.
+    void end();
+
+private:
+    int32_t slot_ = -1;
+};
+
+}  // namespace chiphost::worker

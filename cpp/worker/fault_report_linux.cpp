@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The handler may run on any thread, also on one that was made in a linker namespace, and at any instruction: it uses
+// system calls, atomics and memory of its own, takes no lock and allocates nothing.
+#include "fault_report.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include <unwind.h>
+
+#include <atomic>
+#include <mutex>
+
+#include "code_place.h"
+#include "isolate/per_process.h"
+#include "run_place.h"
+#include "text_line.h"
+
+namespace chiphost::worker {
+
+namespace {
+
+struct Signal {
+    int number;
+    const char* name;
+    bool installed;  // ours is in the chain of handlers
+    struct sigaction previous;
+};
+
+// Who wants the handlers. A child made by fork() inherits the handlers, and not those who wanted them.
+struct Users {
+    std::mutex mutex;    // guards the installation, too: the handler reads what does not change while it is installed
+    uint32_t count = 0;  // FaultHandlers of this process
+};
+isolate::PerProcess<Users> all_users;
+
+Users& users_of_this_process() {
+    return all_users.get([](Users*) { return new Users; });
+}
+
+Signal signals[] = {{SIGSEGV, "SIGSEGV", false, {}},
+                    {SIGBUS, "SIGBUS", false, {}},
+                    {SIGFPE, "SIGFPE", false, {}},
+                    {SIGILL, "SIGILL", false, {}},
+                    {SIGABRT, "SIGABRT", false, {}}};
+
+struct Slot {
+    std::atomic<const ch_run_progress*> progress{nullptr};  // not null: the rest is valid
+    std::atomic<bool> taken{false};
+    const ch_callable* callable = nullptr;
+    int32_t thread = 0;
+};
+constexpr int32_t slot_count = 256;
+Slot slots[slot_count];
+std::atomic<uint32_t> readers{0};  // handlers that look at slots
+std::atomic<bool> reporting{false};
+
+int32_t this_thread() {
+    return static_cast<int32_t>(syscall(SYS_gettid));
+}
+
+// Adds where this thread is in the run. False: it is none of the run's threads.
+bool describe_place(const Slot& slot, const ch_run_progress& progress, TextLine* line) {
+    const int32_t thread = this_thread();
+    bool involved = slot.thread == thread;
+    for (uint32_t lane = 0; lane < CH_MAX_SIM_THREADS; ++lane) {
+        const auto& own = progress.lanes[lane];
+        const int32_t owner = lane == 0 ? slot.thread : __atomic_load_n(&own.thread, __ATOMIC_RELAXED);
+        if (owner != thread) continue;
+        involved = true;
+        const int64_t task = __atomic_load_n(&own.task, __ATOMIC_RELAXED);
+        if (task < 0) continue;
+        const int32_t func_id = __atomic_load_n(&own.func_id, __ATOMIC_RELAXED);
+        const char* name = kernel_name(*slot.callable, func_id);
+        line->add(" in kernel ").add(name ? name : "?").add(" (func_id ").add_number(func_id);
+        line->add(") of task ").add_number(task);
+        line->add(" on core ").add_number(__atomic_load_n(&own.core, __ATOMIC_RELAXED));
+        return true;
+    }
+    if (!involved) return false;
+    const uint32_t phase = __atomic_load_n(&progress.phase, __ATOMIC_RELAXED);
+    const bool orchestrating =
+        phase == CH_PHASE_ORCHESTRATION || __atomic_load_n(&progress.orchestrating, __ATOMIC_RELAXED) != 0;
+    line->add(orchestrating ? " in the orchestration " : " in chiphost, in a run of ");
+    line->add(slot.callable->orchestration.name);
+    if (orchestrating) line->add(" (").add(slot.callable->entry).add(")");
+    return true;
+}
+
+void* program_counter(const ucontext_t& context) {
+#if defined(__x86_64__)
+    return reinterpret_cast<void*>(context.uc_mcontext.gregs[REG_RIP]);
+#elif defined(__aarch64__)
+    return reinterpret_cast<void*>(context.uc_mcontext.pc);
+#else
+    return static_cast<void>(context), nullptr;
+#endif
+}
+
+struct Stack {
+    void* fault;         // where the signal came
+    bool begun = false;  // the frames of the handler are behind
+    int32_t frame = 0;
+};
+
+void write_frame(int32_t number, void* address, bool is_call) {
+    TextLine line;
+    line.add("  #").add_number(number).add(" ");
+    // A return address belongs to the instruction after the call, which may be another function's.
+    describe_code(static_cast<char*>(address) - (is_call ? 1 : 0), &line);
+    line.write(STDERR_FILENO);
+}
+
+_Unwind_Reason_Code visit_frame(_Unwind_Context* context, void* argument) {
+    constexpr int32_t frames_max = 12;  // what is above belongs to chiphost
+    auto& stack = *static_cast<Stack*>(argument);
+    int before = 0;
+    void* address = reinterpret_cast<void*>(_Unwind_GetIPInfo(context, &before));
+    stack.begun = stack.begun || address == stack.fault;
+    if (!stack.begun) return _URC_NO_REASON;
+    write_frame(stack.frame, address, before == 0);
+    return ++stack.frame < frames_max ? _URC_NO_REASON : _URC_END_OF_STACK;
+}
+
+void report(const Signal& signal, const siginfo_t& info, const ucontext_t& context) {
+    TextLine line;
+    line.add("chiphost: ").add(signal.name);
+    if (info.si_code > 0) line.add(" at address ").add_hex(reinterpret_cast<uint64_t>(info.si_addr));
+    readers.fetch_add(1);
+    bool known = false;
+    for (const Slot& slot : slots) {
+        const ch_run_progress* progress = slot.progress.load();
+        if (progress && describe_place(slot, *progress, &line)) {
+            known = true;
+            break;
+        }
+    }
+    readers.fetch_sub(1);
+    if (!known) return;
+    line.write(STDERR_FILENO);
+    Stack stack{program_counter(context)};
+    _Unwind_Backtrace(visit_frame, &stack);
+    if (!stack.begun) write_frame(0, stack.fault, false);  // the code there is none that can be unwound
+}
+
+// Whether the signal is about what this thread has done, and was not sent by somebody else.
+bool is_own_fault(const siginfo_t& info) {
+    return info.si_code > 0 || info.si_pid == getpid();
+}
+
+// Lets happen what would have happened without this handler.
+void pass_on(const Signal& signal, siginfo_t* info, void* context) {
+    const struct sigaction& previous = signal.previous;
+    if (previous.sa_flags & SA_SIGINFO) {
+        previous.sa_sigaction(signal.number, info, context);
+    } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
+        previous.sa_handler(signal.number);
+    } else {
+        // A fault comes again as soon as this returns. A signal that was sent does not: it is sent again.
+        sigaction(signal.number, &previous, nullptr);
+        if (info->si_code <= 0) syscall(SYS_tgkill, getpid(), this_thread(), signal.number);
+    }
+}
+
+void handle(int number, siginfo_t* info, void* context) {
+    const int before = errno;
+    for (const Signal& signal : signals) {
+        if (signal.number != number) continue;
+        if (is_own_fault(*info)) {
+            // Of two threads that crash at once, the second must not end the process while the first one writes. The
+            // first may crash again, though.
+            constexpr int patience = 1000;
+            const timespec millisecond{0, 1'000'000};
+            for (int i = 0; i < patience && reporting.exchange(true); ++i) nanosleep(&millisecond, nullptr);
+            report(signal, *info, *static_cast<const ucontext_t*>(context));
+            reporting.store(false);
+        }
+        errno = before;
+        pass_on(signal, info, context);
+        return;
+    }
+}
+
+bool is_ours(const struct sigaction& action) {
+    return (action.sa_flags & SA_SIGINFO) && action.sa_sigaction == handle;
+}
+
+}  // namespace
+
+FaultHandlers::FaultHandlers() : process_(getpid()) {
+    Users& users = users_of_this_process();
+    const std::lock_guard lock(users.mutex);
+    if (users.count++ != 0) return;
+    // The loader binds what the handler calls at the first call: not in the handler.
+    _Unwind_Backtrace([](_Unwind_Context*, void*) { return _URC_END_OF_STACK; }, nullptr);
+    TextLine ignored;
+    describe_code(reinterpret_cast<void*>(handle), &ignored);
+    struct sigaction action{};
+    action.sa_sigaction = handle;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigemptyset(&action.sa_mask);
+    for (Signal& signal : signals) {
+        if (signal.installed) continue;
+        struct sigaction previous{};
+        if (sigaction(signal.number, nullptr, &previous) != 0) continue;
+        signal.previous = previous;  // before ours can be called
+        signal.installed = sigaction(signal.number, &action, nullptr) == 0;
+    }
+}
+
+FaultHandlers::~FaultHandlers() {
+    if (process_ != getpid()) return;  // the parent's
+    Users& users = users_of_this_process();
+    const std::lock_guard lock(users.mutex);
+    if (--users.count != 0) return;
+    for (Signal& signal : signals) {
+        struct sigaction now{};
+        if (!signal.installed || sigaction(signal.number, nullptr, &now) != 0 || !is_ours(now)) continue;
+        sigaction(signal.number, &signal.previous, nullptr);
+        signal.installed = false;
+    }
+}
+
+void WatchedRun::begin(const ch_callable& callable, const ch_run_progress& progress, int32_t thread) {
+    end();
+    for (int32_t i = 0; i < slot_count; ++i) {
+        Slot& slot = slots[i];
+        if (slot.taken.load(std::memory_order_relaxed) || slot.taken.exchange(true)) continue;
+        slot.callable = &callable;
+        slot.thread = thread;
+        slot.progress.store(&progress);
+        slot_ = i;
+        return;
+    }
+}
+
+void WatchedRun::end() {
+    if (slot_ < 0) return;
+    Slot& slot = slots[slot_];
+    slot.progress.store(nullptr);
+    while (readers.load() != 0) sched_yield();  // only while another thread of this process crashes
+    slot.taken.store(false);
+    slot_ = -1;
+}
+
+}  // namespace chiphost::worker

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A chip of two clusters and 64 MB.
+#include "chiphost/platform/chip.h"
+
+namespace chiphost::platform {
+
+const Chip chip = {
+    "tiny",
+    2,                   // clusters
+    8,                   // physical cores: no multiple of 7, by which the simulated chip shuffles them
+    2,                   // AICPU threads
+    2,                   // AICPU threads launched
+    50'000'000,          // counter, Hz
+    uint64_t{64} << 20,  // memory
+    {0x0, 0x4, 0x8},     // DATA_MAIN_BASE, COND, FAST_PATH
+};
+
+}  // namespace chiphost::platform
