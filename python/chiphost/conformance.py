@@ -19,7 +19,6 @@ from . import runtimes
 from .errors import make_error
 
 _PROGRAMS: Final = ("conform", "aicpu", "aicore")
-_LIBRARY: Final = "conform/conform.so"
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class ConformanceResult(ConformanceTest):
 
 def platforms(library: Path | None = None) -> list[str]:
     """Names of the platforms that were built with the suite: those in `library`, or the installed ones."""
-    return sorted({path.parents[1].name for root in runtimes.search(library) for path in root.glob(f"*/{_LIBRARY}")})
+    return sorted({path.parents[1].name for root in runtimes.search(library) for path in root.glob("*/conform/conform.so")})
 
 
 def tests(platform: str, text: str = "", library: Path | None = None) -> list[ConformanceTest]:
@@ -145,12 +144,13 @@ def _command(platform: str, library: Path | None) -> list[str]:
             hint="chiphost_add_conformance() builds the suite for a platform; name the folder of what was built in "
             "CHIPHOST_RUNTIME_PATH",
         )
-    suite = next(folder for each in runtimes.search(library) if (folder := each / platform / _LIBRARY).is_file()).parent
+    folders = [folder / platform / "conform" for folder in runtimes.search(library)]
+    suite = next(folder for folder in folders if (folder / "conform.so").is_file())
     programs = [str(suite / f"{program}.so") for program in _PROGRAMS]
     anchor = str(root / "chiphost_anchor.so")
     kernels = suite / "kernels"  # of a platform whose cores have another instruction set
-    folder = str(kernels if kernels.is_dir() else root / "conformance")
-    return [str(root / "chiphost_conform"), *programs, folder, "--platform", platform, "--anchor", anchor]
+    loaded = str(kernels if kernels.is_dir() else root / "conformance")
+    return [str(root / "chiphost_conform"), *programs, loaded, "--platform", platform, "--anchor", anchor]
 
 
 def _lines(command: Sequence[str]) -> Iterator[dict[str, Any]]:
