@@ -318,7 +318,7 @@ def test_what_cannot_be_compiled_is_refused(options: dict[str, Any], message: st
 def test_other_arguments_are_checked(tmp_path: Path) -> None:
     source = write(tmp_path / "k.cpp", KERNEL)
     with pytest.raises(SceneError, match="PLATFORM_UNKNOWN"):
-        compiler.compile_kernel(Kernel(0, source, "aiv"), "a2a3")
+        compiler.compile_kernel(Kernel(0, source, "aiv"), "a3sim")
     with pytest.raises(ArgumentError, match="runtime is 'no-name'"):
         compiler.compile_orchestration(source, "no-name", "a5sim")
     with pytest.raises(ArgumentError, match="max_workers is 0"):
