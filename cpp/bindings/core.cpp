@@ -220,8 +220,8 @@ struct RunResult {
 class Worker {
 public:
     void init(const std::string& host, const std::string& aicpu, const std::string& aicore, const std::string& platform,
-              const std::string& anchor, const std::string& child, const std::string& isolation, bool copy_if_spent,
-              int device_id, uint64_t device_memory_bytes) {
+              const std::string& anchor, const std::string& child, const std::string& isolation,
+              bool fall_back_if_spent, int device_id, uint64_t device_memory_bytes) {
         const CallGuard guard;
         worker::ChipWorker::Options options;
         options.files = {host, aicpu, aicore};
@@ -231,7 +231,7 @@ public:
         options.isolation.strategy = isolation == "copy"      ? isolate::Strategy::copy
                                      : isolation == "process" ? isolate::Strategy::process
                                                               : isolate::Strategy::link_namespace;
-        options.isolation.copy_if_spent = copy_if_spent;
+        options.isolation.fall_back_if_spent = fall_back_if_spent;
         options.device_id = device_id;
         options.device_memory_bytes = device_memory_bytes;
         Patience patience(guard);
@@ -624,7 +624,7 @@ Attributes:
     nb::class_<Worker>(module, "Worker", "A device context in a host runtime; see chiphost.ChipWorker.")
         .def(nb::init<>())
         .def("init", &Worker::init, "host"_a, "aicpu"_a, "aicore"_a, "platform"_a, "anchor"_a, "child"_a, "isolation"_a,
-             "copy_if_spent"_a, "device_id"_a, "device_memory_bytes"_a)
+             "fall_back_if_spent"_a, "device_id"_a, "device_memory_bytes"_a)
         .def("run", &Worker::run, "callable"_a, "args"_a, "config"_a,
              nb::sig("def run(self, callable: Callable, args: collections.abc.Sequence[object], config: CallConfig) "
                      "-> RunResult"))

@@ -34,7 +34,7 @@ int32_t Instance::open(const std::string& path, const Options& options, const Go
                                     out_instance, out_error);
     };
     int32_t code = open_as(options.strategy, {"asked for", false});
-    if (code != CH_NAMESPACES_SPENT || !options.copy_if_spent) return code;
+    if (code != CH_NAMESPACES_SPENT || !options.fall_back_if_spent) return code;
     const std::string spent = "this process can open no other linker namespace";
     code = open_as(Strategy::copy, {spent, true});
     if (code != CH_UNIQUE_SYMBOL) return code;

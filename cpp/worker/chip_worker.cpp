@@ -128,7 +128,7 @@ int32_t ChipWorker::open(const Options& options, const GoOn& go_on, ch_error* ou
     bool fell_back = false;
     const int32_t code = RuntimeLibrary::load(options.files, options.platform, options.isolation, options.anchor_path,
                                               &library, &fell_back, out_error);
-    if (code == CH_NAMESPACES_SPENT && options.isolation.copy_if_spent && !options.child_path.empty()) {
+    if (code == CH_NAMESPACES_SPENT && options.isolation.fall_back_if_spent && !options.child_path.empty()) {
         // Copies would share a symbol. What is alone in its process shares it with nobody.
         fell_back_ = true;
         return open_child();

@@ -112,13 +112,13 @@ public:
         Libraries entry;
         entry[full_key] = library;
         int32_t code = open_domain(full_key.first, anchor_path, &library->domain_, out_error);
-        if (code == CH_NAMESPACES_SPENT && isolation.copy_if_spent && unique_symbol.empty()) {
+        if (code == CH_NAMESPACES_SPENT && isolation.fall_back_if_spent && unique_symbol.empty()) {
             // Only now: a copy that somebody asked for is no reason to do without a namespace.
             full_key.first = Strategy::copy;
             *out_fell_back = true;
             if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
             code = open_domain(full_key.first, anchor_path, &library->domain_, out_error);
-        } else if (code == CH_NAMESPACES_SPENT && isolation.copy_if_spent) {
+        } else if (code == CH_NAMESPACES_SPENT && isolation.fall_back_if_spent) {
             const std::string spent = out_error->message;
             report(out_error, CH_NAMESPACES_SPENT, files.host,
                    "%s. A copy is no way out: all copies would share the symbol %s, which is STB_GNU_UNIQUE",

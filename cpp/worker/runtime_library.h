@@ -28,8 +28,8 @@ struct RuntimeFiles {
 // How a runtime is to be kept apart from the program.
 struct Isolation {
     isolate::Strategy strategy = isolate::Strategy::link_namespace;
-    bool copy_if_spent = false;  // load a private copy when no namespace is left
-    bool only_copy = false;      // this process never loads another runtime: a copy may have unique symbols
+    bool fall_back_if_spent = false;  // when no namespace is left: a private copy, or a process
+    bool only_copy = false;           // this process never loads another runtime: a copy may have unique symbols
 };
 
 // A host runtime loaded into a domain. Loaded once for each state of its files (path, modification time in ns and size

@@ -42,9 +42,9 @@ struct SimRegisters {
     }
 };
 
-// Core numbers as the chip counts are not those of the launch: a fixed shuffle, so that nobody can mix them up.
+// Core numbers as the chip counts are not those of the launch, so that nobody can mix them up: backwards, and turned.
 inline uint32_t sim_physical_core(uint32_t core) {
-    return (core * 7 + 3) % chip.physical_cores;
+    return (chip.physical_cores + 2 - core) % chip.physical_cores;
 }
 
 struct AicpuPort {

@@ -227,7 +227,7 @@ TEST_F(LibraryProcesses, NeedTheirProgram) {
 
 TEST_F(LibraryProcesses, AreTakenWhenNamespacesAreSpentAndCopiesNotApart) {
     Options options;
-    options.copy_if_spent = true;
+    options.fall_back_if_spent = true;
     std::vector<Library> libraries;
     do libraries.push_back(Library::open(library_path("unique_symbols"), options));
     while (!libraries.back().fell_back());

@@ -385,14 +385,14 @@ TEST(LibraryNamespaces, AreNotLostToAFileThatDoesNotLoad) {
 
 TEST(LibraryNamespaces, GiveWayToCopiesWhenSpent) {
     Options options;
-    options.copy_if_spent = true;
+    options.fall_back_if_spent = true;
     std::vector<Library> libraries;
     do libraries.push_back(Library::open(library_path("signatures"), options));
     while (!libraries.back().fell_back());
     EXPECT_EQ(libraries.back().strategy(), Strategy::copy);
     EXPECT_EQ(libraries.size(), NamespaceBudget::of_this_process().numbers().limit + 1);
     for (Library& library : libraries) EXPECT_EQ(library.function<int32_t()>("next_call")(), 1);
-    options.copy_if_spent = false;
+    options.fall_back_if_spent = false;
     EXPECT_EQ(code_of([&] { static_cast<void>(Library::open(library_path("signatures"), options)); }),
               CH_NAMESPACES_SPENT);
 }

@@ -287,12 +287,12 @@ TEST_F(RuntimeLibraries, AreSpentWhenAllHaveUsers) {
     EXPECT_EQ(answer.find("NAMESPACES_SPENT: "), 0u) << answer;
     EXPECT_NE(answer.find("--more-namespaces"), std::string::npos) << answer;
     ChipWorker::Options options = write("copied");
-    options.isolation.copy_if_spent = true;
+    options.isolation.fall_back_if_spent = true;
     FakeWorker copy(options);
     EXPECT_TRUE(copy.fell_back());
     workers.front()->close();
     options = write("after");
-    options.isolation.copy_if_spent = true;
+    options.isolation.fall_back_if_spent = true;
     FakeWorker after(options);
     EXPECT_FALSE(after.fell_back()) << "one has lost its user";
 }
@@ -306,7 +306,7 @@ TEST_F(RuntimeLibraries, WithUniqueSymbolsGetNoCopy) {
         answer = workers.back()->open(write("host" + std::to_string(i)));
     }
     ChipWorker::Options options = write("unique", "unique_symbols");
-    options.isolation.copy_if_spent = true;
+    options.isolation.fall_back_if_spent = true;
     answer = FakeWorker().open(options);
     EXPECT_EQ(answer.find("NAMESPACES_SPENT: "), 0u) << answer;
     EXPECT_NE(answer.find("STB_GNU_UNIQUE"), std::string::npos) << answer;

@@ -733,7 +733,7 @@ TEST(Isolation, FallsBackToACopyIfAllowed) {
         answer = workers.back()->try_initialize(options);
     }
     EXPECT_EQ(answer.find("NAMESPACES_SPENT: dlmopen: "), 0u) << answer;
-    options.isolation.copy_if_spent = true;
+    options.isolation.fall_back_if_spent = true;
     TestWorker copy(options);
     EXPECT_TRUE(copy.fell_back());
     EXPECT_EQ(copy.library()->domain().strategy(), isolate::Strategy::copy);

@@ -46,7 +46,7 @@ double run_fifty(const std::string& path) {
 // As many as this process can have in linker namespaces, then copies. Each namespace has a libc of its own, too.
 void count_namespaces(const std::string& path) {
     isolate::Options options;
-    options.copy_if_spent = true;
+    options.fall_back_if_spent = true;
     std::vector<isolate::Library> tanks;
     do {
         tanks.push_back(isolate::Library::open(path, options));

@@ -8,7 +8,7 @@ namespace chiphost::platform {
 const Chip chip = {
     "tiny",
     2,                   // clusters
-    8,                   // physical cores: no multiple of 7, by which the simulated chip shuffles them
+    7,                   // physical cores
     2,                   // AICPU threads
     2,                   // AICPU threads launched
     50'000'000,          // counter, Hz

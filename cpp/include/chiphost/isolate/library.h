@@ -53,7 +53,7 @@ constexpr Timeout no_timeout = Timeout::max();
 struct Options {
     Strategy strategy = Strategy::link_namespace;
     // Make a copy when no namespace is left; a process if all copies would share a symbol.
-    bool copy_if_spent = false;
+    bool fall_back_if_spent = false;
     Timeout timeout = no_timeout;  // deadline of opening, of every call and of closing, unless the call has its own
     std::string anchor_path = default_anchor_path();  // needed for namespaces
     std::string child_path = default_child_path();    // needed for processes
