@@ -5,8 +5,8 @@
 # chiphost_add_conformance(ARCH a2a3 PLATFORM sim [FOLDER folder])
 #
 # Builds the suite for a platform: lib/<arch><platform>/conform/{conform,aicpu,aicore}.so in the build folder, for
-# `chiphost conform`. The platform's folder has a conformance.def. FOLDER: where to build, instead of lib; nothing is
-# installed then.
+# `chiphost conform`; lib/<arch>/conform/... for PLATFORM onboard, the last two where there are compilers for them. The
+# platform's folder has a conformance.def. FOLDER: where to build, instead of lib; nothing is installed then.
 function(chiphost_add_conformance)
     cmake_parse_arguments(arg "" "ARCH;PLATFORM;FOLDER" "" ${ARGN})
     if(NOT arg_ARCH OR NOT arg_PLATFORM OR arg_UNPARSED_ARGUMENTS)
@@ -14,7 +14,7 @@ function(chiphost_add_conformance)
     endif()
     chiphost_check_platform(chiphost_add_conformance ${arg_ARCH} ${arg_PLATFORM})
     chiphost_chip_source(${arg_ARCH} ${arg_PLATFORM} chip)
-    set(platform "${arg_ARCH}${arg_PLATFORM}")
+    chiphost_platform_name(${arg_ARCH} ${arg_PLATFORM} platform)
     set(install FALSE)
     if(NOT arg_FOLDER)
         set(arg_FOLDER "${CMAKE_BINARY_DIR}/lib")
@@ -22,12 +22,18 @@ function(chiphost_add_conformance)
     endif()
     chiphost_add_conformance_cases()
     set(suite "${chiphost_root}/tests/conformance")
+    set(own_aicpu_sources ${suite}/programs/aicpu_program.cpp ${chiphost_root}/cpp/abi/report.cpp
+                          ${chiphost_root}/cpp/isolate/constructors.cpp)
     set(conform_sources ${suite}/suite/conformance_library.cpp $<TARGET_OBJECTS:chiphost_conformance_cases>
-                        ${chiphost_${arg_PLATFORM}_host_sources})
-    set(aicpu_sources ${suite}/programs/aicpu_program.cpp ${chiphost_root}/cpp/abi/report.cpp
-                      ${chiphost_root}/cpp/isolate/constructors.cpp ${chiphost_${arg_PLATFORM}_aicpu_sources})
+                        ${chiphost_${arg_PLATFORM}_host_sources} ${chiphost_${arg_PLATFORM}_host_${arg_ARCH}_sources})
+    set(aicpu_sources ${own_aicpu_sources} ${chiphost_${arg_PLATFORM}_aicpu_sources})
     set(aicore_sources ${chiphost_aicore_sources} ${chiphost_${arg_PLATFORM}_aicore_sources})
-    foreach(program IN ITEMS conform aicpu aicore)
+    set(programs conform aicpu aicore)
+    if(arg_PLATFORM STREQUAL "onboard")
+        set(programs conform)
+        chiphost_add_device_programs(conform ${arg_ARCH} ${own_aicpu_sources})
+    endif()
+    foreach(program IN LISTS programs)
         set(target "${platform}_conform_${program}")
         add_library(${target} MODULE ${${program}_sources} "${chip}")
         chiphost_make_program(${target})

@@ -32,26 +32,37 @@ endfunction()
 
 set(chiphost_device_includes "-I${chiphost_root}/cpp" "-I${chiphost_root}/cpp/include"
     "-I${chiphost_root}/platform" "-I${chiphost_root}/platform/include"
-    "-I${chiphost_root}/platform/onboard")
+    "-I${chiphost_root}/platform/onboard" "-I${chiphost_root}/tests")
 set(chiphost_device_flags -std=c++17 -O2 -g -Wall -Wextra -Wshadow -Wno-missing-field-initializers)
 
-# The two device programs of a runtime on the real chip. They are the same for all runtimes: built once, and copied.
+# chiphost_add_device_programs(RUNTIME ARCH [SOURCE...])
+#
+# lib/<arch>/<runtime>/{aicpu,aicore}.so. They are the same for all runtimes: built once, and copied. SOURCES: of an AICPU
+# program of its own.
 function(chiphost_add_device_programs runtime arch)
-    foreach(program IN ITEMS aicpu aicore)
-        set(target "${arch}_${program}_program")
-        if(NOT TARGET ${target})
-            cmake_language(CALL chiphost_add_${program}_program ${arch} ${target})
-        endif()
-        if(TARGET ${target})
-            get_target_property(file ${target} chiphost_file)
-            set(copy "${CMAKE_BINARY_DIR}/lib/${arch}/${runtime}/${program}.so")
-            add_custom_command(OUTPUT "${copy}" COMMAND ${CMAKE_COMMAND} -E copy "${file}" "${copy}" DEPENDS "${file}"
-                               VERBATIM)
-            add_custom_target(${arch}_${runtime}_${program} ALL DEPENDS "${copy}")
-            add_dependencies(${arch}_${runtime}_${program} ${target})
-            install(FILES "${file}" DESTINATION "chiphost/lib/${arch}/${runtime}" RENAME "${program}.so")
-        endif()
-    endforeach()
+    set(aicpu "${arch}_aicpu_program")
+    set(sources ${chiphost_aicpu_sources})
+    if(ARGN)
+        set(aicpu "${arch}_${runtime}_aicpu_program")
+        set(sources ${ARGN})
+    endif()
+    chiphost_add_aicpu_program(${arch} ${aicpu} ${sources})
+    chiphost_copy_program(${runtime} ${arch} aicpu ${aicpu})
+    chiphost_add_aicore_program(${arch} ${arch}_aicore_program)
+    chiphost_copy_program(${runtime} ${arch} aicore ${arch}_aicore_program)
+endfunction()
+
+# Copies what a target has built into a runtime's folder, if there is a compiler for it.
+function(chiphost_copy_program runtime arch program target)
+    if(NOT TARGET ${target})
+        return()
+    endif()
+    get_target_property(file ${target} chiphost_file)
+    set(copy "${CMAKE_BINARY_DIR}/lib/${arch}/${runtime}/${program}.so")
+    add_custom_command(OUTPUT "${copy}" COMMAND ${CMAKE_COMMAND} -E copy "${file}" "${copy}" DEPENDS "${file}" VERBATIM)
+    add_custom_target(${arch}_${runtime}_${program} ALL DEPENDS "${copy}")
+    add_dependencies(${arch}_${runtime}_${program} ${target})
+    install(FILES "${file}" DESTINATION "chiphost/lib/${arch}/${runtime}" RENAME "${program}.so")
 endfunction()
 
 # The target of a program that is built by commands, and its file.
@@ -60,19 +71,19 @@ function(chiphost_name_program target file)
     set_target_properties(${target} PROPERTIES chiphost_file "${file}")
 endfunction()
 
-# The AICPU program, if there is a compiler for it.
+# chiphost_add_aicpu_program(ARCH TARGET SOURCE...): an AICPU program, if there is a compiler for it.
 function(chiphost_add_aicpu_program arch target)
-    if(NOT CHIPHOST_AICPU_CXX)
+    if(NOT CHIPHOST_AICPU_CXX OR TARGET ${target})
         return()
     endif()
-    set(folder "${CMAKE_BINARY_DIR}/device/${arch}/aicpu")
+    set(folder "${CMAKE_BINARY_DIR}/device/${target}")
     set(command ${CHIPHOST_AICPU_CXX} ${chiphost_device_flags} -fPIC -fvisibility=hidden -fvisibility-inlines-hidden
         -fno-gnu-unique -D_GNU_SOURCE "-DCHIPHOST_PLATFORM=\"${arch}\"" ${chiphost_device_includes})
     if(CHIPHOST_WERROR)
         list(APPEND command -Werror)
     endif()
     chiphost_cross_compile("${folder}" objects COMMAND ${command}
-        SOURCES ${chiphost_aicpu_sources} ${chiphost_onboard_aicpu_sources}
+        SOURCES ${ARGN} ${chiphost_onboard_aicpu_sources}
                 "${chiphost_root}/platform/${arch}/chip.cpp")
     add_custom_command(OUTPUT "${folder}/aicpu.so"
         COMMAND ${CHIPHOST_AICPU_CXX} -shared -Wl,--no-undefined -o "${folder}/aicpu.so" ${objects} -ldl -lpthread
@@ -82,12 +93,12 @@ endfunction()
 
 # The AICore program, if there is a compiler for it: an ELF file with an entry for each kind of core.
 function(chiphost_add_aicore_program arch target)
-    if(NOT CHIPHOST_CCEC OR NOT CHIPHOST_CCEC_LD)
+    if(NOT CHIPHOST_CCEC OR NOT CHIPHOST_CCEC_LD OR TARGET ${target})
         return()
     endif()
     set(ccec_arch_a2a3 dav-c220)
     set(ccec_arch_a5 dav-c310)
-    set(folder "${CMAKE_BINARY_DIR}/device/${arch}/aicore")
+    set(folder "${CMAKE_BINARY_DIR}/device/${target}")
     set(all "")
     foreach(kind IN ITEMS cube vec)
         chiphost_cross_compile("${folder}/${kind}" objects

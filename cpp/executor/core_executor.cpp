@@ -23,11 +23,7 @@ __aicore__ ch_step CoreExecutor::step() {
             phase_ = Phase::await_registers;
             return CH_STEP_WORKED;
         case Phase::await_registers:
-            if (handshake_.aicpu_regs_ready.load(std::memory_order_acquire) == 0) return CH_STEP_POLL;
-            platform::write_cond(port_, cond_idle);
-            handshake_.aicore_done.store(core_ + 1, std::memory_order_release);
-            phase_ = Phase::run;
-            return CH_STEP_WORKED;
+            return await_registers();
         case Phase::run:
             return next_dispatch();
         case Phase::acknowledged:
@@ -36,6 +32,19 @@ __aicore__ ch_step CoreExecutor::step() {
             return CH_STEP_DONE;
     }
     return CH_STEP_DONE;
+}
+
+__aicore__ ch_step CoreExecutor::await_registers() {
+    const uint32_t ready = handshake_.aicpu_regs_ready.load(std::memory_order_acquire);
+    if (ready == 0) return CH_STEP_POLL;
+    if (ready == launch_over) {
+        phase_ = Phase::done;
+        return CH_STEP_DONE;
+    }
+    platform::write_cond(port_, cond_idle);
+    handshake_.aicore_done.store(core_ + 1, std::memory_order_release);
+    phase_ = Phase::run;
+    return CH_STEP_WORKED;
 }
 
 __aicore__ ch_step CoreExecutor::next_dispatch() {

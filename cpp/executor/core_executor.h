@@ -19,6 +19,7 @@ public:
 private:
     enum class Phase : uint8_t { await_aicpu, await_registers, run, acknowledged, done };
 
+    __aicore__ ch_step await_registers();
     __aicore__ ch_step next_dispatch();
     __aicore__ ch_step execute();
 

@@ -36,13 +36,16 @@ constexpr uint32_t fast_path_close = 0xF;
 struct alignas(64) Handshake {
     std::atomic<uint32_t> aicpu_ready;        // AICPU: 1, `payloads` is valid
     std::atomic<uint32_t> aicore_regs_ready;  // core: 1, physical_core and core_type are valid
-    std::atomic<uint32_t> aicpu_regs_ready;   // AICPU: 1, the registers are open
+    std::atomic<uint32_t> aicpu_regs_ready;   // AICPU: 1, the registers are open; launch_over
     std::atomic<uint32_t> aicore_done;        // core: its number + 1, it waits for dispatches
     uint64_t payloads;                        // device address of Payload[2]
     uint32_t physical_core;
     uint32_t core_type;
 };
 static_assert(sizeof(Handshake) == 64, "Handshake is a device format");
+
+// Handshake::aicpu_regs_ready for a core that comes to a launch that is over: nobody will use its registers.
+constexpr uint32_t launch_over = 2;
 
 // How a kernel ended.
 enum class KernelStatus : uint32_t { ok = 0, threw = 1 };

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <atomic>
 #include <new>
 
 #include "abi/report.h"
@@ -67,6 +68,7 @@ private:
             ports_[i] = {bases, &watch_, i, 0, false, 0};
             addresses_[i] = &ports_[i];
         }
+        left_early_.store(false, std::memory_order_relaxed);
         watch_.begin(program_, context_, record, ports_);
         program_->begin(context_, at<const ch_launch>(record->launch), addresses_);
     }
@@ -82,17 +84,18 @@ private:
                 relax(port);
             }
             if (steps % look_every == 0) look_after(&watch_, port);
-            if (watch_.end() != LaunchWatch::End::none && watch_.may_leave()) return;
+            if (watch_.end() != LaunchWatch::End::none && watch_.may_leave()) {
+                left_early_.store(true, std::memory_order_release);
+                return;
+            }
         }
     }
 
     // The last thread to leave: says why, and makes everything visible that the host or the next launch will read.
     void end(LaunchRecord* record) {
         const ch_launch& launch = *at<const ch_launch>(record->launch);
-        if (watch_.end() != LaunchWatch::End::none) {
-            explain(record);
-            release_cores(launch);
-        }
+        if (watch_.end() != LaunchWatch::End::none) explain(record);
+        if (left_early_.load(std::memory_order_acquire)) release_cores(launch);
         program_->end(context_);
         flush_cache(at<void>(launch.status), sizeof(ch_launch_status));
         for_each_range(record, flush_cache);
@@ -113,20 +116,23 @@ private:
         record->core = state.core;
     }
 
-    // Cores that have not come so far wait for the handshake, others may be in a kernel: all find that they are to
-    // exit.
+    // Cores that wait in the handshake, or come to it later, find that the launch is over; others may be in a kernel
+    // and find in their register that they are to exit.
     void release_cores(const ch_launch& launch) {
         auto* handshakes = at<scheduler::Handshake>(launch.handshakes);
         for (uint32_t core = 0; core < launch.block_dim * 3; ++core) {
             scheduler::Handshake& handshake = handshakes[core];
             invalidate_cache(&handshake, sizeof handshake);
-            if (handshake.aicore_regs_ready.load(std::memory_order_acquire) != 0 &&
-                handshake.physical_core < chip.physical_cores) {
-                write_register(&ports_[0], handshake.physical_core, Register::data_main_base,
-                               scheduler::main_base_exit);
+            const uint32_t physical = handshake.physical_core;
+            if (handshake.aicpu_regs_ready.load(std::memory_order_acquire) != 0 && physical < chip.physical_cores) {
+                // One that has exited may be another launch's by now.
+                if (read_register(&ports_[0], physical, Register::cond) != scheduler::cond_exited) {
+                    write_register(&ports_[0], physical, Register::data_main_base, scheduler::main_base_exit);
+                }
+                continue;
             }
+            handshake.aicpu_regs_ready.store(scheduler::launch_over, std::memory_order_release);
             handshake.aicpu_ready.store(1, std::memory_order_release);
-            handshake.aicpu_regs_ready.store(1, std::memory_order_release);
             flush_cache(&handshake, sizeof handshake);
         }
     }
@@ -141,6 +147,7 @@ private:
     const ch_aicpu_program* const program_ = chiphost_aicpu_program();
     void* const context_;
     LaunchWatch watch_;
+    std::atomic<bool> left_early_{false};  // a thread of the launch did not wait for its cores
     AicpuPort ports_[threads_max];
     void* addresses_[threads_max];
 };

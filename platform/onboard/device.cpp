@@ -150,7 +150,7 @@ int32_t Device::load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, c
 
 int32_t Device::launch(const LaunchOptions& options, ch_error* out_error) {
     if (options.out_trace) {
-        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "trace", "wanted False: only a simulated chip can be traced");
+        return report(out_error, CH_UNIMPLEMENTED, "trace", "wanted False: only a simulated chip can be traced");
     }
     if (const int32_t code = enter(out_error)) return code;
     return launcher_->launch(options, out_error);

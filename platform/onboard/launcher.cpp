@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launcher.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <algorithm>
 
 #include "abi/report.h"
+#include "program_file.h"
 #include "registers.h"
 
 namespace chiphost::platform {
@@ -21,6 +20,9 @@ constexpr const char* vendor_library = "libaicpu_extend_kernels.so";
 constexpr const char* vendor_operation = "AST_DYN_AICPU";
 constexpr const char* first_kernel = "DynTileFwkKernelServerInit";  // loads the library, too
 constexpr const char* other_kernel = "DynTileFwkKernelServer";
+// What the vendor's software looks for in the two programs.
+constexpr const char* aicpu_entries[] = {"DynTileFwkBackendKernelServerInit", "DynTileFwkBackendKernelServer"};
+constexpr const char* aicore_entries[] = {"chiphost_core_0_mix_aic", "chiphost_core_0_mix_aiv"};
 
 // The arguments of an AICPU launch, with the names the vendor's runtime wants behind them.
 struct NamedArgs {
@@ -28,19 +30,6 @@ struct NamedArgs {
     char kernel[32];
     char library[32];
 };
-
-int32_t read_file(const char* path, const char* what, std::string* out_bytes, ch_error* out_error) {
-    FILE* file = fopen(path, "rb");
-    if (!file) {
-        return report(out_error, CH_FILE_UNREADABLE, path, "%s: %s", strerror(errno), what);
-    }
-    char part[65536];
-    size_t count = 0;
-    while ((count = fread(part, 1, sizeof part, file)) != 0) out_bytes->append(part, count);
-    const bool failed = ferror(file) != 0;
-    fclose(file);
-    return failed ? report(out_error, CH_FILE_UNREADABLE, path, "cannot be read") : static_cast<int32_t>(CH_OK);
-}
 
 uint64_t as_address(const void* pointer) {
     return reinterpret_cast<uint64_t>(pointer);
@@ -105,9 +94,12 @@ int32_t Launcher::open(const ch_device_options& options, ch_error* out_error) {
 int32_t Launcher::load_aicpu(const ch_device_options& options, ch_error* out_error) {
     std::string program;
     if (const int32_t code =
-            read_file(options.aicpu.path, "the AICPU program is built where CMake finds a compiler for aarch64",
-                      &program, out_error)) {
+            read_program(options.aicpu.path, "the AICPU program is built where CMake finds a compiler for aarch64",
+                         &program, out_error)) {
         return code;
+    }
+    for (const char* entry : aicpu_entries) {
+        if (const int32_t code = check_entry(program, entry, options.aicpu.path, out_error)) return code;
     }
     if (const int32_t code = reserve(program.size(), &library_, out_error)) return code;
     if (const int32_t code = write(library_, program.data(), program.size(), out_error)) return code;
@@ -130,10 +122,13 @@ int32_t Launcher::load_aicpu(const ch_device_options& options, ch_error* out_err
 }
 
 int32_t Launcher::load_aicore(const ch_device_options& options, ch_error* out_error) {
-    if (const int32_t code =
-            read_file(options.aicore.path, "the AICore program is built where CMake finds the vendor's compiler ccec",
-                      &aicore_program_, out_error)) {
+    if (const int32_t code = read_program(options.aicore.path,
+                                          "the AICore program is built where CMake finds the vendor's compiler ccec",
+                                          &aicore_program_, out_error)) {
         return code;
+    }
+    for (const char* entry : aicore_entries) {
+        if (const int32_t code = check_entry(aicore_program_, entry, options.aicore.path, out_error)) return code;
     }
     const VendorBinary binary{vendor_binary_elf, 0, aicore_program_.data(), aicore_program_.size()};
     const int32_t code = driver_.rtRegisterAllKernel(&binary, &aicore_handle_);

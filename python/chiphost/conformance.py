@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from . import runtimes
 from .errors import make_error
 
 _PROGRAMS: Final = ("conform", "aicpu", "aicore")
+# What the suite loads on a real chip. The rest of its kernels is nothing that a core could run.
+_BUILDS: Final = (1, 2)  # of one source, told apart by what they answer
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,16 @@ class ConformanceResult(ConformanceTest):
 
 def platforms(library: Path | None = None) -> list[str]:
     """Names of the platforms that were built with the suite: those in `library`, or the installed ones."""
-    return sorted({path.parents[1].name for root in runtimes.search(library) for path in root.glob("*/conform/conform.so")})
+    return sorted(
+        {path.parents[1].name for root in runtimes.search(library) for path in root.glob("*/conform/conform.so")}
+    )
 
 
 def tests(platform: str, text: str = "", library: Path | None = None) -> list[ConformanceTest]:
     """The tests for a platform with `text` in their id; raises as `run` does."""
     return [
         ConformanceTest(entry["id"], tuple(entry["requirements"].split()))
-        for entry in _lines([*_command(platform, library), "--only", text, "--list"])
+        for entry in _lines([*_command(platform, library, Path()), "--only", text, "--list"])
     ]
 
 
@@ -81,13 +86,26 @@ def run(
     Raises:
         SceneError: PLATFORM_UNKNOWN, the suite was not built for the platform.
         LoadError: LOAD_REFUSED, the suite cannot be loaded; the message says why.
+        PlatformError: PLATFORM_FAILED, there is no chip of this kind, or not the vendor's software for it.
+        CompileError: a compiler for the suite's kernels on a real chip is missing, or refuses them.
     """
+    from .device_toolchain import sdk_folders
     from .worker import default_isolation
 
-    words = [*_command(platform, library), "--only", text, "--timeout", str(timeout_s)]
-    for entry in _lines([*words, "--isolation", isolation or default_isolation()]):
-        entry["requirements"] = tuple(entry["requirements"].split())
-        yield ConformanceResult(**entry)
+    root = library or runtimes.library_dir()
+    kernels = root / platform / "conform" / "kernels"  # of a platform whose cores have another instruction set
+    if not kernels.is_dir():
+        kernels = root / "conformance"
+    words = ["--only", text, "--timeout", str(timeout_s), "--isolation", isolation or default_isolation(platform)]
+    words += [word for folder in sdk_folders()[:1] for word in ("--sdk", str(folder))]
+    with tempfile.TemporaryDirectory(prefix="chiphost-") as folder:
+        if platform in runtimes.ONBOARD and platform in platforms(library):
+            _require_chip(platform, library)
+            kernels = Path(folder)
+            _compile_for_chip(platform, root / "conformance" / "sources", kernels)
+        for entry in _lines([*_command(platform, library, kernels), *words]):
+            entry["requirements"] = tuple(entry["requirements"].split())
+            yield ConformanceResult(**entry)
 
 
 def summary(results: Sequence[ConformanceResult]) -> str:
@@ -133,7 +151,32 @@ def to_junit(platform: str, results: Sequence[ConformanceResult]) -> str:
     return f'<?xml version="1.0" encoding="utf-8"?>\n{xml.decode()}\n'
 
 
-def _command(platform: str, library: Path | None) -> list[str]:
+def _require_chip(platform: str, library: Path | None) -> None:
+    """Open the chip once: without one, every test would fail for the same reason."""
+    from . import chips
+
+    if names := runtimes.installed(library)[platform]:
+        chips.require(runtimes.find(names[0], platform, library), platform)
+
+
+def _compile_for_chip(platform: str, sources: Path, folder: Path) -> None:
+    """Compile the suite's kernels and orchestrations for a real chip, as those of users are."""
+    from .compiler import Kernel, compile_all, kernel_job, orchestration_job
+
+    kernels, orchestrations = sources / "kernels", sources / "orchestrations"
+    jobs = [kernel_job(Kernel(0, kernels / "hand_over.cpp", "aiv"), platform)]
+    jobs.append(orchestration_job(orchestrations / "throwing.cpp", "conformance", platform))
+    for build in _BUILDS:
+        name, answer = f"record_{build}", [f"ANSWER={build}"]
+        jobs.append(kernel_job(Kernel(build, kernels / "record.cpp", "aiv", name, defines=answer), platform))
+        counting = orchestrations / "counting.cpp"
+        name = f"counting_{build}"
+        jobs.append(orchestration_job(counting, "conformance", platform, name=name, defines=answer))
+    for binary in compile_all(jobs):
+        (folder / f"{binary.name}.so").write_bytes(binary.data)
+
+
+def _command(platform: str, library: Path | None, kernels: Path) -> list[str]:
     root = library or runtimes.library_dir()
     if platform not in (known := platforms(library)):
         raise make_error(
@@ -148,16 +191,23 @@ def _command(platform: str, library: Path | None) -> list[str]:
     suite = next(folder for folder in folders if (folder / "conform.so").is_file())
     programs = [str(suite / f"{program}.so") for program in _PROGRAMS]
     anchor = str(root / "chiphost_anchor.so")
-    kernels = suite / "kernels"  # of a platform whose cores have another instruction set
-    loaded = str(kernels if kernels.is_dir() else root / "conformance")
-    return [str(root / "chiphost_conform"), *programs, loaded, "--platform", platform, "--anchor", anchor]
+    return [str(root / "chiphost_conform"), *programs, str(kernels), "--platform", platform, "--anchor", anchor]
 
 
 def _lines(command: Sequence[str]) -> Iterator[dict[str, Any]]:
     """What the program prints, line by line; raises LoadError if it could not run the suite."""
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
-    ) as program:
+    try:
+        started = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+    except OSError as error:
+        raise make_error("LOAD_REFUSED", f"it cannot be started: {error.strerror}", command[0]) from error
+    with started as program:
         assert program.stdout is not None and program.stderr is not None
         try:
             for line in program.stdout:

@@ -30,6 +30,7 @@ add_variant(canary_wrong_direction device "memcpy(to, reinterpret_cast<const voi
 # Programs.
 add_variant(canary_kernel_stays device "device->unload(kernel.owner);" "static_cast<void>(device), static_cast<void>(kernel);")
 add_variant(canary_mark_lost device "library, mark != nullptr}" "library, false}")
+add_variant(canary_all_marked device "library, mark != nullptr}" "library, true}")
 add_variant(canary_error_lost device "code = report(out_error, CH_ENTRY_MISSING, name,"
     "ch_error lost{};
         code = report(&lost, CH_ENTRY_MISSING, name,")
@@ -67,6 +68,10 @@ add_variant(canary_failure_lost device "if (code != CH_OK) append(out_error->mes
     if (code != CH_OK) append(out_error->message,")
 add_variant(canary_cancel_ignored sequential_engine "__atomic_load_n(&progress_->cancel, __ATOMIC_RELAXED)" "false")
 add_variant(canary_launch_not_ended device "aicpu_program_->end(aicpu_context_.at_least(0));" "")
+
+add_variant(canary_strand_stack_again device "    leave_behind(&orchestration_);" "    orchestration_.reset();")
+add_variant(canary_forgets_too_much aicpu_port "memset(address, undefined_byte, bytes);"
+    "memset(address, undefined_byte, bytes + 1);")
 
 # Orchestrations.
 add_variant(canary_cached_by_name orch_so_loader

@@ -2,10 +2,12 @@
 //
 // The suite on every platform of this build, and platforms with a defect, which it must find.
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "chiphost/abi/host_orchestration.h"
@@ -94,6 +96,84 @@ TEST(Conformance, ThirdPlatformPasses) {
     expect_good(results);
     EXPECT_EQ(count(results, CH_CONFORMANCE_UNSUPPORTED), 2u);  // kernels that wait for each other
 }
+
+// A platform that prints, never returns or ends the process fails tests and nothing else.
+TEST(Conformance, IllBehavedPlatformFailsTests) {
+    SuiteOptions options = options_for(test_platforms + "/ill_behaved/conform", "a2a3sim");
+    options.timeout_ns = second_ns;
+    const auto one = [&](const char* id) {
+        options.text = id;
+        const std::vector<TestResult> results = run(options);
+        EXPECT_EQ(results.size(), 1u);
+        if (results.empty()) return std::string();
+        EXPECT_FALSE(results[0].good);
+        EXPECT_EQ(results[0].outcome, CH_CONFORMANCE_FAILED);
+        return results[0].message;
+    };
+    EXPECT_EQ(one("memory.open_and_close"), "the test did not end within 1 s\n{\"id\": \"printed\"}\n");
+    EXPECT_NE(one("memory.zeroed").find("the test was ended by signal 6"), std::string::npos);
+    EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
+}
+
+TEST(Conformance, ListIsComparedWithTheTests) {
+    SuiteOptions options = options_for(test_platforms + "/wrongly_listed/conform", "a2a3sim");
+    options.text = "copies.";
+    std::map<std::string, std::string> messages;
+    for (const TestResult& result : run(options)) {
+        if (!result.good) messages[result.id] = result.message;
+    }
+    const std::string passes =
+        "conformance.def says that it is unsupported (reason 3), but it passes: take it off the list";
+    const std::map<std::string, std::string> wanted{
+        {"copies.complete", passes},
+        {"copies.from_device", passes},
+        {"copies.nothing", "conformance.def says that it fails (reason 2), but it passes: take it off the list"},
+        {"copies.to_device", passes},
+        {"copies.*", "conformance.def names a test of it twice"},
+        {"memory.unheard_of", "conformance.def names it, and there is no such test"},
+    };
+    EXPECT_EQ(messages, wanted);
+}
+
+#ifdef CHIPHOST_TEST_STANDIN
+
+class RealChip : public testing::TestWithParam<std::string> {
+protected:
+    SuiteOptions options() const {
+        SuiteOptions options = options_for(CHIPHOST_TEST_STANDIN "/lib/" + GetParam() + "/conform", GetParam());
+        options.folder = CHIPHOST_TEST_STANDIN "/lib/conformance";
+        options.strategy = isolate::Strategy::copy;  // the vendor's software is one for the process
+        options.sdk_folder = CHIPHOST_TEST_STANDIN "/" + GetParam();
+        return options;
+    }
+};
+
+TEST_P(RealChip, PassesWithAStandIn) {
+    const std::vector<TestResult> results = run(options());
+    expect_good(results);
+    std::set<std::string> listed;
+    for (const TestResult& result : results) {
+        if (result.outcome != CH_CONFORMANCE_PASSED) listed.insert(result.id);
+    }
+    const std::set<std::string> wanted{"errors.kernel_throws", "errors.no_trace_of_kernels", "launch.same_trace",
+                                       "programs.broken_kernel", "programs.hands_over_only"};
+    EXPECT_EQ(listed, wanted);
+}
+
+TEST_P(RealChip, FailsWithoutOne) {
+    SuiteOptions options = this->options();
+    options.sdk_folder = "/nowhere";
+    options.text = "memory.open_and_close";
+    const std::vector<TestResult> results = run(options);
+    ASSERT_EQ(results.size(), 1u);
+    EXPECT_FALSE(results[0].good);
+    EXPECT_NE(results[0].message.find("the chip vendor's software is missing"), std::string::npos)
+        << results[0].message;
+}
+
+INSTANTIATE_TEST_SUITE_P(StandIn, RealChip, testing::Values("a2a3", "a5"), [](const auto& name) { return name.param; });
+
+#endif
 
 // From the null platform to one that runs graphs: what the README promises.
 TEST(Conformance, ThirdPlatformIsSmall) {
@@ -206,7 +286,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Canary{"wrong_direction", false, {"copies.from_device"}, "copies."},
                     Canary{"kernel_stays", true, {"programs.unload_kernel"}, "programs."},
                     Canary{"mark_lost", true, {"programs.hands_over"}, "programs."},
-                    Canary{"error_lost", true, {"programs.broken_kernel", "errors.no_trace"}},
+                    Canary{"all_marked", true, {"programs.hands_over_only"}, "programs."},
+                    Canary{"error_lost", true, {"programs.broken_kernel", "errors.no_trace_of_kernels"}},
                     Canary{"write_lost", false, {"registers.dispatch", "registers.dispatch_ahead"}, "registers."},
                     Canary{"writes_reordered", true, {"registers.last_write_stays"}},
                     Canary{"physical_core_twice", false, {"registers.physical_cores"}, "registers."},
@@ -215,12 +296,14 @@ INSTANTIATE_TEST_SUITE_P(
                     Canary{"failure_lost",
                            true,
                            {"time.cancelled_before", "time.cancelled", "time.stalled", "time.cancelled_in_strand",
-                            "time.usable_afterwards"},
+                            "time.strand_abandoned", "time.usable_afterwards"},
                            "time."},
                     Canary{"cancel_ignored",
                            true,
                            {"time.cancelled", "time.cancelled_before", "time.cancelled_in_strand"},
                            "time.cancelled"},
+                    Canary{"strand_stack_again", true, {"time.strand_abandoned"}, "time."},
+                    Canary{"forgets_too_much", false, {"launch.forget_content"}, "launch."},
                     Canary{"launch_not_ended", false, {"completion.begin_and_end", "completion.status"}, "completion."},
                     Canary{"cached_by_name",
                            true,

@@ -21,12 +21,15 @@ enum class Work : uint32_t {
     report_status,        // thread 0 reports a fault
     never_end,            // thread 0 polls for ever
     never_end_in_strand,  // the same, from inside a strand
+    abandon_strand,       // the same, and the strand is not brought to its end with the launch
     sleep_for_ever,       // all threads sleep, nobody wakes them
+    forget,               // thread 0 makes the content of `memory` count for nothing
 };
 
 constexpr uint32_t cores_max = 128;
 constexpr uint32_t threads_max = 8;
 constexpr uint32_t libraries_max = 2;
+constexpr uint32_t strand_words = 32;  // that a strand keeps on its stack
 constexpr uint32_t kernel_args = 160;  // of a dispatch: all that there is room for
 
 // What became of one AICPU thread.
@@ -82,7 +85,9 @@ struct Script {
     uint32_t reserved;
     uint64_t libraries[libraries_max];
     uint64_t library_bytes[libraries_max];
-    char library_name[64];  // of all of them
+    char library_name[64];          // of all of them
+    uint64_t memory, memory_bytes;  // Work::forget
+    uint64_t abandoned_stack;       // strand_stack of a strand that was abandoned in an earlier launch
 
     // What came of it.
     uint32_t begun;    // launches with this script that began,
@@ -91,8 +96,9 @@ struct Script {
     uint32_t pauses;   // of the strand
     uint32_t resumes;  // of the strand
     uint32_t strand_ended;
-    uint32_t strand_bad;    // 1: its stack was not as it left it
+    uint32_t strand_bad;    // 1: its stack, or the abandoned one, was not as it was left
     uint32_t ports_shared;  // 1: two threads have the same port
+    uint64_t strand_stack;  // where the strand keeps its words
     LibraryRecord loaded[libraries_max];
     ThreadRecord threads[threads_max];
     CoreRecord cores[cores_max];

@@ -62,3 +62,9 @@ bool call_kernel(AicorePort* port, scheduler::Payload* payload) {
 }
 
 }  // namespace chiphost::platform
+
+// The entries that the AICore program of a real chip has.
+extern "C" {
+__attribute__((visibility("default"))) void chiphost_core_0_mix_aic() {}
+__attribute__((visibility("default"))) void chiphost_core_0_mix_aiv() {}
+}

@@ -54,6 +54,7 @@ struct Process {
     bool initialized = false;
     void* aicpu_library = nullptr;  // the first that was launched, as the vendor's software keeps it
     char* registers = nullptr;
+    std::mutex cores;  // of the one launch that has them; others wait for their turn
 };
 
 Process& process() {
@@ -216,6 +217,7 @@ struct CoreProgram {
 
 // Steps the cores in turn until all have exited.
 int32_t run_cores(const ch_aicore_program* program, uint32_t block_dim, const LaunchRecord* record) {
+    const std::lock_guard<std::mutex> turn(process().cores);
     const auto* launch = reinterpret_cast<const ch_launch*>(record->launch);
     const uint32_t cores = block_dim * 3;
     const uint64_t context_bytes = (program->context_bytes() + 63) / 64 * 64;

@@ -4,7 +4,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -110,23 +115,94 @@ def test_a_platform_without_the_suite_is_unknown(tmp_path):
         conformance.tests("a2a3sim", library=tmp_path)
 
 
-def test_a_suite_that_cannot_be_loaded_says_why(tmp_path):
+def library_without(platform: str, folder: Path) -> Path:
+    """The installed programs, but those of a platform; the folder for its suite."""
     for path in library_dir().iterdir():
-        if path.name != "a2a3sim":
-            (tmp_path / path.name).symlink_to(path)
-    (tmp_path / "a2a3sim" / "conform").mkdir(parents=True)
-    (tmp_path / "a2a3sim" / "conform" / "conform.so").write_text("no library")
+        if path.name != platform:
+            (folder / path.name).symlink_to(path)
+    suite = folder / platform / "conform"
+    suite.mkdir(parents=True)
+    return suite
+
+
+def test_a_suite_that_cannot_be_loaded_says_why(tmp_path):
+    (library_without("a2a3sim", tmp_path) / "conform.so").write_text("no library")
     with pytest.raises(LoadError, match=r"conform\.so"):
         list(conformance.run("a2a3sim", library=tmp_path))
 
 
+def test_a_program_that_is_not_there_says_so(tmp_path):
+    (library_without("a2a3sim", tmp_path) / "conform.so").write_text("")
+    (tmp_path / "chiphost_conform").unlink()
+    with pytest.raises(LoadError, match="chiphost_conform: it cannot be started: No such file"):
+        list(conformance.run("a2a3sim", library=tmp_path))
+
+
+@pytest.mark.parametrize("folder", ["/nowhere", "/proc"])
+def test_a_temporary_folder_that_is_of_no_use_is_not_used(monkeypatch, folder):
+    monkeypatch.setenv("TMPDIR", folder)
+    result = invoke("-p", "a2a3sim", "-k", "orchestrations.l")
+    assert result.exit_code == 0, result.output
+
+
+WAITS_FOR_EVER = """
+#include <stdio.h>
+#include <unistd.h>
+
+#include "conformance/conformance.h"
+
+static int32_t run(void*, const void*, void*) {
+    FILE* mark = fopen(MARK, "w");
+    fprintf(mark, "%d\\n", getpid());
+    fclose(mark);
+    for (;;) pause();
+}
+
+extern "C" __attribute__((visibility("default"))) const ch_conformance* chiphost_conformance() {
+    static const ch_conformance_test tests[] = {{"time.for_ever", "PLAT-45"}};
+    static const ch_conformance table = {CH_ABI_HEADER(ch_conformance, CH_ABI_CONFORMANCE, CH_CONFORMANCE_MAJOR,
+                                                       CH_CONFORMANCE_MINOR, "a2a3sim"),
+                                         tests, nullptr, 1, 0, run};
+    return &table;
+}
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interruption_leaves_no_process(tmp_path, number):
+    """The signal reaches the command alone; a test that waits for ever is under way two processes below."""
+    mark = tmp_path / "mark"
+    suite = library_without("a2a3sim", tmp_path)
+    (tmp_path / "suite.cpp").write_text(WAITS_FOR_EVER)
+    command = ["g++", "-shared", "-fPIC", "-fno-gnu-unique", "-o", suite / "conform.so", f'-DMARK="{mark}"']
+    includes = [f"-I{ROOT / 'cpp' / 'include'}", f"-I{ROOT / 'tests'}"]
+    subprocess.run([*command, *includes, tmp_path / "suite.cpp"], check=True)
+    words = [sys.executable, "-m", "chiphost", "conform", "-p", "a2a3sim", "-t", "600"]
+    environment = {**os.environ, "CHIPHOST_LIB_DIR": str(tmp_path)}
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as program:
+        try:
+            assert waits_until(lambda: mark.exists() and mark.read_text().endswith("\n") or program.poll() is not None)
+            test = int(mark.read_text())
+            program.send_signal(number)
+            assert program.wait(30) == {signal.SIGINT: 1, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
+        finally:
+            program.kill()
+        assert waits_until(lambda: not Path(f"/proc/{test}").exists())
+
+
+def waits_until(holds, timeout_s: float = 30) -> bool:
+    """Whether a condition holds within a time."""
+    end = time.monotonic() + timeout_s
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
 def test_a_platform_that_crashes_or_fails_fails_tests_and_nothing_else(tmp_path):
     """The suite of a2a3sim with the AICPU program of another platform: every device is refused."""
-    for path in library_dir().iterdir():
-        if path.name != "a2a3sim":
-            (tmp_path / path.name).symlink_to(path)
-    folder = tmp_path / "a2a3sim" / "conform"
-    folder.mkdir(parents=True)
+    folder = library_without("a2a3sim", tmp_path)
     for name in ("conform", "aicore"):
         (folder / f"{name}.so").symlink_to(library_dir() / "a2a3sim" / "conform" / f"{name}.so")
     (folder / "aicpu.so").symlink_to(library_dir() / "a5sim" / "conform" / "aicpu.so")

@@ -78,6 +78,17 @@ def test_all_scenes_pass_with_a_stand_in(standin: Path, platform: str, scenes_ro
     assert (found["total"], found["passed"], found["failed"]) == (SCENES[platform], SCENES[platform], 0)
 
 
+@pytest.mark.parametrize("platform", runtimes.ONBOARD)
+def test_the_conformance_suite_passes_with_a_stand_in(standin: Path, platform: str, tmp_path: Path) -> None:
+    """Its kernels and orchestrations are compiled as users' are. What a chip cannot do is listed."""
+    report = tmp_path / "report.json"
+    done = chiphost("conform", "-p", platform, "--json", report, **variables(standin, platform))
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(report.read_text())
+    assert (found["failed"], found["listed"]) == (0, 5)
+    assert found["passed"] > 55
+
+
 def test_scenes_pass_in_child_processes_and_side_by_side(standin: Path, scenes_root: Path) -> None:
     words = ("ci", "-p", "a2a3", "--scenes", scenes_root, "-k", "vector_example", "--isolation", "process")
     done = chiphost(*words, "--parallel", **variables(standin, "a2a3"))
@@ -146,6 +157,24 @@ def test_without_a_chip_ci_says_what_is_missing_and_where_it_looked(no_chip: Non
     assert "PLATFORM_FAILED" in result.stderr
     for words in ("libascendcl.so, libruntime.so, libascend_hal.so", "ASCEND_HOME_PATH", "LD_LIBRARY_PATH"):
         assert words in result.stderr
+
+
+def test_without_a_chip_conform_says_the_same(no_chip: None) -> None:
+    result = CliRunner().invoke(cli, ["conform", "-p", "a2a3", "-k", "memory."], prog_name="chiphost")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "PLATFORM_FAILED" in result.stderr
+    assert "libascendcl.so, libruntime.so, libascend_hal.so" in result.stderr
+    result = CliRunner().invoke(cli, ["conform", "-p", "a2a3", "--list"], prog_name="chiphost")
+    assert (result.exit_code, "memory.aligned" in result.stdout) == (0, True)
+
+
+def test_a_folder_that_nobody_may_look_into_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("/proc/self/mem", str(tmp_path / "forbidden")):
+        monkeypatch.setenv("ASCEND_HOME_PATH", folder)
+        (tmp_path / "forbidden").mkdir(mode=0, exist_ok=True)
+        result = CliRunner().invoke(cli, ["ci", "-p", "a2a3"], prog_name="chiphost")
+        assert result.exit_code == 2
+        assert f"looked in {folder}/lib64 (ASCEND_HOME_PATH)" in result.stderr
 
 
 def test_a_folder_without_the_libraries_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

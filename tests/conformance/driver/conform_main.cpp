@@ -18,7 +18,7 @@ namespace {
 
 constexpr char usage[] =
     "usage: chiphost_conform SUITE AICPU AICORE KERNELS --platform NAME --anchor FILE [--isolation namespace|copy]\n"
-    "                        [--only TEXT] [--timeout SECONDS] [--list]\n";
+    "                        [--only TEXT] [--timeout SECONDS] [--sdk FOLDER] [--list]\n";
 
 // A JSON string. What is no ASCII is written as it is.
 std::string quoted(const std::string& text) {
@@ -69,6 +69,8 @@ bool parse(int count, char** words, SuiteOptions* out_options, bool* out_list) {
             out_options->anchor_path = value;
         } else if (option == "--only") {
             out_options->text = value;
+        } else if (option == "--sdk") {
+            out_options->sdk_folder = value;
         } else if (option == "--isolation" && (value == "namespace" || value == "copy")) {
             out_options->strategy = value == "copy" ? isolate::Strategy::copy : isolate::Strategy::link_namespace;
         } else if (option == "--timeout" && atoi(value.c_str()) > 0) {

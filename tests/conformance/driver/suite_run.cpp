@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "suite_run.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,6 +59,7 @@ public:
         device.anchor = domain_->anchor();
         device.anchor_state = domain_->anchor_state();
         device.temp_folder = temp_folder.c_str();
+        device.sdk_folder = options.sdk_folder.c_str();
         const ch_conformance_request request{test, 0, &device, options.folder.c_str()};
         const int32_t code = ch_mailbox_call(thread, table_->run, out_result, &request, nullptr);
         if (code == CH_OK) return CH_OK;
@@ -186,13 +188,28 @@ void judge(const std::vector<Known>& known, TestResult* test) {
     if (test->outcome == CH_CONFORMANCE_PASSED) test->message += ": take it off the list";
 }
 
-// A folder for one test's temporary files.
+// What is wrong with a line of conformance.def; nullptr: nothing. `before` are the lines above it.
+const char* problem_of(const Known& entry, const std::vector<Known>& before, const std::vector<TestResult>& tests) {
+    bool found = false;
+    for (const TestResult& test : tests) {
+        if (!matches(entry, test.id)) continue;
+        found = true;
+        if (std::any_of(before.begin(), before.end(), [&](const Known& other) { return matches(other, test.id); })) {
+            return "conformance.def names a test of it twice";
+        }
+    }
+    return found ? nullptr : "conformance.def names it, and there is no such test";
+}
+
+// A folder for one test's temporary files: in TMPDIR, or in /tmp if that is of no use.
 class TestFolder {
 public:
     TestFolder() {
         const char* variable = getenv("TMPDIR");
-        path_ = std::string(variable && *variable ? variable : "/tmp") + "/chiphost-conform-XXXXXX";
-        made_ = mkdtemp(path_.data()) != nullptr;
+        for (const char* parent : {variable && *variable ? variable : "/tmp", "/tmp"}) {
+            path_ = std::string(parent) + "/chiphost-conform-XXXXXX";
+            if ((made_ = mkdtemp(path_.data()) != nullptr)) return;
+        }
     }
     ~TestFolder() {
         std::error_code ignored;  // an empty folder that stays harms nobody
@@ -200,6 +217,7 @@ public:
     }
     TestFolder(const TestFolder&) = delete;
     TestFolder& operator=(const TestFolder&) = delete;
+    bool made() const { return made_; }
     const std::string& path() const { return path_; }
 
 private:
@@ -209,6 +227,10 @@ private:
 
 int32_t run_test(const SuiteOptions& options, uint32_t index, TestResult* test, ch_error* out_error) {
     const TestFolder folder;
+    if (!folder.made()) {
+        return report(out_error, CH_FILE_UNREADABLE, folder.path(), "no folder for temporary files: %s",
+                      strerror(errno));
+    }
     const uint64_t start = ch_monotonic_ns();
     const ProcessEnd end = run_in_process(
         [&](int file) {
@@ -261,12 +283,12 @@ int32_t run_suite(const SuiteOptions& options, const std::function<void(const Te
         judge(known, &tests[i]);
         ended(tests[i]);
     }
-    for (const Known& entry : known) {
-        if (std::any_of(tests.begin(), tests.end(), [&](const TestResult& t) { return matches(entry, t.id); }))
-            continue;
+    for (auto entry = known.begin(); entry != known.end(); ++entry) {
+        const char* problem = problem_of(*entry, {known.begin(), entry}, tests);
+        if (!problem) continue;
         TestResult stray;
-        stray.id = entry.test;
-        stray.message = "conformance.def names it, and there is no such test";
+        stray.id = entry->test;
+        stray.message = problem;
         ended(stray);
     }
     return CH_OK;

@@ -20,6 +20,7 @@ struct SuiteOptions {
     std::string folder;                // with the kernels and orchestrations
     std::string platform;              // that the suite must be of, for example "a2a3sim"
     std::string anchor_path;
+    std::string sdk_folder;  // of a chip vendor's software, "" if none is named
     isolate::Strategy strategy = isolate::Strategy::link_namespace;
     std::string text;                      // tests with this text in their id only
     uint64_t timeout_ns = 30'000'000'000;  // of each test

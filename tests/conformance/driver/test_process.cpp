@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -33,17 +34,21 @@ std::string content_of(int file, size_t bytes_max) {
     return text;
 }
 
-// Waits until the process has ended or the time is over.
+// Waits until the process has ended. False: the time is over, or nobody reads any more what this process writes.
 bool await(pid_t child, uint64_t timeout_ns) {
     const int descriptor = static_cast<int>(syscall(SYS_pidfd_open, child, 0));
     if (descriptor < 0) return true;  // an old kernel: without a limit
     const Descriptor process(descriptor);
     const uint64_t end = ch_monotonic_ns() + timeout_ns;
+    bool stdout_open = true;
     for (;;) {
         const uint64_t now = ch_monotonic_ns();
         if (now >= end) return false;
-        pollfd wanted{descriptor, POLLIN, 0};
-        if (poll(&wanted, 1, static_cast<int>((end - now) / 1'000'000 + 1)) > 0) return true;
+        pollfd wanted[] = {{descriptor, POLLIN, 0}, {STDOUT_FILENO, 0, 0}};
+        poll(wanted, stdout_open ? 2 : 1, static_cast<int>((end - now) / 1'000'000 + 1));
+        if (wanted[0].revents) return true;
+        if (wanted[1].revents & POLLERR) return false;
+        if (wanted[1].revents) stdout_open = false;  // there is none
     }
 }
 
@@ -54,12 +59,17 @@ ProcessEnd run_in_process(const std::function<void(int file)>& body, uint64_t ti
     const Descriptor output(memfd_create("conformance-output", MFD_CLOEXEC));
     const Descriptor words(memfd_create("conformance-stderr", MFD_CLOEXEC));
     fflush(nullptr);
+    const pid_t parent = getpid();
     const pid_t child = output.get() < 0 || words.get() < 0 ? -1 : fork();
     if (child < 0) {
         end.how = std::string("could not be started: ") + strerror(errno);
         return end;
     }
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent) _exit(1);  // it ended before
+        // What the platform prints is no report of the parent's.
+        dup2(words.get(), STDOUT_FILENO);
         dup2(words.get(), STDERR_FILENO);
         body(output.get());
         fflush(nullptr);

@@ -3,6 +3,7 @@
 // The suite's AICPU program: does what the script in device memory says, with the platform's half of the AICPU. The
 // AICore program is the real one.
 #include <string.h>
+#include <time.h>
 
 #include <atomic>
 #include <new>
@@ -22,6 +23,15 @@ using scheduler::Handshake;
 using scheduler::Payload;
 
 constexpr uint32_t steps_between_ends = 64;  // Work::nothing
+// How long a strand that cannot pause waits for the end of its launch before it gives the thread back: less than a
+// launch may take to end.
+constexpr uint64_t strand_patience_ns = 250'000'000;
+
+uint64_t now_ns() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
 
 template <typename T>
 T* at(uint64_t address) {
@@ -92,10 +102,12 @@ public:
         return CH_STEP_DONE;
     }
 
-    // Nobody may be left inside a strand.
+    void stop() { stopping_.store(true, std::memory_order_release); }
+
+    // Nobody may be left inside a strand, but one that is to be abandoned.
     void end() {
-        ending_ = true;
-        while (thread_in_strand_ && !resume(*thread_in_strand_)) {
+        stop();
+        while (thread_in_strand_ && script_.work != Work::abandon_strand && !resume(*thread_in_strand_)) {
         }
         ++script_.ended;
         show(&script_, sizeof script_);
@@ -180,6 +192,7 @@ private:
     // One step of a thread's share. CH_STEP_DONE: it has done it.
     ch_step work(uint32_t index) {
         Thread& thread = threads_[index];
+        if (stopping_.load(std::memory_order_acquire)) return CH_STEP_DONE;
         switch (script_.work) {
             case Work::nothing:
                 return thread.steps++ < index * steps_between_ends ? CH_STEP_WORKED : CH_STEP_DONE;
@@ -198,9 +211,13 @@ private:
             case Work::report_status:
                 if (index == 0) report_status();
                 return CH_STEP_DONE;
+            case Work::forget:
+                if (index == 0) platform::forget_content(at<void>(script_.memory), script_.memory_bytes);
+                return CH_STEP_DONE;
             case Work::never_end:
                 return index == 0 ? CH_STEP_POLL : CH_STEP_DONE;
             case Work::never_end_in_strand:
+            case Work::abandon_strand:
                 if (index != 0) return CH_STEP_DONE;
                 return run_strand(thread) ? CH_STEP_POLL : CH_STEP_WORKED;
             case Work::sleep_for_ever:
@@ -302,20 +319,30 @@ private:
 
     // Its variables are on its stack.
     void strand() {
-        volatile uint64_t kept[32];
-        for (uint32_t i = 0; i < 32; ++i) kept[i] = argument(1, i);
-        const bool for_ever = script_.work == Work::never_end_in_strand;
-        for (uint32_t round = 0; !ending_ && (for_ever || round < script_.rounds); ++round) {
+        volatile uint64_t kept[strand_words];
+        for (uint32_t i = 0; i < strand_words; ++i) kept[i] = argument(1, i);
+        script_.strand_stack = reinterpret_cast<uint64_t>(kept);
+        const bool for_ever = script_.work != Work::strand;
+        const uint64_t begun_ns = now_ns();
+        for (uint32_t round = 0; for_ever || round < script_.rounds; ++round) {
             if (platform::pause_strand(strand_thread_->port)) {
                 ++script_.pauses;
-            } else if (for_ever) {
-                break;  // strands don't pause here: the thread has to be given back
+            } else if (now_ns() - begun_ns > strand_patience_ns) {
+                break;  // nobody looks while it waits: the thread has to be given back
             }
+            if (stopping_.load(std::memory_order_acquire)) break;
         }
-        for (uint32_t i = 0; i < 32; ++i) {
-            if (kept[i] != argument(1, i)) script_.strand_bad = 1;
-        }
+        check_words(kept);
+        // What a strand that was abandoned has left, and where.
+        if (script_.abandoned_stack != 0) check_words(at<const volatile uint64_t>(script_.abandoned_stack));
+        if (script_.abandoned_stack == script_.strand_stack) script_.strand_bad = 1;
         script_.strand_ended = 1;
+    }
+
+    void check_words(const volatile uint64_t* words) {
+        for (uint32_t i = 0; i < strand_words; ++i) {
+            if (words[i] != argument(1, i)) script_.strand_bad = 1;
+        }
     }
 
     ch_step signal(uint32_t index) {
@@ -399,7 +426,7 @@ private:
     Dispatches dispatches_[cores_max];
     Thread* thread_in_strand_ = nullptr;  // the strand has not returned
     Thread* strand_thread_ = nullptr;
-    bool ending_ = false;
+    std::atomic<bool> stopping_{false};
 };
 
 constexpr ch_aicpu_program table = {
@@ -414,6 +441,7 @@ constexpr ch_aicpu_program table = {
     },
     [](void* context) { static_cast<Launch*>(context)->end(); },
     [](void*) {},
+    [](void* context) { static_cast<Launch*>(context)->stop(); },
 };
 
 }  // namespace

@@ -156,6 +156,9 @@ Launched try_launch(const OpenDevice& device, const Plan& plan) {
     wanted.rounds = plan.rounds;
     wanted.records = kernels.address();
     wanted.close_marks = marks.address();
+    wanted.memory = plan.memory;
+    wanted.memory_bytes = plan.memory_bytes;
+    wanted.abandoned_stack = plan.abandoned_stack;
     copy_text(wanted.library_name, sizeof wanted.library_name, plan.library_name);
     for (const File* file : plan.libraries) {
         libraries.push_back(std::make_unique<Memory>(device, file->bytes.size()));

@@ -83,7 +83,9 @@ struct Plan {
     LoadedKernel kernel{};
     std::vector<const File*> libraries{};
     const char* library_name = "conformance";
-    ch_run_progress* progress = nullptr;  // nullptr: one that nobody cancels
+    uint64_t memory = 0, memory_bytes = 0;  // Work::forget
+    uint64_t abandoned_stack = 0;           // see Script
+    ch_run_progress* progress = nullptr;    // nullptr: one that nobody cancels
     std::vector<ch_trace_event>* trace = nullptr;
 };
 

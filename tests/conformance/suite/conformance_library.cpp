@@ -11,9 +11,14 @@ namespace chiphost::conformance {
 
 namespace {
 
+constexpr ch_conformance_known listed(const char* test, const char* reason, ch_conformance_outcome outcome) {
+    if (*test == '\0' || *reason == '\0') throw "a line of conformance.def wants a test and a reason";
+    return {test, reason, outcome, 0};
+}
+
 constexpr ch_conformance_known known[] = {
-#define CH_UNSUPPORTED(test, reason) {test, reason, CH_CONFORMANCE_UNSUPPORTED, 0},
-#define CH_FAILS(test, reason) {test, reason, CH_CONFORMANCE_FAILED, 0},
+#define CH_UNSUPPORTED(test, reason) listed(test, reason, CH_CONFORMANCE_UNSUPPORTED),
+#define CH_FAILS(test, reason) listed(test, reason, CH_CONFORMANCE_FAILED),
 #include "conformance.def"
     {},  // there may be no other
 };

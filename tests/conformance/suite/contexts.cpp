@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Several devices in one process.
+#include <time.h>
+
 #include <algorithm>
 
+#include "abi/report.h"
 #include "bench.h"
 
 namespace chiphost::conformance {
@@ -72,6 +75,61 @@ void at_the_same_time(const Bench& bench) {
     check(other.failure.empty(), "on the other thread: %s", other.failure.c_str());
 }
 
+void pause(long ms) {
+    const timespec time{0, ms * 1'000'000};
+    nanosleep(&time, nullptr);
+}
+
+// A launch that is cut off while another device's is under way. A chip may have made it wait for its cores until then:
+// they come to a launch that is over. Any order is legal; the pauses make that one likely.
+void cut_off_meanwhile(const Bench& bench) {
+    const OpenDevice first = bench.open(), second = bench.open();
+    struct Endless {
+        const OpenDevice& device;
+        ch_run_progress progress = no_progress();
+        Launched launched{};
+    } endless{first};
+    const auto run = [](void* argument, const void*, void*) -> int32_t {
+        auto& self = *static_cast<Endless*>(argument);
+        Plan plan{Work::never_end};
+        plan.block_dim = chip.clusters;
+        plan.progress = &self.progress;
+        try {
+            self.launched = try_launch(self.device, plan);
+        } catch (const Unsupported&) {
+            self.launched.code = CH_UNIMPLEMENTED;
+        } catch (const Failed& failed) {
+            self.launched.code = report(&self.launched.error, CH_INTERNAL, "launch", "%s", failed.message.c_str());
+        }
+        return CH_OK;
+    };
+    const auto end = [](void* argument, const void*, void*) -> int32_t {
+        pause(300);
+        __atomic_store_n(&static_cast<ch_run_progress*>(argument)->cancel, 1, __ATOMIC_RELEASE);
+        return CH_OK;
+    };
+    {
+        const Bench::Meanwhile other(bench, run, &endless), ender(bench, end, &endless.progress);
+        pause(30);
+        ch_run_progress progress = no_progress();
+        progress.cancel = 1;
+        Plan plan{Work::never_end};
+        plan.block_dim = chip.clusters;
+        plan.progress = &progress;
+        const Launched launched = try_launch(second, plan);
+        fail_with({CH_DEADLINE_EXCEEDED}, launched.code, launched.error, "a launch that was cancelled");
+    }
+    if (endless.launched.code == CH_UNIMPLEMENTED) throw Unsupported{"launch is not there"};
+    fail_with({CH_DEADLINE_EXCEEDED}, endless.launched.code, endless.launched.error, "the other device's launch");
+    for (const OpenDevice* device : {&first, &second}) {
+        Plan plan{Work::dispatch, 2};
+        plan.block_dim = chip.clusters;
+        plan.kernel = device->load(bench.file("record_1"));
+        check_dispatches(plan, launch(*device, plan), 1);
+        device->unload(plan.kernel);
+    }
+}
+
 void close_one(const Bench& bench) {
     const OpenDevice kept = bench.open();
     const uint64_t address = kept.allocate(bytes);
@@ -94,6 +152,7 @@ Cases context_cases() {
         {"contexts.memory_apart", "PLAT-55", memory_apart},
         {"contexts.in_turn", "PLAT-56", in_turn},
         {"contexts.at_the_same_time", "PLAT-56", at_the_same_time},
+        {"contexts.cut_off_meanwhile", "PLAT-58", cut_off_meanwhile},
         {"contexts.close_one", "PLAT-57", close_one},
     };
 }

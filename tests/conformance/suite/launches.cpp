@@ -117,6 +117,28 @@ void signal(const Bench& bench) {
     }
 }
 
+// What lies beside memory whose content counts for nothing does count.
+void forget_content(const Bench& bench) {
+    constexpr unsigned char kept = 0x5A;
+    constexpr uint64_t margin = 64;
+    const OpenDevice device = bench.open();
+    for (uint64_t bytes : {1, 63, 64, 1000}) {
+        const uint64_t whole = bytes + 2 * margin, address = device.allocate(whole);
+        device.fill(address, whole, kept);
+        Plan plan{Work::forget};
+        plan.memory = address + margin;
+        plan.memory_bytes = bytes;
+        launch(device, plan);
+        const std::vector<unsigned char> content = device.read(address, whole);
+        for (uint64_t i = 0; i < whole; ++i) {
+            const bool inside = i >= margin && i < margin + bytes;
+            check(inside || content[i] == kept, "forget_content of %llu bytes changed the byte at %lld",
+                  static_cast<unsigned long long>(bytes), static_cast<long long>(i - margin));
+        }
+        device.release(address);
+    }
+}
+
 // Kernels on the three cores of a cluster that wait for each other.
 void hand_over(const Bench& bench) {
     const OpenDevice device = bench.open();
@@ -144,7 +166,7 @@ Cases launch_cases() {
         {"launch.again", "PLAT-27", again},           {"launch.host_threads", "PLAT-28", host_threads},
         {"launch.any_seed", "PLAT-28", any_seed},     {"launch.same_trace", "PLAT-29", same_trace},
         {"launch.signal", "PLAT-30", signal},         {"launch.strand", "PLAT-31", strand},
-        {"launch.hand_over", "PLAT-23", hand_over},
+        {"launch.hand_over", "PLAT-23", hand_over},   {"launch.forget_content", "PLAT-24", forget_content},
     };
 }
 

@@ -103,6 +103,19 @@ void broken(const Bench& bench) {
     }
 }
 
+void constructor_throws(const Bench& bench) {
+    const File bad = bench.file("throwing"), good = bench.file("counting_1");
+    const OpenDevice device = bench.open();
+    for (int round = 0; round < 2; ++round) {
+        const Launched launched = run(device, {&bad, &good}, "the-thrower");
+        const LibraryRecord& record = launched.script.loaded[0];
+        check(record.code != CH_OK, "a library was loaded although a constructor of it threw");
+        check(strstr(record.where, "the-thrower") && strstr(record.message, "thrown by a constructor"),
+              "the error does not say what was thrown, and in which library: '%s': '%s'", record.where, record.message);
+        check_loaded(launched.script.loaded[1]);
+    }
+}
+
 void leaves_no_file(const Bench& bench) {
     const File good = bench.file("counting_1");
     File broken = good;
@@ -123,6 +136,7 @@ Cases orchestration_cases() {
         {"orchestrations.begins_anew", "PLAT-38", begins_anew},
         {"orchestrations.unload", "PLAT-38", unload},
         {"orchestrations.broken", "PLAT-39", broken},
+        {"orchestrations.constructor_throws", "PLAT-39", constructor_throws},
         {"orchestrations.leaves_no_file", "PLAT-40", leaves_no_file},
     };
 }

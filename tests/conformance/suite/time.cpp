@@ -30,10 +30,11 @@ int32_t cancel_later(void* argument, const void*, void*) {
 }
 
 // Launches something without an end and cancels it: it must end soon, and say so.
-Launched cut_off(const Bench& bench, const OpenDevice& device, Plan plan, std::initializer_list<ch_code> wanted) {
+Launched cut_off(const Bench& bench, const OpenDevice& device, Plan plan, std::initializer_list<ch_code> wanted,
+                 uint64_t after_ns = 5 * ms) {
     ch_run_progress progress = no_progress();
     plan.progress = &progress;
-    Canceller canceller{&progress, 5 * ms, 0};
+    Canceller canceller{&progress, after_ns, 0};
     Bench::Meanwhile meanwhile(bench, cancel_later, &canceller);
     Launched launched = try_launch(device, plan);
     const uint64_t ended = ch_monotonic_ns();
@@ -43,6 +44,15 @@ Launched cut_off(const Bench& bench, const OpenDevice& device, Plan plan, std::i
     check(late < static_cast<int64_t>(end_ns_max), "a launch ended %lld ms after the cancel; wanted at most %llu",
           static_cast<long long>(late) / static_cast<long long>(ms), static_cast<unsigned long long>(end_ns_max / ms));
     return launched;
+}
+
+// The same, in the middle of its strand: on a busy machine a launch may need some time to get there.
+Launched cut_off_in_strand(const Bench& bench, const OpenDevice& device, const Plan& plan) {
+    for (uint64_t after_ns = 5 * ms; after_ns < 1000 * ms; after_ns *= 2) {
+        Launched launched = cut_off(bench, device, plan, {CH_DEADLINE_EXCEEDED}, after_ns);
+        if (launched.script.strand_stack != 0) return launched;
+    }
+    throw Failed{"a launch has not begun its strand within a second"};
 }
 
 void run_well(const Bench& bench, const OpenDevice& device) {
@@ -77,12 +87,30 @@ void cancelled(const Bench& bench) {
     }
 }
 
-// The strand is made to return, so that nothing of the launch is left on its stack.
+// The AICPU program makes its strand return, so that nothing of the launch is left on its stack: it must be able to.
 void cancelled_in_strand(const Bench& bench) {
     const OpenDevice device = bench.open();
-    const Launched launched = cut_off(bench, device, {Work::never_end_in_strand}, {CH_DEADLINE_EXCEEDED});
+    const Launched launched = cut_off_in_strand(bench, device, {Work::never_end_in_strand});
     check(launched.script.strand_ended, "the strand of a launch that was cut off never returned");
     check(launched.script.ended == 1, "the AICPU program's end was called %u times", launched.script.ended);
+}
+
+// A strand that the program does not bring to its end is lost with its stack: nobody goes on in it, and nobody else
+// gets the stack. Where strands don't pause it ends with the launch.
+void strand_abandoned(const Bench& bench) {
+    const OpenDevice device = bench.open();
+    for (uint32_t sim_threads : {1, 2}) {
+        Plan plan{Work::abandon_strand};
+        plan.sim_threads = sim_threads;
+        const Launched launched = cut_off_in_strand(bench, device, plan);
+        Plan next{Work::strand, 9};
+        next.sim_threads = sim_threads;
+        if (!launched.script.strand_ended) next.abandoned_stack = launched.script.strand_stack;
+        const Script script = launch(device, next).script;
+        check(script.strand_ended && !script.strand_bad,
+              "after a launch whose strand was abandoned, the strand of the next one %s",
+              script.strand_ended ? "runs on the same stack" : "did not get to its end");
+    }
 }
 
 // Nobody will ever go on. A platform that can tell says so by itself, others when they are asked to stop.
@@ -114,6 +142,7 @@ Cases time_cases() {
         {"time.cancelled", "PLAT-45", cancelled},
         {"time.stalled", "PLAT-46", stalled},
         {"time.cancelled_in_strand", "PLAT-47", cancelled_in_strand},
+        {"time.strand_abandoned", "PLAT-47", strand_abandoned},
         {"time.usable_afterwards", "PLAT-48", usable_afterwards},
     };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a platform gives the AICore program. A port implements these functions and links them into it. None of them
-// fails or throws. Requirements are numbered as in device.h.
+// fails or throws; pointers are borrowed for the call. Requirements are numbered as in device.h.
 #pragma once
 
 #include <stddef.h>
@@ -33,7 +33,8 @@ __aicore__ void write_cond(AicorePort* port, uint32_t value);
 __aicore__ bool call_kernel(AicorePort* port, scheduler::Payload* payload);
 
 // Whether to come back for the kernel after the dispatch was acknowledged, so that the AICPU gets to see it. A real
-// core always says no; a simulated one may say yes to show the AICPU the orders that a real one can produce.
+// core always says no; a simulated one may say yes to show the AICPU the orders that a real one can produce. Any answer
+// is right.
 __aicore__ bool pause_after_ack(AicorePort* port);
 
 }  // namespace chiphost::platform

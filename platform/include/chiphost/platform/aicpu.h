@@ -2,7 +2,8 @@
 //
 // What a platform gives the AICPU program. A port implements these functions and links them into it.
 //
-// None of them fails but load_device_orch_so, and none throws. Requirements are numbered as in device.h.
+// None of them fails but load_device_orch_so, and none throws. Those without a port may be called by any thread of the
+// AICPU, for memory of any launch. Requirements are numbered as in device.h.
 #pragma once
 
 #include <stddef.h>
@@ -37,26 +38,29 @@ void invalidate_cache(const void* address, size_t bytes);
 // platforms. PLAT-20, PLAT-33.
 void flush_cache(const void* address, size_t bytes);
 
-// For memory that a new tensor is made in: whatever was there counts for nothing. A simulated chip overwrites it, so
-// that a result nobody wrote does not look right. Nothing to do on a chip.
+// For device memory that a new tensor is made in: what [address, address + bytes) holds counts for nothing. A simulated
+// chip overwrites it, so that a result nobody wrote does not look right. Nothing to do on a chip. PLAT-24.
 void forget_content(void* address, size_t bytes);
 
 // A strand: a function that one AICPU thread runs besides its other work, and that may pause in the middle. At most one
 // for each thread. PLAT-31.
 //
-// Runs `body(argument)`, or lets it go on if it has paused. True: it has returned. One that has paused when the launch
-// ends is never resumed; what is on its stack is lost. On a platform whose threads can wait by themselves it returns
-// only then.
+// Runs `body(argument)`, or lets it go on if it has paused; both are borrowed until it has returned. True: it has
+// returned. The AICPU program's end() resumes a strand of a launch that is cut off, so that it can return. One that has
+// not returned after that is abandoned: it is never resumed, and what is on its stack is lost. On a platform whose
+// threads can wait by themselves resume_strand returns only when the strand has. PLAT-47.
 bool resume_strand(AicpuPort* port, void (*body)(void* argument), void* argument);
 
 // From inside the strand: gives the thread back to whoever resumes it, and returns when it is resumed. False: this
-// platform's strands don't pause; the caller has to look after the thread's other work itself.
+// platform's strands don't pause, and the caller has to look after the thread's other work itself. Then this is where
+// the platform finds that the launch is to end, and calls the AICPU program's stop(). PLAT-45.
 bool pause_strand(AicpuPort* port);
 
-// Whether a strand that could go on should pause all the same, so that others get on. Never on a chip.
+// Whether a strand that could go on should pause all the same, so that others get on. Any answer is right; a chip's is
+// no. From inside the strand.
 bool should_breathe(AicpuPort* port);
 
-// Writes a line of text to the log. The text is borrowed for the call.
+// Writes a line of text to the log, or drops it. The text is borrowed for the call.
 void log_line(AicpuPort* port, const char* text);
 
 // The orchestration's file: copies it to a file of its own, loads it, and removes the file (orch_so_loader.cpp). The

@@ -8,7 +8,8 @@
 // error everything is as before the call (PLAT-50). No function throws anything but std::bad_alloc.
 //
 // Threads: a device is used by one thread at a time, not always the same; different devices are independent, and the
-// platform keeps nothing in globals. Threads are the anchor's (abi/anchor.h); a platform makes none of its own.
+// platform keeps nothing in globals (PLAT-55 to PLAT-58). Threads are the anchor's (abi/anchor.h); a platform makes
+// none of its own.
 //
 // What MUST hold is numbered, PLAT-01 and so on: docs/reference/platform-requirements.md says what happens otherwise
 // and which conformance test looks.
@@ -45,11 +46,13 @@ void close_device(Device* device);
 // The same with content 0. Where the platform can, memory is reserved now and used as it is touched. PLAT-05.
 [[nodiscard]] int32_t allocate_zeroed(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error);
 
-// Frees what `allocate` or `allocate_zeroed` returned. Programs may not be using it. PLAT-06.
+// Frees what `allocate` or `allocate_zeroed` returned. Programs may not be using it. It has nobody to tell of a
+// failure: what cannot be freed is lost until close_device. PLAT-06.
 void release(Device* device, uint64_t address);
 
 // Copy to and from device memory, from any byte to any byte inside an allocation; when they return, the host's memory
-// is the caller's again. bytes 0 copies nothing, and the addresses may be null. PLAT-08 to PLAT-10.
+// is the caller's again. bytes 0 copies nothing, and the addresses may be null. CH_PLATFORM_FAILED where a copy can
+// fail. PLAT-08 to PLAT-10.
 [[nodiscard]] int32_t copy_to_device(Device* device, uint64_t to, const void* from, uint64_t bytes,
                                      ch_error* out_error);
 [[nodiscard]] int32_t copy_from_device(Device* device, void* to, uint64_t from, uint64_t bytes, ch_error* out_error);
@@ -58,12 +61,12 @@ void release(Device* device, uint64_t address);
 struct LoadedKernel {
     uint64_t address = 0;     // what Payload::kernel is to hold
     void* owner = nullptr;    // the platform's
-    bool hands_over = false;  // it wants a hand-over area (hand_over.h)
+    bool hands_over = false;  // it wants a hand-over area (hand_over.h); true if the platform cannot tell
 };
 
-// Loads a kernel; its bytes are borrowed for the call. The kernel lives until unload_kernel, which is called before
-// close_device, and not while a launch may call it. CH_NOT_ELF, CH_ENTRY_MISSING, CH_LOAD_REFUSED and the like, with
-// the binary's name. PLAT-11 to PLAT-14.
+// Loads a kernel; its bytes are borrowed for the call. The kernel is the device's and lives until unload_kernel, which
+// is called before close_device, and not while a launch may call it. CH_NOT_ELF, CH_ENTRY_MISSING, CH_LOAD_REFUSED and
+// the like, with the binary's name; CH_DEVICE_MEMORY_EXHAUSTED. PLAT-11 to PLAT-14.
 [[nodiscard]] int32_t load_kernel(Device* device, const ch_kernel& kernel, LoadedKernel* out_kernel,
                                   ch_error* out_error);
 void unload_kernel(Device* device, const LoadedKernel& kernel);
@@ -82,8 +85,10 @@ struct LaunchOptions {
 // Runs both programs and returns when all AICPU threads are done and what they and the cores have written can be copied
 // from the device. Faults that the device itself reports are in its ch_launch_status; the returned code is for
 // everything else: CH_STALLED where the platform can tell that nobody will ever go on, CH_DEADLINE_EXCEEDED after a
-// cancel, CH_PLATFORM_FAILED. Afterwards the device can be launched again, whatever way the launch ended. All in the
-// options is borrowed for the call. PLAT-25 to PLAT-35, PLAT-45 to PLAT-48.
+// cancel, CH_PLATFORM_FAILED, CH_UNIMPLEMENTED for a trace that there is none of. Afterwards the device can be launched
+// again, whatever way the launch ended. What a launch had to leave behind for that, such as an orchestration that does
+// not return, is told in its error. All in the options is borrowed for the call. A launch never returns only if a
+// thread or a core of the device does not: the caller waits elsewhere. PLAT-25 to PLAT-35, PLAT-45 to PLAT-48.
 [[nodiscard]] int32_t launch(Device* device, const LaunchOptions& options, ch_error* out_error);
 
 }  // namespace chiphost::platform

@@ -1,0 +1,16 @@
+# Platforms that the program that runs the suite has to put up with.
+
+# Prints what looks like a report, ends the process, never returns.
+add_variant(ill_behaved device
+    "    auto device = std::make_unique<Device>(options);" "    printf(\"{\\\"id\\\": \\\"printed\\\"}\\n\"), fflush(stdout);
+    auto device = std::make_unique<Device>(options);"
+    "    delete device;" "    while (device) usleep(1000);"
+    "    return device->allocate(bytes, true, out_address, out_error);" "    if (bytes != 0) abort();
+    return device->allocate(bytes, true, out_address, out_error);"
+    "#include <sys/mman.h>" "#include <sys/mman.h>
+#include <unistd.h>")
+
+# conformance.def: no such test, one that passes, and one that a line above has named.
+add_variant(wrongly_listed conformance_library "#include \"conformance.def\""
+    "CH_FAILS(\"memory.unheard_of\", \"reason 1\") CH_FAILS(\"copies.nothing\", \"reason 2\")
+    CH_UNSUPPORTED(\"copies.*\", \"reason 3\")")
