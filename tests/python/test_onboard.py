@@ -7,8 +7,10 @@ through a stand-in for ccec.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -207,6 +209,25 @@ def test_a_device_program_that_was_not_built_is_named(chip: str, standin: Path, 
         with pytest.raises(ch.ChiphostError, match=words) as caught:
             ch.ChipWorker(runtimes.RuntimeFiles(**there), chip)
         assert caught.value.name == "FILE_UNREADABLE"
+
+
+@pytest.mark.parametrize(("which", "other"), [("aicpu", "aicore"), ("aicore", "aicpu")])
+def test_a_file_that_is_no_such_device_program_is_refused(chip: str, tmp_path: Path, which: str, other: str) -> None:
+    """Before the vendor's software gets it, which keeps the first AICPU program of a process, right or wrong."""
+    files = runtimes.find(callables.RUNTIME, chip)
+    half = getattr(files, which).read_bytes()[:1000]
+    for name, data in (
+        ("NOT_ELF", b"text"),
+        ("FILE_TRUNCATED", half),
+        ("ENTRY_MISSING", getattr(files, other).read_bytes()),
+    ):
+        program = tmp_path / f"{name}.so"
+        program.write_bytes(data)
+        with pytest.raises(ch.ChiphostError, match=re.escape(str(program))) as caught:
+            ch.ChipWorker(dataclasses.replace(files, **{which: program}), chip)
+        assert caught.value.name == name
+    with ch.ChipWorker(callables.RUNTIME, chip) as worker:
+        callables.run_graph(worker, *callables.chain(5))
 
 
 def test_compiling_for_a_chip_names_the_compiler_that_is_missing(no_chip: None, tmp_path: Path) -> None:
