@@ -77,8 +77,9 @@ typedef struct ch_aicpu_program {
     // CH_STALLED. No step may be under way.
     void (*explain_stall)(void* context, ch_launch_status* out_status);
 
-    // Ends the launch, also one that was cut off: then the orchestration is made to return first. Afterwards nothing
-    // refers to the launch or its orchestration any more.
+    // Ends the launch, also one that was cut off: then the orchestration is made to return first, or given up if it
+    // does not. Afterwards nothing refers to the launch or its orchestration any more, but the stack of one that was
+    // given up.
     void (*end)(void* context);
 
     // Destroys the context and closes the orchestrations.
