@@ -91,8 +91,9 @@ def test_the_conformance_suite_passes_with_a_stand_in(standin: Path, platform: s
     assert found["passed"] > 55
 
 
-def test_scenes_pass_in_child_processes_and_side_by_side(standin: Path, scenes_root: Path) -> None:
-    words = ("ci", "-p", "a2a3", "--scenes", scenes_root, "-k", "vector_example", "--isolation", "process")
+@pytest.mark.parametrize("isolation", ["process", "copy"])  # copies: several workers of one process share the chip
+def test_scenes_pass_side_by_side(standin: Path, scenes_root: Path, isolation: str) -> None:
+    words = ("ci", "-p", "a2a3", "--scenes", scenes_root, "-k", "vector_example", "--isolation", isolation)
     done = chiphost(*words, "--parallel", **variables(standin, "a2a3"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Total: 3  Passed: 3  Failed: 0" in done.stdout
