@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import concurrent.futures as futures
+import contextlib
 import math
+import queue
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -51,6 +52,7 @@ class ScenePrograms:
         self._jobs: Final[dict[str, list[Job]]] = {}
         self._outcomes: Final[dict[tuple[str, int], Program | Exception]] = {}
         self._compiles: Final[dict[Future[Program | CompileError], tuple[str, int]]] = {}
+        self._ended: Final[queue.SimpleQueue[Future[Program | CompileError]]] = queue.SimpleQueue()
         self._deadline = deadline
         self._share_ends = time.monotonic() + deadline.left_s * _SHARE
         self._progress = progress
@@ -93,7 +95,9 @@ class ScenePrograms:
             # Never on the caller's thread, which must be free to be interrupted.
             self._pool = ThreadPoolExecutor(usable_cpus(), thread_name_prefix="chiphost-compile")
             for scene, index in missing:
-                self._compiles[self._pool.submit(batch.compile, self._jobs[scene][index])] = (scene, index)
+                compile_ = self._pool.submit(batch.compile, self._jobs[scene][index])
+                self._compiles[compile_] = (scene, index)
+                compile_.add_done_callback(self._ended.put)
 
     def wait_for_all(self) -> None:
         """Wait until every scene is done, or the compilers' share of the time is over."""
@@ -103,8 +107,7 @@ class ScenePrograms:
     def wait(self, timeout_s: float = math.inf) -> None:
         """Wait for the next file, but not longer than the deadline."""
         most = min(self._deadline.left_s, timeout_s, _WAIT_S_MAX)
-        ended, _ = futures.wait(self._compiles, max(most, 0), futures.FIRST_COMPLETED)
-        for each in ended:
+        for each in self._take_ended(max(most, 0)):
             scene, index = self._compiles.pop(each)
             try:
                 self._note(scene, index, each.result())
@@ -112,6 +115,20 @@ class ScenePrograms:
                 if _ends_everything(error):
                     raise
                 self._note(scene, index, error)
+
+    def _take_ended(self, timeout_s: float) -> list[Future[Program | CompileError]]:
+        """Those that have ended, as soon as there is one.
+
+        Not by futures.wait(): the alarm of the deadline or Ctrl-C may raise in any line of it, also with a lock held
+        that a compile needs to end. A queue's get() holds none.
+        """
+        ended: list[Future[Program | CompileError]] = []
+        with contextlib.suppress(queue.Empty):
+            if self._compiles:
+                ended.append(self._ended.get(timeout=timeout_s))
+            while True:
+                ended.append(self._ended.get_nowait())
+        return ended
 
     def _places(self) -> list[tuple[str, int]]:
         return [(scene, index) for scene, jobs in self._jobs.items() for index in range(len(jobs))]
