@@ -341,8 +341,7 @@ void bind_library(nb::module_& module) {
                       nb::handle>(),
              "path"_a, "anchor"_a, "child"_a, "strategy"_a, "fall_back_if_spent"_a, "timeout_s"_a.none(),
              nb::sig("def __init__(self, path: str, anchor: str, child: str, strategy: str, fall_back_if_spent: bool, "
-                     "timeout_s: "
-                     "float | None) -> None"))
+                     "timeout_s: float | None) -> None"))
         .def("function", &Library::function, "name"_a, "result"_a, "parameters"_a, "timeout_s"_a.none(),
              nb::sig("def function(self, name: str, result: tuple[str, int, str], parameters: "
                      "collections.abc.Sequence[tuple[str, int, str]], timeout_s: float | None) -> LibraryFunction"))

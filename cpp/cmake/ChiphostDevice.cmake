@@ -96,6 +96,7 @@ function(chiphost_add_aicore_program arch target)
     if(NOT CHIPHOST_CCEC OR NOT CHIPHOST_CCEC_LD OR TARGET ${target})
         return()
     endif()
+    string(TOUPPER "${arch}" family)
     set(ccec_arch_a2a3 dav-c220)
     set(ccec_arch_a5 dav-c310)
     set(folder "${CMAKE_BINARY_DIR}/device/${target}")
@@ -106,7 +107,7 @@ function(chiphost_add_aicore_program arch target)
                     ${chiphost_device_flags} -mllvm -cce-aicore-stack-size=0x8000
                     -mllvm -cce-aicore-function-stack-size=0x8000 -mllvm -cce-aicore-record-overflow=false
                     -mllvm -cce-aicore-addr-transform -mllvm -cce-aicore-dcci-insert-for-scalar=false
-                    "-DCHIPHOST_PLATFORM=\"${arch}\"" "-DCHIPHOST_ARCH_${arch}=1" ${chiphost_device_includes}
+                    "-DCHIPHOST_PLATFORM=\"${arch}\"" "-DCHIPHOST_ARCH_${family}=1" ${chiphost_device_includes}
             SOURCES "${chiphost_root}/cpp/executor/core_executor.cpp" ${chiphost_onboard_aicore_sources})
         add_custom_command(OUTPUT "${folder}/${kind}.o"
             COMMAND ${CHIPHOST_CCEC_LD} -r -o "${folder}/${kind}.o" ${objects}

@@ -191,16 +191,24 @@ bool is_ours(const struct sigaction& action) {
     return (action.sa_flags & SA_SIGINFO) && action.sa_sigaction == handle;
 }
 
+// The loader binds what the handler calls at the first call: not in the handler. Once is enough, and costs more than
+// the rest of a worker's init.
+void bind_calls() {
+    [[maybe_unused]] static const bool bound = [] {
+        _Unwind_Backtrace([](_Unwind_Context*, void*) { return _URC_END_OF_STACK; }, nullptr);
+        TextLine ignored;
+        describe_code(reinterpret_cast<void*>(handle), &ignored);
+        return true;
+    }();
+}
+
 }  // namespace
 
 FaultHandlers::FaultHandlers() : process_(getpid()) {
     Users& users = users_of_this_process();
     const std::lock_guard lock(users.mutex);
     if (users.count++ != 0) return;
-    // The loader binds what the handler calls at the first call: not in the handler.
-    _Unwind_Backtrace([](_Unwind_Context*, void*) { return _URC_END_OF_STACK; }, nullptr);
-    TextLine ignored;
-    describe_code(reinterpret_cast<void*>(handle), &ignored);
+    bind_calls();
     struct sigaction action{};
     action.sa_sigaction = handle;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;

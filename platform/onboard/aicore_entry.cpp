@@ -24,7 +24,7 @@ extern "C" __global__ __aicore__ void CHIPHOST_CORE_ENTRY(__gm__ chiphost::platf
     const uint32_t core = get_block_idx();
     const uint32_t type = CH_AIC;
 #endif
-#ifdef CHIPHOST_ARCH_a2a3
+#ifdef CHIPHOST_ARCH_A2A3
     set_ffts_base_addr(record->cross_core);
 #endif
     auto* handshake = reinterpret_cast<__gm__ scheduler::Handshake*>(launch->handshakes) + core;

@@ -65,7 +65,7 @@ private:
         for_each_range(record, invalidate_cache);
         const auto* bases = at<const uint64_t>(record->register_bases);
         for (uint32_t i = 0; i < record->threads; ++i) {
-            ports_[i] = {bases, &watch_, i, 0, false, 0};
+            ports_[i] = {bases, &watch_, i, 0, 0};
             addresses_[i] = &ports_[i];
         }
         left_early_.store(false, std::memory_order_relaxed);

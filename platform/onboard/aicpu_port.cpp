@@ -72,17 +72,13 @@ void relax(AicpuPort* port) {
 }
 
 // The orchestration runs on the thread itself and waits there.
-bool resume_strand(AicpuPort* port, void (*body)(void* argument), void* argument) {
-    port->in_strand = true;
+bool resume_strand(AicpuPort*, void (*body)(void* argument), void* argument) {
     body(argument);
-    port->in_strand = false;
     return true;
 }
 
 bool pause_strand(AicpuPort* port) {
-    port->in_strand = false;  // it waits, so it does not count as busy
     relax(port);
-    port->in_strand = true;
     return false;
 }
 

@@ -20,13 +20,20 @@ namespace {
 
 constexpr uint64_t alignment = 64;
 
+ch_loader_gate* loader_gate(const ch_device_options& options) {
+    ch_loader_gate* gate = nullptr;
+    options.anchor->loader_gate(options.anchor_state, nullptr, &gate);
+    return gate;
+}
+
 }  // namespace
 
 class Device {
 public:
     explicit Device(const ch_device_options& options)
         : id_(options.device_id),
-          memory_limit_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes) {}
+          memory_limit_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes),
+          driver_(loader_gate(options)) {}
     ~Device();
 
     int32_t open(const ch_device_options& options, ch_error* out_error);

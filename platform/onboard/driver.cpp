@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "abi/report.h"
+#include "isolate/loader_gate.h"
 
 namespace chiphost::platform {
 
@@ -38,6 +39,7 @@ void* open_first(const std::vector<std::string>& paths, std::string* out_refusal
 }  // namespace
 
 Driver::~Driver() {
+    const isolate::LoaderPass pass(gate_);
     for (void* library : libraries_) {
         if (library) dlclose(library);
     }
@@ -45,6 +47,7 @@ Driver::~Driver() {
 
 int32_t Driver::load(const char* sdk_folder, const char* register_name, ch_error* out_error) {
     std::string missing, refusals;
+    const isolate::LoaderPass pass(gate_);
     for (int i = 0; i < library_count; ++i) {
         std::string why;
         libraries_[i] = open_first(places(sdk_folder, library_names[i]), &why);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "chiphost/abi/error.h"
+#include "chiphost/abi/loader_gate.h"
 
 namespace chiphost::platform {
 
@@ -95,7 +96,8 @@ constexpr int32_t acl_error_out_of_memory = 207001;
 // The calls. Libraries stay loaded for as long as this lives; the loader counts.
 class Driver {
 public:
-    Driver() = default;
+    // `gate` is entered for the dynamic loader; nullptr: nobody closes it.
+    explicit Driver(ch_loader_gate* gate) : gate_(gate) {}
     ~Driver();
     Driver(const Driver&) = delete;
     Driver& operator=(const Driver&) = delete;
@@ -119,6 +121,7 @@ public:
 private:
     enum Library { acl, runtime, hal, library_count };
 
+    ch_loader_gate* const gate_;
     void* libraries_[library_count] = {};
     const char* (*recent_error_)() = nullptr;  // optional
 };

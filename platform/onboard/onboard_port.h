@@ -17,7 +17,6 @@ struct AicpuPort {
     LaunchWatch* watch;              // nullptr: nobody looks
     uint32_t thread;
     uint32_t idle;                  // looks in a row that found nothing to do
-    bool in_strand;                 // inside the orchestration
     alignas(64) uint64_t activity;  // grows when this thread does something; atomic
 };
 

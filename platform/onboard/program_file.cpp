@@ -54,9 +54,7 @@ int32_t check_entry(std::string_view bytes, std::string_view symbol, const char*
     if (!read(bytes, 0, 0, &header) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
         header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB) {
         return report(out_error, CH_NOT_ELF, path,
-                      "wanted a 64-bit little-endian ELF file, found %zu bytes of other "
-                      "content",
-                      bytes.size());
+                      "wanted a 64-bit little-endian ELF file, found %zu bytes of other content", bytes.size());
     }
     for (uint64_t i = 0; i < header.e_shnum; ++i) {
         Elf64_Shdr section, names;

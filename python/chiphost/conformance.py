@@ -65,9 +65,10 @@ def platforms(library: Path | None = None) -> list[str]:
 
 def tests(platform: str, text: str = "", library: Path | None = None) -> list[ConformanceTest]:
     """The tests for a platform with `text` in their id; raises as `run` does."""
+    command = _command(platform, _suite_folder(platform, library), library or runtimes.library_dir(), Path())
     return [
         ConformanceTest(entry["id"], tuple(entry["requirements"].split()))
-        for entry in _lines([*_command(platform, library, Path()), "--only", text, "--list"])
+        for entry in _lines([*command, "--only", text, "--list"])
     ]
 
 
@@ -93,35 +94,30 @@ def run(
     from .worker import default_isolation
 
     root = library or runtimes.library_dir()
-    kernels = root / platform / "conform" / "kernels"  # of a platform whose cores have another instruction set
+    suite = _suite_folder(platform, library)
+    kernels = suite / "kernels"  # of a platform whose cores have another instruction set
     if not kernels.is_dir():
         kernels = root / "conformance"
     words = ["--only", text, "--timeout", str(timeout_s), "--isolation", isolation or default_isolation(platform)]
     words += [word for folder in sdk_folders()[:1] for word in ("--sdk", str(folder))]
     with tempfile.TemporaryDirectory(prefix="chiphost-") as folder:
-        if platform in runtimes.ONBOARD and platform in platforms(library):
+        if platform in runtimes.ONBOARD:
             _require_chip(platform, library)
             kernels = Path(folder)
             _compile_for_chip(platform, root / "conformance" / "sources", kernels)
-        for entry in _lines([*_command(platform, library, kernels), *words]):
+        for entry in _lines([*_command(platform, suite, root, kernels), *words]):
             entry["requirements"] = tuple(entry["requirements"].split())
             yield ConformanceResult(**entry)
 
 
 def summary(results: Sequence[ConformanceResult]) -> str:
     """The last line of `chiphost conform`."""
-    listed = sum(result.good and result.outcome != "passed" for result in results)
-    passed = sum(result.good and result.outcome == "passed" for result in results)
-    failed = sum(not result.good for result in results)
-    return f"Total: {len(results)}  Passed: {passed}  Listed: {listed}  Failed: {failed}"
+    return "  ".join(f"{name.capitalize()}: {count}" for name, count in _counts(results).items())
 
 
 def to_json(platform: str, results: Sequence[ConformanceResult]) -> str:
     """The JSON report."""
-    failed = sum(not result.good for result in results)
-    listed = sum(result.good and result.outcome != "passed" for result in results)
-    counts = {"total": len(results), "passed": len(results) - failed - listed, "listed": listed, "failed": failed}
-    content = {"platform": platform, **counts, "tests": [dataclasses.asdict(result) for result in results]}
+    content = {"platform": platform, **_counts(results), "tests": [dataclasses.asdict(result) for result in results]}
     return json.dumps(content, indent=2) + "\n"
 
 
@@ -151,6 +147,12 @@ def to_junit(platform: str, results: Sequence[ConformanceResult]) -> str:
     return f'<?xml version="1.0" encoding="utf-8"?>\n{xml.decode()}\n'
 
 
+def _counts(results: Sequence[ConformanceResult]) -> dict[str, int]:
+    failed = sum(not result.good for result in results)
+    listed = sum(result.good and result.outcome != "passed" for result in results)
+    return {"total": len(results), "passed": len(results) - failed - listed, "listed": listed, "failed": failed}
+
+
 def _require_chip(platform: str, library: Path | None) -> None:
     """Open the chip once: without one, every test would fail for the same reason."""
     from . import chips
@@ -176,8 +178,7 @@ def _compile_for_chip(platform: str, sources: Path, folder: Path) -> None:
         (folder / f"{binary.name}.so").write_bytes(binary.data)
 
 
-def _command(platform: str, library: Path | None, kernels: Path) -> list[str]:
-    root = library or runtimes.library_dir()
+def _suite_folder(platform: str, library: Path | None) -> Path:
     if platform not in (known := platforms(library)):
         raise make_error(
             "PLATFORM_UNKNOWN",
@@ -188,7 +189,10 @@ def _command(platform: str, library: Path | None, kernels: Path) -> list[str]:
             "CHIPHOST_RUNTIME_PATH",
         )
     folders = [folder / platform / "conform" for folder in runtimes.search(library)]
-    suite = next(folder for folder in folders if (folder / "conform.so").is_file())
+    return next(folder for folder in folders if (folder / "conform.so").is_file())
+
+
+def _command(platform: str, suite: Path, root: Path, kernels: Path) -> list[str]:
     programs = [str(suite / f"{program}.so") for program in _PROGRAMS]
     anchor = str(root / "chiphost_anchor.so")
     return [str(root / "chiphost_conform"), *programs, str(kernels), "--platform", platform, "--anchor", anchor]

@@ -1,4 +1,4 @@
-# Platforms with one defect each, which the suite must find: canaries_test.cpp says by which tests.
+# Platforms with one defect each, which the suite must find: conformance_test.cpp says by which tests.
 
 # Memory.
 set(allocate "memory = aligned_alloc(alignment, (wanted + alignment - 1) / alignment * alignment);")

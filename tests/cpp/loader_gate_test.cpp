@@ -60,16 +60,20 @@ TEST(LoaderGate, MakesAForkWaitForWhoIsInside) {
     ch_loader_gate* gate = loader_gate_of_this_process();
     std::atomic<bool> inside{false};
     std::atomic<bool> left{false};
+    std::atomic<bool> forked{false};
     std::thread loader([&] {
         ch_loader_gate_enter(gate);
         inside = true;
         while (forks_of(gate) == 0) std::this_thread::yield();
         left = true;
         ch_loader_gate_leave(gate);
+        // ThreadSanitizer would find, in the child, a thread that ended and was not joined.
+        while (!forked) std::this_thread::yield();
     });
     while (!inside) std::this_thread::yield();
     const pid_t child = fork();
     if (child == 0) _exit(left && gate->loading == 0 && gate->forking == 0 ? 0 : 1);
+    forked = true;
     EXPECT_EQ(exit_code_of(child), 0);
     loader.join();
     EXPECT_EQ(forks_of(gate), 0u);

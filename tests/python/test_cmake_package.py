@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from cmake_tools import ninja, run, tool
 
 from chiphost.cli import cli
 
@@ -25,34 +26,15 @@ OUTPUT = re.compile(
 )
 
 
-def run(*command: object, **environment: str) -> str:
-    words = [str(word) for word in command]
-    environ = {**os.environ, **environment}
-    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False, env=environ)
-    assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
 def cmake_dir() -> Path:
     result = CliRunner().invoke(cli, ["cmake-dir"])
     assert result.exit_code == 0, result.output
     return Path(result.stdout.strip())
 
 
-def tool(name: str) -> str:
-    # The test dependencies bring them; the folder of the environment need not be on PATH.
-    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-    assert found, f"{name} is missing: pip install '.[test]'"
-    return found
-
-
 @pytest.fixture(scope="module")
 def cmake() -> str:
     return tool("cmake")
-
-
-def ninja() -> list[str]:
-    return ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}"]
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +69,22 @@ def test_the_package_is_found_below_a_prefix(cmake, build, tmp_path):
     run(cmake, "-S", EXAMPLE, "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={tmp_path / 'prefix'}", *ninja())
     run(cmake, "--build", tmp_path / "build")
     assert OUTPUT.fullmatch(run(tmp_path / "build" / "fifty_tanks", build / "tank.so"))
+
+
+def test_sources_come_with_what_they_include():
+    sources = cmake_dir().parent / "src"
+    files = [path for path in sources.rglob("*") if path.suffix in (".h", ".cpp")]
+    roots = [sources / folder for folder in ("", "cpp", "cpp/include", "platform", "platform/include")]
+    missing = []
+    for path in files:
+        # A platform's own headers, and those of the tests beside the suite.
+        folders = [*roots, *path.parents[: len(path.relative_to(sources).parts)]]
+        for name in re.findall(r'^#include "([^"]+)"', path.read_text(), re.M):
+            # Each platform has a conformance.def of its own.
+            if name != "conformance.def" and not any((folder / name).is_file() for folder in folders):
+                missing.append(f"{path.relative_to(sources)}: {name}")
+    assert len(files) > 100
+    assert not missing
 
 
 def test_an_unknown_component_is_an_error(cmake, tmp_path):

@@ -125,6 +125,20 @@ def library_without(platform: str, folder: Path) -> Path:
     return suite
 
 
+def test_kernels_beside_the_suite_are_those_that_are_loaded(tmp_path, monkeypatch):
+    """Also where the suite is another project's. There are none in this folder."""
+    suite = tmp_path / "a2a3sim" / "conform"
+    suite.parent.mkdir()
+    suite.mkdir()
+    for file in (library_dir() / "a2a3sim" / "conform").iterdir():
+        (suite / file.name).symlink_to(file)
+    (suite / "kernels").mkdir()
+    monkeypatch.setenv("CHIPHOST_RUNTIME_PATH", str(tmp_path))
+    [result] = conformance.run("a2a3sim", "programs.run_kernel")
+    assert result.outcome == "unsupported"
+    assert f"the platform's build makes no record_1.so in {suite / 'kernels'}" in result.message
+
+
 def test_a_suite_that_cannot_be_loaded_says_why(tmp_path):
     (library_without("a2a3sim", tmp_path) / "conform.so").write_text("no library")
     with pytest.raises(LoadError, match=r"conform\.so"):

@@ -19,8 +19,8 @@ import callables
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from cmake_tools import ninja, run, tool
 from device_programs import good_program, run_program
-from test_cmake_package import run
 from test_device_errors import device_misbehave
 
 import chiphost as ch
@@ -36,9 +36,9 @@ DEVICE_RUNTIME = "tensormap_and_ringbuffer"
 def standin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the stand-in, built."""
     build = tmp_path_factory.mktemp("standin")
-    options = ("-DCHIPHOST_STANDIN=ON", "-DCMAKE_BUILD_TYPE=Release", "-DCHIPHOST_AICPU_CXX=", "-G", "Ninja")
-    run("cmake", "-S", ROOT, "-B", build, *options)
-    run("cmake", "--build", build, "--target", "standin", "--parallel", "2")
+    options = ("-DCHIPHOST_STANDIN=ON", "-DCMAKE_BUILD_TYPE=Release", "-DCHIPHOST_AICPU_CXX=", *ninja())
+    run(tool("cmake"), "-S", ROOT, "-B", build, *options)
+    run(tool("cmake"), "--build", build, "--target", "standin", "--parallel", "2")
     return build / "standin"
 
 

@@ -101,8 +101,8 @@ typedef struct ch_anchor {
     // `third` is a ch_anchor_counts.
     int32_t (*count)(void* state, const void* unused, void* out_counts);
 
-    // Calls the function of a ch_question, `second`; `third` is a uint64_t* for the answer. An exception
-    // of the function is let out, for the thread to catch (CH_ANCHOR_CALL_THREW).
+    // Calls the function of a ch_question, `second`; `third` is a uint64_t* for the answer. An exception of the
+    // function is let out, for the thread to catch (CH_ANCHOR_CALL_THREW).
     int32_t (*ask)(void* state, const void* question, void* out_answer);
     // Calls a function of a library. `second` is a ch_call_frame, `third` a ch_call_outcome. CH_OK, or
     // CH_FUNCTION_THREW.
