@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launcher.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include "abi/report.h"
 #include "program_file.h"
 #include "registers.h"
+#include "scheduler/core_protocol.h"
 
 namespace chiphost::platform {
 
@@ -219,6 +221,27 @@ int32_t Launcher::wait(void* stream, ch_run_progress* progress, ch_error* out_er
     }
 }
 
+// Cores whose launch has no AICPU wait in the handshake, which is to be freed. They are told that the launch is over,
+// word for word, as they write to the same line. Should this fail, too, the caller hears of the first failure only:
+// there is no other way to end them.
+void Launcher::release_cores(const LaunchOptions& options) {
+    ch_launch launch{};
+    void* from = reinterpret_cast<void*>(options.launch);
+    if (driver_.aclrtMemcpy(&launch, sizeof launch, from, sizeof launch, acl_device_to_host) != 0) return;
+    const auto set = [&](uint32_t core, size_t offset, uint32_t value) {
+        void* to = reinterpret_cast<char*>(launch.handshakes) + core * sizeof(scheduler::Handshake) + offset;
+        return driver_.aclrtMemcpy(to, sizeof value, &value, sizeof value, acl_host_to_device) == 0;
+    };
+    for (uint32_t core = 0; core < launch.block_dim * 3; ++core) {
+        if (!set(core, offsetof(scheduler::Handshake, aicpu_regs_ready), scheduler::launch_over) ||
+            !set(core, offsetof(scheduler::Handshake, aicpu_ready), 1)) {
+            return;
+        }
+    }
+    ch_error ignored = no_error();
+    static_cast<void>(wait(aicore_stream_, options.progress, &ignored));
+}
+
 int32_t Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
     const uint64_t bytes = ranges_.size() * sizeof(MemoryRange);
     if (const int32_t code = reserve(bytes, &ranges_memory_, out_error)) return code;
@@ -230,11 +253,14 @@ int32_t Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
     record_.threads = options.aicpu_threads;
     record_.ranges = as_address(ranges_memory_.address);
     record_.range_count = static_cast<uint32_t>(ranges_.size());
-    ranges_.clear();
     if (const int32_t code = write_record(out_error)) return code;
     // The cores first: the runtime loads their program at the first launch, and the AICPU would wait for it.
     if (const int32_t code = start_aicore(options.block_dim, out_error)) return code;
-    if (const int32_t code = start_aicpu(other_kernel, chip.aicpu_threads_launched, out_error)) return code;
+    if (const int32_t code = start_aicpu(other_kernel, chip.aicpu_threads_launched, out_error)) {
+        release_cores(options);
+        return code;
+    }
+    ranges_.clear();  // only now: without the AICPU nobody has looked at them
     const int32_t aicpu = wait(aicpu_stream_, options.progress, out_error);
     // Also after a failure: the cores must be through with memory that is to be freed.
     ch_error core_error = no_error();

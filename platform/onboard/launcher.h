@@ -50,6 +50,7 @@ private:
     [[nodiscard]] int32_t serve(LaunchVerb verb, const char* kernel, ch_error* out_error);
     [[nodiscard]] int32_t write_record(ch_error* out_error);
     [[nodiscard]] int32_t read_record(ch_error* out_error);
+    void release_cores(const LaunchOptions& options);
     void cancel();
 
     const Driver& driver_;
