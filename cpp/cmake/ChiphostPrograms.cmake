@@ -40,20 +40,29 @@ function(chiphost_make_program target)
     endif()
 endfunction()
 
-# Sources in which the names of runtime, chip and platform appear are compiled for each program, the others once for each
-# platform: a program is linked of both.
-set(chiphost_named_sources "_program\\.cpp$|host_runtime\\.cpp$|device\\.cpp$|/runtimes/")
+# Sources of chiphost in which the names of runtime, chip and platform appear are compiled for each program, the others
+# once for each platform: a program is linked of both.
+set(chiphost_named_sources "_program\\.cpp$|host_runtime\\.cpp$|/runtimes/")
 
-# The sources of one program ("host", "aicpu", "aicore") on a platform that do not depend on names, as objects.
-function(chiphost_add_parts platform program out_target)
-    set(target "chiphost_${platform}_${program}_parts")
-    set(${out_target} ${target} PARENT_SCOPE)
+# What programs ("host", "aicpu", "aicore") on a platform share, as objects: chiphost's own part, and the platform's.
+function(chiphost_add_parts platform program out_objects)
+    set(parts ${chiphost_${program}_sources})
+    list(FILTER parts EXCLUDE REGEX "${chiphost_named_sources}")
+    chiphost_add_objects("chiphost_${platform}_${program}_parts" ${platform} ${parts})
+    chiphost_add_port(${platform} ${program} port)
+    set(${out_objects} "$<TARGET_OBJECTS:chiphost_${platform}_${program}_parts>" ${port} PARENT_SCOPE)
+endfunction()
+
+function(chiphost_add_port platform program out_objects)
+    chiphost_add_objects("chiphost_${platform}_${program}_port" ${platform} ${chiphost_${platform}_${program}_sources})
+    set(${out_objects} "$<TARGET_OBJECTS:chiphost_${platform}_${program}_port>" PARENT_SCOPE)
+endfunction()
+
+function(chiphost_add_objects target platform)
     if(TARGET ${target})
         return()
     endif()
-    set(parts ${chiphost_${program}_sources} ${chiphost_${platform}_${program}_sources})
-    list(FILTER parts EXCLUDE REGEX "${chiphost_named_sources}")
-    add_library(${target} OBJECT ${parts})
+    add_library(${target} OBJECT ${ARGN})
     target_link_libraries(${target} PRIVATE chiphost_options)
     target_include_directories(${target} PRIVATE ${chiphost_${platform}_include_dirs})
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden
@@ -152,13 +161,13 @@ function(chiphost_add_program program runtime arch platform sources)
     set(folder "lib/${full_name}/${runtime}")
     set(target "${full_name}_${runtime}_${program}")
     chiphost_add_parts(${platform} ${program} parts)
-    set(named ${chiphost_${program}_sources} ${chiphost_${platform}_${program}_sources})
+    set(named ${chiphost_${program}_sources})
     list(FILTER named INCLUDE REGEX "${chiphost_named_sources}")
     list(APPEND named ${chiphost_${platform}_${program}_${arch}_sources})
     if(program STREQUAL "host")
         list(APPEND named ${sources})
     endif()
-    add_library(${target} MODULE ${named} $<TARGET_OBJECTS:${parts}> "${chip}")
+    add_library(${target} MODULE ${named} ${parts} "${chip}")
     chiphost_make_program(${target})
     target_include_directories(${target} PRIVATE ${chiphost_${platform}_include_dirs})
     target_compile_definitions(${target} PRIVATE CHIPHOST_PLATFORM="${full_name}" CHIPHOST_ARCH="${arch}"

@@ -10,6 +10,8 @@
 #include "abi/report.h"
 #include "host_context.h"
 
+const char* const chiphost::platform::platform_name = CHIPHOST_PLATFORM;
+
 namespace chiphost::host {
 
 namespace {

@@ -172,7 +172,7 @@ int32_t Device::load_programs(const ch_device_options& options, ch_error* out_er
     aicpu_program_ = reinterpret_cast<ch_aicpu_program_entry>(entry)();
     if (const int32_t code = check_header(aicpu_program_->header,
                                           {CH_ABI_AICPU_PROGRAM, CH_DEVICE_PROGRAM_MAJOR, CH_DEVICE_PROGRAM_MINOR,
-                                           sizeof(ch_aicpu_program), CHIPHOST_PLATFORM},
+                                           sizeof(ch_aicpu_program), platform_name},
                                           options.aicpu.path, out_error)) {
         return code;
     }
@@ -181,7 +181,7 @@ int32_t Device::load_programs(const ch_device_options& options, ch_error* out_er
     aicore_program_ = reinterpret_cast<ch_aicore_program_entry>(entry)();
     return check_header(aicore_program_->header,
                         {CH_ABI_AICORE_PROGRAM, CH_DEVICE_PROGRAM_MAJOR, CH_DEVICE_PROGRAM_MINOR,
-                         sizeof(ch_aicore_program), CHIPHOST_PLATFORM},
+                         sizeof(ch_aicore_program), platform_name},
                         options.aicore.path, out_error);
 }
 

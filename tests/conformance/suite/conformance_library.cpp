@@ -60,6 +60,8 @@ int32_t run(void* first, const void* second, void*) {
 
 }  // namespace chiphost::conformance
 
+const char* const chiphost::platform::platform_name = CHIPHOST_PLATFORM;
+
 extern "C" __attribute__((visibility("default"))) const ch_conformance* chiphost_conformance() {
     using namespace chiphost::conformance;
     static const std::vector<ch_conformance_test> tests = [] {

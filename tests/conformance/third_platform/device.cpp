@@ -27,7 +27,7 @@ int32_t load(Device& device, const ch_program_file& file, const char* entry, ch_
     device.anchor->find_symbol(device.anchor_state, &find, nullptr);
     if (!address) return report(out_error, CH_ENTRY_MISSING, file.path, "wanted the function %s", entry);
     *out_table = reinterpret_cast<const Table* (*)()>(address)();
-    const Expected expected{kind, CH_DEVICE_PROGRAM_MAJOR, CH_DEVICE_PROGRAM_MINOR, sizeof(Table), CHIPHOST_PLATFORM};
+    const Expected expected{kind, CH_DEVICE_PROGRAM_MAJOR, CH_DEVICE_PROGRAM_MINOR, sizeof(Table), platform_name};
     return check_header((*out_table)->header, expected, file.path, out_error);
 }
 

@@ -25,6 +25,10 @@
 
 namespace chiphost::platform {
 
+// "a2a3sim": the platform for which the host runtime is built, and so are the device programs that it may load. Not the
+// platform's to define: the host runtime does.
+extern const char* const platform_name;
+
 // Defined by the platform.
 class Device;
 
