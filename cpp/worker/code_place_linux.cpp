@@ -43,17 +43,20 @@ uint64_t take_hex(const char** text) {
 }
 
 // The name of the file that is mapped there. The loader knows a private copy by a path that says nothing; the kernel
-// knows the name its memory was given. False: nothing is mapped there, or no file.
+// knows the name its memory was given. Memory of the kernel's has a name, too, such as [vdso]. False: nothing is mapped
+// there, or it has no name.
 bool add_file_name(uint64_t address, TextLine* line) {
     bool found = false;
     for_each_line("/proc/self/maps", [&](const char* text, size_t bytes) {
         const char* at = text;
         const uint64_t begin = take_hex(&at);
         if (*at++ != '-' || address < begin || address >= take_hex(&at)) return false;
-        const char* name = static_cast<const char*>(memchr(at, '/', bytes - static_cast<size_t>(at - text)));
-        if (!name) return true;
-        const char* last = strrchr(name, '/') + 1;
-        if (strncmp(name, "/memfd:", 7) == 0) last = name + 7;
+        const size_t left = bytes - static_cast<size_t>(at - text);
+        const char* last = static_cast<const char*>(memchr(at, '[', left));
+        if (const char* name = static_cast<const char*>(memchr(at, '/', left))) {
+            last = strncmp(name, "/memfd:", 7) == 0 ? name + 7 : strrchr(name, '/') + 1;
+        }
+        if (!last) return true;
         const char* deleted = strstr(last, " (deleted)");
         line->add(last, deleted ? static_cast<size_t>(deleted - last) : strlen(last));
         found = true;
@@ -82,9 +85,12 @@ bool add_function(const link_map& library, uint64_t offset, TextLine* line) {
     const char* names = nullptr;
     const uint32_t* hash = nullptr;
     for (const ElfW(Dyn)* entry = library.l_ld; entry->d_tag != DT_NULL; ++entry) {
-        if (entry->d_tag == DT_SYMTAB) symbols = reinterpret_cast<const ElfW(Sym)*>(entry->d_un.d_ptr);
-        if (entry->d_tag == DT_STRTAB) names = reinterpret_cast<const char*>(entry->d_un.d_ptr);
-        if (entry->d_tag == DT_GNU_HASH) hash = reinterpret_cast<const uint32_t*>(entry->d_un.d_ptr);
+        // The loader makes an address of it, unless it cannot write there: the vDSO is the kernel's.
+        const uint64_t value = entry->d_un.d_ptr;
+        const uint64_t place = value < library.l_addr ? library.l_addr + value : value;
+        if (entry->d_tag == DT_SYMTAB) symbols = reinterpret_cast<const ElfW(Sym)*>(place);
+        if (entry->d_tag == DT_STRTAB) names = reinterpret_cast<const char*>(place);
+        if (entry->d_tag == DT_GNU_HASH) hash = reinterpret_cast<const uint32_t*>(place);
     }
     if (!symbols || !names || !hash) return false;
     const uint32_t count = symbol_count(hash);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The handler may run on any thread, also on one that was made in a linker namespace, and at any instruction: it uses
-// system calls, atomics and memory of its own, takes no lock and allocates nothing.
+// system calls, atomics and memory of its own, takes no lock and allocates nothing. Before glibc 2.35 the unwinder
+// takes the loader's lock, which another thread may hold for ever: there, only the place of the fault is told, and no
+// callers.
 #include "fault_report.h"
 
 #include <dlfcn.h>
@@ -117,6 +119,12 @@ void write_frame(int32_t number, void* address, bool is_call) {
     line.write(STDERR_FILENO);
 }
 
+void walk_stack([[maybe_unused]] _Unwind_Trace_Fn visit, [[maybe_unused]] Stack* stack) {
+#if __GLIBC_PREREQ(2, 35)
+    _Unwind_Backtrace(visit, stack);
+#endif
+}
+
 _Unwind_Reason_Code visit_frame(_Unwind_Context* context, void* argument) {
     constexpr int32_t frames_max = 12;  // what is above belongs to chiphost
     auto& stack = *static_cast<Stack*>(argument);
@@ -124,6 +132,7 @@ _Unwind_Reason_Code visit_frame(_Unwind_Context* context, void* argument) {
     void* address = reinterpret_cast<void*>(_Unwind_GetIPInfo(context, &before));
     stack.begun = stack.begun || address == stack.fault;
     if (!stack.begun) return _URC_NO_REASON;
+    if (!address && stack.frame != 0) return _URC_END_OF_STACK;  // the first function of a thread has no caller
     write_frame(stack.frame, address, before == 0);
     return ++stack.frame < frames_max ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
@@ -145,7 +154,7 @@ void report(const Signal& signal, const siginfo_t& info, const ucontext_t& conte
     if (!known) return;
     line.write(STDERR_FILENO);
     Stack stack{program_counter(context)};
-    _Unwind_Backtrace(visit_frame, &stack);
+    walk_stack(visit_frame, &stack);
     if (!stack.begun) write_frame(0, stack.fault, false);  // the code there is none that can be unwound
 }
 
@@ -195,7 +204,7 @@ bool is_ours(const struct sigaction& action) {
 // the rest of a worker's init.
 void bind_calls() {
     [[maybe_unused]] static const bool bound = [] {
-        _Unwind_Backtrace([](_Unwind_Context*, void*) { return _URC_END_OF_STACK; }, nullptr);
+        walk_stack([](_Unwind_Context*, void*) { return _URC_END_OF_STACK; }, nullptr);
         TextLine ignored;
         describe_code(reinterpret_cast<void*>(handle), &ignored);
         return true;

@@ -6,7 +6,9 @@
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <link.h>
 #include <signal.h>
+#include <sys/auxv.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -85,6 +87,20 @@ TEST(CodePlace, NamesFunctionAndLibrary) {
     TextLine line;
     describe_code(reinterpret_cast<char*>(dlsym(RTLD_DEFAULT, "qsort")) + 1, &line);
     EXPECT_NE(text_of(line).find("+0x1 (lib"), std::string::npos);
+}
+
+// The kernel's own library, which the loader finds like any other and does not relocate.
+TEST(CodePlace, NamesFunctionsOfTheKernel) {
+    const uint64_t library = getauxval(AT_SYSINFO_EHDR);
+    if (library == 0) GTEST_SKIP() << "the kernel has no vDSO here";
+    TextLine line;
+    describe_code(reinterpret_cast<void*>(library + reinterpret_cast<const ElfW(Ehdr)*>(library)->e_entry), &line);
+    EXPECT_NE(text_of(line).find("[vdso]+0x"), std::string::npos);
+    void* const clock = dlsym(dlopen("linux-vdso.so.1", RTLD_NOW | RTLD_NOLOAD), "__vdso_clock_gettime");
+    if (!clock) return;  // other processors have other names
+    TextLine named;
+    describe_code(static_cast<char*>(clock) + 1, &named);
+    EXPECT_NE(text_of(named).find("clock_gettime+0x1 ("), std::string::npos);
 }
 
 TEST(CodePlace, SaysThatThereIsNoCode) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -54,6 +55,26 @@ TEST(LoaderGate, KeepsNewcomersOutWhileItIsClosed) {
     opened = true;
     ch_loader_gate_open(&gate);
     for (std::thread& newcomer : newcomers) newcomer.join();
+}
+
+// Several forks wait for one who is inside; all go on when it leaves.
+TEST(LoaderGate, LetsAllForksGoOnAtOnce) {
+    ch_loader_gate gate{};
+    ch_loader_gate_enter(&gate);
+    constexpr uint32_t count = 4;
+    std::atomic<uint32_t> late{0};
+    std::vector<std::thread> threads;
+    for (uint32_t i = 0; i < count; ++i) {
+        threads.emplace_back([&] { late += ch_loader_gate_close(&gate, 60 * second_ns) == 0; });
+    }
+    const uint64_t start = ch_monotonic_ns();
+    while (forks_of(&gate) != count) std::this_thread::yield();
+    // They are about to sleep; the one that comes too late to be woken needs no waking.
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    ch_loader_gate_leave(&gate);
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(late, 0u);
+    EXPECT_LT(ch_monotonic_ns() - start, 30 * second_ns);
 }
 
 TEST(LoaderGate, MakesAForkWaitForWhoIsInside) {

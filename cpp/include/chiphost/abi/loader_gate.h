@@ -24,6 +24,11 @@ typedef struct ch_loader_gate {
     uint32_t forking;  // forks under way: nobody enters
 } ch_loader_gate;
 
+// All who wait: several threads may fork at once, and several may want to load.
+static inline void ch_loader_gate_wake(uint32_t* word) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
+
 // Waits for forks that are under way. Not to be entered again by the thread that is inside: a fork may have begun.
 static inline void ch_loader_gate_enter(ch_loader_gate* gate) {
     if (!gate) return;
@@ -32,7 +37,7 @@ static inline void ch_loader_gate_enter(ch_loader_gate* gate) {
         __atomic_add_fetch(&gate->loading, 1, __ATOMIC_SEQ_CST);
         const uint32_t forking = __atomic_load_n(&gate->forking, __ATOMIC_SEQ_CST);
         if (forking == 0) return;
-        if (__atomic_sub_fetch(&gate->loading, 1, __ATOMIC_SEQ_CST) == 0) ch_futex_wake(&gate->loading);
+        if (__atomic_sub_fetch(&gate->loading, 1, __ATOMIC_SEQ_CST) == 0) ch_loader_gate_wake(&gate->loading);
         ch_futex_wait(&gate->forking, forking, CH_MAILBOX_FOR_EVER);
     }
 }
@@ -44,7 +49,7 @@ static inline void ch_loader_gate_leave(ch_loader_gate* gate) {
     while (inside != 0 &&
            !__atomic_compare_exchange_n(&gate->loading, &inside, inside - 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)) {
     }
-    if (inside == 1 && __atomic_load_n(&gate->forking, __ATOMIC_SEQ_CST)) ch_futex_wake(&gate->loading);
+    if (inside == 1 && __atomic_load_n(&gate->forking, __ATOMIC_SEQ_CST)) ch_loader_gate_wake(&gate->loading);
 }
 
 // Before a fork: nobody enters any more, and those inside have left. 0: after timeout_ns somebody was still inside.
@@ -63,7 +68,7 @@ static inline int ch_loader_gate_close(ch_loader_gate* gate, uint64_t timeout_ns
 // After a fork, in the parent.
 static inline void ch_loader_gate_open(ch_loader_gate* gate) {
     __atomic_sub_fetch(&gate->forking, 1, __ATOMIC_SEQ_CST);
-    syscall(SYS_futex, &gate->forking, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+    ch_loader_gate_wake(&gate->forking);
 }
 
 // After a fork, in the child: of the threads inside, none is here.
