@@ -7,7 +7,7 @@
 #include "chiphost/platform/device.h"
 
 #include <memory>
-#include <thread>
+#include <new>
 #include <unordered_map>
 
 #include "abi/report.h"
@@ -53,26 +53,23 @@ private:
     uint64_t memory_used_ = 0;
     std::unordered_map<uint64_t, uint64_t> allocations_;  // address to bytes
     Driver driver_;
-    std::thread::id thread_;              // on which the vendor's runtime knows the device
     std::unique_ptr<Launcher> launcher_;  // before the driver is let go
 };
 
 Device::~Device() {
     ch_error ignored = no_error();
-    if (!launcher_ || enter(&ignored) != CH_OK) {
-        (void)launcher_.release();  // no call would reach the device any more
+    if (!launcher_ || launcher_->lost() || enter(&ignored) != CH_OK) {
+        (void)launcher_.release();  // it belongs to programs that may still run, or no call would reach the device
         return;
     }
     launcher_.reset();
     for (const auto& [address, bytes] : allocations_) driver_.aclrtFree(reinterpret_cast<void*>(address));
 }
 
-// The vendor's runtime wants every thread to name the device.
+// The vendor's runtime wants every thread to name the device, and another device may have been named since.
 int32_t Device::enter(ch_error* out_error) {
-    if (thread_ == std::this_thread::get_id()) return CH_OK;
-    if (const int32_t code = driver_.aclrtSetDevice(id_)) return driver_.failed("aclrtSetDevice", code, out_error);
-    thread_ = std::this_thread::get_id();
-    return CH_OK;
+    const int32_t code = driver_.aclrtSetDevice(id_);
+    return code == 0 ? static_cast<int32_t>(CH_OK) : driver_.failed("aclrtSetDevice", code, out_error);
 }
 
 int32_t Device::open(const ch_device_options& options, ch_error* out_error) {
@@ -80,6 +77,7 @@ int32_t Device::open(const ch_device_options& options, ch_error* out_error) {
     if (const int32_t code = driver_.load(sdk_folder, register_call_name, out_error)) return code;
     const int32_t code = driver_.aclInit(nullptr);
     if (code != 0 && code != acl_error_repeat_initialize) return driver_.failed("aclInit", code, out_error);
+    driver_.keep();
     if (const int32_t entered = enter(out_error)) return entered;
     launcher_ = std::make_unique<Launcher>(driver_);
     return launcher_->open(options, out_error);
@@ -105,7 +103,12 @@ int32_t Device::allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_er
         return report(out_error, CH_PLATFORM_FAILED, "aclrtMalloc", "wanted an alignment of %llu, found 0x%llx",
                       static_cast<unsigned long long>(alignment), static_cast<unsigned long long>(address));
     }
-    allocations_[address] = wanted;
+    try {
+        allocations_[address] = wanted;
+    } catch (const std::bad_alloc&) {
+        driver_.aclrtFree(memory);
+        throw;
+    }
     memory_used_ += wanted;
     *out_address = address;
     return CH_OK;
@@ -122,6 +125,7 @@ void Device::release(uint64_t address) {
     const auto found = allocations_.find(address);
     ch_error ignored = no_error();
     if (found == allocations_.end() || enter(&ignored) != CH_OK) return;
+    if (launcher_->lost()) return;
     launcher_->note_released(address, found->second);
     driver_.aclrtFree(reinterpret_cast<void*>(address));
     memory_used_ -= found->second;
@@ -147,9 +151,14 @@ int32_t Device::copy_from(void* to, uint64_t from, uint64_t bytes, ch_error* out
 int32_t Device::load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error) {
     uint64_t address = 0;
     if (const int32_t code = allocate(kernel.binary.bytes, &address, out_error)) return code;
-    if (const int32_t code = copy_to(address, kernel.binary.data, kernel.binary.bytes, out_error)) {
+    try {
+        if (const int32_t code = copy_to(address, kernel.binary.data, kernel.binary.bytes, out_error)) {
+            release(address);
+            return code;
+        }
+    } catch (const std::bad_alloc&) {
         release(address);
-        return code;
+        throw;
     }
     *out_kernel = LoadedKernel{address, nullptr, true};
     return CH_OK;
@@ -180,9 +189,14 @@ int32_t allocate(Device* device, uint64_t bytes, uint64_t* out_address, ch_error
 
 int32_t allocate_zeroed(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
     if (const int32_t code = device->allocate(bytes, out_address, out_error)) return code;
-    const int32_t code = device->clear(*out_address, bytes, out_error);
-    if (code != CH_OK) device->release(*out_address);
-    return code;
+    try {
+        const int32_t code = device->clear(*out_address, bytes, out_error);
+        if (code != CH_OK) device->release(*out_address);
+        return code;
+    } catch (const std::bad_alloc&) {
+        device->release(*out_address);
+        throw;
+    }
 }
 
 void release(Device* device, uint64_t address) {

@@ -39,6 +39,7 @@ void* open_first(const std::vector<std::string>& paths, std::string* out_refusal
 }  // namespace
 
 Driver::~Driver() {
+    if (kept_) return;
     const isolate::LoaderPass pass(gate_);
     for (void* library : libraries_) {
         if (library) dlclose(library);

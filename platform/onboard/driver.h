@@ -93,12 +93,14 @@ constexpr int32_t acl_error_repeat_initialize = 100002;
 constexpr int32_t acl_error_stream_timeout = 107020;
 constexpr int32_t acl_error_out_of_memory = 207001;
 
-// The calls. Libraries stay loaded for as long as this lives; the loader counts.
+// The calls. Libraries stay loaded for as long as this lives, and after keep() for as long as the process does: they
+// may have threads of their own, and what was initialized for all is not finalized by one.
 class Driver {
 public:
     // `gate` is entered for the dynamic loader; nullptr: nobody closes it.
     explicit Driver(ch_loader_gate* gate) : gate_(gate) {}
     ~Driver();
+    void keep() { kept_ = true; }
     Driver(const Driver&) = delete;
     Driver& operator=(const Driver&) = delete;
 
@@ -123,6 +125,7 @@ private:
 
     ch_loader_gate* const gate_;
     void* libraries_[library_count] = {};
+    bool kept_ = false;
     const char* (*recent_error_)() = nullptr;  // optional
 };
 

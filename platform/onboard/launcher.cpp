@@ -16,6 +16,7 @@ namespace chiphost::platform {
 namespace {
 
 constexpr int32_t look_every_ms = 20;  // whether the caller wants the launch to end
+constexpr int32_t cores_end_ms = 500;  // for cores whose AICPU has failed; an AICPU gives them 200
 constexpr uint64_t stall_ns = 10'000'000'000;
 // The vendor's own AICPU library, which takes ours from memory, loads it, and calls it.
 constexpr const char* vendor_library = "libaicpu_extend_kernels.so";
@@ -221,9 +222,8 @@ int32_t Launcher::wait(void* stream, ch_run_progress* progress, ch_error* out_er
     }
 }
 
-// Cores whose launch has no AICPU wait in the handshake, which is to be freed. They are told that the launch is over,
-// word for word, as they write to the same line. Should this fail, too, the caller hears of the first failure only:
-// there is no other way to end them.
+// Cores whose AICPU has not come, or has gone, wait in the handshake. They are told that the launch is over, word for
+// word, as they write to the same line. Others may be in a kernel, or wait for a register that only an AICPU can write.
 void Launcher::release_cores(const LaunchOptions& options) {
     ch_launch launch{};
     void* from = reinterpret_cast<void*>(options.launch);
@@ -238,11 +238,25 @@ void Launcher::release_cores(const LaunchOptions& options) {
             return;
         }
     }
-    ch_error ignored = no_error();
-    static_cast<void>(wait(aicore_stream_, options.progress, &ignored));
+}
+
+// After a failure of the AICPU's side: an AICPU that runs nevertheless ends its cores on request, those without one are
+// released here. Neither is so if the device cannot be asked any more.
+void Launcher::end_cores(const LaunchOptions& options) {
+    cancel();
+    int32_t code = driver_.aclrtSynchronizeStreamWithTimeout(aicore_stream_, cores_end_ms);
+    if (code == acl_error_stream_timeout) {
+        release_cores(options);
+        code = driver_.aclrtSynchronizeStreamWithTimeout(aicore_stream_, cores_end_ms);
+    }
+    lost_ = code != 0;
 }
 
 int32_t Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
+    if (lost_) {
+        return report(out_error, CH_PLATFORM_FAILED, "device",
+                      "programs of an earlier launch, which failed, may still run: make a new worker");
+    }
     const uint64_t bytes = ranges_.size() * sizeof(MemoryRange);
     if (const int32_t code = reserve(bytes, &ranges_memory_, out_error)) return code;
     if (bytes != 0) {
@@ -257,19 +271,16 @@ int32_t Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
     // The cores first: the runtime loads their program at the first launch, and the AICPU would wait for it.
     if (const int32_t code = start_aicore(options.block_dim, out_error)) return code;
     if (const int32_t code = start_aicpu(other_kernel, chip.aicpu_threads_launched, out_error)) {
-        release_cores(options);
+        end_cores(options);
         return code;
     }
     ranges_.clear();  // only now: without the AICPU nobody has looked at them
-    const int32_t aicpu = wait(aicpu_stream_, options.progress, out_error);
-    // Also after a failure: the cores must be through with memory that is to be freed.
-    ch_error core_error = no_error();
-    const int32_t aicore = wait(aicore_stream_, options.progress, &core_error);
-    if (aicpu != CH_OK) return aicpu;
-    if (aicore != CH_OK) {
-        *out_error = core_error;
-        return aicore;
+    if (const int32_t code = wait(aicpu_stream_, options.progress, out_error)) {
+        end_cores(options);
+        return code;
     }
+    // The AICPU is through: a core that failed is, too, and the others have been told to exit.
+    if (const int32_t code = wait(aicore_stream_, options.progress, out_error)) return code;
     return read_record(out_error);
 }
 

@@ -31,7 +31,11 @@ public:
     // The memory is no longer the device's: nobody may touch it at the next launch.
     void note_released(uint64_t address, uint64_t bytes);
 
+    // Also returns while the programs may still run, if neither could be waited for: then `lost`.
     [[nodiscard]] int32_t launch(const LaunchOptions& options, ch_error* out_error);
+
+    // Programs of a launch may still run. What they use must stay, and there is no launch any more.
+    bool lost() const { return lost_; }
 
 private:
     // A piece of device memory.
@@ -51,6 +55,7 @@ private:
     [[nodiscard]] int32_t write_record(ch_error* out_error);
     [[nodiscard]] int32_t read_record(ch_error* out_error);
     void release_cores(const LaunchOptions& options);
+    void end_cores(const LaunchOptions& options);
     void cancel();
 
     const Driver& driver_;
@@ -63,6 +68,7 @@ private:
     std::vector<MemoryRange> ranges_;
     bool opened_ = false;     // the AICPU has a context
     bool cancelled_ = false;  // the launch under way was told to end
+    bool lost_ = false;
 };
 
 }  // namespace chiphost::platform

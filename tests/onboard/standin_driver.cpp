@@ -114,7 +114,8 @@ void forget_kernel(uint64_t address) {
 Kernel find_kernel(uint64_t address) {
     Process& all = process();
     const std::lock_guard<std::mutex> lock(all.mutex);
-    void*& library = all.kernels[address];
+    const auto known = all.kernels.find(address);
+    void* library = known == all.kernels.end() ? nullptr : known->second;
     if (!library) {
         const auto* allocation = find(address, 4);
         if (!allocation || memcmp(reinterpret_cast<void*>(address),
@@ -123,6 +124,7 @@ Kernel find_kernel(uint64_t address) {
                                   4) != 0)
             return nullptr;
         library = load(reinterpret_cast<void*>(address), allocation->second.bytes, "kernel");
+        if (library) all.kernels[address] = library;
     }
     return library ? reinterpret_cast<Kernel>(find_in_device_orch_so(library, "kernel_entry")) : nullptr;
 }

@@ -123,6 +123,21 @@ def test_a_launch_that_fails_leaves_the_worker_usable(chip: str, monkeypatch: py
             callables.run_graph(worker, *callables.chain(20), block_dim=24, aicpu_thread_num=4)
 
 
+def test_a_launch_that_cannot_be_waited_for_is_the_worker_s_last(chip: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    call = "aclrtSynchronizeStreamWithTimeout"
+    with ch.ChipWorker(callables.RUNTIME, chip) as worker:
+        callables.run_graph(worker, *callables.chain(5))
+        monkeypatch.setenv("CHIPHOST_STANDIN_FAIL", f"{call}=507899")
+        with pytest.raises(ch.ChiphostError, match=f"{call} returned 507899"):
+            callables.run_graph(worker, *callables.chain(5))
+        monkeypatch.delenv("CHIPHOST_STANDIN_FAIL")
+        for _ in range(2):
+            with pytest.raises(ch.ChiphostError, match="may still run: make a new worker"):
+                callables.run_graph(worker, *callables.chain(5))
+    with ch.ChipWorker(callables.RUNTIME, chip) as worker:
+        callables.run_graph(worker, *callables.chain(20))
+
+
 def test_faults_of_a_run_are_those_of_the_simulated_chip(chip: str) -> None:
     with ch.ChipWorker(callables.RUNTIME, chip) as worker:
         for what, name in ((1, "ORCHESTRATION_FAILED"), (8, "DEVICE_MEMORY_EXHAUSTED"), (9, "KERNEL_THREW")):

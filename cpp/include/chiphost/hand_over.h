@@ -16,6 +16,11 @@
 #include "kernel.h"
 #include "require.h"
 
+#ifdef __CCE_AICORE__
+// There, a core's cache does not see what another core has written, and nothing can be thrown.
+#error "hand_over.h is for simulated chips; on a real one hand tiles over with the calls of the vendor's compiler"
+#endif
+
 extern "C" {
 __attribute__((visibility("default"), weak)) extern const char chiphost_kernel_hands_over;
 const char chiphost_kernel_hands_over = 1;

@@ -62,14 +62,14 @@ void close_device(Device* device) {
 
 int32_t allocate(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
     const uint64_t wanted = bytes ? bytes : 1, free_bytes = device->memory_limit - device->memory_used;
-    void* memory = nullptr;
-    if (wanted <= free_bytes) memory = aligned_alloc(alignment, (wanted + alignment - 1) / alignment * alignment);
+    std::unique_ptr<void, decltype(&free)> memory(nullptr, free);
+    if (wanted <= free_bytes) memory.reset(aligned_alloc(alignment, (wanted + alignment - 1) / alignment * alignment));
     if (!memory) {
         return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED, "device memory", "wanted %llu bytes, %llu are free",
                       static_cast<unsigned long long>(wanted), static_cast<unsigned long long>(free_bytes));
     }
-    *out_address = reinterpret_cast<uint64_t>(memory);
-    device->allocations[*out_address] = wanted;
+    device->allocations[reinterpret_cast<uint64_t>(memory.get())] = wanted;
+    *out_address = reinterpret_cast<uint64_t>(memory.release());
     device->memory_used += wanted;
     return CH_OK;
 }
