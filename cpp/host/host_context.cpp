@@ -72,6 +72,7 @@ bool claim_arrays(ch_run_progress* progress) {
 int32_t HostContext::open(const ch_device_options& options, ch_error* out_error) {
     if (const int32_t code = platform::open_device(options, &device_, out_error)) return code;
     runtime_ = make_runtime(device_, options.anchor, options.anchor_state);
+    if (!runtime_) return report(out_error, CH_INTERNAL, runtime_name, "make_runtime returned no runtime");
     callables_ = std::make_unique<LoadedCallables>(device_, runtime_.get());
     launch_area_ = std::make_unique<LaunchArea>(device_);
     return CH_OK;
@@ -94,12 +95,14 @@ int32_t HostContext::run(const ch_run_request& request, ch_error* out_error) {
     if (const int32_t code = check_config(*request.config, out_error)) return code;
     LoadedCallable* callable = nullptr;
     if (const int32_t code = callables_->get(*request.callable, &callable, out_error)) return code;
-    // Also when something is thrown.
-    struct EndOfRun {
-        Runtime& runtime;
-        ~EndOfRun() { runtime.end_run(); }
-    } end_of_run{*runtime_};
-    const int32_t code = execute(request, *callable, out_error);
+    int32_t code = CH_OK;
+    try {
+        code = execute(request, *callable, out_error);
+    } catch (...) {
+        runtime_->end_run();
+        throw;
+    }
+    runtime_->end_run();  // not in a destructor: a runtime may throw here, too
     set_phase(request, CH_PHASE_IDLE);
     request.out_result->total_ns = ch_monotonic_ns() - start;
     return code;

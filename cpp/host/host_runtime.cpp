@@ -3,6 +3,8 @@
 // The table of a host runtime: contexts behind the C ABI.
 #include "chiphost/abi/host_runtime.h"
 
+#include <string.h>
+
 #include <exception>
 #include <new>
 
@@ -16,11 +18,15 @@ namespace chiphost::host {
 
 namespace {
 
-// No exception may leave the library.
+// No exception may leave the library, and no error without words.
 template <typename Body>
 int32_t guarded(const char* where, ch_error* out_error, Body&& body) {
     try {
-        return body();
+        const int32_t code = body();
+        if (code == CH_OK || out_error->code != CH_OK) return code;
+        return report(out_error, CH_INTERNAL, CHIPHOST_RUNTIME,
+                      "the runtime, or the platform it is built for, returned %d in %s without filling the error", code,
+                      where);
     } catch (const std::bad_alloc&) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, where, "out of memory");
     } catch (const std::exception& error) {
@@ -38,6 +44,10 @@ int32_t set_device(void* memory, const ch_device_options* options, ch_error* out
     ch_device_options known;
     if (const int32_t code = read_record(*options, CH_DEVICE_OPTIONS_BYTES_MIN, "set_device", &known, out_error)) {
         return code;
+    }
+    if (strcmp(runtime_name, CHIPHOST_RUNTIME) != 0) {
+        return report(out_error, CH_ABI_MISMATCH, CHIPHOST_RUNTIME,
+                      "wanted the runtime_name \"%s\", as it is built, found \"%s\"", CHIPHOST_RUNTIME, runtime_name);
     }
     auto* context = new (memory) HostContext;
     const int32_t code = guarded("set_device", out_error, [&] { return context->open(known, out_error); });

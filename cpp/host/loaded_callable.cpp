@@ -35,7 +35,9 @@ int32_t LoadedCallable::load(const ch_callable& callable, Runtime* runtime, ch_e
     if (const int32_t code = platform::copy_to_device(device_, kernel_addresses_, addresses.data(), bytes, out_error)) {
         return code;
     }
-    return runtime->load(callable, &orchestration_, out_error);
+    if (const int32_t code = runtime->load(callable, &orchestration_, out_error)) return code;
+    if (orchestration_) return CH_OK;
+    return report(out_error, CH_INTERNAL, runtime_name, "load returned CH_OK and no orchestration");
 }
 
 int32_t LoadedCallables::get(const ch_callable& callable, LoadedCallable** out_callable, ch_error* out_error) {

@@ -36,15 +36,6 @@ int32_t guarded(const char* where, ch_error* out_error, Body&& body) {
     }
 }
 
-// Gives up what a run may still use. It stays reachable, so that leak checkers know it is meant.
-void leave_behind(std::unique_ptr<Context> context) {
-    static std::atomic<Context*> left{nullptr};
-    Context* mine = context.release();
-    mine->next_left = left.load();
-    while (!left.compare_exchange_weak(mine->next_left, mine)) {
-    }
-}
-
 }  // namespace
 
 ChipWorker::ChipWorker() : process_(getpid()) {}
@@ -135,7 +126,8 @@ int32_t ChipWorker::open(const Options& options, const GoOn& go_on, ch_error* ou
     }
     if (code != CH_OK) return code;
     fell_back_ = fell_back;
-    return LocalContext::open(std::move(library), options.device_id, options.device_memory_bytes, &context_, out_error);
+    return LocalContext::open(std::move(library), options.device_id, options.device_memory_bytes, go_on, &context_,
+                              out_error);
 }
 
 int32_t ChipWorker::run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -68,5 +69,14 @@ public:
 
     Context* next_left = nullptr;  // for the list of those that were given up, which must not need memory
 };
+
+// Gives up what a call that does not return may still use. It stays reachable, so that leak checkers know it is meant.
+inline void leave_behind(std::unique_ptr<Context> context) {
+    static std::atomic<Context*> left{nullptr};
+    Context* mine = context.release();
+    mine->next_left = left.load();
+    while (!left.compare_exchange_weak(mine->next_left, mine)) {
+    }
+}
 
 }  // namespace chiphost::worker

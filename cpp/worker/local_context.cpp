@@ -15,6 +15,7 @@ namespace chiphost::worker {
 namespace {
 
 constexpr uint64_t context_alignment = 64;
+constexpr uint64_t poll_ns = 50'000'000;  // whether the caller wants to go on
 
 // The functions of a table take pointers to their own types; a mailbox takes any.
 template <typename Function>
@@ -66,7 +67,7 @@ int32_t LocalContext::checked(int32_t code, const char* verb, ch_error* out_erro
 }
 
 int32_t LocalContext::open(std::shared_ptr<RuntimeLibrary> library, int32_t device_id, uint64_t device_memory_bytes,
-                           std::unique_ptr<Context>* out_context, ch_error* out_error) {
+                           const GoOn& go_on, std::unique_ptr<Context>* out_context, ch_error* out_error) {
     std::unique_ptr<LocalContext> context(new (std::nothrow) LocalContext(library));
     if (!context) {
         library->give_back();
@@ -75,13 +76,19 @@ int32_t LocalContext::open(std::shared_ptr<RuntimeLibrary> library, int32_t devi
     RuntimeLibrary& loaded = *context->library_;
     int32_t code = allocate_context(loaded, &context->memory_, out_error);
     if (code == CH_OK) code = loaded.domain().lease_thread(&context->thread_, out_error);
+    const char* folder = getenv("TMPDIR");
+    try {
+        context->temp_folder_ = folder && *folder ? folder : "/tmp";
+    } catch (const std::bad_alloc&) {
+        code = report(out_error, CH_HOST_MEMORY_EXHAUSTED, "init", "no memory for a context");
+    }
     if (code == CH_OK) {
-        const char* folder = getenv("TMPDIR");
-        const ch_device_options device =
-            device_options(loaded, device_id, device_memory_bytes, folder && *folder ? folder : "/tmp");
-        ch_call function = as_call(loaded.table().set_device);
-        code = context->checked(ch_mailbox_call(context->thread_, function, context->memory_, &device, out_error),
-                                "set_device", out_error);
+        context->device_ = device_options(loaded, device_id, device_memory_bytes, context->temp_folder_.c_str());
+        code = context->set_device(go_on, out_error);
+        if (code == CH_INTERRUPTED) {
+            leave_behind(std::move(context));
+            return code;
+        }
     }
     if (code != CH_OK) {
         context->release();
@@ -89,6 +96,18 @@ int32_t LocalContext::open(std::shared_ptr<RuntimeLibrary> library, int32_t devi
     }
     *out_context = std::move(context);
     return CH_OK;
+}
+
+int32_t LocalContext::set_device(const GoOn& go_on, ch_error* out_error) {
+    error_ = no_error();
+    ch_mailbox_post(thread_, as_call(library_->table().set_device), memory_, &device_, &error_);
+    while (!wait(go_on ? poll_ns : CH_MAILBOX_FOR_EVER)) {
+        if (go_on()) continue;
+        return report(out_error, CH_INTERRUPTED, library_->files().host,
+                      "interrupted while the runtime opened the device, which has not returned");
+    }
+    if (code_ != CH_OK && code_ != CH_ANCHOR_CALL_THREW) *out_error = error_;
+    return checked(code_, "set_device", out_error);
 }
 
 void LocalContext::release() {

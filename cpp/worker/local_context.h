@@ -23,10 +23,11 @@ ch_device_options device_options(const RuntimeLibrary& library, int32_t device_i
 // A context in this process, on a thread of its runtime's domain. One that is not closed stays a user of the library.
 class LocalContext final : public Context {
 public:
-    // Takes the use of the library over, also if it fails.
+    // Takes the use of the library over, also if it fails. CH_INTERRUPTED if go_on says so: then the library and a
+    // thread of it are left behind.
     [[nodiscard]] static int32_t open(std::shared_ptr<RuntimeLibrary> library, int32_t device_id,
-                                      uint64_t device_memory_bytes, std::unique_ptr<Context>* out_context,
-                                      ch_error* out_error);
+                                      uint64_t device_memory_bytes, const GoOn& go_on,
+                                      std::unique_ptr<Context>* out_context, ch_error* out_error);
 
     int32_t prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
                     const GoOn& go_on, ch_error* out_error) override;
@@ -44,6 +45,7 @@ public:
 
 private:
     explicit LocalContext(std::shared_ptr<RuntimeLibrary> library) : library_(std::move(library)) {}
+    int32_t set_device(const GoOn& go_on, ch_error* out_error);
     int32_t checked(int32_t code, const char* verb, ch_error* out_error) const;
     void release();
     int32_t thread_number() const;
@@ -52,6 +54,9 @@ private:
     ch_mailbox* thread_ = nullptr;
     void* memory_ = nullptr;
     int32_t code_ = CH_OK;  // of the run that ended last
+    // What set_device refers to.
+    std::string temp_folder_;
+    ch_device_options device_{};
     // What a run refers to, besides what the caller passed.
     ch_run_progress progress_{};
     ch_run_request request_{};

@@ -563,6 +563,23 @@ TEST(FakeRuntimes, AreNeverEnteredOnTheCallersThread) {
     }
 }
 
+// The caller does not wait for ever; the worker can have another runtime.
+TEST(FakeRuntimes, MayHangInSetDevice) {
+    for (const auto strategy : {isolate::Strategy::copy, isolate::Strategy::process}) {
+        TestWorker worker(nullptr);
+        ChipWorker::Options options = fake("hangs_in_set_device");
+        options.isolation.strategy = strategy;
+        ch_error error = no_error();
+        int asked = 0;
+        EXPECT_EQ(worker.initialize(options, &error, [&] { return ++asked < 3; }), CH_INTERRUPTED);
+        EXPECT_NE(std::string(error.where).find("hangs_in_set_device"), std::string::npos);
+        EXPECT_EQ(asked, 3);
+        EXPECT_FALSE(worker.initialized());
+        EXPECT_EQ(worker.try_initialize(options_for()), "ok");
+        EXPECT_EQ(run_chain(worker), "ok");
+    }
+}
+
 TEST(FakeRuntimes, MayThrowInOtherVerbs) {
     static const TestCallable callable("graph_from_table");
     Table table;

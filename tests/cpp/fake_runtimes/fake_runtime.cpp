@@ -58,6 +58,9 @@ int32_t set_device(void*, const ch_device_options*, ch_error* out_error) {
 #ifdef FAKE_THROWS_IN_SET_DEVICE
     throw std::runtime_error("set_device");
 #endif
+#ifdef FAKE_HANGS_IN_SET_DEVICE
+    for (;;) pause();
+#endif
 #ifdef FAKE_FAILS_IN_SET_DEVICE
     out_error->code = CH_PLATFORM_FAILED;
     out_error->detail_code = 507018;
