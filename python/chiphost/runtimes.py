@@ -153,8 +153,9 @@ def check_any(platform: str, library: Path | None = None) -> None:
 def find(runtime: str, platform: str, library: Path | None = None) -> RuntimeFiles:
     """The programs of a runtime by its name, in `library` or installed; raises SceneError if there are none."""
     chosen = (os.environ.get("CHIPHOST_LIB_DIR"), os.environ.get("CHIPHOST_RUNTIME_PATH"), library)
-    files = _files(chosen, check_platform(platform, library), runtime)
-    if not os.path.isfile(files.host):  # noqa: PTH113 - this is on the way of every init
+    places = _places(chosen, check_platform(platform, library), runtime)
+    files = next((files for files in places if os.path.isfile(files.host)), None)  # noqa: PTH113 - on every init's way
+    if files is None:
         names = installed(library)[platform]
         raise make_error(
             "RUNTIME_UNKNOWN",
@@ -166,12 +167,12 @@ def find(runtime: str, platform: str, library: Path | None = None) -> RuntimeFil
     return files
 
 
+# Only of names: what is on the disk changes while a process lives, as runtimes are built and deleted.
 @lru_cache
-def _files(chosen: tuple[str | None, str | None, Path | None], platform: str, runtime: str) -> RuntimeFiles:
-    """The files in the first folder that has them, or else where they would be. `chosen` is for the memo."""
+def _places(chosen: tuple[str | None, str | None, Path | None], platform: str, runtime: str) -> list[RuntimeFiles]:
+    """Where the files may be, best first. `chosen` is for the memo."""
     folders = [folder / platform / runtime for folder in search(chosen[2])]
-    folder = next((folder for folder in folders if (folder / "host.so").is_file()), folders[-1])
-    return RuntimeFiles(*(folder / f"{program}.so" for program in _PROGRAMS))
+    return [RuntimeFiles(*(folder / f"{program}.so" for program in _PROGRAMS)) for folder in folders]
 
 
 def search(library: Path | None = None) -> list[Path]:

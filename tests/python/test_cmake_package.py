@@ -218,6 +218,27 @@ def test_an_out_of_tree_runtime_stands_before_one_of_that_name(out_of_tree, monk
     assert runtimes.find("aicpu_build_graph", "a2a3sim").host.is_relative_to(runtimes.library_dir())
 
 
+def test_a_runtime_is_found_when_it_is_built_after_a_first_look(monkeypatch, tmp_path):
+    import chiphost as ch
+    from chiphost import runtimes
+
+    own = runtimes.find("host_build_graph", "a2a3sim")
+    monkeypatch.setenv("CHIPHOST_RUNTIME_PATH", str(tmp_path))
+    with pytest.raises(ch.SceneError) as unknown:
+        ch.ChipWorker("late", "a2a3sim")
+    assert unknown.value.name == "RUNTIME_UNKNOWN"
+    assert runtimes.find("host_build_graph", "a2a3sim") == own
+    for name in ("late", "host_build_graph"):
+        shutil.copytree(own.host.parent, tmp_path / "a2a3sim" / name)
+    with ch.ChipWorker("late", "a2a3sim") as worker:
+        assert worker.platform == "a2a3sim"
+    assert runtimes.find("host_build_graph", "a2a3sim").host.is_relative_to(tmp_path)  # it stands before chiphost's own
+    shutil.rmtree(tmp_path / "a2a3sim")
+    assert runtimes.find("host_build_graph", "a2a3sim") == own
+    with pytest.raises(ch.SceneError):
+        runtimes.find("late", "a2a3sim")
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
