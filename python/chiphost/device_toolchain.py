@@ -17,6 +17,9 @@ from .errors import make_error
 from .toolchain import Candidate, Compiler, CoreType
 
 if TYPE_CHECKING:
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.relocation import RelocationSection
+
     from .compile_job import Job
 
 # Which processor a program is for: this one, the AICPU of a real chip, or its cores.
@@ -93,10 +96,12 @@ def kernel_flags(platform: str, core_type: CoreType) -> tuple[str, ...]:
 def kernel_code(data: bytes) -> bytes:
     """The code of a kernel: its object file's section .text, which is copied to the device as it is.
 
-    Raises ValueError if that would not be the kernel: no ELF file, no such section, the entry not at its beginning.
+    Raises ValueError if that would not be the kernel: no ELF file, no such section, the entry not at its beginning,
+    addresses in it that a linker would have to fill in.
     """
     from elftools.common.exceptions import ELFError
     from elftools.elf.elffile import ELFFile
+    from elftools.elf.relocation import RelocationSection
     from elftools.elf.sections import SymbolTableSection
 
     try:
@@ -108,6 +113,12 @@ def kernel_code(data: bytes) -> bytes:
         code = elf.get_section(text).data()
         symbols = elf.get_section_by_name(".symtab")
         entries = symbols.get_symbol_by_name(_ENTRY) if isinstance(symbols, SymbolTableSection) else None
+        unresolved = [
+            name
+            for section in elf.iter_sections()
+            if isinstance(section, RelocationSection) and section["sh_info"] == text
+            for name in _relocated_names(elf, section)
+        ]
     except ELFError as error:
         raise ValueError(f"wrote no ELF object file: {error}") from error
     entry = next((each for each in entries or () if each["st_shndx"] == text), None)
@@ -118,7 +129,28 @@ def kernel_code(data: bytes) -> bytes:
             f"put {_ENTRY} {entry['st_value']} bytes into the section .text, and the cores begin at its beginning; "
             "define other functions inline or after it"
         )
+    if unresolved:
+        raise ValueError(
+            f"left addresses for a linker to fill in, of {', '.join(dict.fromkeys(unresolved))}, and the section .text "
+            "is copied to the device as it is; make functions that the kernel calls static or inline, and have no "
+            "tables of constants"
+        )
     return bytes(code)
+
+
+def _relocated_names(elf: ELFFile, section: RelocationSection) -> Iterator[str]:
+    """What the relocations of a section refer to: the names of symbols, or of sections for those without."""
+    from elftools.elf.sections import SymbolTableSection
+
+    symbols = elf.get_section(section["sh_link"])
+    for relocation in section.iter_relocations():
+        symbol = symbols.get_symbol(relocation["r_info_sym"]) if isinstance(symbols, SymbolTableSection) else None
+        if symbol is None:
+            yield "unknown symbols"
+        elif symbol.name or not isinstance(symbol["st_shndx"], int):
+            yield symbol.name or "a symbol without a name"
+        else:
+            yield elf.get_section(symbol["st_shndx"]).name
 
 
 def _sdk_text() -> str:

@@ -282,12 +282,30 @@ KERNEL = 'extern "C" void kernel_entry(long*) { asm volatile("nop"); }\n'
         (KERNEL, ""),
         ('extern "C" int first() { return 1; }\n' + KERNEL, "put kernel_entry [0-9]+ bytes into"),
         ('extern "C" int first() { return 1; }\n', "does not define kernel_entry"),
+        (
+            '__attribute__((noinline, section(".text.far"))) static void far() { asm volatile("nop"); }\n'
+            'extern "C" void kernel_entry(long*) { far(); }\n',
+            r"addresses for a linker to fill in, of \S*far\S*,",
+        ),
+        ('extern "C" { void none(); void kernel_entry(long*) { none(); none(); } }\n', "fill in, of none, and"),
+        (
+            "static const long table[] = {3, 1, 4, 1, 5};\n"
+            'extern "C" void kernel_entry(long* data) { data[0] = table[data[0]]; }\n',
+            r"addresses for a linker to fill in, of \.rodata,",
+        ),
+        (
+            "__attribute__((noinline)) static void behind();\n"
+            'extern "C" void kernel_entry(long*) { behind(); behind(); }\n'
+            'void behind() { asm volatile("nop"); }\n',
+            "",
+        ),
     ],
 )
 def test_the_code_of_a_kernel_is_its_section_text(tmp_path: Path, source: str, problem: str) -> None:
     (tmp_path / "kernel.cpp").write_text(source)
     compiled = tmp_path / "kernel.o"
-    subprocess.run(["g++", "-c", "-O2", "-o", compiled, tmp_path / "kernel.cpp"], check=True)
+    options = ("-c", "-O2", "-g", "-fno-toplevel-reorder")  # debug information has relocations, too
+    subprocess.run(["g++", *options, "-o", compiled, tmp_path / "kernel.cpp"], check=True)
     if problem:
         with pytest.raises(ValueError, match=problem):
             device_toolchain.kernel_code(compiled.read_bytes())
