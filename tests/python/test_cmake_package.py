@@ -263,6 +263,22 @@ def test_wrong_use_of_the_functions_is_an_error(line, words, cmake, tmp_path):
     assert words in " ".join(done.stderr.split())
 
 
+def test_the_folder_of_the_installation_may_be_called_as_one_of_its_own(cmake, tmp_path):
+    """Which sources have a runtime's name in them is told by their names below it."""
+    package = tmp_path / "runtimes" / "chiphost"
+    for part in ("cmake", "src"):
+        shutil.copytree(cmake_dir().parent / part, package / part)
+    lists = "cmake_minimum_required(VERSION 3.20)\nproject(p CXX)\nfind_package(chiphost REQUIRED COMPONENTS runtime)\n"
+    (tmp_path / "CMakeLists.txt").write_text(
+        f"{lists}chiphost_add_runtime(NAME host_build_graph ARCH a2a3 PLATFORM sim)\n"
+        'chiphost_split_sources("${chiphost_host_sources};${chiphost_runtime_host_build_graph_sources}" named others)\n'
+        'message(STATUS "named: ${named}")\n'
+    )
+    done = run(cmake, "-S", tmp_path, "-B", tmp_path / "build", f"-Dchiphost_DIR={package / 'cmake'}", *ninja())
+    named = next(line for line in done.splitlines() if "named: " in line)
+    assert re.findall(r"(\w+)\.cpp", named) == ["host_runtime", "host_build_graph"]
+
+
 def test_a_binary_of_a_file_that_is_not_there_is_an_error(tmp_path):
     import chiphost as ch
 
