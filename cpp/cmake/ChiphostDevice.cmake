@@ -1,14 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The two programs of a real chip, built by other compilers than the rest: the AICPU is an aarch64 processor with Linux, the
-# cores have the vendor's compiler. Where one is missing, its program is left out, and opening a device says so.
+# cores have the vendor's compiler. Where one is missing, its program is left out: the configuration says so, and opening a
+# device.
+
+# The vendor's folders, best first, as Python and the worker take them from the environment: empty counts as unset.
+set(chiphost_sdk_variables ASCEND_HOME_PATH ASCEND_TOOLKIT_HOME)
+set(chiphost_sdk_folders "")
+foreach(variable IN LISTS chiphost_sdk_variables)
+    if(NOT "$ENV{${variable}}" STREQUAL "")
+        list(APPEND chiphost_sdk_folders "$ENV{${variable}}")
+    endif()
+endforeach()
+list(TRANSFORM chiphost_sdk_folders APPEND "/tools/hcc/bin" OUTPUT_VARIABLE chiphost_hcc_folders)
+list(TRANSFORM chiphost_sdk_folders APPEND "/bin" OUTPUT_VARIABLE chiphost_ccec_folders)
 
 find_program(CHIPHOST_AICPU_CXX NAMES aarch64-linux-gnu-g++ aarch64-target-linux-gnu-g++
-             HINTS "$ENV{ASCEND_HOME_PATH}/tools/hcc/bin" DOC "C++ compiler for the AICPU programs of real chips")
-find_program(CHIPHOST_CCEC NAMES ccec HINTS "$ENV{ASCEND_HOME_PATH}/bin"
+             HINTS ${chiphost_hcc_folders} DOC "C++ compiler for the AICPU programs of real chips")
+find_program(CHIPHOST_CCEC NAMES ccec HINTS ${chiphost_ccec_folders}
              DOC "The vendor's compiler for the AICore programs of real chips")
-find_program(CHIPHOST_CCEC_LD NAMES ld.lld HINTS "$ENV{ASCEND_HOME_PATH}/bin" NO_DEFAULT_PATH
-             DOC "The linker that comes with ccec")
+# Another ld.lld does not know the cores. What is in the folders for programs may be a link to where ccec is.
+if(CHIPHOST_CCEC)
+    get_filename_component(chiphost_ccec_file "${CHIPHOST_CCEC}" REALPATH)
+    get_filename_component(chiphost_ccec_folder "${chiphost_ccec_file}" DIRECTORY)
+    find_program(CHIPHOST_CCEC_LD NAMES ld.lld PATHS "${chiphost_ccec_folder}" NO_DEFAULT_PATH
+                 DOC "The linker that comes with ccec")
+endif()
+
+# Says once that the programs for a processor are left out: a device cannot be opened then. `variable` has no compiler.
+function(chiphost_say_left_out processor variable compiler)
+    get_property(said GLOBAL PROPERTY chiphost_left_out_${processor})
+    if(said)
+        return()
+    endif()
+    set_property(GLOBAL PROPERTY chiphost_left_out_${processor} TRUE)
+    if("${${variable}}" STREQUAL "")
+        set(why "${variable} is empty")
+    elseif(variable STREQUAL "CHIPHOST_CCEC_LD")
+        set(why "no ${compiler} (${variable}) in ${chiphost_ccec_folder}, where ccec is")
+    else()
+        list(JOIN chiphost_sdk_variables " nor " where)
+        set(where "neither ${where} is set")
+        if(chiphost_sdk_folders)
+            list(JOIN chiphost_sdk_folders " and " where)
+            set(where "nor in ${where}")
+        endif()
+        set(why "no ${compiler} (${variable}) on PATH, ${where}")
+    endif()
+    message(STATUS "chiphost: the ${processor} programs of real chips are left out: ${why}")
+endfunction()
 
 # Compiles sources by a compiler that is not CMake's. The objects are in out_objects.
 function(chiphost_cross_compile folder out_objects)
@@ -73,6 +113,9 @@ endfunction()
 
 # chiphost_add_aicpu_program(ARCH TARGET SOURCE...): an AICPU program, if there is a compiler for it.
 function(chiphost_add_aicpu_program arch target)
+    if(NOT CHIPHOST_AICPU_CXX)
+        chiphost_say_left_out(AICPU CHIPHOST_AICPU_CXX "compiler for aarch64")
+    endif()
     if(NOT CHIPHOST_AICPU_CXX OR TARGET ${target})
         return()
     endif()
@@ -93,6 +136,11 @@ endfunction()
 
 # The AICore program, if there is a compiler for it: an ELF file with an entry for each kind of core.
 function(chiphost_add_aicore_program arch target)
+    if(NOT CHIPHOST_CCEC)
+        chiphost_say_left_out(AICore CHIPHOST_CCEC ccec)
+    elseif(NOT CHIPHOST_CCEC_LD)
+        chiphost_say_left_out(AICore CHIPHOST_CCEC_LD ld.lld)
+    endif()
     if(NOT CHIPHOST_CCEC OR NOT CHIPHOST_CCEC_LD OR TARGET ${target})
         return()
     endif()

@@ -23,13 +23,15 @@ ch_call as_call(Function* function) {
     return reinterpret_cast<ch_call>(function);
 }
 
-// Where the environment says that the chip vendor's software is; nullptr: nowhere.
-const char* sdk_folder() {
+// Where the environment says that the chip vendor's software is, and which variable; nullptr: nowhere.
+void find_sdk(ch_device_options* out_device) {
     for (const char* name : {"ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME"}) {
         const char* folder = getenv(name);
-        if (folder && *folder) return folder;
+        if (!folder || !*folder) continue;
+        out_device->sdk_folder = folder;
+        out_device->sdk_variable = name;
+        return;
     }
-    return nullptr;
 }
 
 }  // namespace
@@ -43,7 +45,7 @@ ch_device_options device_options(const RuntimeLibrary& library, int32_t device_i
     device.aicore = {library.files().aicore.c_str(), library.aicore_key().c_str()};
     device.device_memory_bytes = device_memory_bytes;
     device.temp_folder = temp_folder;
-    device.sdk_folder = sdk_folder();
+    find_sdk(&device);
     device.anchor = library.domain().anchor();
     device.anchor_state = library.domain().anchor_state();
     return device;

@@ -74,7 +74,8 @@ int32_t Device::enter(ch_error* out_error) {
 
 int32_t Device::open(const ch_device_options& options, ch_error* out_error) {
     const char* sdk_folder = options.sdk_folder ? options.sdk_folder : "";
-    if (const int32_t code = driver_.load(sdk_folder, register_call_name, out_error)) return code;
+    const char* sdk_variable = options.sdk_variable ? options.sdk_variable : "";
+    if (const int32_t code = driver_.load(sdk_folder, sdk_variable, register_call_name, out_error)) return code;
     const int32_t code = driver_.aclInit(nullptr);
     if (code != 0 && code != acl_error_repeat_initialize) return driver_.failed("aclInit", code, out_error);
     driver_.keep();

@@ -46,7 +46,7 @@ Driver::~Driver() {
     }
 }
 
-int32_t Driver::load(const char* sdk_folder, const char* register_name, ch_error* out_error) {
+int32_t Driver::load(const char* sdk_folder, const char* sdk_variable, const char* register_name, ch_error* out_error) {
     std::string missing, refusals;
     const isolate::LoaderPass pass(gate_);
     for (int i = 0; i < library_count; ++i) {
@@ -57,8 +57,11 @@ int32_t Driver::load(const char* sdk_folder, const char* register_name, ch_error
         if (refusals.empty()) refusals = why;
     }
     if (!missing.empty()) {
-        const std::string sdk = *sdk_folder ? "in " + std::string(sdk_folder) + "/lib64 (ASCEND_HOME_PATH), "
-                                            : "(neither ASCEND_HOME_PATH nor ASCEND_TOOLKIT_HOME is set) ";
+        std::string sdk = "(neither ASCEND_HOME_PATH nor ASCEND_TOOLKIT_HOME is set) ";
+        if (*sdk_folder) {
+            const std::string named_by = *sdk_variable ? " (" + std::string(sdk_variable) + ")" : "";
+            sdk = "in " + std::string(sdk_folder) + "/lib64" + named_by + ", ";
+        }
         return report(out_error, CH_PLATFORM_FAILED, "driver",
                       "the chip vendor's software is missing: %s; looked %swhere the dynamic loader looks "
                       "(LD_LIBRARY_PATH, ldconfig), and in %s; the loader says: %s",

@@ -105,9 +105,10 @@ public:
     Driver& operator=(const Driver&) = delete;
 
     // Loads the libraries and looks all calls up, among them `register_call` of the driver's own library, which is
-    // another on every chip. `sdk_folder` is the vendor's folder or "". CH_PLATFORM_FAILED names everything that is
-    // missing and where it was looked for.
-    [[nodiscard]] int32_t load(const char* sdk_folder, const char* register_call, ch_error* out_error);
+    // another on every chip. `sdk_folder` is the vendor's folder or "", `sdk_variable` the variable that named it or
+    // "". CH_PLATFORM_FAILED names everything that is missing and where it was looked for.
+    [[nodiscard]] int32_t load(const char* sdk_folder, const char* sdk_variable, const char* register_call,
+                               ch_error* out_error);
 
     // Makes an error of what a call returned: its name, the code, and the vendor's words if it has any.
     int32_t failed(const char* call, int32_t code, ch_error* out_error) const;

@@ -196,11 +196,16 @@ def test_a_folder_that_nobody_may_look_into_is_named(tmp_path: Path, monkeypatch
         assert f"looked in {folder}/lib64 (ASCEND_HOME_PATH)" in result.stderr
 
 
-def test_a_folder_without_the_libraries_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ASCEND_HOME_PATH", str(tmp_path))
+@pytest.mark.parametrize("variable", device_toolchain.SDK_VARIABLES)
+@pytest.mark.parametrize("isolation", ["copy", "process"])
+def test_a_folder_without_the_libraries_is_named_with_the_variable_that_names_it(
+    no_chip: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, isolation: str
+) -> None:
+    monkeypatch.setenv("ASCEND_HOME_PATH", "")  # counts as unset
+    monkeypatch.setenv(variable, str(tmp_path))
     with pytest.raises(ch.ChiphostError, match=r"libascendcl\.so") as caught:
-        ch.ChipWorker(callables.RUNTIME, "a5")
-    assert f"{tmp_path}/lib64 (ASCEND_HOME_PATH)" in caught.value.message
+        ch.ChipWorker(callables.RUNTIME, "a5", isolation=isolation)
+    assert f"{tmp_path}/lib64 ({variable})" in caught.value.message
 
 
 def test_a_library_of_another_version_is_told_what_it_lacks(standin: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,8 @@ def _chip_rows(found: ChipChecks) -> Iterator[Row]:
     for chip in found.chips:
         yield ("ok", f"{chip.platform}: device 0 was opened") if chip.ok else ("-", f"{chip.platform}: {chip.problem}")
         for name in chip.programs_missing:
-            why = "no compiler for aarch64" if name == "aicpu.so" else "no ccec, the chip vendor's compiler"
+            core = "no ccec, the chip vendor's compiler, or no ld.lld beside it"
+            why = "no compiler for aarch64" if name == "aicpu.so" else core
             yield "-", f"{chip.platform}: chiphost was built without its {name}: there was {why}"
     for compiler in found.compilers:
         what = f"{compiler.found}: compiler for {compiler.purpose}"

@@ -50,8 +50,10 @@ typedef struct ch_device_options {
     // Folder for temporary files. A runtime must not ask its own environment: that of another namespace's C library is
     // not told when the process changes its variables, and points to memory that is gone.
     const char* temp_folder;
-    // Folder of the chip vendor's software (ASCEND_HOME_PATH), NULL or "" if none is named.
+    // Folder of the chip vendor's software, NULL or "" if none is named.
     const char* sdk_folder;
+    // The environment variable that named it (ASCEND_HOME_PATH), for messages; NULL or "" if none did.
+    const char* sdk_variable;
 } ch_device_options;
 
 // How one run is to be executed.
