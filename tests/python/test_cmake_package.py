@@ -279,6 +279,15 @@ def test_the_folder_of_the_installation_may_be_called_as_one_of_its_own(cmake, t
     assert re.findall(r"(\w+)\.cpp", named) == ["host_runtime", "host_build_graph"]
 
 
+def test_the_cpp_tests_say_what_they_need(cmake, tmp_path):
+    options = ("-DCHIPHOST_TESTS=ON", "-DCMAKE_DISABLE_FIND_PACKAGE_GTest=ON", *ninja())
+    done = subprocess.run(
+        [cmake, "-S", ROOT, "-B", tmp_path, *options], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode != 0
+    assert "The C++ tests need GoogleTest (Debian: libgtest-dev" in " ".join(done.stderr.split())
+
+
 # The vendor's compiler and its linker are looked for when CMake configures: here only by the file that does it.
 
 LOOK = """

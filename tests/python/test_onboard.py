@@ -167,6 +167,12 @@ def test_the_default_isolation_is_a_copy(chip: str) -> None:
         assert worker.isolation_reason == "the default: the chip vendor's software is one for the process"
 
 
+def test_an_edited_stand_in_for_ccec_is_taken(standin: Path) -> None:
+    """It is a file of the build, and not only copied when something else is built."""
+    made_of = run(tool("ninja"), "-C", standin.parent, "-t", "query", "standin/a2a3/bin/ccec")
+    assert str(ROOT / "tests" / "onboard" / "ccec") in made_of
+
+
 # where there is none
 
 
