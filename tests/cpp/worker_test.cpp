@@ -563,6 +563,28 @@ TEST(FakeRuntimes, AreNeverEnteredOnTheCallersThread) {
     }
 }
 
+// What a runtime forgets is told with the name of the function that forgot it, and the process lives on.
+TEST(CarelessRuntimes, AreToldWhatTheyForgot) {
+    static const TestCallable callable("graph_from_table");
+    Table table;
+    table.add_chain(1);
+    const auto run = [&](const std::string& variant) {
+        ChipWorker::Options options = options_for();
+        options.files.host = library_path("careless_" + variant);
+        TestWorker worker(nullptr);
+        const std::string made = worker.try_initialize(options);
+        return made == "ok" ? worker.try_run(callable, table.args()) : made;
+    };
+    EXPECT_EQ(run("no_runtime"), "INTERNAL: careless: make_runtime returned no runtime");
+    EXPECT_EQ(run("no_orchestration"), "INTERNAL: careless: load returned CH_OK and no orchestration");
+    EXPECT_EQ(run("other_name"),
+              "ABI_MISMATCH: careless: wanted the runtime_name \"careless\", as it is built, found \"thorough\"");
+    EXPECT_EQ(run("returns_a_number"), "INTERNAL: careless: the runtime, or the platform it is built for, returned " +
+                                           std::to_string(CH_INVALID_ARGUMENT) + " in run without filling the error");
+    EXPECT_EQ(run("throws_at_the_end"), "INTERNAL: run: end_run");
+    EXPECT_EQ(run("throws_twice"), "INTERNAL: run: end_run");
+}
+
 // The caller does not wait for ever; the worker can have another runtime.
 TEST(FakeRuntimes, MayHangInSetDevice) {
     for (const auto strategy : {isolate::Strategy::copy, isolate::Strategy::process}) {
