@@ -66,10 +66,18 @@ def platforms(library: Path | None = None) -> list[str]:
 def tests(platform: str, text: str = "", library: Path | None = None) -> list[ConformanceTest]:
     """The tests for a platform with `text` in their id; raises as `run` does."""
     command = _command(platform, _suite_folder(platform, library), library or runtimes.library_dir(), Path())
-    return [
+    found = [
         ConformanceTest(entry["id"], tuple(entry["requirements"].split()))
         for entry in _lines([*command, "--only", text, "--list"])
     ]
+    if not found:
+        raise make_error(
+            "INVALID_ARGUMENT",
+            f"no test has {text!r} in its name",
+            "conformance suite",
+            hint="chiphost conform --list shows them all",
+        )
+    return found
 
 
 def run(
@@ -85,6 +93,7 @@ def run(
         library: folder with the built programs instead of the installed one.
 
     Raises:
+        ArgumentError: INVALID_ARGUMENT, no test has `text` in its id.
         SceneError: PLATFORM_UNKNOWN, the suite was not built for the platform.
         LoadError: LOAD_REFUSED, the suite cannot be loaded; the message says why.
         PlatformError: PLATFORM_FAILED, there is no chip of this kind, or not the vendor's software for it.
@@ -95,6 +104,8 @@ def run(
 
     root = library or runtimes.library_dir()
     suite = _suite_folder(platform, library)
+    if text:
+        tests(platform, text, library)  # there is one
     kernels = suite / "kernels"  # of a platform whose cores have another instruction set
     if not kernels.is_dir():
         kernels = root / "conformance"

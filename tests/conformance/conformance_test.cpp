@@ -97,7 +97,7 @@ TEST(Conformance, ThirdPlatformPasses) {
     EXPECT_EQ(count(results, CH_CONFORMANCE_UNSUPPORTED), 2u);  // kernels that wait for each other
 }
 
-// A platform that prints, never returns or ends the process fails tests and nothing else.
+// A platform that prints, throws, never returns or ends the process fails tests and nothing else.
 TEST(Conformance, IllBehavedPlatformFailsTests) {
     SuiteOptions options = options_for(test_platforms + "/ill_behaved/conform", "a2a3sim");
     options.timeout_ns = second_ns;
@@ -112,7 +112,17 @@ TEST(Conformance, IllBehavedPlatformFailsTests) {
     };
     EXPECT_EQ(one("memory.open_and_close"), "the test did not end within 1 s\n{\"id\": \"printed\"}\n");
     EXPECT_NE(one("memory.zeroed").find("the test was ended by signal 6"), std::string::npos);
+    EXPECT_EQ(one("errors.no_trace_of"), "an exception came out of the platform that is no std::exception");
     EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
+}
+
+TEST(Conformance, NoTestIsAnError) {
+    SuiteOptions options = options_for(installed + "/a2a3sim/conform", "a2a3sim");
+    options.text = "typo";
+    ch_error error = no_error();
+    EXPECT_EQ(
+        run_suite(options, [](const TestResult& test) { ADD_FAILURE() << test.id; }, &error), CH_INVALID_ARGUMENT);
+    EXPECT_STREQ(error.message, "no test has 'typo' in its name");
 }
 
 TEST(Conformance, ListIsComparedWithTheTests) {

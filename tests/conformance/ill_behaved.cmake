@@ -1,8 +1,9 @@
 # Platforms that the program that runs the suite has to put up with.
 
-# Prints what looks like a report, ends the process, never returns.
+# Prints what looks like a report, throws what is no exception, ends the process, never returns.
 add_variant(ill_behaved device
     "    auto device = std::make_unique<Device>(options);" "    printf(\"{\\\"id\\\": \\\"printed\\\"}\\n\"), fflush(stdout);
+    if (options.device_memory_bytes != 0) throw 42;
     auto device = std::make_unique<Device>(options);"
     "    delete device;" "    while (device) usleep(1000);"
     "    return device->allocate(bytes, true, out_address, out_error);" "    if (bytes != 0) abort();

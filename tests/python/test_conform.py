@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 
 from chiphost import conformance
 from chiphost.cli import cli
-from chiphost.errors import LoadError, SceneError
+from chiphost.errors import ArgumentError, LoadError, SceneError
 from chiphost.runtimes import library_dir
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,6 +108,20 @@ def test_wrong_usage(words, message):
     result = invoke(*words)
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_a_text_that_no_test_has_is_an_error():
+    """Also of the program itself: nothing that ran is no platform that passes."""
+    for call in (conformance.tests, lambda *words: list(conformance.run(*words))):
+        with pytest.raises(ArgumentError, match=r"INVALID_ARGUMENT.*no test has 'typo' in its name"):
+            call("a2a3sim", "typo")
+    folder = library_dir() / "a2a3sim" / "conform"
+    programs = [folder / f"{name}.so" for name in ("conform", "aicpu", "aicore")]
+    options = ["--platform", "a2a3sim", "--anchor", library_dir() / "chiphost_anchor.so", "--only", "typo"]
+    command = [library_dir() / "chiphost_conform", *programs, library_dir() / "conformance", *options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no test has 'typo' in its name" in done.stderr
 
 
 def test_a_platform_without_the_suite_is_unknown(tmp_path):

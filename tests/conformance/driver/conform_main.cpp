@@ -3,7 +3,7 @@
 // The program chiphost_conform: runs the conformance suite. `chiphost conform` runs it and makes reports of what it
 // prints, one JSON object for each test.
 //
-// Exit codes: 0 all is good, 1 something is not, 2 wrong usage, or the suite cannot be loaded.
+// Exit codes: 0 all is good, 1 something is not, 2 wrong usage, no test has the text, or the suite cannot be loaded.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

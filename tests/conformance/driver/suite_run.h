@@ -40,7 +40,7 @@ struct TestResult {
 [[nodiscard]] int32_t list_tests(const SuiteOptions& options, std::vector<TestResult>* out_tests, ch_error* out_error);
 
 // Runs them in order; `ended` is called after each. The caller has no other threads. The platform passes if all are
-// good and there is one at least.
+// good. The same errors, and CH_INVALID_ARGUMENT if none is selected.
 [[nodiscard]] int32_t run_suite(const SuiteOptions& options, const std::function<void(const TestResult&)>& ended,
                                 ch_error* out_error);
 

@@ -52,6 +52,8 @@ int32_t run(void* first, const void* second, void*) {
         end(CH_CONFORMANCE_UNSUPPORTED, unsupported.message.c_str());
     } catch (const std::exception& error) {
         end(CH_CONFORMANCE_FAILED, error.what());
+    } catch (...) {
+        end(CH_CONFORMANCE_FAILED, "an exception came out of the platform that is no std::exception");
     }
     return CH_OK;
 }
