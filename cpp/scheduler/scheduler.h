@@ -41,7 +41,8 @@ public:
     void end();
 
 private:
-    static constexpr uint32_t threads_max = 8;
+    static constexpr uint32_t threads_max = platform::aicpu_threads_max;
+    static_assert(CoreSet::capacity >= platform::cores_max);
 
     enum class Phase : uint8_t { announce, open_registers, await_cores, run, stop, await_exit, done };
 

@@ -23,7 +23,6 @@ namespace chiphost::platform {
 
 namespace {
 
-constexpr uint32_t threads_max = 8;
 constexpr uint32_t look_every = 256;  // steps
 constexpr size_t context_alignment = 64;
 
@@ -148,8 +147,8 @@ private:
     void* const context_;
     LaunchWatch watch_;
     std::atomic<bool> left_early_{false};  // a thread of the launch did not wait for its cores
-    AicpuPort ports_[threads_max];
-    void* addresses_[threads_max];
+    AicpuPort ports_[aicpu_threads_max];
+    void* addresses_[aicpu_threads_max];
 };
 
 void open(LaunchRecord* record) {
@@ -170,7 +169,7 @@ bool fits(LaunchRecord* record) {
     snprintf(text, sizeof text, "wanted a record of format %u for %s, found format %u for %.15s: rebuild the programs",
              launch_record_format, chip.name, record->format, record->chip);
     if (record->format == launch_record_format && strncmp(record->chip, chip.name, sizeof record->chip) == 0 &&
-        record->threads <= threads_max) {
+        record->threads <= aicpu_threads_max) {
         return true;
     }
     fail(record, CH_ABI_MISMATCH, text);

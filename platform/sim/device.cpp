@@ -457,6 +457,10 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
 }
 
 int32_t open_device(const ch_device_options& options, Device** out_device, ch_error* out_error) {
+    if (const Chip::Excess excess = chip.excess(); excess.what) {
+        return report(out_error, CH_PLATFORM_FAILED, chip.name, "the chip has %u %s, and there is room for %u",
+                      excess.found, excess.what, excess.most);
+    }
     auto device = std::make_unique<Device>(options);
     if (const int32_t code = device->load_programs(options, out_error)) return code;
     *out_device = device.release();

@@ -28,8 +28,8 @@ struct Processors {
     AicorePort* core_ports;
     uint32_t cores;  // at most max_cores
 
-    static constexpr uint32_t max_cores = 120;
-    static constexpr uint32_t max_aicpu_threads = 8;
+    static constexpr uint32_t max_cores = cores_max;
+    static constexpr uint32_t max_aicpu_threads = aicpu_threads_max;
 
     ch_step step_core(uint32_t core, uint32_t lane) const {
         core_ports[core].lane = lane;

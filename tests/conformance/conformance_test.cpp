@@ -116,6 +116,15 @@ TEST(Conformance, IllBehavedPlatformFailsTests) {
     EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1) << "a process is left";
 }
 
+TEST(Conformance, ChipWithoutLimitIsRefused) {
+    SuiteOptions options = options_for(test_platforms + "/too_many_clusters/conform", "a2a3sim");
+    options.text = "memory.aligned";
+    const std::vector<TestResult> results = run(options);
+    ASSERT_EQ(results.size(), 1u);
+    EXPECT_FALSE(results[0].good);
+    EXPECT_EQ(results[0].message, "the chip a2a3 has 41 clusters, and there is room for 40");
+}
+
 TEST(Conformance, NoTestIsAnError) {
     SuiteOptions options = options_for(installed + "/a2a3sim/conform", "a2a3sim");
     options.text = "typo";

@@ -11,6 +11,9 @@ add_variant(ill_behaved device
     "#include <sys/mman.h>" "#include <sys/mman.h>
 #include <unistd.h>")
 
+# More than there is room for.
+add_variant(too_many_clusters chip "24,                   // clusters" "41,")
+
 # conformance.def: no such test, one that passes, and one that a line above has named.
 add_variant(wrongly_listed conformance_library "#include \"conformance.def\""
     "CH_FAILS(\"memory.unheard_of\", \"reason 1\") CH_FAILS(\"copies.nothing\", \"reason 2\")

@@ -331,6 +331,23 @@ TEST(SimulatedChip, RefusesACoreThatCannotExist) {
     EXPECT_EQ(launch.status.core, 4);
 }
 
+// Sets of cores and records of launches have an end.
+TEST(SimulatedChip, ChipsMayNotHaveMoreThanThereIsRoomFor) {
+    EXPECT_EQ(chip.excess().what, nullptr);
+    const auto expect = [](uint32_t Chip::* field, uint32_t most, const char* what) {
+        Chip other = chip;
+        other.*field = most;
+        EXPECT_EQ(other.excess().what, nullptr);
+        other.*field = most + 1;
+        EXPECT_STREQ(other.excess().what, what);
+        EXPECT_EQ(other.excess().most, most);
+        EXPECT_EQ(other.excess().found, most + 1);
+    };
+    expect(&Chip::clusters, 40, "clusters");
+    expect(&Chip::physical_cores, 120, "physical cores");
+    expect(&Chip::aicpu_threads, 8, "AICPU threads");
+}
+
 TEST(SimulatedChip, StopsOnRequest) {
     std::mt19937 random(1);
     RandomGraph graph(random, 5000);

@@ -27,6 +27,8 @@ constexpr uint32_t steps_between_ends = 64;  // Work::nothing
 // launch may take to end.
 constexpr uint64_t strand_patience_ns = 250'000'000;
 
+static_assert(cores_max >= platform::cores_max && threads_max >= platform::aicpu_threads_max, "script.h");
+
 uint64_t now_ns() {
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);

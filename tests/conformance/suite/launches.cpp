@@ -30,7 +30,7 @@ void aicpu_threads(const Bench& bench) {
     const OpenDevice device = bench.open();
     for (uint32_t threads = 1; threads <= chip.aicpu_threads; ++threads) {
         Plan plan{Work::dispatch, 2};
-        plan.block_dim = threads;
+        plan.block_dim = chip.clusters < threads ? chip.clusters : threads;
         plan.aicpu_threads = threads;
         plan.kernel = device.load(bench.file("record_1"));
         const Launched launched = launch(device, plan);

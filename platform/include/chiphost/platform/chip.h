@@ -13,6 +13,10 @@ enum class Register : uint32_t { data_main_base = 0, cond = 1, fast_path = 2 };
 constexpr uint32_t register_count = 3;
 constexpr uint32_t no_register = UINT32_MAX;
 
+// What schedulers and platforms have room for, by core and by AICPU thread.
+constexpr uint32_t cores_max = 120;
+constexpr uint32_t aicpu_threads_max = 8;
+
 struct Chip {
     const char* name;
     uint32_t clusters;                         // most clusters (1 AIC + 2 AIV) a run may use
@@ -26,6 +30,18 @@ struct Chip {
     constexpr bool has(Register which) const { return register_offset[static_cast<uint32_t>(which)] != no_register; }
     constexpr uint32_t offset(Register which) const { return register_offset[static_cast<uint32_t>(which)]; }
     constexpr uint32_t cores() const { return clusters * 3; }
+
+    // What a chip has more of than there is room for. Looked at before anything is indexed by it.
+    struct Excess {
+        const char* what;  // nullptr: nothing
+        uint32_t most, found;
+    };
+    constexpr Excess excess() const {
+        if (clusters > cores_max / 3) return {"clusters", cores_max / 3, clusters};
+        if (physical_cores > cores_max) return {"physical cores", cores_max, physical_cores};
+        if (aicpu_threads > aicpu_threads_max) return {"AICPU threads", aicpu_threads_max, aicpu_threads};
+        return {nullptr, 0, 0};
+    }
 };
 
 // The chip this program is built for; defined in platform/<arch>/chip.cpp.
