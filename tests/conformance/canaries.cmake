@@ -35,6 +35,13 @@ add_variant(canary_error_lost device "code = report(out_error, CH_ENTRY_MISSING,
     "ch_error lost{};
         code = report(&lost, CH_ENTRY_MISSING, name,")
 
+add_variant(canary_refused_kernel_stays device "        unload(library);
+        return code;" "        return code;")
+add_variant(canary_aicpu_header_unchecked device
+    "check_header(aicpu_program_->header," "0 * check_header(aicpu_program_->header,")
+add_variant(canary_aicore_header_unchecked device
+    "check_header(aicore_program_->header," "0 * check_header(aicore_program_->header,")
+
 # Registers.
 add_variant(canary_write_lost aicpu_port "    port->registers.at(physical_core, which).store(value, std::memory_order_release);"
     "    if (which == Register::data_main_base && value == 3) return;
@@ -67,6 +74,17 @@ add_variant(canary_failure_lost device "if (code != CH_OK) append(out_error->mes
     }
     if (code != CH_OK) append(out_error->message,")
 add_variant(canary_cancel_ignored sequential_engine "__atomic_load_n(&progress_->cancel, __ATOMIC_RELAXED)" "false")
+add_variant(canary_cancel_late device
+    "    const End end = engine.run(processors);" "    const End end = engine.run(processors);
+    if (end == End::cancelled) usleep(600'000);"
+    "#include <sys/mman.h>" "#include <sys/mman.h>
+#include <unistd.h>")
+# One that is cancelled before is refused.
+add_variant(canary_cut_off_not_ended device
+    "    const uint32_t cores = options.block_dim * 3;" "    const uint32_t cores = options.block_dim * 3;
+    if (options.progress->cancel) return report(out_error, CH_DEADLINE_EXCEEDED, \"device\", \"stopped on request\");"
+    "    if (end != End::finished) {" "    if (end != End::finished) {
+        end_of_launch.ended = true;")
 add_variant(canary_launch_not_ended device "aicpu_program_->end(aicpu_context_.at_least(0));" "")
 
 add_variant(canary_strand_stack_again device "    leave_behind(&orchestration_);" "    orchestration_.reset();")

@@ -174,8 +174,8 @@ TEST_P(RealChip, PassesWithAStandIn) {
     for (const TestResult& result : results) {
         if (result.outcome != CH_CONFORMANCE_PASSED) listed.insert(result.id);
     }
-    const std::set<std::string> wanted{"errors.kernel_throws", "errors.no_trace_of_kernels", "launch.same_trace",
-                                       "programs.broken_kernel", "programs.hands_over_only"};
+    const std::set<std::string> wanted{"errors.kernel_throws",   "errors.no_trace_of_kernels", "launch.same_trace",
+                                       "programs.broken_kernel", "programs.hands_over_only",   "programs.wrong_header"};
     EXPECT_EQ(listed, wanted);
 }
 
@@ -304,6 +304,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Canary{"copy_one_short", false, {"copies.from_device"}},
                     Canary{"wrong_direction", false, {"copies.from_device"}, "copies."},
                     Canary{"kernel_stays", true, {"programs.unload_kernel"}, "programs."},
+                    Canary{"refused_kernel_stays", true, {"errors.no_trace_of_kernels"}, "errors."},
+                    Canary{"aicpu_header_unchecked", true, {"programs.wrong_header"}, "programs."},
+                    Canary{"aicore_header_unchecked", true, {"programs.wrong_header"}, "programs."},
                     Canary{"mark_lost", true, {"programs.hands_over"}, "programs."},
                     Canary{"all_marked", true, {"programs.hands_over_only"}, "programs."},
                     Canary{"error_lost", true, {"programs.broken_kernel", "errors.no_trace_of_kernels"}},
@@ -323,6 +326,11 @@ INSTANTIATE_TEST_SUITE_P(
                            "time.cancelled"},
                     Canary{"strand_stack_again", true, {"time.strand_abandoned"}, "time."},
                     Canary{"forgets_too_much", false, {"launch.forget_content"}, "launch."},
+                    Canary{"cancel_late",
+                           true,
+                           {"time.cancelled", "time.cancelled_before", "time.cancelled_in_strand"},
+                           "time.cancelled"},
+                    Canary{"cut_off_not_ended", true, {"completion.begin_and_end"}, "completion."},
                     Canary{"launch_not_ended", false, {"completion.begin_and_end", "completion.status"}, "completion."},
                     Canary{"cached_by_name",
                            true,

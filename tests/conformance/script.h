@@ -30,6 +30,7 @@ constexpr uint32_t cores_max = 128;
 constexpr uint32_t threads_max = 8;
 constexpr uint32_t libraries_max = 2;
 constexpr uint32_t strand_words = 32;  // that a strand keeps on its stack
+constexpr uint32_t mark_bytes = 16;    // at the end of a library whose file is looked for
 constexpr uint32_t kernel_args = 160;  // of a dispatch: all that there is room for
 
 // What became of one AICPU thread.
@@ -86,6 +87,7 @@ struct Script {
     uint64_t libraries[libraries_max];
     uint64_t library_bytes[libraries_max];
     char library_name[64];          // of all of them
+    char temp_folder[256];          // also looked through for files that loading has left; "": look nowhere
     uint64_t memory, memory_bytes;  // Work::forget
     uint64_t abandoned_stack;       // strand_stack of a strand that was abandoned in an earlier launch
 
@@ -100,6 +102,8 @@ struct Script {
     uint32_t ports_shared;  // 1: two threads have the same port
     uint64_t strand_stack;  // where the strand keeps its words
     LibraryRecord loaded[libraries_max];
+    uint32_t files_left;  // files that end as one of the libraries does,
+    char file_left[252];  // and the last of these
     ThreadRecord threads[threads_max];
     CoreRecord cores[cores_max];
 };

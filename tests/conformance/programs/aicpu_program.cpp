@@ -2,8 +2,13 @@
 //
 // The suite's AICPU program: does what the script in device memory says, with the platform's half of the AICPU. The
 // AICore program is the real one.
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <new>
@@ -389,6 +394,37 @@ private:
             script_.loaded[i].second_count = count(again);
             platform::close_device_orch_so(thread.port, again);
         }
+        if (script_.temp_folder[0] == '\0') return;
+        look_for_files(script_.temp_folder);
+        look_for_files(P_tmpdir);
+    }
+
+    // Here, because the disk may be the AICPU's own. A platform may change a library that it loads, but not at its end.
+    void look_for_files(const char* folder) {
+        DIR* entries = opendir(folder);
+        if (!entries) return;
+        while (const dirent* entry = readdir(entries)) {
+            for (uint32_t i = 0; i < script_.library_count; ++i) {
+                if (!ends_as_library(dirfd(entries), entry->d_name, i)) continue;
+                ++script_.files_left;
+                copy_text(script_.file_left, sizeof script_.file_left, entry->d_name);
+            }
+        }
+        closedir(entries);
+    }
+
+    bool ends_as_library(int folder, const char* name, uint32_t index) const {
+        char end[mark_bytes];
+        const uint64_t bytes = script_.library_bytes[index];
+        struct stat about{};
+        if (fstatat(folder, name, &about, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(about.st_mode)) return false;
+        if (static_cast<uint64_t>(about.st_size) != bytes) return false;
+        const int file = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        if (file < 0) return false;
+        const ssize_t got = pread(file, end, sizeof end, static_cast<off_t>(bytes - sizeof end));
+        close(file);
+        return got == static_cast<ssize_t>(sizeof end) &&
+               memcmp(end, at<const char>(script_.libraries[index]) + bytes - sizeof end, sizeof end) == 0;
     }
 
     void* load(Thread& thread, uint32_t index) {

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <algorithm>
 #include <fstream>
@@ -42,6 +43,21 @@ private:
     const OpenDevice& device_;
     const uint64_t address_;
 };
+
+// Sets the flag after a while. When exactly does not matter: it is legal before, during and after a launch.
+struct Canceller {
+    ch_run_progress* progress;
+    uint64_t after_ns;
+    uint64_t cancelled_at_ns;
+};
+int32_t cancel_later(void* argument, const void*, void*) {
+    auto& self = *static_cast<Canceller*>(argument);
+    const timespec pause{0, static_cast<long>(self.after_ns)};
+    nanosleep(&pause, nullptr);
+    self.cancelled_at_ns = ch_monotonic_ns();
+    __atomic_store_n(&self.progress->cancel, 1, __ATOMIC_RELEASE);
+    return CH_OK;
+}
 
 }  // namespace
 
@@ -160,6 +176,7 @@ Launched try_launch(const OpenDevice& device, const Plan& plan) {
     wanted.memory_bytes = plan.memory_bytes;
     wanted.abandoned_stack = plan.abandoned_stack;
     copy_text(wanted.library_name, sizeof wanted.library_name, plan.library_name);
+    copy_text(wanted.temp_folder, sizeof wanted.temp_folder, plan.temp_folder);
     for (const File* file : plan.libraries) {
         libraries.push_back(std::make_unique<Memory>(device, file->bytes.size()));
         device.write(libraries.back()->address(), file->bytes.data(), file->bytes.size());
@@ -231,6 +248,31 @@ void check_dispatches(const Plan& plan, const Launched& launched, uint64_t answe
         check(seen.surprises == 0, "COND of core %u had %u values out of order; the last is 0x%x", core, seen.surprises,
               seen.surprise);
     }
+}
+
+Launched cut_off(const Bench& bench, const OpenDevice& device, Plan plan, std::initializer_list<ch_code> wanted,
+                 uint64_t after_ns) {
+    ch_run_progress progress = no_progress();
+    plan.progress = &progress;
+    Canceller canceller{&progress, after_ns, 0};
+    Bench::Meanwhile meanwhile(bench, cancel_later, &canceller);
+    Launched launched = try_launch(device, plan);
+    const uint64_t ended = ch_monotonic_ns();
+    meanwhile.wait();
+    fail_with(wanted, launched.code, launched.error, "a launch that was cancelled");
+    const int64_t late = static_cast<int64_t>(ended - canceller.cancelled_at_ns);
+    check(late < static_cast<int64_t>(end_ns_max), "a launch ended %lld ms after the cancel; wanted at most %llu",
+          static_cast<long long>(late) / static_cast<long long>(ms), static_cast<unsigned long long>(end_ns_max / ms));
+    return launched;
+}
+
+Launched cut_off_where(const Bench& bench, const OpenDevice& device, const Plan& plan,
+                       bool (*there)(const Script& script), const char* where) {
+    for (uint64_t after_ns = 5 * ms; after_ns < 1000 * ms; after_ns *= 2) {
+        Launched launched = cut_off(bench, device, plan, {CH_DEADLINE_EXCEEDED}, after_ns);
+        if (there(launched.script)) return launched;
+    }
+    throw Failed{std::string("within a second a launch has not come to ") + where};
 }
 
 ch_anchor_counts Bench::counts() const {

@@ -83,6 +83,7 @@ struct Plan {
     LoadedKernel kernel{};
     std::vector<const File*> libraries{};
     const char* library_name = "conformance";
+    const char* temp_folder = "";           // see Script
     uint64_t memory = 0, memory_bytes = 0;  // Work::forget
     uint64_t abandoned_stack = 0;           // see Script
     ch_run_progress* progress = nullptr;    // nullptr: one that nobody cancels
@@ -108,6 +109,20 @@ Launched launch(const OpenDevice& device, const Plan& plan);
 // Every core has run the plan's dispatches, in order, with their arguments.
 void check_dispatches(const Plan& plan, const Launched& launched, uint64_t answer);
 
+// What a worker waits after a cancel before it gives the device up.
+constexpr uint64_t ms = 1'000'000;
+constexpr uint64_t end_ns_max = 500 * ms;
+
+class Bench;
+
+// Launches something without an end and cancels it after a while: it must end soon, and with one of the codes.
+Launched cut_off(const Bench& bench, const OpenDevice& device, Plan plan, std::initializer_list<ch_code> wanted,
+                 uint64_t after_ns = 5 * ms);
+
+// The same, until a launch has got as far as `there` says: on a busy machine it may need some time for that.
+Launched cut_off_where(const Bench& bench, const OpenDevice& device, const Plan& plan,
+                       bool (*there)(const Script& script), const char* where);
+
 // A progress record in which nothing has happened.
 ch_run_progress no_progress();
 
@@ -121,6 +136,7 @@ public:
     File file(const std::string& name) const { return File(folder_, name); }
     const std::string& folder() const { return folder_; }
     ch_anchor_counts counts() const;
+    uint64_t libraries_in_use() const { return counts().libraries - counts().libraries_idle; }
 
     // Runs a function on another thread, as soon as that is there. The destructor waits for its end.
     class Meanwhile {

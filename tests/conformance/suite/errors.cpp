@@ -57,12 +57,16 @@ void no_trace_of_kernels(const Bench& bench) {
     options.device_memory_bytes = limit_bytes;
     const OpenDevice device(options);
     const File bad = bench.file("no_entry");
+    const uint64_t before = bench.libraries_in_use();
     for (int round = 0; round < 20; ++round) {
         LoadedKernel kernel;
         ch_error error = no_error();
         const int32_t code = platform::load_kernel(device.get(), {0, CH_AIV, bad.binary()}, &kernel, &error);
         fail_with({CH_ENTRY_MISSING}, code, error, "load_kernel");
     }
+    const uint64_t after = bench.libraries_in_use();
+    check(after == before, "20 kernels were refused, and %lld libraries more are in use than before",
+          static_cast<long long>(after - before));
     device.release(device.allocate(500 << 10));
     run_well(bench, device);
 }

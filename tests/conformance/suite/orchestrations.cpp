@@ -2,6 +2,7 @@
 //
 // Loading of orchestrations by the AICPU.
 #include <string.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -12,8 +13,10 @@ namespace chiphost::conformance {
 
 namespace {
 
-Launched run(const OpenDevice& device, const std::vector<const File*>& libraries, const char* name = "conformance") {
+Launched run(const OpenDevice& device, const std::vector<const File*>& libraries, const char* name = "conformance",
+             const char* temp_folder = "") {
     Plan plan{Work::orchestrations};
+    plan.temp_folder = temp_folder;
     plan.libraries = libraries;
     plan.library_name = name;
     Launched launched = launch(device, plan);
@@ -117,11 +120,20 @@ void constructor_throws(const Bench& bench) {
 }
 
 void leaves_no_file(const Bench& bench) {
-    const File good = bench.file("counting_1");
-    File broken = good;
+    File good = bench.file("counting_1"), broken = good;
     broken.bytes.resize(100);
-    run(bench.open(), {&good, &broken});
-    for (const auto& entry : std::filesystem::directory_iterator(bench.options().temp_folder)) {
+    const uint64_t mark[] = {ch_monotonic_ns(), static_cast<uint64_t>(getpid())};  // nobody else's files have it
+    static_assert(sizeof mark == mark_bytes);
+    for (File* file : {&good, &broken}) {
+        const char* bytes = reinterpret_cast<const char*>(mark);
+        file->bytes.insert(file->bytes.end(), bytes, bytes + sizeof mark);
+    }
+    const char* folder = bench.options().temp_folder;
+    const Script script = run(bench.open(), {&good, &broken}, "conformance", folder).script;
+    check_loaded(script.loaded[0]);
+    check(script.files_left == 0, "where the AICPU runs, %u files were left, %s among them", script.files_left,
+          script.file_left);
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
         check(false, "%s was left", entry.path().c_str());
     }
 }

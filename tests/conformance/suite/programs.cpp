@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Loading of kernels and of the two device programs.
+#include <stddef.h>
 #include <string.h>
+
+#include <fstream>
+#include <iterator>
+#include <string_view>
 
 #include "abi/report.h"
 #include "bench.h"
@@ -40,11 +45,11 @@ void several_kernels(const Bench& bench) {
 void unload_kernel(const Bench& bench) {
     const OpenDevice device = bench.open();
     const File file = bench.file("record_1");
-    const auto in_use = [&] { return bench.counts().libraries - bench.counts().libraries_idle; };
-    const uint64_t before = in_use();
+    const uint64_t before = bench.libraries_in_use();
     for (int round = 0; round < 50; ++round) device.unload(device.load(file));
-    check(in_use() == before, "50 kernels were loaded and unloaded, and %lld libraries more are in use than before",
-          static_cast<long long>(in_use() - before));
+    const uint64_t after = bench.libraries_in_use();
+    check(after == before, "50 kernels were loaded and unloaded, and %lld libraries more are in use than before",
+          static_cast<long long>(after - before));
 }
 
 void hands_over(const Bench& bench) {
@@ -113,6 +118,69 @@ void wrong_program(const Bench& bench) {
     bench.open();
 }
 
+// A device program's header as it is in the program's file.
+struct Header {
+    ch_abi_kind kind;
+    uint32_t table_bytes;
+
+    ch_abi_header in_memory() const {
+        return {CH_ABI_MAGIC,
+                static_cast<uint16_t>(kind),
+                sizeof(ch_abi_header),
+                CH_DEVICE_PROGRAM_MAJOR,
+                CH_DEVICE_PROGRAM_MINOR,
+                table_bytes,
+                nullptr};
+    }
+};
+constexpr size_t numbers_bytes = offsetof(ch_abi_header, tag);  // the tag is filled in by the loader
+
+std::string_view bytes_of(const ch_abi_header& header) {
+    return {reinterpret_cast<const char*>(&header), numbers_bytes};
+}
+
+// Overwrites each `from` in a program with `to`, which is as long. Unsupported if there is none.
+void overwrite(std::string* program, std::string_view from, std::string_view to, const char* path) {
+    size_t found = program->find(from);
+    if (found == std::string::npos) throw Unsupported{std::string("the program has no header: ") + path};
+    for (; found != std::string::npos; found = program->find(from, found + to.size())) {
+        program->replace(found, to.size(), to);
+    }
+}
+
+// Copies of the two programs, each with one thing in its header that is another build's.
+void wrong_header(const Bench& bench) {
+    const std::pair<ch_program_file ch_device_options::*, Header> programs[] = {
+        {&ch_device_options::aicpu, {CH_ABI_AICPU_PROGRAM, sizeof(ch_aicpu_program)}},
+        {&ch_device_options::aicore, {CH_ABI_AICORE_PROGRAM, sizeof(ch_aicore_program)}},
+    };
+    const std::string tag = std::string("/") + platform::platform_name + '\0';
+    std::string other_tag = tag;
+    ++other_tag[1];
+    int copies = 0;
+    for (const auto& [which, header] : programs) {
+        const ch_abi_header right = header.in_memory();
+        ch_abi_header other_kind = right, other_major = right;
+        other_kind.kind = CH_ABI_HOST_ORCHESTRATION;
+        ++other_major.major;
+        ch_device_options options = bench.options();
+        const char* const original = (options.*which).path;
+        std::ifstream stream(original, std::ios::binary);
+        const std::string content(std::istreambuf_iterator<char>(stream), {});
+        const std::pair<std::string_view, std::string_view> changes[] = {
+            {bytes_of(right), bytes_of(other_kind)}, {bytes_of(right), bytes_of(other_major)}, {tag, other_tag}};
+        for (const auto& [from, to] : changes) {
+            std::string changed = content;
+            overwrite(&changed, from, to, original);
+            const std::string path = std::string(options.temp_folder) + "/program-" + std::to_string(++copies) + ".so";
+            std::ofstream(path, std::ios::binary) << changed;
+            options.*which = {path.c_str(), path.c_str()};
+            refuse_open(options, {CH_ABI_MISMATCH}, path.c_str());
+        }
+    }
+    bench.open();
+}
+
 }  // namespace
 
 Cases program_cases() {
@@ -125,6 +193,7 @@ Cases program_cases() {
         {"programs.unload_kernel", "PLAT-14", unload_kernel},
         {"programs.missing_program", "PLAT-15", missing_program},
         {"programs.wrong_program", "PLAT-16", wrong_program},
+        {"programs.wrong_header", "PLAT-16", wrong_header},
     };
 }
 
