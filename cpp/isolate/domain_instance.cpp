@@ -74,7 +74,7 @@ int32_t DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
     post->open.in_place = options().strategy == Strategy::link_namespace;
     post->open.out_library = &post->library;
     ch_mailbox_post(thread_, domain_->anchor()->open_library, domain_->anchor_state(), &post->open, &post->error);
-    int32_t code = await(time, "the library's constructors", post, out_error);
+    int32_t code = await(time, "the loader, or a constructor that it called,", post, out_error);
     if (!post) return code;  // it hangs
     library_ = post->library;
     if (code == CH_ANCHOR_CALL_THREW) {

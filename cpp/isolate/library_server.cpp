@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <exception>
+
 #include "../abi/report.h"
 #include "arena_pieces.h"
 #include "call_arguments.h"
@@ -37,10 +39,15 @@ int32_t LibraryServer::handle(ChildVerb verb, SharedMemory& memory, ch_error* ou
 int32_t LibraryServer::open(SharedMemory& memory, ch_error* out_error) {
     if (library_) return report(out_error, CH_INTERNAL, "child process", "it has a library already");
     path_ = memory.at(0);
+    // dlopen is declared not to throw, so the compiler would drop what catches; a constructor throws nevertheless. The
+    // loader's lock stays taken then: the child is of no use any more, and is ended.
+    void* (*volatile may_throw)(const char*, int) = dlopen;
     try {
-        library_ = dlopen(path_.c_str(), RTLD_NOW | RTLD_LOCAL);
+        library_ = may_throw(path_.c_str(), RTLD_NOW | RTLD_LOCAL);
+    } catch (const std::exception& error) {
+        return report(out_error, CH_LOAD_REFUSED, path_, "a constructor of a static variable threw: %s", error.what());
     } catch (...) {
-        return report(out_error, CH_FUNCTION_THREW, path_, "a constructor of the library let an exception out");
+        return report(out_error, CH_LOAD_REFUSED, path_, "a constructor of a static variable threw an exception");
     }
     if (!library_) return report(out_error, CH_LOAD_REFUSED, path_, "%s", dlerror());
     return CH_OK;

@@ -139,6 +139,9 @@ TEST_F(LibraryProcesses, WhoseConstructorsFailAreErrors) {
     EXPECT_NE(text.find(" while its constructors ran"), std::string::npos) << text;
     EXPECT_EQ(error_of([] { open("hangs_when_loaded", 100ms); }).first, CH_DEADLINE_EXCEEDED);
     EXPECT_EQ(error_of([] { open("needs_missing"); }).first, CH_LOAD_REFUSED);
+    const auto [refused, why] = error_of([] { open("throws_when_loaded"); });
+    EXPECT_EQ(refused, CH_LOAD_REFUSED);
+    EXPECT_NE(why.find("a constructor of a static variable threw: no licence"), std::string::npos) << why;
 }
 
 TEST_F(LibraryProcesses, ArePutWhereCopiesWouldNotBeApart) {
