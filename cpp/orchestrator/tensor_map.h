@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include <initializer_list>
+
 #include "graph/task.h"
 #include "tensor_region.h"
 

@@ -60,13 +60,16 @@ private:
         void* caught = nullptr;
         unsigned uncaught = 0;
     } exceptions_;  // of the fiber while it pauses
-    // For the sanitizers.
+#ifdef __SANITIZE_THREAD__
     void* tsan_inside_ = nullptr;
     void* tsan_outside_ = nullptr;
+#endif
+#ifdef __SANITIZE_ADDRESS__
     void* asan_inside_ = nullptr;
     void* asan_outside_ = nullptr;
     const void* outside_base_ = nullptr;
     size_t outside_bytes_ = 0;
+#endif
 };
 
 }  // namespace chiphost::platform
