@@ -30,11 +30,25 @@ if(NOT TARGET chiphost_options)
     endif()
 endif()
 
-# A program that the dynamic loader loads: nothing exported but its entry, nothing left unresolved.
+# Where a target's library goes, under its plain name: Python looks for that, and generators with several configurations
+# would add a folder for each, CMAKE_DEBUG_POSTFIX letters.
+function(chiphost_place_library target folder)
+    set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${folder}")
+    set(configurations Debug Release RelWithDebInfo MinSizeRel ${CMAKE_BUILD_TYPE} ${CMAKE_CONFIGURATION_TYPES})
+    list(REMOVE_DUPLICATES configurations)
+    foreach(configuration IN LISTS configurations)
+        string(TOUPPER "${configuration}" configuration)
+        set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY_${configuration} "${folder}"
+                                                   ${configuration}_POSTFIX "")
+    endforeach()
+endfunction()
+
+# A program that the dynamic loader loads: nothing exported but its entry, nothing left unresolved. Not as one file of all
+# sources (UNITY_BUILD), as each has helpers of its own that may have the same name.
 function(chiphost_make_program target)
     target_link_libraries(${target} PRIVATE chiphost_options)
     set_target_properties(${target} PROPERTIES PREFIX "" SUFFIX ".so" CXX_VISIBILITY_PRESET hidden
-                                               VISIBILITY_INLINES_HIDDEN ON)
+                                               VISIBILITY_INLINES_HIDDEN ON UNITY_BUILD OFF)
     if(NOT CHIPHOST_SANITIZE)
         target_link_options(${target} PRIVATE -Wl,--no-undefined)
     endif()
@@ -78,7 +92,7 @@ function(chiphost_add_objects target platform)
     target_link_libraries(${target} PRIVATE chiphost_options)
     target_include_directories(${target} PRIVATE ${chiphost_${platform}_include_dirs})
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden
-                                               VISIBILITY_INLINES_HIDDEN ON)
+                                               VISIBILITY_INLINES_HIDDEN ON UNITY_BUILD OFF)
 endfunction()
 
 # chiphost_add_platform(NAME name [FOLDER folder] [BASED_ON sim] [CHIP file] [DESCRIPTION text]
@@ -184,8 +198,8 @@ function(chiphost_add_program program runtime arch platform sources)
     target_compile_definitions(${target} PRIVATE CHIPHOST_PLATFORM="${full_name}" CHIPHOST_ARCH="${arch}"
                                                  CHIPHOST_RUNTIME="${runtime}")
     target_link_libraries(${target} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
-    set_target_properties(${target} PROPERTIES OUTPUT_NAME ${program}
-                                               LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/${folder}")
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME ${program})
+    chiphost_place_library(${target} "${CMAKE_BINARY_DIR}/${folder}")
     install(TARGETS ${target} LIBRARY DESTINATION "chiphost/${folder}")
 endfunction()
 
@@ -273,8 +287,8 @@ function(chiphost_add_callable_part name source arch)
     target_link_libraries(${name} PRIVATE chiphost_options)
     target_compile_options(${name} PRIVATE -g)
     target_compile_definitions(${name} PRIVATE CHIPHOST_ARCH_${arch}=1 ${ARGN})
-    set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".so" CXX_VISIBILITY_PRESET default
-                                             LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/callables")
+    set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".so" CXX_VISIBILITY_PRESET default UNITY_BUILD OFF)
+    chiphost_place_library(${name} "${CMAKE_BINARY_DIR}/callables")
 endfunction()
 
 include("${chiphost_root}/cpp/sources.cmake")

@@ -146,6 +146,28 @@ def out_of_tree(cmake: str, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return folders
 
 
+def test_programs_have_their_places_and_names_with_every_generator(cmake, tmp_path):
+    options = ["-G", "Ninja Multi-Config", f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}", f"-Dchiphost_DIR={cmake_dir()}"]
+    options += [
+        "-DCMAKE_DEBUG_POSTFIX=d",
+        "-DCMAKE_LIBRARY_OUTPUT_DIRECTORY_RELEASE=elsewhere",
+        "-DCMAKE_UNITY_BUILD=ON",
+    ]
+    for name, made in (
+        ("runtime", {"a2a3sim_repeat_aicore": "lib/a2a3sim/repeat/aicore.so", "smooth": "callables/smooth.so"}),
+        ("platform", {"a2a3tiny_conform_aicore": "lib/a2a3tiny/conform/aicore.so"}),
+    ):
+        build = tmp_path / name
+        run(cmake, "-S", OUT_OF_TREE[name], "-B", build, *options)
+        for configuration in ("Debug", "Release"):
+            run(cmake, "--build", build, "--config", configuration, "--target", *made)
+            found = {str(file.relative_to(build)) for file in build.rglob("*.so")}
+            assert found == set(made.values())
+            for file in found:
+                (build / file).unlink()
+        assert not list(build.rglob("unity_*"))
+
+
 def chiphost(folder: Path, *words: object) -> str:
     return run(sys.executable, "-m", "chiphost", *words, CHIPHOST_RUNTIME_PATH=str(folder / "lib"))
 
