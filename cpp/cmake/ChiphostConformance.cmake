@@ -10,7 +10,7 @@
 function(chiphost_add_conformance)
     cmake_parse_arguments(arg "" "ARCH;PLATFORM;FOLDER" "" ${ARGN})
     if(NOT arg_ARCH OR NOT arg_PLATFORM OR arg_UNPARSED_ARGUMENTS)
-        message(FATAL_ERROR "chiphost_add_conformance: wanted ARCH and PLATFORM; found ${ARGV}")
+        message(FATAL_ERROR "chiphost_add_conformance: wanted one ARCH and one PLATFORM; found ${ARGV}")
     endif()
     chiphost_check_platform(chiphost_add_conformance ${arg_ARCH} ${arg_PLATFORM})
     chiphost_chip_source(${arg_ARCH} ${arg_PLATFORM} chip)

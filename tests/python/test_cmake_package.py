@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -88,14 +89,8 @@ def test_sources_come_with_what_they_include():
 
 
 def test_an_unknown_component_is_an_error(cmake, tmp_path):
-    lists = "cmake_minimum_required(VERSION 3.20)\nproject(p CXX)\nfind_package(chiphost REQUIRED COMPONENTS magic)\n"
-    (tmp_path / "CMakeLists.txt").write_text(lists)
-    command = [cmake, "-S", tmp_path, "-B", tmp_path / "build", f"-Dchiphost_DIR={cmake_dir()}", *ninja()]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode != 0
-    assert "chiphost has no component magic; it has isolate, runtime, platform, orchestration, kernel" in " ".join(
-        done.stderr.split()
-    )
+    said = refusal(cmake, tmp_path, "project(p CXX)\nfind_package(chiphost REQUIRED COMPONENTS magic)\n")
+    assert "chiphost has no component magic; it has isolate, runtime, platform, orchestration, kernel" in said
 
 
 @pytest.mark.parametrize(
@@ -264,25 +259,87 @@ def test_a_runtime_is_found_when_it_is_built_after_a_first_look(monkeypatch, tmp
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("chiphost_add_runtime(NAME mine ARCH a2a3 PLATFORM sim)", "mine has no SOURCES"),
-        ("chiphost_add_runtime(NAME mine ARCH a2a3 PLATFORM moon SOURCES a.cpp)", "there is no platform 'moon'"),
+        (
+            "chiphost_add_runtime(NAME mine ARCH a2a3 PLATFORM sim)",
+            "mine has no SOURCES; the runtimes that need none are aicpu_build_graph, host_build_graph, tensor",
+        ),
+        (
+            "chiphost_add_runtime(NAME mine ARCH a2a3 PLATFORM moon SOURCES a.cpp)",
+            "there is no platform 'moon'; there are null, onboard, sim; chiphost_add_platform makes one",
+        ),
+        ("chiphost_add_runtime(NAME r ARCH a2a3 PLATFORM a2a3sim SOURCES a.cpp)", "a2a3sim is ARCH a2a3 PLATFORM sim"),
+        ("chiphost_add_runtime(NAME r ARCH a5 PLATFORM a5 SOURCES a.cpp)", "a5 is ARCH a5 PLATFORM onboard"),
+        ("chiphost_add_runtime(NAME r ARCH A5 PLATFORM sim SOURCES a.cpp)", "wanted ARCH in small letters"),
         ("chiphost_add_runtime(NAME mine ARCH a1 PLATFORM sim SOURCES a.cpp)", "there is no chip 'a1'"),
+        ("chiphost_add_runtime(ARCH a2a3 PLATFORM sim SOURCES a.cpp)", "wanted NAME (an identifier)"),
         ("chiphost_add_runtime(NAME a-b ARCH a2a3 PLATFORM sim SOURCES a.cpp)", "wanted NAME (an identifier)"),
         ("chiphost_add_conformance(ARCH a2a3 PLATFORM moon)", "there is no platform 'moon'"),
-        ("chiphost_add_conformance(PLATFORM sim)", "wanted ARCH and PLATFORM"),
+        ("chiphost_add_conformance(PLATFORM sim)", "wanted one ARCH and one PLATFORM; found PLATFORM;sim"),
+        ("chiphost_add_conformance(ARCH a2a3 a5 PLATFORM sim)", "wanted one ARCH and one PLATFORM; found ARCH;a2a3;a5"),
         ("chiphost_add_platform(NAME moon HOST_SOURCES a.cpp)", "moon has no AICPU_SOURCES"),
-        ("chiphost_add_platform(NAME moon BASED_ON mars)", "there is no platform 'mars' to be BASED_ON"),
+        (
+            "chiphost_add_platform(NAME moon BASED_ON mars)",
+            "there is no platform 'mars' to be BASED_ON; there are null, onboard, sim",
+        ),
+        (
+            "chiphost_add_platform(NAME moon BASED_ON onboard)",
+            "cannot be BASED_ON onboard: the device programs of real",
+        ),
+        ("chiphost_add_platform(NAME moon BASED_ON sim CHIP no.cpp)", "the CHIP of moon is missing: /"),
+        ("chiphost_add_platform(NAME moon BASED_ON sim FOLDER no)", "the FOLDER of moon is missing: /"),
+        ('chiphost_add_platform(NAME moon BASED_ON sim DESCRIPTION "a\tb")', "has a line break or another control"),
+        ('chiphost_add_platform(NAME moon BASED_ON sim DESCRIPTION "a\nb")', "has a line break or another control"),
+        ("chiphost_add_platform(NAME sim BASED_ON null)", "found 'sim', which /"),
+        (
+            "chiphost_add_platform(NAME moon BASED_ON sim)\nchiphost_add_platform(NAME moon BASED_ON null)",
+            "CMakeLists.txt has added",
+        ),
         ("chiphost_add_kernel(NAME k SOURCE k.cpp CORE gpu)", "CORE (aic or aiv)"),
+        ("chiphost_add_kernel(NAME k SOURCE k.cpp CORE aiv ARCH a1)", "there is no chip 'a1', and no platform here"),
+        ("chiphost_add_kernel(NAME k SOURCE k.cpp CORE aiv ARCH a-2)", "wanted ARCH in small letters"),
         ("chiphost_add_orchestration(NAME o SOURCE o.cpp)", "wanted NAME, SOURCE and RUNTIME"),
+        ("chiphost_add_orchestration(NAME o SOURCE o.cpp RUNTIME a-b)", "RUNTIME (an identifier)"),
     ],
 )
 def test_wrong_use_of_the_functions_is_an_error(line, words, cmake, tmp_path):
-    lists = "cmake_minimum_required(VERSION 3.20)\nproject(p CXX)\nfind_package(chiphost REQUIRED)\n"
-    (tmp_path / "CMakeLists.txt").write_text(f"{lists}{line}\n")
-    command = [cmake, "-S", tmp_path, "-B", tmp_path / "build", f"-Dchiphost_DIR={cmake_dir()}", *ninja()]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert words in refusal(cmake, tmp_path, f"project(p CXX)\nfind_package(chiphost REQUIRED)\n{line}\n")
+
+
+def test_a_project_without_cpp_is_an_error(cmake, tmp_path):
+    said = refusal(cmake, tmp_path, "project(p C)\nfind_package(chiphost REQUIRED)\n")
+    assert "name CXX among the LANGUAGES of project()" in said
+
+
+def test_folders_of_a_project_find_the_package_each_for_itself(cmake, tmp_path):
+    """With a platform of their own, whose description any text may be but for control characters."""
+    text = 'semi;colon "quoted" \\ and [brackets'
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        platform = (
+            f'chiphost_add_platform(NAME {name} BASED_ON sim DESCRIPTION [==[{text}]==] HOST_SOURCES "a.cpp;b.cpp")'
+        )
+        runtime = f"chiphost_add_runtime(NAME host_build_graph ARCH a2a3 PLATFORM {name})"
+        (tmp_path / name / "CMakeLists.txt").write_text(f"find_package(chiphost REQUIRED)\n{platform}\n{runtime}\n")
+        (tmp_path / name / "a.cpp").write_text("")
+        (tmp_path / name / "b.cpp").write_text("")
+    done = configure(cmake, tmp_path, "project(p CXX)\nadd_subdirectory(one)\nadd_subdirectory(two)\n")
+    assert done.returncode == 0, done.stderr
+    for name in ("one", "two"):
+        about = json.loads((tmp_path / "build" / "lib" / f"a2a3{name}" / "platform.json").read_text())
+        assert about == {"arch": "a2a3", "description": text}
+
+
+def configure(cmake: str, folder: Path, lines: str) -> subprocess.CompletedProcess[str]:
+    (folder / "CMakeLists.txt").write_text(f"cmake_minimum_required(VERSION 3.20)\n{lines}")
+    command = [cmake, "-S", folder, "-B", folder / "build", f"-Dchiphost_DIR={cmake_dir()}", *ninja()]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def refusal(cmake: str, folder: Path, lines: str) -> str:
+    """What CMake says, without line breaks."""
+    done = configure(cmake, folder, lines)
     assert done.returncode != 0
-    assert words in " ".join(done.stderr.split())
+    return " ".join(done.stderr.split())
 
 
 def test_the_folder_of_the_installation_may_be_called_as_one_of_its_own(cmake, tmp_path):
