@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from . import installation
-from .errors import make_error
+from .errors import SceneError, make_error
 
 # chiphost's own platforms, with what they are. "sim" runs in this process, "onboard" on the chip.
 PLATFORMS: Final[dict[str, str]] = {
@@ -63,28 +63,39 @@ def further_dirs() -> list[Path]:
 
 
 def platforms(library: Path | None = None) -> dict[str, str]:
-    """All platforms by name, with what they are: chiphost's own, then those that were built besides."""
-    return PLATFORMS | {name: description for name, (_, description) in _further_platforms(library).items()}
+    """All platforms by name, with what they are: chiphost's own, then those that were built besides.
+
+    For one that cannot be used, as its file does not describe it: what is wrong.
+    """
+    found = dict(PLATFORMS)
+    for name, file in _further_platforms(library).items():
+        try:
+            found[name] = _read_about(file)[1]
+        except SceneError as error:
+            found[name] = f"{error.where}: {error.message}"
+    return found
 
 
 def arch_of(platform: str) -> str | None:
     """The chip family of a platform, such as "a2a3"; None if there is no such platform."""
     if platform in PLATFORMS:
         return platform.removesuffix("sim")
-    return _further_platforms().get(platform, (None, ""))[0]
+    file = _further_platforms().get(platform)
+    return _read_about(file)[0] if file else None
 
 
-def _further_platforms(library: Path | None = None) -> dict[str, tuple[str, str]]:
-    """Chip family and description of each."""
-    found: dict[str, tuple[str, str]] = {}
+def _further_platforms(library: Path | None = None) -> dict[str, Path]:
+    """The file that describes each."""
+    found: dict[str, Path] = {}
     for folder in search(library):
         for file in sorted(folder.glob(f"*/{_ABOUT}")):
-            if file.parent.name not in PLATFORMS and file.parent.name not in found:
-                found[file.parent.name] = _read_about(file)
+            if file.parent.name not in PLATFORMS:
+                found.setdefault(file.parent.name, file)
     return found
 
 
 def _read_about(file: Path) -> tuple[str, str]:
+    """Chip family and description; raises SceneError."""
     try:
         about = json.loads(file.read_bytes())
         arch, description = about["arch"], about["description"]
@@ -135,10 +146,14 @@ def runs_on(platform: str, names: Collection[str]) -> bool:
 
 
 def check_platform(platform: str, library: Path | None = None) -> str:
-    """Return the name; raise SceneError for one that is unknown."""
-    if not isinstance(platform, str) or (platform not in PLATFORMS and platform not in platforms(library)):
-        wanted = ", ".join(platforms(library))
+    """Return the name; raise SceneError for one that is unknown, or that its file does not describe."""
+    if isinstance(platform, str) and platform in PLATFORMS:
+        return platform
+    further = _further_platforms(library)
+    if not isinstance(platform, str) or platform not in further:
+        wanted = ", ".join([*PLATFORMS, *further])
         raise make_error("PLATFORM_UNKNOWN", f"wanted one of {wanted}; found {platform!r}", "platform")
+    _read_about(further[platform])
     return platform
 
 

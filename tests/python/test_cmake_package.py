@@ -195,6 +195,7 @@ def test_an_out_of_tree_platform_passes_the_conformance_suite(out_of_tree):
 
 def test_a_description_of_a_platform_that_is_none_is_an_error(tmp_path, monkeypatch):
     import chiphost as ch
+    from chiphost import runtimes, toolchain
 
     about = tmp_path / "a2a3moon" / "platform.json"
     about.parent.mkdir()
@@ -204,6 +205,20 @@ def test_a_description_of_a_platform_that_is_none_is_an_error(tmp_path, monkeypa
         with pytest.raises(ch.SceneError, match="does not describe a platform") as caught:
             ch.ChipWorker("host_build_graph", "a2a3moon")
         assert (caught.value.name, caught.value.where) == ("PLATFORM_UNKNOWN", str(about))
+        with pytest.raises(ch.SceneError, match="does not describe a platform"):
+            toolchain.arch("a2a3moon")
+    # All others go on, and lists say what is wrong with this one.
+    assert runtimes.find("host_build_graph", "a2a3sim").host.is_file()
+    assert runtimes.platforms()["a2a3moon"].startswith(f"{about}: it does not describe a platform: ")
+    neighbour = tmp_path / "a2a3mars" / "platform.json"
+    neighbour.parent.mkdir()
+    neighbour.write_text('{"arch": "a2a3", "description": "mars"}')
+    assert runtimes.check_platform("a2a3mars") == "a2a3mars"
+    assert toolchain.arch("a2a3mars") == "A2A3"
+    with pytest.raises(
+        ch.SceneError, match="wanted one of a2a3sim, a5sim, a2a3, a5, a2a3mars, a2a3moon; found 'a2a3pluto'"
+    ):
+        runtimes.check_platform("a2a3pluto")
 
 
 def test_an_out_of_tree_platform_is_its_own(out_of_tree, monkeypatch):
