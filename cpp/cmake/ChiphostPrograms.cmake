@@ -320,7 +320,7 @@ endfunction()
 # chiphost_add_orchestration(NAME name SOURCE file RUNTIME runtime [ARCH a2a3])
 #
 # Compiles an orchestration for the simulated chip, as chiphost.compile_orchestration does: callables/<name>.so in the
-# build folder, for chiphost.Binary.from_file.
+# build folder, chiphost/callables/<name>.so where it is installed, for chiphost.Binary.from_file.
 function(chiphost_add_orchestration)
     cmake_parse_arguments(arg "" "NAME;SOURCE;RUNTIME;ARCH" "" ${ARGN})
     if(NOT arg_NAME OR NOT arg_SOURCE OR NOT "${arg_RUNTIME}" MATCHES "${chiphost_identifier}"
@@ -365,6 +365,7 @@ function(chiphost_add_callable_part caller)
     target_compile_definitions(${arg_NAME} PRIVATE CHIPHOST_ARCH_${arch}=1 ${ARGN})
     set_target_properties(${arg_NAME} PROPERTIES PREFIX "" SUFFIX ".so" CXX_VISIBILITY_PRESET default UNITY_BUILD OFF)
     chiphost_place_library(${arg_NAME} "${CMAKE_BINARY_DIR}/callables")
+    install(TARGETS ${arg_NAME} LIBRARY DESTINATION chiphost/callables)
 endfunction()
 
 include("${chiphost_root}/cpp/sources.cmake")

@@ -181,6 +181,13 @@ def test_an_out_of_tree_runtime_runs_a_precompiled_callable(out_of_tree):
     assert said == "5 tasks, 2.9375\n"  # (1 + 3) / 2, (2 + 3) / 2, ...
 
 
+def test_an_out_of_tree_runtime_is_installed_with_its_callables(cmake, out_of_tree, tmp_path):
+    run(cmake, "--install", out_of_tree["runtime"], "--prefix", tmp_path)
+    installed = {str(file.relative_to(tmp_path / "chiphost")) for file in tmp_path.rglob("*.so")}
+    programs = {f"lib/{arch}sim/repeat/{name}.so" for arch in ("a2a3", "a5") for name in ("host", "aicpu", "aicore")}
+    assert installed == programs | {"callables/rounds.so", "callables/smooth.so"}
+
+
 @pytest.mark.parametrize("isolation", ["copy", "process", "auto"])
 def test_an_out_of_tree_platform_runs_a_scene(out_of_tree, isolation):
     options = ["--scenes", OUT_OF_TREE["platform"] / "scenes", "--isolation", isolation]
