@@ -64,14 +64,15 @@ class Batch:
     def compile(self, job: Job) -> Program | CompileError:
         """The job's program, or why its source gives none. Other errors are raised."""
         try:
-            return self._compile(job)
+            with self._processes.job():
+                return self._compile(job)
         except CompileError as error:
             if error.name != "COMPILE_FAILED":
                 raise
             return error
 
     def cancel(self) -> None:
-        """Kill all compilers and start no others."""
+        """Kill all compilers, start no others, and wait until nothing is left of those that ran."""
         self._processes.cancel()
 
     def _compile(self, job: Job) -> Program:

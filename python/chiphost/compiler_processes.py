@@ -34,13 +34,34 @@ class CompilerProcesses:
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
         self._children: set[subprocess.Popen[bytes]] = set()  # guarded by _lock
+        self._jobs = 0  # under way; guarded by _lock
+        self._job_ended = threading.Condition(self._lock)
+
+    @contextlib.contextmanager
+    def job(self) -> Iterator[None]:
+        """For all that is done for one compile; raises Cancelled instead of beginning."""
+        with self._lock:
+            if self.cancelled.is_set():
+                raise Cancelled
+            self._jobs += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._jobs -= 1
+                self._job_ended.notify_all()
 
     def cancel(self) -> None:
-        """Kill all compilers and start no others."""
+        """Kill all compilers, start no others, and wait until no job is under way.
+
+        A pool's own shutdown does not wait for all of its threads: of one that Ctrl-C came after the start of, it knows
+        nothing.
+        """
         with self._lock:
             self.cancelled.set()
             for child in self._children:
                 _kill(child)
+            self._job_ended.wait_for(lambda: self._jobs == 0)
 
     def run(self, command: list[str], folder: Path, temporary: str) -> tuple[str, str]:
         """Run a compiler in a folder; return what went wrong, if anything, and what it said.

@@ -8,6 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -54,6 +57,35 @@ def test_a_compile_that_hangs_is_named_and_the_others_run(tmp_path: Path, mode: 
     assert "kernel 'kernel' (func_id 0, aiv)" in hangs["error"]
     assert "did not finish in timeout_s = " in hangs["error"]
     assert all(scene["passed"] for scene in others)
+
+
+def test_an_interruption_between_two_compiles_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Ctrl-C may come when a thread of the pool runs already and the pool does not know it yet.
+    class Threads(set):
+        def add(self, thread: object) -> None:
+            while not started.exists():
+                time.sleep(0.01)
+            raise KeyboardInterrupt
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, *words: object, **options: object) -> None:
+            super().__init__(*words, **options)
+            self._threads = Threads()
+
+    compiler, started, temporary = tmp_path / "g++", tmp_path / "started", tmp_path / "tmp"
+    compiler.write_text(f'#!/bin/sh\ncase "$*" in *-MD*) touch {started}; sleep 60;; *) exec g++ "$@";; esac\n')
+    compiler.chmod(0o700)
+    temporary.mkdir()
+    monkeypatch.setenv("CXX", str(compiler))
+    monkeypatch.setenv("CHIPHOST_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(scene_programs, "ThreadPoolExecutor", Pool)
+    entries = select(write_scenes(tmp_path / "scenes", "passes"), platform="a2a3sim")
+    programs = scene_programs.ScenePrograms(entries, "a2a3sim", Deadline(), lambda done, total, name: None)
+    with pytest.raises(KeyboardInterrupt), programs:
+        programs.start()
+    assert started.exists()
+    assert not list(temporary.iterdir())
 
 
 @pytest.mark.parametrize("parallel", [False, True])
