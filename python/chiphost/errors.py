@@ -148,7 +148,7 @@ class SceneError(ChiphostError, LookupError):
 
 
 class InternalError(ChiphostError, RuntimeError):
-    """chiphost broke one of its own rules."""
+    """chiphost, or a runtime or platform that was built for it, broke a rule."""
 
 
 ERROR_TABLE: Final[dict[int, ErrorRow]] = {row[0]: ErrorRow(*row) for row in _core.error_table()}
