@@ -39,6 +39,9 @@ public:
     int32_t open(const ch_device_options& options, ch_error* out_error);
     int32_t allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_error);
     int32_t clear(uint64_t address, uint64_t bytes, ch_error* out_error);
+    // Gives new memory its content; gives the memory back if that fails.
+    template <typename Body>
+    int32_t fill(uint64_t address, Body&& body);
     void release(uint64_t address);
     int32_t copy_to(uint64_t to, const void* from, uint64_t bytes, ch_error* out_error);
     int32_t copy_from(void* to, uint64_t from, uint64_t bytes, ch_error* out_error);
@@ -122,6 +125,18 @@ int32_t Device::clear(uint64_t address, uint64_t bytes, ch_error* out_error) {
     return code == 0 ? static_cast<int32_t>(CH_OK) : driver_.failed("aclrtMemset", code, out_error);
 }
 
+template <typename Body>
+int32_t Device::fill(uint64_t address, Body&& body) {
+    try {
+        const int32_t code = body();
+        if (code != CH_OK) release(address);
+        return code;
+    } catch (const std::bad_alloc&) {
+        release(address);
+        throw;
+    }
+}
+
 void Device::release(uint64_t address) {
     const auto found = allocations_.find(address);
     ch_error ignored = no_error();
@@ -152,14 +167,9 @@ int32_t Device::copy_from(void* to, uint64_t from, uint64_t bytes, ch_error* out
 int32_t Device::load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error) {
     uint64_t address = 0;
     if (const int32_t code = allocate(kernel.binary.bytes, &address, out_error)) return code;
-    try {
-        if (const int32_t code = copy_to(address, kernel.binary.data, kernel.binary.bytes, out_error)) {
-            release(address);
-            return code;
-        }
-    } catch (const std::bad_alloc&) {
-        release(address);
-        throw;
+    if (const int32_t code =
+            fill(address, [&] { return copy_to(address, kernel.binary.data, kernel.binary.bytes, out_error); })) {
+        return code;
     }
     *out_kernel = LoadedKernel{address, nullptr, true};
     return CH_OK;
@@ -190,14 +200,7 @@ int32_t allocate(Device* device, uint64_t bytes, uint64_t* out_address, ch_error
 
 int32_t allocate_zeroed(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
     if (const int32_t code = device->allocate(bytes, out_address, out_error)) return code;
-    try {
-        const int32_t code = device->clear(*out_address, bytes, out_error);
-        if (code != CH_OK) device->release(*out_address);
-        return code;
-    } catch (const std::bad_alloc&) {
-        device->release(*out_address);
-        throw;
-    }
+    return device->fill(*out_address, [&] { return device->clear(*out_address, bytes, out_error); });
 }
 
 void release(Device* device, uint64_t address) {

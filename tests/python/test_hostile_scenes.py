@@ -63,7 +63,8 @@ def test_an_interruption_between_two_compiles_leaves_nothing(tmp_path: Path, mon
     # Ctrl-C may come when a thread of the pool runs already and the pool does not know it yet.
     class Threads(set):
         def add(self, thread: object) -> None:
-            while not started.exists():
+            ends = time.monotonic() + TIMEOUT_S
+            while not started.exists() and time.monotonic() < ends:
                 time.sleep(0.01)
             raise KeyboardInterrupt
 
