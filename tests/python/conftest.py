@@ -6,12 +6,29 @@ A process can open few linker namespaces. Tests use the installed runtimes, whic
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import chiphost as ch
+
+# Stays as it was: who runs tests in the background of a terminal must not be stopped for writing to it.
+_OF_THE_TERMINAL = {signal.SIGTTIN, signal.SIGTTOU}
+# Python ignores these itself, and gives them back to the processes it starts.
+_OF_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}
+
+
+def pytest_configure() -> None:
+    """Signals are as in a terminal, for the tests and for what they start.
+
+    A background job of a script ignores SIGINT, nohup SIGHUP, some services SIGCHLD; others block signals.
+    """
+    for number in signal.valid_signals() - _OF_THE_TERMINAL - _OF_PYTHON:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -26,6 +26,8 @@ OUTPUT = re.compile(
     r"an exception came out: an inflow is negative\n"
 )
 
+pytestmark = pytest.mark.timeout(1800)  # projects are built
+
 
 def cmake_dir() -> Path:
     result = CliRunner().invoke(cli, ["cmake-dir"])

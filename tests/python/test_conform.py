@@ -24,6 +24,8 @@ from chiphost.runtimes import library_dir
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "docs" / "reference" / "platform-requirements.md"
 
+pytestmark = pytest.mark.timeout(1800)  # whole suites run
+
 
 def invoke(*words: str) -> Result:
     return CliRunner().invoke(cli, ["conform", *words])

@@ -22,10 +22,13 @@ BUILD_SECONDS_MAX = 60
 WAIT_SECONDS_MAX = 60
 VIEWS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
-pytestmark = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in ("sphinx", "myst_parser", "furo")),
-    reason="the site needs more packages: pip install '.[docs]'",
-)
+pytestmark = [
+    pytest.mark.timeout(1800),  # looks at every page in a browser
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(name) is None for name in ("sphinx", "myst_parser", "furo")),
+        reason="the site needs more packages: pip install '.[docs]'",
+    ),
+]
 
 
 def build(source: Path, target: Path) -> subprocess.CompletedProcess[str]:

@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SCENES = {"a2a3": 25, "a5": 24}
 DEVICE_RUNTIME = "tensormap_and_ringbuffer"
 
+pytestmark = pytest.mark.timeout(1800)  # with the stand-in, which is built first
+
 
 @pytest.fixture(scope="session")
 def standin(tmp_path_factory: pytest.TempPathFactory) -> Path:
