@@ -76,6 +76,17 @@ TEST(Fiber, KeepsItsExceptionsToItself) {
     for (const auto& story : stories) EXPECT_EQ(story->text, "00112233");
 }
 
+// What runs over the end of its stack must not write into somebody else's memory.
+TEST(Fiber, HasAGuardBelowItsStack) {
+    FiberStack stack;
+    ASSERT_TRUE(stack.make(100000));
+    EXPECT_GE(stack.bytes(), 100000u);
+    volatile char* base = static_cast<char*>(stack.base());
+    base[0] = 1;
+    base[stack.bytes() - 1] = 1;
+    EXPECT_DEATH(base[-1] = 1, "");
+}
+
 TEST(Fiber, UsesItsWholeStack) {
     Story story;
     const auto body = [](void* argument) {

@@ -143,6 +143,44 @@ TEST(GraphBuilder, LaysTheImageOut) {
     EXPECT_EQ(image.queues[2].capacity, 0u);
 }
 
+// A builder is used for one run after the other.
+TEST(GraphBuilder, MakesTheSameOfAGraphAfterAnother) {
+    const auto fill = [](GraphBuilder& graph) {
+        const uint64_t words[] = {7, 8, 9};
+        graph.add_task(Shape::aic, 5, words, 3);
+        graph.add_task(Shape::aiv, 6, words, 2);
+        graph.add_task(Shape::aiv, 6, words, 1);
+        graph.add_edge(0, 2);
+    };
+    GraphBuilder fresh, used;
+    fill(fresh);
+    for (int i = 0; i < 50; ++i) add(used, i % 5 ? Shape::aiv : Shape::aic);
+    used.add_edge(4, 3);
+    used.add_edge(3, 4);
+    EXPECT_NE(check(used), "ok");
+    image_of(used);
+    used.clear();
+    EXPECT_EQ(check(used), "ok");
+    fill(used);
+    EXPECT_EQ(check(used), "ok");
+    EXPECT_EQ(used.image_bytes(), fresh.image_bytes());
+    EXPECT_EQ(used.describe(), fresh.describe());
+    const std::vector<char> image = image_of(used), wanted = image_of(fresh);
+    for (uint32_t shape = 0; shape < shape_count; ++shape) {
+        const Queue& queue = reinterpret_cast<const Image*>(image.data())->queues[shape];
+        const Queue& other = reinterpret_cast<const Image*>(wanted.data())->queues[shape];
+        EXPECT_EQ(queue.capacity, other.capacity);
+        EXPECT_EQ(queue.head, other.head);
+        EXPECT_EQ(queue.tail, other.tail);
+        const auto* cells = reinterpret_cast<const QueueCell*>(queue.cells);
+        const auto* others = reinterpret_cast<const QueueCell*>(other.cells);
+        for (uint32_t i = 0; i < queue.capacity; ++i) {
+            EXPECT_EQ(cells[i].lap, others[i].lap);
+            EXPECT_EQ(cells[i].task, others[i].task);
+        }
+    }
+}
+
 TEST(GraphBuilder, NeedsMemoryInProportionToTheGraph) {
     GraphBuilder graph;
     EXPECT_LE(image_of(graph).size(), 1024u);

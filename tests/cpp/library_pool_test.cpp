@@ -87,6 +87,49 @@ TEST(LibraryPool, KeepsOnlySoManyUnusedLibraries) {
 }
 #endif
 
+#if !CHIPHOST_SANITIZED
+// One more than are kept without users, then those that went first again: they are loaded anew, and work.
+TEST(LibraryPool, LoadsAnewWhatItHasUnloaded) {
+    LibraryPool pool(nullptr);
+    const Binary stateless("stateless");
+    const auto key = [](size_t number) { return "key " + std::to_string(number); };
+    for (size_t i = 0; i < LibraryPool::idle_max; ++i) pool.close(open(pool, stateless, key(i).c_str()));
+    pool.close(open(pool, stateless, key(0).c_str()));  // used again: now the second is the oldest
+    pool.close(open(pool, stateless, "one more"));
+    const auto loads = [&] {
+        ch_anchor_counts counts{};
+        pool.count(&counts);
+        return counts.loads;
+    };
+    EXPECT_EQ(loads(), LibraryPool::idle_max + 1);
+    ch_library* kept = open(pool, stateless, key(0).c_str());
+    EXPECT_EQ(loads(), LibraryPool::idle_max + 1) << "it is kept";
+    ch_library* anew = open(pool, stateless, key(1).c_str());
+    EXPECT_EQ(loads(), LibraryPool::idle_max + 2);
+    for (ch_library* library : {kept, anew}) EXPECT_EQ(call(library, "seven"), 7);
+}
+
+TEST(LibraryPool, ForgetsOneKeyOrAll) {
+    LibraryPool pool(nullptr);
+    const Binary stateless("stateless");
+    ch_library* used = open(pool, stateless, "used");
+    for (const char* key : {"a", "b", "c"}) pool.close(open(pool, stateless, key));
+    ch_anchor_counts counts{};
+    pool.flush("b");
+    pool.flush("b");
+    pool.count(&counts);
+    EXPECT_EQ(counts.libraries, 3u);
+    ch_library* again = open(pool, stateless, "b");
+    EXPECT_EQ(call(again, "seven"), 7);
+    pool.close(again);
+    pool.flush("");
+    pool.count(&counts);
+    EXPECT_EQ(counts.libraries, 1u);
+    EXPECT_EQ(counts.libraries_idle, 0u);
+    EXPECT_EQ(call(used, "seven"), 7);
+}
+#endif
+
 // The loader takes a path it has seen for the library it loaded then. Every copy must have a path of its own, although
 // they all have the same file descriptor.
 TEST(LibraryPool, LoadsNewBytesUnderAReusedDescriptor) {

@@ -11,6 +11,7 @@
 
 #include "chiphost/platform/aicpu.h"
 #include "test_files.h"
+#include "watched_writes.h"
 #ifdef CHIPHOST_ORCH_SO_SIM
 #include "shared/orch_so_file.h"
 #include "sim_port.h"
@@ -127,6 +128,36 @@ TEST_F(OrchSoLoader, FollowsNoLink) {
     close_device_orch_so(port(), library);
 }
 
+// As long as it exists: readable and writable by its owner only, whatever the umask, and not for a program that another
+// thread starts meanwhile.
+TEST_F(OrchSoLoader, KeepsItsFileToItself) {
+    const mode_t before = umask(0);
+    tests::WatchedWrites writes;
+    void* library = load();
+    umask(before);
+    ASSERT_GE(writes.seen().size(), 1u);
+    for (const tests::WatchedWrites::Seen& seen : writes.seen()) {
+        EXPECT_EQ(seen.path.find(folder.string() + "/"), 0u) << seen.path;
+        EXPECT_EQ(seen.mode & 07777, 0600u);
+        EXPECT_TRUE(seen.close_on_exec);
+    }
+    close_device_orch_so(port(), library);
+}
+
+TEST_F(OrchSoLoader, ClosesALibraryWhoseConstructorThrows) {
+    const tests::Binary thrower("throws_when_loaded");
+    const std::string prefix = folder;
+    const size_t before = tests::mappings_of(prefix);
+    for (int round = 0; round < 3; ++round) {
+        void* library = this;
+        EXPECT_EQ(load_device_orch_so(port(), thrower.bytes.data(), thrower.bytes.size(), "thrower", &library, &error),
+                  CH_LOAD_REFUSED);
+        EXPECT_EQ(library, nullptr);
+        EXPECT_EQ(tests::mappings_of(prefix), before);
+        EXPECT_EQ(files(), 0u);
+    }
+}
+
 TEST_F(OrchSoLoader, SaysWhatTheLoaderRefuses) {
     void* library = nullptr;
     EXPECT_EQ(load_device_orch_so(port(), "no library", 10, "orchestration", &library, &error), CH_LOAD_REFUSED);
@@ -155,6 +186,16 @@ TEST_F(OrchSoLoader, LoadsFromElsewhereIfTheFolderIsOfNoUse) {
         EXPECT_EQ(load_device_orch_so(&other, "no library", 10, "orchestration", &none, &error), CH_LOAD_REFUSED);
         EXPECT_EQ(none, nullptr);
     }
+}
+
+TEST_F(OrchSoLoader, KeepsItsMemoryToItself) {
+    tests::WatchedWrites writes;
+    void* library = nullptr;
+    ASSERT_EQ(load_from_memory(nullptr, counter.bytes.data(), counter.bytes.size(), "counter", &library, &error), CH_OK)
+        << tests::text_of(error);
+    ASSERT_GE(writes.seen().size(), 1u);
+    for (const tests::WatchedWrites::Seen& seen : writes.seen()) EXPECT_TRUE(seen.close_on_exec) << seen.path;
+    close_device_orch_so(port(), library);
 }
 
 TEST_F(OrchSoLoader, LoadsFromMemory) {

@@ -41,8 +41,9 @@ public:
     }
 
     // Submits a task to a scope's ring: its slot, or none with `error` filled.
-    uint32_t submit(uint32_t ring, uint32_t scope, uint64_t heap_bytes = 0, bool published = true) {
+    uint32_t submit(uint32_t ring, uint32_t scope, uint64_t heap_bytes = 0, bool published = true, uint32_t uses = 0) {
         Need need;
+        need.uses = uses;
         need.room.heap_bytes = heap_bytes;
         need.room.record_bytes = 64;
         if (room.make(ring, "submit", &need, &producers, &error) != CH_OK) return graph::none;
@@ -57,6 +58,9 @@ public:
         slot.published = published;
         slot.scope_ended = 0;
         slot.first_use = graph::none;
+        for (uint32_t i = 0; i < uses; ++i) {
+            EXPECT_TRUE(map.add(4096, TensorRegion{}, TensorMap::Use::read, place.slot, &slot.first_use));
+        }
         tasks[place.slot].first_edge = graph::none;
         producers.clear();
         return place.slot;
@@ -149,6 +153,38 @@ TEST(RingRoom, RefusesEdgesThatCannotBecomeNeedless) {
     EXPECT_EQ(unpublished.submit(0, 1), graph::none);
     EXPECT_EQ(unpublished.error.code, CH_DEP_POOL_DEADLOCK);
     EXPECT_EQ(owners.waits + unpublished.waits, 0u);
+}
+
+TEST(RingRoom, FillsTheTensorMapToTheLastEntry) {
+    Fixture f;
+    ASSERT_NE(f.submit(0, 1, 0, true, 20), graph::none);
+    EXPECT_NE(f.submit(0, 1, 0, true, 12), graph::none);
+    EXPECT_EQ(f.map.free_count(), 0u);
+    EXPECT_NE(f.submit(0, 1), graph::none) << "a task without uses needs none";
+    EXPECT_EQ(f.submit(0, 1, 0, true, 1), graph::none);
+    EXPECT_EQ(f.error.code, CH_TENSOR_MAP_DEADLOCK);
+    EXPECT_EQ(f.waits, 0u);
+}
+
+// The map is one for all rings: what a task of another ring has noted is waited for, and given back.
+TEST(RingRoom, WaitsForUsesThatAnotherRingHolds) {
+    Fixture f;
+    std::vector<uint32_t> others;
+    for (int i = 0; i < 2; ++i) others.push_back(f.submit(2, 5, 0, true, 15));
+    f.end_scope(2, 5, others);
+    f.on_wait = [&] { f.complete(others[f.waits - 1]); };
+    EXPECT_NE(f.submit(0, 1, 0, true, 30), graph::none);
+    EXPECT_EQ(f.waits, 2u);
+    EXPECT_EQ(f.map.free_count(), 2u);
+    EXPECT_TRUE(f.room.ring(2).empty());
+}
+
+TEST(RingRoom, RefusesUsesThatOpenScopesHoldInAnotherRing) {
+    Fixture f;
+    ASSERT_NE(f.submit(2, 5, 0, true, 30), graph::none);
+    EXPECT_EQ(f.submit(0, 1, 0, true, 3), graph::none);
+    EXPECT_EQ(f.error.code, CH_TENSOR_MAP_DEADLOCK);
+    EXPECT_EQ(f.waits, 0u);
 }
 
 TEST(RingRoom, NamesTheCall) {
