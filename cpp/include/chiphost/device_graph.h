@@ -124,13 +124,7 @@ public:
     Task& scalar(T value) {
         static_assert(__is_trivially_copyable(T) && sizeof(T) <= 8, "a scalar has at most 8 bytes");
         require(scalar_count_ < CH_MAX_TASK_SCALARS, "Task: wanted at most %d scalars", CH_MAX_TASK_SCALARS);
-        if constexpr (static_cast<T>(-1) < static_cast<T>(0) && static_cast<T>(1) / 2 == 0) {
-            scalars_[scalar_count_++] = static_cast<uint64_t>(static_cast<int64_t>(value));
-        } else {
-            uint64_t word = 0;
-            memcpy(&word, &value, sizeof(T));  // little-endian
-            scalars_[scalar_count_++] = word;
-        }
+        scalars_[scalar_count_++] = word_of(value);
         return *this;
     }
 
@@ -179,6 +173,25 @@ private:
             ch_tensor_spec spec;
         };
     };
+
+    template <typename T>
+    static constexpr bool is_signed_integer() {
+        if constexpr (__is_class(T)) {  // such as bfloat16
+            return false;
+        } else {
+            return static_cast<T>(-1) < static_cast<T>(0) && static_cast<T>(1) / 2 == 0;
+        }
+    }
+    template <typename T>
+    static uint64_t word_of(T value) {
+        if constexpr (is_signed_integer<T>()) {
+            return static_cast<uint64_t>(static_cast<int64_t>(value));
+        } else {
+            uint64_t word = 0;
+            memcpy(&word, &value, sizeof(T));  // little-endian
+            return word;
+        }
+    }
 
     Slot& next(ch_tensor_role role) {
         require(tensor_count_ < CH_MAX_TASK_TENSORS, "Task: wanted at most %d tensors", CH_MAX_TASK_TENSORS);
