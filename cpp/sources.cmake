@@ -19,6 +19,7 @@ set(chiphost_aicpu_sources
     ${chiphost_root}/cpp/abi/report.cpp
     ${chiphost_root}/cpp/isolate/constructors.cpp
     ${chiphost_root}/cpp/isolate/elf_image.cpp
+    ${chiphost_root}/cpp/isolate/thread_state.cpp
     ${chiphost_root}/cpp/orchestrator/graph_calls.cpp
     ${chiphost_root}/cpp/orchestrator/new_tensor.cpp
     ${chiphost_root}/cpp/orchestrator/orchestration_libraries.cpp

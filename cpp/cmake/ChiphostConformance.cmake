@@ -23,7 +23,7 @@ function(chiphost_add_conformance)
     chiphost_add_conformance_cases()
     set(suite "${chiphost_root}/tests/conformance")
     set(own_aicpu_sources ${suite}/programs/aicpu_program.cpp ${chiphost_root}/cpp/abi/report.cpp
-                          ${chiphost_root}/cpp/isolate/constructors.cpp)
+                          ${chiphost_root}/cpp/isolate/constructors.cpp ${chiphost_root}/cpp/isolate/thread_state.cpp)
     set(conform_sources ${suite}/suite/conformance_library.cpp $<TARGET_OBJECTS:chiphost_conformance_cases>
                         ${chiphost_${arg_PLATFORM}_host_${arg_ARCH}_sources})
     set(aicpu_sources ${own_aicpu_sources})

@@ -29,6 +29,7 @@
 #include "anchor.h"
 #include "call_frame.h"
 #include "library_pool.h"
+#include "thread_state.h"
 
 namespace chiphost::isolate {
 
@@ -63,15 +64,32 @@ void lend_fault_stack(char* memory, size_t bytes) {
     sigaltstack(&own, nullptr);  // without it such a fault ends the process at once
 }
 
+int32_t find_symbol(void* state, const void* request, void* unused);
+int32_t call_function(void* state, const void* frame, void* out_outcome);
+
+// A thread is a library's as long as it calls functions of it: what they do to the thread stays, as on any thread of a
+// program.
+bool leaves_thread_as_it_is(ch_call call) {
+    return call == call_function || call == find_symbol;
+}
+
 void* thread_main(void* argument) {
     // At the far end of the stack, and for ever, as the thread never ends.
     alignas(16) char fault_stack[fault_stack_bytes];
     auto* mailbox = static_cast<ch_mailbox*>(argument);
     lend_fault_stack(fault_stack, sizeof fault_stack);
     __atomic_store_n(&mailbox->system_id, static_cast<int32_t>(syscall(SYS_gettid)), __ATOMIC_RELAXED);
+    ThreadState state = ThreadState::of_this_thread();
+    state.set_floats(FloatState());  // whatever the thread has that asked for this one
+    state.restore();
+    bool restored = true;
     for (uint32_t served = 0;; ++served) {
         ch_mailbox_await(mailbox, served);
-        ch_mailbox_complete(mailbox, served, call_guarded(*mailbox));
+        if (restored) state.refresh();
+        const int32_t code = call_guarded(*mailbox);
+        restored = !leaves_thread_as_it_is(mailbox->call);
+        if (restored && !state.restore()) mailbox->spoiled = 1;
+        ch_mailbox_complete(mailbox, served, code);
     }
     return nullptr;
 }
@@ -181,6 +199,7 @@ int32_t lease_thread(void* state, const void*, void* out_mailbox) {
 
 int32_t return_thread(void* state, const void* mailbox, void*) {
     Anchor& self = anchor(state);
+    if (static_cast<const ch_mailbox*>(mailbox)->spoiled) return CH_OK;
     const std::lock_guard lock(self.mutex);
     self.free_threads.push_back(static_cast<ch_mailbox*>(const_cast<void*>(mailbox)));
     return CH_OK;

@@ -17,6 +17,7 @@
 #include "../abi/report.h"
 #include "child_folder.h"
 #include "child_server.h"
+#include "thread_state.h"
 
 namespace chiphost::isolate {
 
@@ -155,6 +156,7 @@ void ChildServer::answer(uint32_t served, int32_t code) {
 
 void ChildServer::serve(Handler& handler) {
     ChildControl& control = memory_.control();
+    const ThreadState state = ThreadState::of_this_thread();
     for (uint32_t served = 0;; ++served) {
         await(served);
         control.error = no_error();
@@ -165,6 +167,9 @@ void ChildServer::serve(Handler& handler) {
         } else {
             code = guarded(handler, static_cast<ChildVerb>(control.verb), memory_, &control.error);
         }
+        // Functions of a library leave the thread as they want it: it is theirs alone.
+        const auto verb = static_cast<ChildVerb>(control.verb);
+        if (verb != ChildVerb::find_symbol && verb != ChildVerb::call_function) state.restore();
         fflush(stdout);
         answer(served, code);
     }

@@ -10,6 +10,7 @@
 #include <exception>
 
 #include "../abi/report.h"
+#include "thread_state.h"
 
 namespace chiphost::isolate {
 
@@ -61,6 +62,7 @@ int32_t Constructors::run(void* handle, std::string_view name, ch_error* out_err
         return report(out_error, CH_LOAD_REFUSED, name, "the loader does not say where it is: %s", dlerror());
     }
     const auto* list = reinterpret_cast<const Constructor*>(map->l_addr + address_);
+    const ThreadStateGuard guard;
     char* no_arguments[] = {nullptr};
     try {
         for (uint64_t i = 0; i < bytes_ / sizeof *list; ++i) list[i](0, no_arguments, environ);

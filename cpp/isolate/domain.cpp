@@ -22,6 +22,7 @@
 #include "namespace_budget.h"
 #include "per_process.h"
 #include "private_copy.h"
+#include "thread_state.h"
 
 namespace chiphost::isolate {
 
@@ -110,6 +111,7 @@ int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_doma
     void* handle = nullptr;
     {
         const LoaderPass pass(loader_gate_of_this_process());
+        const ThreadStateGuard guard;  // the caller's thread, and constructors of what the anchor needs
         handle = dlmopen(LM_ID_NEWLM, anchor_path.c_str(), RTLD_NOW | RTLD_LOCAL);
     }
     if (!handle) return budget.refused(dlerror(), out_error);
@@ -158,6 +160,7 @@ int32_t Domain::lease_thread(ch_mailbox** out_mailbox, ch_error* out_error) {
 }
 
 void Domain::return_thread(ch_mailbox* mailbox) {
+    if (mailbox->spoiled) return;  // it parks for ever
     const std::lock_guard lock(threads_mutex_);
     free_threads_.push_back(mailbox);
 }

@@ -180,12 +180,10 @@ int32_t DomainInstance::unload(const WaitTime& time, ch_error* out_error) {
     }
     bool known = false;
     const std::string running = threads_.find(&known);
-    if (!known) {
-        end(CloseState::kept, {{PinCause::unknown_threads, path(), ""}});
-        return CH_OK;
-    }
-    if (!running.empty()) {
-        end(CloseState::kept, {{PinCause::running_thread, path(), running}});
+    if (!known || !running.empty()) {
+        // Any call but those of functions makes the thread again what it was.
+        ch_mailbox_call(thread_, domain_->anchor()->count, domain_->anchor_state(), nullptr, &spare_post_->counts);
+        end(CloseState::kept, {{known ? PinCause::running_thread : PinCause::unknown_threads, path(), running}});
         return CH_OK;
     }
     std::unique_ptr<Post> post = std::move(spare_post_);

@@ -14,6 +14,7 @@
 #include "elf_image.h"
 #include "loader_gate.h"
 #include "private_copy.h"
+#include "thread_state.h"
 
 namespace chiphost::isolate {
 
@@ -70,6 +71,7 @@ int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
     name[key] = library.get();
     if (request.in_place) {
         const LoaderPass pass(gate_);
+        const ThreadStateGuard guard;  // constructors
         library->handle = dlopen(binary.name, RTLD_NOW | RTLD_LOCAL);
         if (!library->handle) return report(out_error, CH_LOAD_REFUSED, binary.name, "%s", dlerror());
     } else {
@@ -166,6 +168,7 @@ std::unique_ptr<ch_library> LibraryPool::forget(ch_library* library) {
 // Whether the loader let go of it. It has a name that no other library has, also for a private copy.
 bool LibraryPool::unload(std::unique_ptr<ch_library> library) {
     const LoaderPass pass(gate_);
+    const ThreadStateGuard guard;  // destructors
     link_map* map = nullptr;
     std::string name;
     try {

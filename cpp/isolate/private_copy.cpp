@@ -17,6 +17,7 @@
 #include "constructors.h"
 #include "debugger.h"
 #include "loader_gate.h"
+#include "thread_state.h"
 
 namespace chiphost::isolate {
 
@@ -135,6 +136,7 @@ int32_t load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, 
         code = report(out_error, CH_LOAD_REFUSED, name, "cannot write a private copy: %s", strerror(errno));
     } else {
         const LoaderPass pass(gate);
+        const ThreadStateGuard guard;
         *out_handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     }
     if (code == CH_OK && !*out_handle) {
@@ -145,6 +147,7 @@ int32_t load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, 
     temporary.remove();
     if (code == CH_OK && (code = constructors.run(*out_handle, name, out_error)) != CH_OK) {
         const LoaderPass pass(gate);
+        const ThreadStateGuard guard;
         dlclose(*out_handle);
         *out_handle = nullptr;
     }

@@ -7,6 +7,7 @@
 #include <exception>
 
 #include "abi/report.h"
+#include "isolate/float_state.h"
 #include "new_tensor.h"
 #include "task_check.h"
 
@@ -84,6 +85,7 @@ void Orchestrator::run() {
     } catch (...) {
         report(&error, CH_ORCHESTRATION_THREW, plan_->entry, "an exception that is no std::exception");
     }
+    isolate::FloatState().restore();
     in_entry_ = false;
     if (machine_->stopped()) return;  // what it did then is of no interest
     if (error.code == CH_OK && returned != 0) {

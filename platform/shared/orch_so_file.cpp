@@ -18,6 +18,7 @@
 #include "chiphost/platform/aicpu.h"
 #include "isolate/constructors.h"
 #include "isolate/debugger.h"
+#include "isolate/thread_state.h"
 
 namespace chiphost::platform {
 
@@ -59,7 +60,10 @@ int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, cons
         return report(out_error, CH_FILE_UNREADABLE, name, "cannot write %s: %s", path, strerror(failed));
     }
     ch_loader_gate_enter(gate);
-    *out_library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    {
+        const isolate::ThreadStateGuard guard;
+        *out_library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    }
     ch_loader_gate_leave(gate);
     const char* refused = *out_library ? nullptr : dlerror();
     unlink(path);
@@ -105,6 +109,7 @@ void* find_in_device_orch_so(void* library, const char* symbol) {
 }
 
 void close_library(ch_loader_gate* gate, void* library) {
+    const isolate::ThreadStateGuard guard;
     ch_loader_gate_enter(gate);
     dlclose(library);
     ch_loader_gate_leave(gate);

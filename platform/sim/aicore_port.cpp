@@ -3,6 +3,7 @@
 
 #include <exception>
 
+#include "isolate/float_state.h"
 #include "random.h"
 #include "sim_port.h"
 
@@ -41,6 +42,7 @@ void run_kernel(void* argument) {
         payload->status = scheduler::KernelStatus::threw;
         snprintf(payload->fault_text, sizeof payload->fault_text, "an exception that is no std::exception");
     }
+    isolate::FloatState().restore_quickly();  // the next kernel may be another one's
 }
 
 }  // namespace

@@ -71,6 +71,8 @@ bool Fiber::resume(const FiberStack& stack, void (*body)(void*), void* argument)
 #ifdef __SANITIZE_THREAD__
             if (!tsan_inside_) tsan_inside_ = __tsan_create_fiber(0);
 #endif
+        } else {
+            inside_.uc_sigmask = outside_.uc_sigmask;  // not what the last body has left
         }
     }
     switch_in();

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "abi/report.h"
+#include "isolate/float_state.h"
 #include "scheduler/core_protocol.h"
 
 static_assert(CH_MAX_TASK_ARGS == chiphost::scheduler::payload_args_max, "a core has room for the arguments of a task");
@@ -148,6 +149,7 @@ int32_t HostBuildGraph::build(const host::RunInput& input, host::BuiltGraph* out
         threw = true;
         thrown = "an exception that is no std::exception";
     }
+    isolate::FloatState().restore();  // kernels run on this thread next
     if (error_.code != CH_OK) {
         *out_error = error_;
         return error_.code;
