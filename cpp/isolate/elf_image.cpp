@@ -51,10 +51,15 @@ bool is_linker_section(std::string_view name) {
 }
 
 // Variables that the toolchain adds: crtbeginS.o a pointer and a flag, the compiler a pointer for everything that
-// exception tables refer to.
+// exception tables refer to, and libgcc what its constructors find out about the processor, which is the same for
+// everybody (for atomics on AArch64, and for __builtin_cpu_supports).
 bool is_toolchain_variable(std::string_view name) {
     const auto begins = [&](std::string_view prefix) { return name.substr(0, prefix.size()) == prefix; };
-    return name == "__dso_handle" || begins("completed.") || begins("DW.ref.");
+    for (std::string_view known :
+         {"__dso_handle", "__aarch64_have_lse_atomics", "__aarch64_cpu_features", "__cpu_model", "__cpu_features2"}) {
+        if (name == known) return true;
+    }
+    return begins("completed.") || begins("DW.ref.");
 }
 
 template <typename T>

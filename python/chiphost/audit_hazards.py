@@ -38,6 +38,13 @@ _SHF_WRITE, _SHF_ALLOC = 1, 2
 _PF_WRITE: Final = 2
 # What the toolchain itself puts into .data and .bss of every library: a pointer and a flag.
 _TOOLCHAIN_BYTES: Final = 16
+_TOOLCHAIN_VARIABLES: Final = (
+    "__dso_handle",
+    "__aarch64_have_lse_atomics",
+    "__aarch64_cpu_features",
+    "__cpu_model",
+    "__cpu_features2",
+)
 
 
 class _Import(NamedTuple):
@@ -363,11 +370,14 @@ def _state(file: ElfFile) -> tuple[int, list[str]] | None:
     if file.full_symbols and named:
         return sum(named.values()), names
     size = sum(section.bytes for section in writable.values())
+    # crtbeginS.o gives its pointer __dso_handle no size.
+    size -= sum(max(s.bytes, 8) for s in symbols if s.section in writable and _of_toolchain(s.name))
     return (size, names) if names or size > _TOOLCHAIN_BYTES else None
 
 
 def _of_toolchain(name: str) -> bool:
-    return name == "__dso_handle" or name.startswith(("completed.", "DW.ref."))
+    """As `is_toolchain_variable` in elf_image.cpp, which says where they come from."""
+    return name in _TOOLCHAIN_VARIABLES or name.startswith(("completed.", "DW.ref."))
 
 
 def _writable_segment_bytes(file: ElfFile) -> int:

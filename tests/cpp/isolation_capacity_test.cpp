@@ -16,6 +16,7 @@
 #include "isolate/namespace_budget.h"
 #include "isolate/namespace_pool.h"
 #include "isolate/namespace_probe.h"
+#include "plain_dlmopen.h"
 #include "raw_outcome.h"
 #include "start_with_tunables.h"
 
@@ -23,6 +24,7 @@ namespace chiphost::isolate {
 
 using tests::library_path;
 using tests::mappings_of;
+using tests::plain_namespaces;
 using tests::raw_outcome;
 using tests::start_with;
 using tests::text_of;
@@ -102,25 +104,6 @@ TEST(Facts, C8_CopiesLiveAtOnceWithoutALimit) {
 
 namespace {
 
-// Opens namespaces with plain dlmopen, each with the library unless that is "", until the loader refuses, or 100.
-std::string count_raw(const std::string& library, bool close_each = false, const std::string& first = CHIPHOST_ANCHOR) {
-    return raw_outcome([&] {
-        size_t opened = 0;
-        for (; opened < 100; ++opened) {
-            void* handle = dlmopen(LM_ID_NEWLM, first.c_str(), RTLD_NOW | RTLD_LOCAL);
-            Lmid_t list = LM_ID_BASE;
-            if (!handle || dlinfo(handle, RTLD_DI_LMID, &list) != 0) break;
-            if (!library.empty() && !dlmopen(list, library.c_str(), RTLD_NOW | RTLD_LOCAL)) break;
-            if (close_each) dlclose(handle);
-        }
-        const char* words = dlerror();
-        const NamespaceLimit limit = limit_named_by(words ? words : "");
-        return std::to_string(opened) + (limit == NamespaceLimit::static_tls ? ", then static TLS"
-                                         : limit == NamespaceLimit::count    ? ", then no more namespaces"
-                                                                             : ", then something else");
-    });
-}
-
 // What chiphost says and does must be what the loader does, whatever that is.
 void expect_true_report(const std::string& library, const std::string& raw) {
     const size_t opened_raw = std::stoul(raw);
@@ -151,7 +134,7 @@ void expect_true_report(const std::string& library, const std::string& raw) {
 
 TEST(Facts, C1_APlainProcessOpensEleven) {
     ASSERT_NO_FATAL_FAILURE(start_with(""));
-    const std::string found = count_raw("");
+    const std::string found = plain_namespaces("");
     ASSERT_NO_FATAL_FAILURE(expect_true_report("", found));
     SKIP_UNLESS_AS_MEASURED("C1", "11, then static TLS", found);
 }
@@ -159,7 +142,7 @@ TEST(Facts, C1_APlainProcessOpensEleven) {
 TEST(Facts, C1a_OnAarch64ItOpensNine) {
 #ifdef __aarch64__
     ASSERT_NO_FATAL_FAILURE(start_with(""));
-    const std::string found = count_raw("");
+    const std::string found = plain_namespaces("");
     ASSERT_NO_FATAL_FAILURE(expect_true_report("", found));
     SKIP_UNLESS_AS_MEASURED("C1a", "9, then static TLS", found);
 #else
@@ -169,31 +152,31 @@ TEST(Facts, C1a_OnAarch64ItOpensNine) {
 
 TEST(Facts, C2_WithTheTunableItOpensFifteen) {
     ASSERT_NO_FATAL_FAILURE(start_with("glibc.rtld.nns=16"));
-    const std::string found = count_raw("");
+    const std::string found = plain_namespaces("");
     ASSERT_NO_FATAL_FAILURE(expect_true_report("", found));
     SKIP_UNLESS_AS_MEASURED("C2", "15, then no more namespaces", found);
 }
 
 TEST(Facts, C3_WithOpenMpItOpensFive) {
     ASSERT_NO_FATAL_FAILURE(start_with(""));
-    const std::string found = count_raw(library_path("openmp"));
+    const std::string found = plain_namespaces(library_path("openmp"));
     ASSERT_NO_FATAL_FAILURE(expect_true_report(library_path("openmp"), found));
     SKIP_UNLESS_AS_MEASURED("C3", "5, then static TLS", found);
 }
 
 TEST(Facts, C3_WithOpenMpAndTunablesItOpensFifteen) {
     ASSERT_NO_FATAL_FAILURE(start_with("glibc.rtld.nns=16:glibc.rtld.optional_static_tls=8192"));
-    const std::string found = count_raw(library_path("openmp"));
+    const std::string found = plain_namespaces(library_path("openmp"));
     ASSERT_NO_FATAL_FAILURE(expect_true_report(library_path("openmp"), found));
     SKIP_UNLESS_AS_MEASURED("C3, with tunables", "15, then no more namespaces", found);
 }
 
 TEST(Facts, C5_AClosedNamespaceStaysSpent) {
-    const std::string open = count_raw("");
-    const std::string closed = count_raw("", true);
+    const std::string open = plain_namespaces("");
+    const std::string closed = plain_namespaces("", true);
     // libstdc++ is pinned in there (H1). Of a namespace with a C library only, glibc takes static TLS back if it was
     // the last that was given out.
-    const std::string closed_c_only = count_raw("", true, library_path("inspector"));
+    const std::string closed_c_only = plain_namespaces("", true, library_path("inspector"));
 
     // chiphost closes none, but gives it to the next library.
     for (int cycle = 0; cycle < 100; ++cycle) {

@@ -103,6 +103,27 @@ def test_a_plain_library_is_fine_everywhere(tmp_path):
     assert (found.auto.strategy, found.findings, found.build_id) == ("namespace", (), "1234abcd")
 
 
+def test_variables_of_the_toolchain_are_no_state(tmp_path):
+    source = """
+#include <atomic>
+#include <stdexcept>
+extern "C" int f(std::atomic<int>* count) {
+    try {
+        if (count->fetch_add(1) > 9) throw std::runtime_error("many");
+    } catch (const std::exception&) {
+        return -1;
+    }
+#ifdef __x86_64__
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("sse2");
+#else
+    return 1;
+#endif
+}
+"""
+    assert "state" not in ids(audit(build(tmp_path, source)))
+
+
 def test_unique_symbols_rule_out_copies_and_recycling(tmp_path):
     found = audit(build(tmp_path, UNIQUE))
     answers = {use: verdict.answer for use, verdict in found.verdicts.items()}
