@@ -4,6 +4,7 @@
 // test runs in a process of its own.
 #include "isolate/domain.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -41,6 +42,26 @@ TEST(CopyDomain, LendsAThreadThatWasGivenBack) {
     EXPECT_EQ(guest.domain().counts().threads, 2u);  // and the keeper
 }
 
+// A signal for the process is for the program's own threads: its handler must not run on a thread of a domain.
+static void keep_signals_of_the_process_away(Strategy strategy) {
+    Guest guest(strategy, "counter");
+    EXPECT_EQ(guest.call("count_call"), 1);
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int number : {SIGUSR1, SIGTERM, SIGINT, SIGALRM}) sigaddset(&signals, number);
+    ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &signals, nullptr), 0);
+    for (const int number : {SIGUSR1, SIGTERM, SIGINT, SIGALRM}) {
+        ASSERT_EQ(kill(getpid(), number), 0);  // deadly for the process where it is not blocked
+        const timespec patience{30, 0};
+        EXPECT_EQ(sigtimedwait(&signals, nullptr, &patience), number);
+    }
+    EXPECT_EQ(guest.call("count_call"), 2);
+}
+
+TEST(CopyDomain, KeepsSignalsOfTheProcessAway) {
+    keep_signals_of_the_process_away(Strategy::copy);
+}
+
 TEST(CopyDomain, SaysWhatASymbolIsMissingFrom) {
     Guest guest(Strategy::copy, "counter");
     void* address = nullptr;
@@ -51,6 +72,10 @@ TEST(CopyDomain, SaysWhatASymbolIsMissingFrom) {
 }
 
 #if !CHIPHOST_SANITIZED  // H10: a library with a sanitizer does not load into a namespace
+
+TEST(Namespace, KeepsSignalsOfTheProcessAway) {
+    keep_signals_of_the_process_away(Strategy::link_namespace);
+}
 
 TEST(Namespace, KeepsStaticsApart) {
     Guest first(Strategy::link_namespace, "counter"), second(Strategy::link_namespace, "counter");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the rings promise, on the real programs of tensormap_and_ringbuffer: under many schedules the same answer.
+#include <atomic>
 #include <thread>
 
 #include "test_files.h"
@@ -177,6 +178,77 @@ TEST(RingPrograms, EndKernelsThatWaitForEver) {
         EXPECT_NE(text.find("kernel 0 of task 0 on core"), std::string::npos) << text;
         EXPECT_EQ(worker.run_program(3, callable), "ok");
     }
+}
+
+// How often a wait may throw is counted for each launch.
+TEST(RingPrograms, ForgiveAKernelThatGivesUpInTheEnd) {
+    Callable late("orchestration_ring_programs", "kernel_ring_gives_up_late");
+    Worker worker;
+    worker.wait.timeout_ns = 60'000'000'000;
+    for (int round = 0; round < 4; ++round) {
+        const std::string text = worker.run_program(8, late);
+        EXPECT_EQ(text.find("STALLED: "), 0u) << text;
+        EXPECT_EQ(text.find("left behind"), std::string::npos) << "round " << round << ": " << text;
+    }
+}
+
+// The orchestration waits for whoever uses the very element, however the tensor is turned.
+TEST(RingPrograms, ReadAndWriteElementsInTheirTurn) {
+    Callable callable;
+    Worker worker;
+    for (const uint32_t threads : {1, 2}) {
+        worker.config.sim_threads = threads;
+        for (uint64_t seed = 0; seed < 16; ++seed) {
+            SCOPED_TRACE("seed " + std::to_string(seed) + ", threads " + std::to_string(threads));
+            worker.config.seed = seed;
+            worker.data[7] = 0;
+            ASSERT_EQ(worker.run_program(10, callable), "ok");
+            EXPECT_EQ(worker.data[7], 20) << "the last value of row 1, column 0";
+            EXPECT_EQ(worker.data[1], 77);
+            worker.data[0] = 5;
+            ASSERT_EQ(worker.run_program(11, callable), "ok");
+            EXPECT_EQ(worker.data[0], 99);
+            EXPECT_EQ(worker.data[2], 5) << "the late reader";
+            EXPECT_EQ(worker.data[3], 5);
+        }
+    }
+}
+
+// A deadline is that of the call, which may have to wait for another thread's run first.
+TEST(RingPrograms, EndAtTheDeadlineOfTheCall) {
+    Callable callable;
+    Worker worker;
+    const auto run_for_ever = [&](uint64_t timeout_ns, std::atomic<bool>* out_begun) {
+        ch_tensor tensor{};
+        int64_t data[8] = {};
+        tensor.data = reinterpret_cast<uint64_t>(data);
+        tensor.ndims = 1;
+        tensor.shape[0] = 8;
+        tensor.dtype = CH_INT64;
+        tensor.access = CH_INOUT;
+        const uint64_t scalar = 5;
+        const ch_task_args args{&tensor, &scalar, 1, 1};
+        Worker::Wait wait;
+        wait.timeout_ns = timeout_ns;
+        wait.go_on = [&] { return *out_begun = true; };
+        ch_run_result result{};
+        auto end = Worker::RunEnd::returned;
+        ch_error error = no_error();
+        const uint64_t start_ns = ch_monotonic_ns();
+        static_cast<void>(worker.run(callable.raw, args, worker.config, wait, &result, nullptr, &end, &error));
+        EXPECT_EQ(error.code, CH_DEADLINE_EXCEEDED) << text_of(error);
+        return ch_monotonic_ns() - start_ns;
+    };
+    std::atomic<bool> first_runs{false}, second_waits{false};
+    constexpr uint64_t first_ns = 5'000'000'000, second_ns = 6'000'000'000;
+    uint64_t first_took_ns = 0;
+    std::thread first([&] { first_took_ns = run_for_ever(first_ns, &first_runs); });
+    while (!first_runs) usleep(1000);
+    const uint64_t second_took_ns = run_for_ever(second_ns, &second_waits);
+    first.join();
+    EXPECT_GE(second_took_ns, second_ns);
+    // Counted from when it had the worker it would be this. A busy machine has seconds to be late.
+    EXPECT_LT(second_took_ns, first_ns + second_ns - 500'000'000);
 }
 
 // A constructor that throws is an error of its library, more than once, and of nobody else.

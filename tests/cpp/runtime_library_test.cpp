@@ -4,6 +4,8 @@
 // process of its own.
 #include "worker/runtime_library.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -108,6 +110,71 @@ TEST_F(RuntimeLibraries, KeepACopyThatWasRebuiltForItsUsers) {
     EXPECT_EQ(RuntimeLibrary::counts().copies, 1u) << "the last user of a stale copy takes it along";
     EXPECT_EQ(fresh.count_run(), 2u);
 }
+
+// Two states of a file that differ in one thing only are two libraries: time by the nanosecond, and size.
+TEST_F(RuntimeLibraries, TellStatesOfAFileApart) {
+    const RuntimeFiles files = write("host").files;
+    const auto key_at = [&](int64_t second, int64_t nanosecond) {
+        const timespec times[2] = {{}, {second, nanosecond}};
+        EXPECT_EQ(utimensat(AT_FDCWD, files.host.c_str(), times, 0), 0);
+        std::string key;
+        ch_error error = no_error();
+        EXPECT_EQ(runtime_key(files, "", &key, &error), CH_OK) << text_of(error);
+        return key;
+    };
+    const std::string key = key_at(1000, 5000);
+    EXPECT_EQ(key_at(1000, 5000), key);
+    EXPECT_NE(key_at(1000, 6000), key);
+    EXPECT_NE(key_at(1001, 5000), key);
+    std::filesystem::resize_file(files.host, std::filesystem::file_size(files.host) + 1);
+    EXPECT_NE(key_at(1000, 5000), key);
+    RuntimeFiles others = files;
+    std::swap(others.aicpu, others.aicore);
+    std::string other_key;
+    ch_error error = no_error();
+    ASSERT_EQ(runtime_key(others, "", &other_key, &error), CH_OK);
+    EXPECT_NE(other_key, key_at(1000, 5000));
+}
+
+// Who was refused is no user.
+TEST_F(RuntimeLibraries, CountNobodyWhoWasRefused) {
+    constexpr Strategy strategy = CHIPHOST_SANITIZED ? Strategy::copy : Strategy::link_namespace;
+    ChipWorker::Options options = write("host", "fake_good", strategy);
+    FakeWorker worker(options);
+    const RuntimeLibrary::Counts before = RuntimeLibrary::counts();
+    options.platform = "a5sim";
+    for (int i = 0; i < 3; ++i) {
+        FakeWorker refused;
+        EXPECT_NE(refused.open(options), "ok");
+    }
+    EXPECT_EQ(RuntimeLibrary::counts().namespaces_used, before.namespaces_used);
+    worker.close();
+    EXPECT_EQ(RuntimeLibrary::counts().namespaces_used, 0u);
+    options.platform.clear();
+    const ChipWorker::Options rebuilt = write("host", "fake_good", strategy);
+    FakeWorker fresh(rebuilt);
+    EXPECT_EQ(fresh.count_run(), 1u);
+    EXPECT_EQ(RuntimeLibrary::counts().namespaces_idle, 0u) << "the stale one has gone";
+    EXPECT_EQ(RuntimeLibrary::counts().copies, CHIPHOST_SANITIZED ? 1u : 0u);
+}
+
+#if !CHIPHOST_SANITIZED
+// What stays loaded would be found by the next library: the namespace is no one's any more.
+TEST_F(RuntimeLibraries, LoseTheNamespaceOfOneThatLeavesALibrary) {
+    {
+        FakeWorker worker(write("host", "fake_leaves_library"));
+        worker.count_run();
+    }
+    FakeWorker next(write("host"));
+    EXPECT_EQ(next.count_run(), 1u);
+    const RuntimeLibrary::Counts counts = RuntimeLibrary::counts();
+    EXPECT_EQ(counts.namespaces_used, 1u);
+    EXPECT_EQ(counts.namespaces_pinned, 1u);
+    EXPECT_NE(counts.pins.find("host.so: something that it has loaded stays"), std::string::npos) << counts.pins;
+    EXPECT_EQ(NamespacePool::of_this_process().spare(), 0u);
+    EXPECT_EQ(NamespaceBudget::of_this_process().numbers().opened, 2u);
+}
+#endif
 
 TEST_F(RuntimeLibraries, AreLoadedOnceForUsersInTurn) {
     const ChipWorker::Options options = write("host", "fake_good", Strategy::copy);

@@ -8,12 +8,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <set>
 #include <thread>
 
 #include "chiphost/abi/device_program.h"
 #include "test_worker.h"
+#include "worker/local_context.h"
 
 namespace chiphost::worker {
 
@@ -275,6 +278,28 @@ TEST_P(HangingKernel, PoisonsItsWorkerOnly) {
     EXPECT_EQ(table->log[1], 0u);
 }
 
+// Half a second after the deadline, or soon after that: a run that can be stopped has that long to stop.
+TEST_P(HangingKernel, IsGivenUpInTime) {
+    TestWorker* const worker = keep_for_ever(new TestWorker);
+    worker->config.sim_threads = GetParam();
+    auto* callable = keep_for_ever(new TestCallable("graph_from_table"));
+    auto* table = keep_for_ever(new Table);
+    auto* word = keep_for_ever(new uint32_t{0});
+    table->tasks = {2, CH_AIV};
+    const ch_task_args& args = table->args();
+    table->log[0] = reinterpret_cast<uint64_t>(word);
+    ChipWorker::Wait wait;
+    wait.timeout_ns = 50'000'000;
+    const uint64_t start_ns = ch_monotonic_ns();
+    worker->try_run(*callable, args, wait);
+    const uint64_t took_ns = ch_monotonic_ns() - start_ns;
+    EXPECT_EQ(worker->end, ChipWorker::RunEnd::abandoned);
+    EXPECT_GE(took_ns, 550'000'000u);
+    EXPECT_LT(took_ns, 45'000'000'000u);
+    worker->finalize();
+    __atomic_store_n(word, 1, __ATOMIC_RELEASE);
+}
+
 INSTANTIATE_TEST_SUITE_P(SimThreads, HangingKernel, testing::Values(1, 2));
 
 TEST(Worker, ReportsAHangingOrchestration) {
@@ -341,6 +366,60 @@ TEST(Worker, LetsAWaitingCallGiveUp) {
     closing.join();
     EXPECT_EQ(text, "ok");
     EXPECT_FALSE(worker->initialized());
+}
+
+// What a run has written to its memory is gone with it: a call of cancel() that comes too late must not write there.
+TEST(Worker, CancelsNothingThatIsOver) {
+    TestWorker worker;
+    ASSERT_EQ(run_chain(worker), "ok");
+    worker.cancel();
+    ASSERT_EQ(run_chain(worker), "ok");
+    ch_error error = no_error();
+    ASSERT_EQ(worker.reset(&error), CH_OK);
+    std::vector<std::vector<char>> in_its_place;  // memory of the context that is gone, or none
+    for (int i = 0; i < 100; ++i) in_its_place.emplace_back(sizeof(LocalContext));
+    worker.cancel();
+    for (const std::vector<char>& memory : in_its_place) {
+        ASSERT_EQ(std::count(memory.begin(), memory.end(), 0), static_cast<ptrdiff_t>(memory.size()));
+    }
+    ASSERT_EQ(worker.try_initialize(options_for()), "ok");
+    worker.cancel();
+    EXPECT_EQ(run_chain(worker), "ok");
+    worker.finalize();
+    worker.cancel();
+}
+
+// Every seed is an order of its own, and always the same.
+TEST(Worker, HasAnOrderForEverySeed) {
+    TestWorker worker;
+    worker.config.trace = 1;
+    static const TestCallable callable("graph_from_table");
+    std::set<std::string> traces;
+    constexpr uint64_t seeds = 8;
+    for (int round = 0; round < 2; ++round) {
+        for (uint64_t seed = 0; seed < seeds; ++seed) {
+            Table table;
+            for (int i = 0; i < 30; ++i) table.tasks.insert(table.tasks.end(), {i % 2, i % 2});
+            worker.config.seed = seed;
+            ASSERT_EQ(worker.try_run(callable, table.args()), "ok");
+            const auto* bytes = reinterpret_cast<const char*>(worker.trace.data());
+            traces.emplace(bytes, worker.trace.size() * sizeof(ch_trace_event));
+        }
+    }
+    EXPECT_EQ(traces.size(), seeds);
+}
+
+// Memory that is new to a run holds nothing that could be taken for a result, nor the run's before.
+TEST(Worker, BeginsWithUndefinedMemory) {
+    TestWorker worker;
+    const TestCallable callable("misbehave");
+    for (const int32_t before : {0, 5}) {
+        std::vector<int32_t> output(1000, before);
+        const ch_tensor out = tensor(output.data(), CH_INT32, {1000}, CH_OUT);
+        const uint64_t nothing_wrong = 0;
+        ASSERT_EQ(worker.try_run(callable, {&out, &nothing_wrong, 1, 1}), "ok");
+        for (const int32_t value : output) ASSERT_EQ(value, -1) << "a byte that nobody has written is 0xFF";
+    }
 }
 
 // A run that takes too long but can be stopped leaves the worker usable.

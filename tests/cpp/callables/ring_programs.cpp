@@ -48,6 +48,20 @@ CHIPHOST_DEVICE_ORCHESTRATION(build_graph, graph, args) {
             for (;;) graph.cluster_count();
         case 6:
             for (;;) const auto scope = graph.scope();
+        case 10: {  // an element of a turned table, whose writer is far from the first to be ready
+            const auto turned = data.view({4}, {0}).reshape({2, 2}).transpose(0, 1);
+            for (int64_t i = 1; i <= 20; ++i) graph.submit(Task(AIV, 1).inout(data.view({1}, {2})).scalar(i));
+            graph.submit(Task(AIV, 1).output(data.view({1}, {1})).scalar(int64_t{77}));
+            graph.write<int64_t>(data, {7}, graph.read<int64_t>(turned, {0, 1}));
+            return 0;
+        }
+        case 11: {  // an element that two tasks read, the first of which is far from being ready
+            for (int64_t i = 1; i <= 20; ++i) graph.submit(Task(AIV, 1).inout(data.view({1}, {2})).scalar(i));
+            graph.submit(Task(AIV, 2).input(data.view({1}, {0})).output(data.view({1}, {2})));
+            graph.submit(Task(AIV, 2).input(data.view({1}, {0})).output(data.view({1}, {3})));
+            graph.write<int64_t>(data, {0}, int64_t{99});
+            return 0;
+        }
         case 8:
             graph.submit(Task::mixed(-1, 0, 0));
             return 0;

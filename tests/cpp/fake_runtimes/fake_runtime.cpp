@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Host runtimes with one fault each; FAKE_GOOD has none.
+#include <dlfcn.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -65,6 +66,9 @@ int32_t set_device(void*, const ch_device_options*, ch_error* out_error) {
     out_error->code = CH_PLATFORM_FAILED;
     out_error->detail_code = 507018;
     return CH_PLATFORM_FAILED;
+#endif
+#ifdef FAKE_LEAVES_LIBRARY
+    if (!dlopen(CHIPHOST_TEST_LIBRARIES "/stateless.so", RTLD_NOW | RTLD_LOCAL)) return CH_INTERNAL;
 #endif
 #ifdef FAKE_LEAKS_THREAD
     pthread_t thread;

@@ -1,0 +1,885 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The defects that run.py plants: one small slip each, and the tests that must notice it.
+
+A test is `program:Filter` for GoogleTest, or `test_file.py::name` for pytest, below tests/python. Name few and fast
+ones: a defect is also worth planting if the tests that should notice it do not yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One slip.
+
+    Attributes:
+        name: the noun it is in, and what is wrong then.
+        file: from the root of the repository.
+        find: text that occurs once in the file.
+        put: what stands in its place.
+        tests: those that must notice it.
+        required: whether missing it alone is a failure: it was missed once.
+    """
+
+    name: str
+    file: str
+    find: str
+    put: str
+    tests: tuple[str, ...]
+    required: bool = False
+
+    def applies_to(self, text: str) -> bool:
+        return text.count(self.find) == 1
+
+    def planted(self, text: str) -> str:
+        return text.replace(self.find, self.put)
+
+
+def _programs(*runtimes: str) -> tuple[str, ...]:
+    return tuple(f"a2a3sim_{runtime}_{part}" for runtime in runtimes for part in ("host", "aicpu", "aicore"))
+
+
+_CHIP_PARTS: Final = (
+    *_programs("host_build_graph", "tensormap_and_ringbuffer"),
+    "kernel_answer_values",
+    "kernel_deal_values",
+    "kernel_mix_numbers",
+    "kernel_record_task",
+    "kernel_throw_exception",
+    "kernel_wait_for_word",
+    "kernel_write_part_0",
+    "kernel_write_part_1",
+    "kernel_write_part_2",
+    "orchestration_device_program_from_table",
+    "orchestration_graph_from_table",
+    "orchestration_misbehave",
+)
+_RING_PARTS: Final = (
+    *_programs("tensormap_and_ringbuffer"),
+    "kernel_ring_copy",
+    "kernel_ring_fill",
+    "kernel_ring_gated",
+    "kernel_ring_gives_up_late",
+    "kernel_ring_never_gives_up",
+    "kernel_ring_nothing",
+    "kernel_ring_throws",
+    "orchestration_ring_programs",
+    "orchestration_ring_throws",
+)
+_FAKES: Final = ("counter", "fake_good", "fake_leaks_thread", "fake_leaves_library", "fake_pins_itself", "stateless")
+
+# What a test program loads, as targets of the build. Its own are built anyway.
+NEEDS: Final[dict[str, tuple[str, ...]]] = {
+    "domain_test": ("counter", "inspector", "signatures"),
+    "library_pool_test": ("counter", "counter_without_names", "gated", "stateless"),
+    "library_test": ("counter", "no_delete", "opens_plugin", "pins_itself", "plugin", "stateless", "unique_symbols"),
+    "orch_so_loader_onboard_test": ("counter", "throws_when_loaded"),
+    "orch_so_loader_sim_test": ("counter", "throws_when_loaded"),
+    "private_copy_test": ("counter", "throws_when_loaded"),
+    "ring_programs_test": _RING_PARTS,
+    "runtime_library_test": _FAKES,
+    "sim_device_test": (*_CHIP_PARTS, "aicpu_that_looks"),
+    "worker_test": _CHIP_PARTS,
+}
+
+
+def _required(name: str, file: str, find: str, put: str, *tests: str) -> Defect:
+    return Defect(name, file, find, put, tests, required=True)
+
+
+def _sibling(name: str, file: str, find: str, put: str, *tests: str) -> Defect:
+    return Defect(name, file, find, put, tests)
+
+
+_CALLABLE: Final = "cpp/host/loaded_callable.cpp"
+_MEMORY: Final = "cpp/host/run_memory.cpp"
+_GRAPH: Final = "cpp/graph/graph_builder.cpp"
+_HOST: Final = (
+    _required(
+        "loaded_callable: a dropped key stays in the map",
+        _CALLABLE,
+        "        by_key_.erase(order_.back().first);\n",
+        "",
+        "loaded_callable_test:*",
+    ),
+    _required(
+        "loaded_callable: a table of addresses is never released",
+        _CALLABLE,
+        "    if (kernel_addresses_) platform::release(device_, kernel_addresses_);\n",
+        "",
+        "loaded_callable_test:*",
+    ),
+    _sibling(
+        "loaded_callable: kernels stay loaded",
+        _CALLABLE,
+        "    for (const platform::LoadedKernel& kernel : loaded_) platform::unload_kernel(device_, kernel);\n",
+        "",
+        "loaded_callable_test:*",
+    ),
+    _sibling(
+        "loaded_callable: the most recently used is not moved",
+        _CALLABLE,
+        "        order_.splice(order_.begin(), order_, found->second);\n",
+        "",
+        "loaded_callable_test:*",
+    ),
+    _sibling(
+        "loaded_callable: one more is kept",
+        _CALLABLE,
+        "order_.size() > kept_max",
+        "order_.size() > kept_max + 1",
+        "loaded_callable_test:*",
+    ),
+    _sibling(
+        "loaded_callable: the last kernel says whether any hands over",
+        _CALLABLE,
+        "hands_over_ = hands_over_ || loaded.hands_over;",
+        "hands_over_ = loaded.hands_over;",
+        "loaded_callable_test:*",
+    ),
+    _sibling(
+        "loaded_callable: the largest func_id is refused",
+        _CALLABLE,
+        "kernel.func_id > CH_MAX_FUNC_ID",
+        "kernel.func_id >= CH_MAX_FUNC_ID",
+        "loaded_callable_test:*",
+    ),
+    _required(
+        "run_memory: one past the end is allowed",
+        _MEMORY,
+        " || (offset == size && size != 0)",
+        "",
+        "run_memory_test:*",
+    ),
+    _sibling(
+        "run_memory: a range that overflows is allowed",
+        _MEMORY,
+        "bytes > size - offset",
+        "offset + bytes > size",
+        "run_memory_test:*",
+    ),
+    _sibling(
+        "run_memory: a release is not noted",
+        _MEMORY,
+        "    allocations_.erase(found);\n",
+        "",
+        "run_memory_test:*",
+    ),
+    _sibling(
+        "run_memory: memory is released twice",
+        _MEMORY,
+        "    allocations_.clear();\n",
+        "",
+        "run_memory_test:*",
+    ),
+    _required(
+        "graph_builder: counts of the graph before",
+        _GRAPH,
+        "    for (uint32_t& count : tasks_of_) count = 0;\n",
+        "",
+        "graph_builder_test:*",
+    ),
+    _sibling(
+        "graph_builder: edges of the graph before",
+        _GRAPH,
+        "    clear_and_trim(&edges_);\n",
+        "",
+        "graph_builder_test:*",
+    ),
+    _sibling(
+        "graph_builder: a task that waits for itself is forward",
+        _GRAPH,
+        "forward_only_ && from < to",
+        "forward_only_ && from <= to",
+        "graph_builder_test:*",
+    ),
+    _sibling(
+        "graph_builder: a queue of one cell",
+        _GRAPH,
+        "    uint32_t power = 2;\n",
+        "    uint32_t power = 1;\n",
+        "graph_builder_test:*",
+        "scheduler_test:*",
+    ),
+    _sibling(
+        "graph_builder: one task too many",
+        _GRAPH,
+        "index >= task_limit_",
+        "index > task_limit_",
+        "graph_builder_test:*",
+    ),
+    _sibling(
+        "graph_builder: words one after the other twice",
+        _GRAPH,
+        "    clear_and_trim(&args_);\n",
+        "",
+        "graph_builder_test:*",
+    ),
+)
+
+_SCHEDULER_FILE: Final = "cpp/scheduler/scheduler.cpp"
+_SCHEDULER: Final = (
+    _required(
+        "scheduler: one queue of a cluster is handed over full",
+        _SCHEDULER_FILE,
+        ", &area.to_aic[1]}",
+        "}",
+        "scheduler_test:*",
+    ),
+    _required(
+        "scheduler: a core of the wrong type",
+        _SCHEDULER_FILE,
+        " || handshake.core_type != core.type",
+        "",
+        "scheduler_test:*",
+    ),
+    _required(
+        "scheduler: a second dispatch before the first is taken",
+        _SCHEDULER_FILE,
+        "    thread.busy.insert(core_index);\n",
+        "    thread.busy.insert(core_index);\n"
+        "    if (&slot == &core.running && task.shape != Shape::mix) thread.half[core.type].insert(core_index);\n",
+        "scheduler_test:*",
+    ),
+    _sibling(
+        "scheduler: a physical number that is one too large",
+        _SCHEDULER_FILE,
+        "handshake.physical_core >= platform::chip.physical_cores",
+        "handshake.physical_core > platform::chip.physical_cores",
+        "scheduler_test:*",
+    ),
+    _sibling(
+        "scheduler: a core that is refused is stopped as well",
+        _SCHEDULER_FILE,
+        "            thread.cores.erase(index);  // its registers cannot be reached; it is left alone\n",
+        "",
+        "scheduler_test:*",
+        "simulated_chip_test:SimulatedChip.Refuses*",
+    ),
+    _sibling(
+        "scheduler: a second dispatch although cores are idle",
+        _SCHEDULER_FILE,
+        "queue(shape).size() >= cores_of_type",
+        "queue(shape).size() >= 1",
+        "scheduler_test:*",
+    ),
+    _sibling(
+        "scheduler: an earlier dispatch is forgotten",
+        _SCHEDULER_FILE,
+        "            completed += finish(thread, index, core.running);\n            core.running = core.waiting;\n",
+        "            core.running = core.waiting;\n",
+        "scheduler_test:*",
+    ),
+    _sibling(
+        "scheduler: a core that is half busy when it is idle",
+        _SCHEDULER_FILE,
+        "        thread.half[core.type].erase(index);\n",
+        "",
+        "scheduler_test:*",
+        "simulated_chip_test:SimulatedChip.RunsRandomGraphs*",
+    ),
+    _sibling(
+        "scheduler: what a kernel threw is not looked at",
+        _SCHEDULER_FILE,
+        "    if (done.status != KernelStatus::ok) {",
+        "    if (false) {",
+        "scheduler_test:*",
+    ),
+    _sibling(
+        "scheduler: how the last kernel ended",
+        _SCHEDULER_FILE,
+        "    payload.status = KernelStatus::ok;\n",
+        "",
+        "scheduler_test:*",
+    ),
+    _sibling(
+        "scheduler: both AIV are the first one",
+        _SCHEDULER_FILE,
+        "            cores_[aiv + 1].sub_block_id = 1;\n",
+        "",
+        "scheduler_test:*",
+    ),
+    _sibling(
+        "scheduler: another cluster's queues",
+        _SCHEDULER_FILE,
+        "at<HandOverArea>(launch_.hand_over)[cluster]);",
+        "at<HandOverArea>(launch_.hand_over)[0]);",
+        "scheduler_test:*",
+    ),
+    _sibling(
+        "scheduler: a MIX task in a cluster of which a core is busy",
+        _SCHEDULER_FILE,
+        "            !thread.idle[CH_AIV].contains(cores[2])) {",
+        "            false) {",
+        "scheduler_test:*",
+        "simulated_chip_test:SimulatedChip.RunsBlocks*",
+    ),
+    _sibling(
+        "scheduler: others are not told what there is",
+        _SCHEDULER_FILE,
+        "    thread.shared = true;\n",
+        "",
+        "scheduler_test:*",
+    ),
+    _sibling(
+        "scheduler: done while a core has not gone",
+        _SCHEDULER_FILE,
+        "all = all && cond == cond_exited;",
+        "all = cond == cond_exited;",
+        "scheduler_test:*",
+    ),
+    _sibling(
+        "scheduler: the fast path stays open",
+        _SCHEDULER_FILE,
+        "Register::fast_path, fast_path_close);",
+        "Register::fast_path, fast_path_open);",
+        "scheduler_test:*",
+    ),
+    _sibling(
+        "scheduler: the last fault is reported",
+        _SCHEDULER_FILE,
+        "    return __atomic_compare_exchange_n(&status_.code, &ok, code, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);",
+        "    (void)ok;\n    status_.code = code;\n    return true;",
+        "scheduler_test:*",
+    ),
+    _sibling(
+        "scheduler: an image of another format",
+        _SCHEDULER_FILE,
+        "launch.format != CH_LAUNCH_FORMAT || image_.format != graph::image_format",
+        "launch.format != CH_LAUNCH_FORMAT",
+        "scheduler_test:*",
+    ),
+    _sibling(
+        "ready_queue: a full queue takes one more",
+        "cpp/scheduler/ready_queue.h",
+        "taken >= static_cast<int32_t>(capacity_)",
+        "taken > static_cast<int32_t>(capacity_)",
+        "ready_queue_test:*",
+    ),
+    _sibling(
+        "core_set: a core above 63",
+        "cpp/scheduler/core_set.h",
+        ": 64 + static_cast<uint32_t>",
+        ": static_cast<uint32_t>",
+        "core_set_test:*",
+    ),
+    _sibling(
+        "core_executor: the payload of the dispatch before",
+        "cpp/executor/core_executor.cpp",
+        "&payloads_[number_ & 1]",
+        "&payloads_[0]",
+        "simulated_chip_test:SimulatedChip.RunsRandomGraphsInOrder",
+    ),
+    _sibling(
+        "core_executor: the same dispatch again",
+        "cpp/executor/core_executor.cpp",
+        "    number_ = number;\n",
+        "",
+        "simulated_chip_test:SimulatedChip.RunsRandomGraphsInOrder",
+    ),
+)
+
+_ROOM: Final = "cpp/orchestrator/ring_room.cpp"
+_RING: Final = "cpp/orchestrator/task_ring.cpp"
+_ORCHESTRATOR_FILE: Final = "cpp/orchestrator/orchestrator.cpp"
+_ORCHESTRATOR: Final = (
+    _required(
+        "ring_room: an exactly full tensor map",
+        _ROOM,
+        "need.uses > map_->free_count()",
+        "need.uses >= map_->free_count()",
+        "ring_room_test:*",
+    ),
+    _required(
+        "ring_room: uses that another ring holds are not given back",
+        _ROOM,
+        "return other == ring || what == Missing::uses;",
+        "return other == ring;",
+        "ring_room_test:*",
+    ),
+    _required(
+        "ring_room: uses that another ring holds will never be given back",
+        _ROOM,
+        "will_be_given_back || rings_[other].older_than_group() != 0;",
+        "will_be_given_back || (other == ring && rings_[other].older_than_group() != 0);",
+        "ring_room_test:*",
+    ),
+    _sibling(
+        "ring_room: uses are never forgotten",
+        _ROOM,
+        "        map_->forget(slots_[rings_[ring].oldest()].first_use);\n",
+        "",
+        "ring_room_test:*",
+    ),
+    _sibling(
+        "ring_room: a producer that is over is needed",
+        _ROOM,
+        "return !producer.owner && is_over(producer.slot);",
+        "return is_over(producer.slot) && false;",
+        "ring_room_test:*",
+    ),
+    _sibling(
+        "ring_room: an unpublished producer completes",
+        _ROOM,
+        " || !slots_[producers->at(i).slot].published;",
+        ";",
+        "ring_room_test:*",
+    ),
+    _sibling(
+        "ring_room: a task that was never submitted",
+        _ROOM,
+        "static_cast<uint32_t>(id) < rings_[ring].next_number()",
+        "static_cast<uint32_t>(id) <= rings_[ring].next_number()",
+        "ring_room_test:*",
+    ),
+    _sibling(
+        "task_ring: one slot too few",
+        _RING,
+        "if (count() + room.slots > sizes_->window) return Missing::slot;",
+        "if (count() + room.slots >= sizes_->window) return Missing::slot;",
+        "task_ring_test:*",
+        "ring_room_test:*",
+    ),
+    _sibling(
+        "task_ring: one edge too many",
+        _RING,
+        "edge_head_ + room.edges - edge_tail_ > sizes_->edge_count",
+        "edge_head_ + room.edges - edge_tail_ > sizes_->edge_count + 1",
+        "task_ring_test:*",
+        "ring_room_test:*",
+    ),
+    _sibling(
+        "task_ring: edges are not given back",
+        _RING,
+        "    edge_tail_ = next.edge_begin;\n",
+        "",
+        "task_ring_test:*",
+        "ring_room_test:*",
+    ),
+    _sibling(
+        "tensor_map: a read meets the reads before",
+        "cpp/orchestrator/tensor_map.h",
+        "        if (use == Use::read && other == Use::read) continue;\n",
+        "",
+        "tensor_map_test:*",
+    ),
+    _sibling(
+        "tensor_map: a use that a write covers in part",
+        "cpp/orchestrator/tensor_map.h",
+        "if (use == Use::write && covers(region, entry.region)) unlink(index);",
+        "if (use == Use::write) unlink(index);",
+        "tensor_map_test:*",
+    ),
+    _sibling(
+        "tensor_region: neighbours overlap",
+        "cpp/orchestrator/tensor_region.cpp",
+        "a.offset[dim] >= b.offset[dim] + b.extent[dim]",
+        "a.offset[dim] > b.offset[dim] + b.extent[dim]",
+        "tensor_map_test:*",
+    ),
+    _required(
+        "orchestrator: an element of a turned view",
+        _ORCHESTRATOR_FILE,
+        "one.offset[tensor.raw_dim[dim]] += indices[dim];",
+        "one.offset[dim] += indices[dim];",
+        "ring_programs_test:RingPrograms.ReadAndWriteElements*",
+    ),
+    _required(
+        "orchestrator: the first user of an element only",
+        _ORCHESTRATOR_FILE,
+        "    for (uint32_t i = 0; i < producers_.count(); ++i) {\n        const uint32_t slot = producers_.at(i).slot;",
+        "    for (uint32_t i = 0; i < 1 && i < producers_.count(); ++i) {\n"
+        "        const uint32_t slot = producers_.at(i).slot;",
+        "ring_programs_test:RingPrograms.ReadAndWriteElements*",
+    ),
+    _sibling(
+        "orchestrator: an element is written like one that is read",
+        _ORCHESTRATOR_FILE,
+        "one.buffer, region_of(one), write ? TensorMap::Use::write : TensorMap::Use::read,",
+        "one.buffer, region_of(one), TensorMap::Use::read,",
+        "ring_programs_test:RingPrograms.ReadAndWriteElements*",
+    ),
+    _sibling(
+        "orchestrator: what nobody wrote is the run's before",
+        "platform/sim/aicpu_port.cpp",
+        "    memset(address, undefined_byte, bytes);\n",
+        "    (void)address;\n    (void)bytes;\n",
+        "ring_programs_test:RingPrograms.SeeNothing*",
+    ),
+)
+
+_DEVICE: Final = "platform/sim/device.cpp"
+_SIM: Final = (
+    _required(
+        "sim: all seeds but 0 are one order",
+        _DEVICE,
+        "SequentialEngine engine(options.seed, ",
+        "SequentialEngine engine(options.seed != 0, ",
+        "worker_test:Worker.HasAnOrder*",
+    ),
+    _required(
+        "sim: COND of a launch that was cut off",
+        _DEVICE,
+        "        registers.at(physical, Register::cond).store(0, std::memory_order_relaxed);\n",
+        "",
+        "sim_device_test:*",
+    ),
+    _sibling(
+        "sim: DATA_MAIN_BASE of a launch that was cut off",
+        _DEVICE,
+        "        registers.at(physical, Register::data_main_base).store(scheduler::main_base_idle,"
+        " std::memory_order_relaxed);\n",
+        "",
+        "sim_device_test:*",
+    ),
+    _required(
+        "sim: new memory is zero",
+        _DEVICE,
+        "memset(memory, zeroed ? 0 : undefined_byte, wanted);",
+        "memset(memory, 0, wanted);",
+        "worker_test:Worker.BeginsWith*",
+    ),
+    _required(
+        "sim: waits that failed are counted over launches",
+        _DEVICE,
+        "    if (++self.let_down > let_down_max) self.fiber->pause();\n",
+        "    static uint32_t of_all;\n    if (++of_all > let_down_max) self.fiber->pause();\n",
+        "ring_programs_test:RingPrograms.Forgive*",
+    ),
+    _sibling(
+        "sim: a kernel that gives up is given up",
+        _DEVICE,
+        "let_down_max = 1 << 12;",
+        "let_down_max = 1 << 8;",
+        "ring_programs_test:RingPrograms.Forgive*",
+    ),
+    _sibling(
+        "sim: released memory counts as used",
+        _DEVICE,
+        "    memory_used_ -= found->second.bytes;\n",
+        "",
+        "test_worker.py",
+    ),
+    _sibling(
+        "sim: a stall that does not say so",
+        "platform/sim/sequential_engine.cpp",
+        "if ((runnable_[0] | runnable_[1]) == 0) return End::stalled;",
+        "if ((runnable_[0] | runnable_[1]) == 0) return End::cancelled;",
+        "simulated_chip_test:SimulatedChip.Explains*",
+    ),
+    _sibling(
+        "sim: a thread that nobody signalled",
+        "platform/sim/sequential_engine.cpp",
+        "self.aicpu_alive_ & ~(uint64_t{1} << thread)",
+        "self.aicpu_alive_ & (uint64_t{1} << thread)",
+        "simulated_chip_test:SimulatedChip.RunsRandomGraphsInOrder",
+    ),
+    _required(
+        "fiber: no guard below the stack",
+        "platform/sim/fiber.cpp",
+        "    mprotect(memory, page, PROT_NONE);\n",
+        "",
+        "fiber_test:*",
+    ),
+    _sibling(
+        "fiber: exceptions of the thread",
+        "platform/sim/fiber.cpp",
+        "    *of_thread = exceptions_;\n",
+        "",
+        "fiber_test:*",
+    ),
+)
+
+_COPY: Final = "cpp/isolate/private_copy.cpp"
+_FILES: Final = (
+    _required(
+        "files: others may read what an AICPU loads",
+        "platform/onboard/orch_so_loader.cpp",
+        "O_NOFOLLOW | O_CLOEXEC, 0600)",
+        "O_NOFOLLOW | O_CLOEXEC, 0644)",
+        "orch_so_loader_onboard_test:*",
+    ),
+    _sibling(
+        "files: a link is followed",
+        "platform/onboard/orch_so_loader.cpp",
+        "O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC",
+        "O_WRONLY | O_CREAT | O_CLOEXEC",
+        "orch_so_loader_onboard_test:*",
+    ),
+    _required(
+        "files: a program that is started inherits an orchestration",
+        "platform/sim/orch_so_loader.cpp",
+        "mkostemps(path, 3, O_CLOEXEC)",
+        "mkostemps(path, 3, 0)",
+        "orch_so_loader_sim_test:*",
+    ),
+    _sibling(
+        "files: a program that is started inherits an onboard orchestration",
+        "platform/onboard/orch_so_loader.cpp",
+        "O_NOFOLLOW | O_CLOEXEC, 0600)",
+        "O_NOFOLLOW, 0600)",
+        "orch_so_loader_onboard_test:*",
+    ),
+    _required(
+        "files: a program that is started inherits a copy",
+        _COPY,
+        "substr(0, 200).c_str(), MFD_CLOEXEC));",
+        "substr(0, 200).c_str(), 0));",
+        "private_copy_test:*",
+    ),
+    _sibling(
+        "files: a program that is started inherits an orchestration in memory",
+        "platform/shared/orch_so_file.cpp",
+        "fcntl(file, F_DUPFD_CLOEXEC, 0)",
+        "fcntl(file, F_DUPFD, 0)",
+        "orch_so_loader_sim_test:*",
+    ),
+    _sibling(
+        "files: the file of an orchestration stays",
+        "platform/shared/orch_so_file.cpp",
+        "    const char* refused = *out_library ? nullptr : dlerror();\n    unlink(path);\n",
+        "    const char* refused = *out_library ? nullptr : dlerror();\n",
+        "orch_so_loader_sim_test:*",
+        "orch_so_loader_onboard_test:*",
+    ),
+    _required(
+        "files: an orchestration whose constructor throws stays loaded",
+        "platform/shared/orch_so_file.cpp",
+        "        close_library(gate, *out_library);\n",
+        "",
+        "orch_so_loader_sim_test:*",
+        "orch_so_loader_onboard_test:*",
+    ),
+    _required(
+        "files: a copy whose constructor throws stays loaded",
+        _COPY,
+        "        dlclose(*out_handle);\n",
+        "",
+        "private_copy_test:*",
+    ),
+    _sibling(
+        "files: two copies of one path",
+        _COPY,
+        "uint64_t number = ++loads; number != 0",
+        "uint64_t number = loads; number != 0",
+        "library_pool_test:*",
+        "private_copy_test:*",
+    ),
+)
+
+_POOL: Final = "cpp/isolate/library_pool.cpp"
+_BUDGET: Final = "cpp/isolate/namespace_budget.cpp"
+_ISOLATE: Final = (
+    _required(
+        "namespace_budget: a refused load has a namespace",
+        _BUDGET,
+        "    --opened_;\n",
+        "",
+        "namespace_budget_test:*",
+    ),
+    _sibling(
+        "namespace_budget: the loader's word is not taken",
+        _BUDGET,
+        "        found_at_ = limit_ = open();\n",
+        "        found_at_ = open();\n",
+        "namespace_budget_test:*",
+    ),
+    _sibling(
+        "namespace_pool: what is spare is lent twice",
+        "cpp/isolate/namespace_pool.cpp",
+        "            spare_.pop_back();\n",
+        "",
+        "namespace_budget_test:*",
+    ),
+    _required(
+        "library_pool: an unloaded library stays in the map",
+        _POOL,
+        "                shared_.erase(idle_.front()->key);\n",
+        "",
+        "library_pool_test:*",
+    ),
+    _sibling(
+        "library_pool: the most recently used goes",
+        _POOL,
+        "            idle_.splice(idle_.end(), library->place);\n",
+        "            idle_.splice(idle_.begin(), library->place);\n",
+        "library_pool_test:*",
+    ),
+    _sibling(
+        "library_pool: one more is kept",
+        _POOL,
+        "idle_.size() > idle_max",
+        "idle_.size() > idle_max + 1",
+        "library_pool_test:*",
+    ),
+    _sibling(
+        "library_pool: a library with variables is shared",
+        _POOL,
+        "const bool statics = key.empty() || has_writable_statics(data, bytes);",
+        "const bool statics = key.empty();",
+        "library_pool_test:*",
+    ),
+    _sibling(
+        "library_pool: a flush forgets every key",
+        _POOL,
+        "return key.empty() || library->key == key;",
+        "return key.empty() || library->key != key;",
+        "library_pool_test:*",
+    ),
+    _sibling(
+        "library_pool: a library with users is unloaded",
+        _POOL,
+        "        if (--library->users != 0) return false;\n",
+        "        --library->users;\n",
+        "library_pool_test:*",
+    ),
+    _required(
+        "domain: what a library left loaded is not looked for",
+        "cpp/isolate/domain.cpp",
+        "return counts().libraries == 0 && holds_what_it_began_with();",
+        "return counts().libraries == 0;",
+        "runtime_library_test:RuntimeLibraries.Lose*",
+    ),
+    _required(
+        "anchor: signals of the process on a thread of a domain",
+        "cpp/isolate/anchor.cpp",
+        "    sigfillset(&block);\n",
+        "    sigemptyset(&block);\n",
+        "domain_test:*KeepsSignals*",
+    ),
+    _required(
+        "runtime_library: a file that was written again within a second",
+        "cpp/worker/runtime_library.cpp",
+        ' + "." + std::to_string(status.st_mtim.tv_nsec) + "|" +',
+        ' + "|" +',
+        "runtime_library_test:RuntimeLibraries.TellStates*",
+    ),
+    _required(
+        "runtime_library: a file of the same time and another size",
+        "cpp/worker/runtime_library.cpp",
+        "std::to_string(status.st_size);",
+        '"";',
+        "runtime_library_test:RuntimeLibraries.TellStates*",
+    ),
+    _required(
+        "runtime_library: who was refused is a user",
+        "cpp/worker/runtime_library.cpp",
+        "            give_back_refused(**library);\n",
+        "",
+        "runtime_library_test:RuntimeLibraries.CountNobody*",
+    ),
+    _sibling(
+        "runtime_library: a stale copy stays",
+        "cpp/worker/runtime_library.cpp",
+        "        mark_stale(files, key);\n",
+        "",
+        "runtime_library_test:RuntimeLibraries.CopiesThat*",
+    ),
+    _sibling(
+        "runtime_library: threads that it made are not looked for",
+        "cpp/worker/runtime_library.cpp",
+        "const bool threads_stay = domain.has_foreign_threads();",
+        "const bool threads_stay = false;",
+        "runtime_library_test:*",
+    ),
+    _sibling(
+        "call_arguments: a negative int32 is not extended",
+        "cpp/isolate/call_arguments.cpp",
+        "return static_cast<uint64_t>(int64_t{static_cast<int32_t>(word)});",
+        "return static_cast<uint32_t>(word);",
+        "test_isolate_signatures.py",
+    ),
+    _sibling(
+        "kept_keys: the most recently used slot goes",
+        "cpp/isolate/kept_keys.h",
+        "entries_[slot].used < entries_[oldest].used",
+        "entries_[slot].used > entries_[oldest].used",
+        "kept_keys_test:*",
+    ),
+    _sibling(
+        "kept_keys: a use is not noted",
+        "cpp/isolate/kept_keys.h",
+        "                entries_[slot].used = ++clock_;\n",
+        "",
+        "kept_keys_test:*",
+    ),
+    _sibling(
+        "kept_keys: one slot too many",
+        "cpp/isolate/kept_keys.h",
+        "entries_.size() < slots_max ?",
+        "entries_.size() <= slots_max ?",
+        "kept_keys_test:*",
+    ),
+    _sibling(
+        "arena_pieces: what touches is not one piece",
+        "cpp/isolate/arena_pieces.cpp",
+        "pieces_[merged - 1].end = std::max(pieces_[merged - 1].end, piece.end);",
+        "pieces_[merged - 1].end = piece.end;",
+        "arena_pieces_test:*",
+    ),
+    _sibling(
+        "arena_pieces: an address at the beginning of a piece",
+        "cpp/isolate/arena_pieces.cpp",
+        "return wanted < piece.begin; });",
+        "return wanted <= piece.begin; });",
+        "arena_pieces_test:*",
+    ),
+)
+
+_WORKER_FILE: Final = "cpp/worker/chip_worker.cpp"
+_WORKER: Final = (
+    _required(
+        "chip_worker: cancel() reaches a run that is over",
+        _WORKER_FILE,
+        "    set_running(nullptr);\n",
+        "",
+        "worker_test:Worker.CancelsNothing*",
+    ),
+    _required(
+        "chip_worker: the wait for a turn is not part of the time",
+        _WORKER_FILE,
+        "await(wait, start_ns)",
+        "await(wait, ch_monotonic_ns())",
+        "ring_programs_test:RingPrograms.EndAtTheDeadline*",
+    ),
+    _required(
+        "chip_worker: a spinning kernel is given up at once",
+        _WORKER_FILE,
+        "grace_ns = 500'000'000;",
+        "grace_ns = 50'000'000;",
+        "worker_test:*HangingKernel.IsGivenUp*",
+    ),
+    _required(
+        "chip_worker: a spinning kernel is given up much later",
+        _WORKER_FILE,
+        "grace_ns = 500'000'000;",
+        "grace_ns = 60'000'000'000;",
+        "worker_test:*HangingKernel.IsGivenUp*",
+    ),
+    _sibling(
+        "chip_worker: a poisoned worker may run",
+        _WORKER_FILE,
+        "        poisoned_ = true;\n",
+        "",
+        "worker_test:*HangingKernel.Poisons*",
+    ),
+    _sibling(
+        "chip_worker: a device with a negative number",
+        _WORKER_FILE,
+        "options.device_id < 0",
+        "options.device_id < -100",
+        "worker_test:Worker.RefusesANegative*",
+    ),
+    _sibling(
+        "turn: the time of a wait is not looked at",
+        "cpp/isolate/turn.cpp",
+        "[&] { return !taken_; })) return false;",
+        "[&] { return !taken_; })) return taken_ = true;",
+        "worker_test:Worker.LetsAWaiting*",
+    ),
+)
+
+DEFECTS: Final[tuple[Defect, ...]] = (*_HOST, *_SCHEDULER, *_ORCHESTRATOR, *_SIM, *_FILES, *_ISOLATE, *_WORKER)

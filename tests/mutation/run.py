@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plants small defects, one at a time, and says which of them the tests notice.
+
+Usage, in the root of the repository, with the packages that HACKING.md names:
+
+    python tests/mutation/run.py                  # all; hours the first time, as much is compiled
+    python tests/mutation/run.py -k scheduler     # those whose names contain a text
+    python tests/mutation/run.py --list
+
+The tree is copied to build/mutation and built there. A defect is put into the copy, what it changes is built again, and
+the tests that must notice it are run; they have passed without it first. Outcomes are kept: a run that was interrupted
+goes on where it stopped, and only what has changed since (the defect, its file, its tests) is tried again. ccache is
+used if there is one.
+
+Exit code 0: at least 90 % of the defects were noticed, and all that are marked as required.
+
+mutmut and cosmic-ray plant defects, too, but in Python only, without compiling anything, and not such as a person
+would think of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from defects import DEFECTS, NEEDS, Defect
+
+ROOT = Path(__file__).resolve().parents[2]
+GOAL = 0.9
+NOTICED, MISSED, STALE, BROKEN = "noticed", "missed", "does not apply", "does not build"
+
+
+class Failed(Exception):
+    """What stops the whole measurement. Says what was run, and the end of what it said."""
+
+
+def run(command: Sequence[str | Path], timeout_s: float, cwd: Path | None = None) -> tuple[int, str]:
+    """Exit code and output; a command that takes longer is ended with all that it has started, code -1."""
+    with subprocess.Popen(
+        command,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as child:
+        try:
+            output, _ = child.communicate(timeout=timeout_s)
+            return child.returncode, output
+        except subprocess.TimeoutExpired:
+            return -1, f"not done after {timeout_s:g} s"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, 9)
+
+
+def run_or_fail(command: Sequence[str | Path], timeout_s: float = 7200) -> None:
+    code, output = run(command, timeout_s)
+    if code != 0:
+        raise Failed(f"{' '.join(map(str, command))}\n{output[-4000:]}")
+
+
+class Workshop:
+    """A copy of the tree, and what is built of it. Pytest has an environment in which the copy is installed."""
+
+    def __init__(self, folder: Path, jobs: int, timeout_s: float):
+        self.tree, self.cpp = folder / "tree", folder / "cpp"
+        self.environment, self.python_build = folder / "environment", folder / "python"
+        self.jobs, self.timeout_s = jobs, timeout_s
+
+    def copy_tree(self) -> None:
+        """What is in git or might be. Files that are alike are left alone, so that nothing is built for nothing."""
+        listed = subprocess.run(
+            ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout.split("\0")
+        wanted = {name for name in listed if name and (ROOT / name).is_file()}
+        for name in wanted:
+            source, copy = ROOT / name, self.tree / name
+            if not copy.is_file() or copy.read_bytes() != source.read_bytes():
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, copy)
+        for path in self.tree.rglob("*"):
+            if path.is_file() and str(path.relative_to(self.tree)) not in wanted and path.suffix != ".pyc":
+                path.unlink()
+
+    def configure(self) -> None:
+        ccache = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
+        options = ["-DCHIPHOST_TESTS=ON", "-DCMAKE_BUILD_TYPE=Release", "-DCHIPHOST_WERROR=OFF", *ccache]
+        run_or_fail(["cmake", "-S", self.tree, "-B", self.cpp, "-G", "Ninja", *options])
+
+    def build_programs(self, specs: Sequence[str]) -> tuple[int, str]:
+        programs = {spec.partition(":")[0] for spec in specs if not spec.startswith("test_")}
+        targets = sorted(programs | {need for program in programs for need in NEEDS.get(program, ())})
+        if not targets:
+            return 0, ""
+        return run(["cmake", "--build", self.cpp, f"-j{self.jobs}", "--target", *targets], self.timeout_s * 20)
+
+    def install_python(self) -> tuple[int, str]:
+        pip = self.environment / "bin" / "pip"
+        if not pip.exists():
+            run_or_fail([sys.executable, "-m", "venv", self.environment])
+            run_or_fail([pip, "install", "-q", "scikit-build-core", "nanobind", "cmake", "ninja"])
+            run_or_fail([pip, "install", "-q", *self._install("[test]")])
+        return run([pip, "install", "-q", "--no-deps", *self._install()], self.timeout_s * 20)
+
+    def _install(self, extra: str = "") -> list[str]:
+        return ["--no-build-isolation", f"-Cbuild-dir={self.python_build}", "-e", f"{self.tree}{extra}"]
+
+    def build(self, specs: Sequence[str], changed: str = "") -> tuple[int, str]:
+        """Builds what the tests need, after a change of one file, or all of it."""
+        code, output = self.build_programs(specs)
+        if code == 0 and uses_python(specs) and not changed.endswith(".py"):
+            code, output = self.install_python()
+        return code, output
+
+    def passes(self, spec: str) -> bool:
+        """Whether a test passes. A test that is not there is no answer."""
+        if spec.startswith("test_"):
+            python = self.environment / "bin" / "python"
+            names = str(self.tree / "tests" / "python" / spec)
+            code, output = run(
+                [python, "-m", "pytest", "-qx", "-p", "no:cacheprovider", names], self.timeout_s, self.tree
+            )
+            missing = code in (2, 3, 4, 5) and "error during collection" not in output
+        else:
+            program, _, names = spec.partition(":")
+            code, output = run([self.cpp / "tests" / "cpp" / program, f"--gtest_filter={names}"], self.timeout_s)
+            missing = code == 0 and "Running 0 tests" in output
+        if missing:
+            raise Failed(f"{spec}: no such test\n{output[-2000:]}")
+        return code == 0
+
+    @contextlib.contextmanager
+    def planted(self, defect: Defect) -> Iterator[None]:
+        path = self.tree / defect.file
+        text = path.read_text()
+        path.write_text(defect.planted(text))
+        try:
+            yield
+        finally:
+            path.write_text(text)
+
+    def try_out(self, defect: Defect) -> str:
+        with self.planted(defect):
+            if self.build(defect.tests, defect.file)[0] != 0:
+                return BROKEN
+            return MISSED if all(self.passes(spec) for spec in defect.tests) else NOTICED
+
+
+def uses_python(specs: Sequence[str]) -> bool:
+    return any(spec.startswith("test_") for spec in specs)
+
+
+def test_file(spec: str) -> Path:
+    if spec.startswith("test_"):
+        return ROOT / "tests" / "python" / spec.partition("::")[0]
+    return ROOT / "tests" / "cpp" / f"{spec.partition(':')[0]}.cpp"
+
+
+def digest(defect: Defect) -> str:
+    """Changes with the defect, its file, and the files of its tests."""
+    state = hashlib.sha256(repr(defect).encode())
+    for path in (ROOT / defect.file, *map(test_file, defect.tests)):
+        state.update(path.read_bytes() if path.exists() else b"")
+    return state.hexdigest()
+
+
+def measure(defects: Sequence[Defect], workshop: Workshop, kept_at: Path, again: bool) -> dict[str, str]:
+    """What became of each defect, by name."""
+    kept = json.loads(kept_at.read_text()) if kept_at.exists() and not again else {}
+    outcomes = {}
+    left = []
+    for defect in defects:
+        if not defect.applies_to((ROOT / defect.file).read_text()):
+            outcomes[defect.name] = STALE
+        elif kept.get(defect.name, {}).get("digest") == digest(defect):
+            outcomes[defect.name] = kept[defect.name]["outcome"]
+        else:
+            left.append(defect)
+    if left:
+        workshop.copy_tree()
+        workshop.configure()
+        specs = sorted({spec for defect in left for spec in defect.tests})
+        print(f"building what {len(specs)} tests need", flush=True)
+        code, output = workshop.build(specs)
+        if code != 0:
+            raise Failed(output[-4000:])
+        for spec in specs:
+            if not workshop.passes(spec):
+                raise Failed(f"{spec}: fails without any defect")
+    for defect in left:
+        start = time.monotonic()
+        outcomes[defect.name] = outcome = workshop.try_out(defect)
+        print(f"{outcome:14}  {defect.name}  ({time.monotonic() - start:.0f} s)", flush=True)
+        kept[defect.name] = {"digest": digest(defect), "outcome": outcome}
+        kept_at.write_text(json.dumps(kept, indent=1))
+    return outcomes
+
+
+def verdict(defects: Sequence[Defect], outcomes: dict[str, str]) -> int:
+    for outcome in (MISSED, STALE, BROKEN):
+        for defect in defects:
+            if outcomes[defect.name] == outcome:
+                print(f"{outcome}{' although required' if defect.required else ''}: {defect.name} in {defect.file}")
+    noticed = sum(outcome == NOTICED for outcome in outcomes.values())
+    share = noticed / len(outcomes) if outcomes else 0
+    print(f"Planted: {len(outcomes)}  Noticed: {noticed}  Share: {share:.0%}")
+    required = all(outcomes[defect.name] == NOTICED for defect in defects if defect.required)
+    return 0 if share >= GOAL and required else 1
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
+    parser.add_argument("-k", metavar="TEXT", action="append", help="only defects whose names contain it, or another")
+    parser.add_argument("-j", metavar="N", type=int, default=os.cpu_count() or 1, help="jobs of a build")
+    parser.add_argument("--again", action="store_true", help="also what was tried before")
+    parser.add_argument("--folder", type=Path, default=ROOT / "build" / "mutation", help="default: build/mutation")
+    parser.add_argument("--list", action="store_true", help="names the defects, and tries nothing")
+    parser.add_argument("--timeout", type=float, default=180, metavar="S", help="seconds for a test; default: 180")
+    options = parser.parse_args()
+    defects = [defect for defect in DEFECTS if any(text in defect.name for text in options.k or [""])]
+    if options.list:
+        for defect in defects:
+            print(f"{defect.name}  {'(required)  ' if defect.required else ''}{defect.file}")
+        return 0
+    options.folder.mkdir(parents=True, exist_ok=True)
+    workshop = Workshop(options.folder.resolve(), options.j, options.timeout)
+    try:
+        return verdict(defects, measure(defects, workshop, options.folder / "outcomes.json", options.again))
+    except Failed as failed:
+        print(failed, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
