@@ -92,12 +92,18 @@ int32_t HostContext::run(const ch_run_request& request, ch_error* out_error) {
         return report(out_error, CH_ABI_MISMATCH, "callable", "wanted format %d, found %u", CH_CALLABLE_FORMAT,
                       request.callable->format);
     }
-    if (const int32_t code = check_config(*request.config, out_error)) return code;
+    const ch_call_config& config = *request.config;
+    if (const int32_t code = check_config(config, out_error)) return code;
+    const platform::LaunchOptions options{
+        0,           config.block_dim, config.aicpu_thread_num,         config.sim_threads,
+        config.seed, request.progress, config.trace ? &trace_ : nullptr};
+    // First of all: what an earlier launch has been given belongs to it for as long as its programs may run.
+    if (const int32_t code = platform::check_launch(device_, options, out_error)) return code;
     LoadedCallable* callable = nullptr;
     if (const int32_t code = callables_->get(*request.callable, &callable, out_error)) return code;
     int32_t code = CH_OK;
     try {
-        code = execute(request, *callable, out_error);
+        code = execute(request, options, *callable, out_error);
     } catch (...) {
         runtime_->end_run();
         throw;
@@ -108,7 +114,8 @@ int32_t HostContext::run(const ch_run_request& request, ch_error* out_error) {
     return code;
 }
 
-int32_t HostContext::execute(const ch_run_request& request, LoadedCallable& callable, ch_error* out_error) {
+int32_t HostContext::execute(const ch_run_request& request, platform::LaunchOptions options, LoadedCallable& callable,
+                             ch_error* out_error) {
     const ch_call_config& config = *request.config;
     ch_run_result& result = *request.out_result;
 
@@ -124,22 +131,24 @@ int32_t HostContext::execute(const ch_run_request& request, LoadedCallable& call
     const LaunchArea::Setup setup{
         config.block_dim, config.aicpu_thread_num, callable.kernels().size(), callable.kernel_addresses(),
         graph.image,      callable.hands_over()};
-    uint64_t launch = 0;
-    if (const int32_t code = launch_area_->prepare(setup, &launch, out_error)) return code;
+    if (const int32_t code = launch_area_->prepare(setup, &options.launch, out_error)) return code;
     trace_.clear();
-    const platform::LaunchOptions options{
-        launch,      config.block_dim, config.aicpu_thread_num,         config.sim_threads,
-        config.seed, request.progress, config.trace ? &trace_ : nullptr};
     const uint64_t device_start = ch_monotonic_ns();
     const int32_t launched = platform::launch(device_, options, out_error);
     result.device_ns = ch_monotonic_ns() - device_start;
-    // What the device itself reports is nearer to the cause than how the launch ended.
-    ch_error device_error = no_error();
-    if (const int32_t code = launch_area_->read_status(&result.task_count, &device_error)) {
-        *out_error = device_error;
-        return code;
+    // What the device itself reports is nearer to the cause than how the launch ended; that it cannot be read is not.
+    ch_launch_status status{};
+    ch_error read_error = no_error();
+    const int32_t read = launch_area_->read_status(&status, &read_error);
+    if (read == CH_OK) {
+        result.task_count = status.tasks_done;
+        if (status.code != CH_OK) return LaunchArea::fault_in(status, out_error);
     }
     if (launched != CH_OK) return launched;
+    if (read != CH_OK) {
+        *out_error = read_error;
+        return read;
+    }
     result.trace = trace_.data();
     result.trace_count = trace_.size();
 

@@ -24,7 +24,8 @@ public:
     [[nodiscard]] int32_t run(const ch_run_request& request, ch_error* out_error);
 
 private:
-    [[nodiscard]] int32_t execute(const ch_run_request& request, LoadedCallable& callable, ch_error* out_error);
+    [[nodiscard]] int32_t execute(const ch_run_request& request, platform::LaunchOptions options,
+                                  LoadedCallable& callable, ch_error* out_error);
 
     platform::Device* device_ = nullptr;
     std::unique_ptr<Runtime> runtime_;

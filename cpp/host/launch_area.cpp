@@ -61,13 +61,12 @@ int32_t LaunchArea::prepare(const Setup& setup, uint64_t* out_launch, ch_error* 
     return platform::copy_to_device(device_, launch.handshakes, no_handshakes.data(), no_handshakes.size(), out_error);
 }
 
-int32_t LaunchArea::read_status(uint64_t* out_tasks, ch_error* out_error) {
-    ch_launch_status status{};
-    if (const int32_t code =
-            platform::copy_from_device(device_, &status, memory_.address() + status_at, sizeof status, out_error)) {
-        return code;
-    }
-    *out_tasks = status.tasks_done;
+int32_t LaunchArea::read_status(ch_launch_status* out_status, ch_error* out_error) {
+    return platform::copy_from_device(device_, out_status, memory_.address() + status_at, sizeof *out_status,
+                                      out_error);
+}
+
+int32_t LaunchArea::fault_in(const ch_launch_status& status, ch_error* out_error) {
     if (status.code == CH_OK) return CH_OK;
     const int32_t code = report(out_error, static_cast<ch_code>(status.code), *status.where ? status.where : "device",
                                 "%s", status.complete ? status.message : "(the device did not get to say more)");

@@ -28,8 +28,11 @@ public:
     // Writes the records for one launch. *out_launch is the device address of the ch_launch.
     [[nodiscard]] int32_t prepare(const Setup& setup, uint64_t* out_launch, ch_error* out_error);
 
-    // CH_OK and how many tasks were run, or the fault that the device reported.
-    [[nodiscard]] int32_t read_status(uint64_t* out_tasks, ch_error* out_error);
+    // What the device has said of the launch.
+    [[nodiscard]] int32_t read_status(ch_launch_status* out_status, ch_error* out_error);
+
+    // CH_OK, or the fault that the device has reported.
+    [[nodiscard]] static int32_t fault_in(const ch_launch_status& status, ch_error* out_error);
 
 private:
     platform::Device* const device_;

@@ -32,6 +32,10 @@ constexpr uint32_t cond_exited = 0x7FFFFFFE;
 constexpr uint32_t fast_path_open = 0xE;
 constexpr uint32_t fast_path_close = 0xF;
 
+// Who releases the cores of a launch that was cut off has to know which of them look at their registers. COND does not
+// say so: until a core has taken its registers it holds what the core of an earlier launch wrote last.
+enum class RegistersUse : uint32_t { none = 0, open = 1, told_to_exit = 2 };
+
 // How a core gets to know its payloads and the AICPU its register window. One for each core, in device memory.
 struct alignas(64) Handshake {
     std::atomic<uint32_t> aicpu_ready;        // AICPU: 1, `payloads` is valid
@@ -41,6 +45,7 @@ struct alignas(64) Handshake {
     uint64_t payloads;                        // device address of Payload[2]
     uint32_t physical_core;
     uint32_t core_type;
+    std::atomic<RegistersUse> registers;  // AICPU: what it has done with the core's registers
 };
 static_assert(sizeof(Handshake) == 64, "Handshake is a device format");
 

@@ -126,11 +126,15 @@ bool Scheduler::open_registers(Thread& thread) {
             fail(CH_CORE_HANDSHAKE_FAILED, -1, static_cast<int32_t>(index), -1,
                  "wanted a physical core below %u of type %u, the core says %u of type %u",
                  platform::chip.physical_cores, core.type, handshake.physical_core, handshake.core_type);
-            thread.cores.erase(index);  // its registers cannot be reached; it is left alone
+            // Its registers cannot be reached: what it waits for is in memory.
+            thread.cores.erase(index);
+            handshake.aicpu_regs_ready.store(launch_over, std::memory_order_release);
+            platform::flush_cache(&handshake, sizeof handshake);
             return;
         }
         core.physical = handshake.physical_core;
         core.cond = cond_idle;
+        handshake.registers.store(RegistersUse::open, std::memory_order_relaxed);
         if (platform::chip.has(Register::fast_path)) {
             platform::write_register(thread.port, core.physical, Register::fast_path, fast_path_open);
         }
@@ -426,6 +430,9 @@ void Scheduler::start(Thread& thread, uint32_t core_index, Dispatch& slot, uint3
 
 void Scheduler::stop(Thread& thread) {
     thread.cores.for_each([&](uint32_t core) {
+        Handshake& handshake = handshakes_[core];
+        handshake.registers.store(RegistersUse::told_to_exit, std::memory_order_relaxed);
+        platform::flush_cache(&handshake, sizeof handshake);
         platform::write_register(thread.port, cores_[core].physical, Register::data_main_base, main_base_exit);
     });
 }

@@ -12,6 +12,10 @@ int32_t load_kernel(Device*, const ch_kernel&, LoadedKernel*, ch_error* out_erro
 
 void unload_kernel(Device*, const LoadedKernel&) {}
 
+int32_t check_launch(Device*, const LaunchOptions&, ch_error* out_error) {
+    return unimplemented("check_launch", out_error);
+}
+
 int32_t launch(Device*, const LaunchOptions&, ch_error* out_error) {
     return unimplemented("launch", out_error);
 }

@@ -115,24 +115,23 @@ private:
         record->core = state.core;
     }
 
-    // Cores that wait in the handshake, or come to it later, find that the launch is over; others may be in a kernel
-    // and find in their register that they are to exit.
+    // Cores whose registers were not opened wait in the handshake, or come to it later, and find that the launch is
+    // over. The others find in their register that they are to exit. One that was told so already may have done it, and
+    // its registers may be another launch's by now.
     void release_cores(const ch_launch& launch) {
         auto* handshakes = at<scheduler::Handshake>(launch.handshakes);
         for (uint32_t core = 0; core < launch.block_dim * 3; ++core) {
             scheduler::Handshake& handshake = handshakes[core];
             invalidate_cache(&handshake, sizeof handshake);
-            const uint32_t physical = handshake.physical_core;
-            if (handshake.aicpu_regs_ready.load(std::memory_order_acquire) != 0 && physical < chip.physical_cores) {
-                // One that has exited may be another launch's by now.
-                if (read_register(&ports_[0], physical, Register::cond) != scheduler::cond_exited) {
-                    write_register(&ports_[0], physical, Register::data_main_base, scheduler::main_base_exit);
-                }
-                continue;
+            const scheduler::RegistersUse use = handshake.registers.load(std::memory_order_acquire);
+            if (use == scheduler::RegistersUse::none) {
+                handshake.aicpu_regs_ready.store(scheduler::launch_over, std::memory_order_release);
+                handshake.aicpu_ready.store(1, std::memory_order_release);
+                flush_cache(&handshake, sizeof handshake);
+            } else if (use == scheduler::RegistersUse::open) {
+                write_register(&ports_[0], handshake.physical_core, Register::data_main_base,
+                               scheduler::main_base_exit);
             }
-            handshake.aicpu_regs_ready.store(scheduler::launch_over, std::memory_order_release);
-            handshake.aicpu_ready.store(1, std::memory_order_release);
-            flush_cache(&handshake, sizeof handshake);
         }
     }
 

@@ -46,6 +46,7 @@ public:
     int32_t copy_to(uint64_t to, const void* from, uint64_t bytes, ch_error* out_error);
     int32_t copy_from(void* to, uint64_t from, uint64_t bytes, ch_error* out_error);
     int32_t load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error);
+    int32_t check_launch(const LaunchOptions& options, ch_error* out_error) const;
     int32_t launch(const LaunchOptions& options, ch_error* out_error);
 
 private:
@@ -61,7 +62,7 @@ private:
 
 Device::~Device() {
     ch_error ignored = no_error();
-    if (!launcher_ || launcher_->lost() || enter(&ignored) != CH_OK) {
+    if (!launcher_ || enter(&ignored) != CH_OK || !launcher_->close()) {
         (void)launcher_.release();  // it belongs to programs that may still run, or no call would reach the device
         return;
     }
@@ -175,10 +176,19 @@ int32_t Device::load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, c
     return CH_OK;
 }
 
-int32_t Device::launch(const LaunchOptions& options, ch_error* out_error) {
+int32_t Device::check_launch(const LaunchOptions& options, ch_error* out_error) const {
+    if (launcher_->lost()) {
+        return report(out_error, CH_PLATFORM_FAILED, "device",
+                      "programs of an earlier launch, which failed, may still run: make a new worker");
+    }
     if (options.out_trace) {
         return report(out_error, CH_UNIMPLEMENTED, "trace", "wanted False: only a simulated chip can be traced");
     }
+    return CH_OK;
+}
+
+int32_t Device::launch(const LaunchOptions& options, ch_error* out_error) {
+    if (const int32_t code = check_launch(options, out_error)) return code;
     if (const int32_t code = enter(out_error)) return code;
     return launcher_->launch(options, out_error);
 }
@@ -221,6 +231,10 @@ int32_t load_kernel(Device* device, const ch_kernel& kernel, LoadedKernel* out_k
 
 void unload_kernel(Device* device, const LoadedKernel& kernel) {
     device->release(kernel.address);
+}
+
+int32_t check_launch(Device* device, const LaunchOptions& options, ch_error* out_error) {
+    return device->check_launch(options, out_error);
 }
 
 int32_t launch(Device* device, const LaunchOptions& options, ch_error* out_error) {

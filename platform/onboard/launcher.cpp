@@ -16,7 +16,6 @@ namespace chiphost::platform {
 namespace {
 
 constexpr int32_t look_every_ms = 20;  // whether the caller wants the launch to end
-constexpr int32_t cores_end_ms = 500;  // for cores whose AICPU has failed; an AICPU gives them 200
 constexpr uint64_t stall_ns = 10'000'000'000;
 // The vendor's own AICPU library, which takes ours from memory, loads it, and calls it.
 constexpr const char* vendor_library = "libaicpu_extend_kernels.so";
@@ -41,9 +40,6 @@ uint64_t as_address(const void* pointer) {
 }  // namespace
 
 Launcher::~Launcher() {
-    ch_error ignored = no_error();
-    // What cannot be closed is lost with the process; there is nobody left to tell.
-    if (opened_) static_cast<void>(serve(LaunchVerb::close, other_kernel, &ignored));
     if (aicore_handle_) driver_.rtDevBinaryUnRegister(aicore_handle_);
     for (void* stream : {aicpu_stream_, aicore_stream_}) {
         if (stream) driver_.aclrtDestroyStream(stream);
@@ -51,6 +47,14 @@ Launcher::~Launcher() {
     for (const Memory& memory : {library_, library_args_, bases_, record_memory_, ranges_memory_}) {
         if (memory.address) driver_.aclrtFree(memory.address);
     }
+}
+
+bool Launcher::close() {
+    ch_error ignored = no_error();
+    // A context that cannot be destroyed is lost with the process; there is nobody left to tell.
+    if (opened_ && !lost_) static_cast<void>(serve(LaunchVerb::close, other_kernel, &ignored));
+    opened_ = false;
+    return !lost_;
 }
 
 int32_t Launcher::reserve(uint64_t bytes, Memory* memory, ch_error* out_error) {
@@ -194,7 +198,10 @@ int32_t Launcher::serve(LaunchVerb verb, const char* kernel, ch_error* out_error
     record_.threads = 1;
     if (const int32_t code = write_record(out_error)) return code;
     if (const int32_t code = start_aicpu(kernel, 1, out_error)) return code;
-    if (const int32_t code = wait(aicpu_stream_, nullptr, out_error)) return code;
+    if (const int32_t code = wait(aicpu_stream_, nullptr, out_error)) {
+        lost_ = wait_again(aicpu_stream_) != 0;
+        return code;
+    }
     return read_record(out_error);
 }
 
@@ -240,23 +247,20 @@ void Launcher::release_cores(const LaunchOptions& options) {
     }
 }
 
-// After a failure of the AICPU's side: an AICPU that runs nevertheless ends its cores on request, those without one are
+// After a failure of a stream: an AICPU that runs nevertheless ends its cores on request, those without one are
 // released here. Neither is so if the device cannot be asked any more.
 void Launcher::end_cores(const LaunchOptions& options) {
     cancel();
-    int32_t code = driver_.aclrtSynchronizeStreamWithTimeout(aicore_stream_, cores_end_ms);
+    int32_t code = wait_again(aicore_stream_);
     if (code == acl_error_stream_timeout) {
         release_cores(options);
-        code = driver_.aclrtSynchronizeStreamWithTimeout(aicore_stream_, cores_end_ms);
+        code = wait_again(aicore_stream_);
     }
-    lost_ = code != 0;
+    // A stream that has failed may say so again. One that is busy has a program that runs.
+    lost_ = code != 0 || wait_again(aicpu_stream_) == acl_error_stream_timeout;
 }
 
 int32_t Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
-    if (lost_) {
-        return report(out_error, CH_PLATFORM_FAILED, "device",
-                      "programs of an earlier launch, which failed, may still run: make a new worker");
-    }
     const uint64_t bytes = ranges_.size() * sizeof(MemoryRange);
     if (const int32_t code = reserve(bytes, &ranges_memory_, out_error)) return code;
     if (bytes != 0) {
@@ -280,7 +284,10 @@ int32_t Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
         return code;
     }
     // The AICPU is through: a core that failed is, too, and the others have been told to exit.
-    if (const int32_t code = wait(aicore_stream_, options.progress, out_error)) return code;
+    if (const int32_t code = wait(aicore_stream_, options.progress, out_error)) {
+        end_cores(options);
+        return code;
+    }
     return read_record(out_error);
 }
 

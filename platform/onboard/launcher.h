@@ -18,12 +18,18 @@ namespace chiphost::platform {
 class Launcher {
 public:
     explicit Launcher(const Driver& driver) : driver_(driver) {}
-    ~Launcher();
+    ~Launcher();  // only after close() has said true
     Launcher(const Launcher&) = delete;
     Launcher& operator=(const Launcher&) = delete;
 
+    // After a failure: for programs whose AICPU has failed; an AICPU gives its cores 200.
+    static constexpr int32_t programs_end_ms = 500;
+
     // Loads both programs and makes the AICPU program's context.
     [[nodiscard]] int32_t open(const ch_device_options& options, ch_error* out_error);
+
+    // Destroys that context. False: a program may still run, and uses this object's memory for good.
+    [[nodiscard]] bool close();
 
     // The host has written this: the next launch must not see what caches still have of it.
     void note_written(uint64_t address, uint64_t bytes) { ranges_.push_back({address, bytes}); }
@@ -31,10 +37,10 @@ public:
     // The memory is no longer the device's: nobody may touch it at the next launch.
     void note_released(uint64_t address, uint64_t bytes);
 
-    // Also returns while the programs may still run, if neither could be waited for: then `lost`.
+    // Not when `lost`. Also returns while the programs may still run, if they could not be waited for: then `lost`.
     [[nodiscard]] int32_t launch(const LaunchOptions& options, ch_error* out_error);
 
-    // Programs of a launch may still run. What they use must stay, and there is no launch any more.
+    // A program may still run. What it uses must stay as it is, and there is no launch any more.
     bool lost() const { return lost_; }
 
 private:
@@ -51,6 +57,9 @@ private:
     [[nodiscard]] int32_t start_aicpu(const char* kernel, uint32_t threads, ch_error* out_error);
     [[nodiscard]] int32_t start_aicore(uint32_t block_dim, ch_error* out_error);
     [[nodiscard]] int32_t wait(void* stream, ch_run_progress* progress, ch_error* out_error);
+    int32_t wait_again(void* stream) const {
+        return driver_.aclrtSynchronizeStreamWithTimeout(stream, programs_end_ms);
+    }
     [[nodiscard]] int32_t serve(LaunchVerb verb, const char* kernel, ch_error* out_error);
     [[nodiscard]] int32_t write_record(ch_error* out_error);
     [[nodiscard]] int32_t read_record(ch_error* out_error);

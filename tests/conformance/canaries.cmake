@@ -87,6 +87,21 @@ add_variant(canary_cut_off_not_ended device
         end_of_launch.ended = true;")
 add_variant(canary_launch_not_ended device "aicpu_program_->end(aicpu_context_.at_least(0));" "")
 
+add_variant(canary_lost_by_a_cut_off device
+    "class LaunchOver {};" "class LaunchOver {};
+bool cut_off_once = false;"
+    "    if (end != End::finished) {" "    if (end != End::finished) {
+        cut_off_once = true;"
+    "int32_t check_launch(Device*, const LaunchOptions&, ch_error*) {
+    return CH_OK;"
+    "int32_t check_launch(Device*, const LaunchOptions&, ch_error* out_error) {
+    return cut_off_once ? report(out_error, CH_PLATFORM_FAILED, \"device\", \"lost\") : CH_OK;")
+add_variant(canary_question_takes_memory device
+    "int32_t check_launch(Device*, const LaunchOptions&, ch_error*) {
+    return CH_OK;"
+    "int32_t check_launch(Device* device, const LaunchOptions&, ch_error* out_error) {
+    uint64_t address = 0;
+    return device->allocate(64, false, &address, out_error);")
 add_variant(canary_strand_stack_again device "    leave_behind(&orchestration_);" "    orchestration_.reset();")
 add_variant(canary_forgets_too_much aicpu_port "memset(address, undefined_byte, bytes);"
     "memset(address, undefined_byte, bytes + 1);")

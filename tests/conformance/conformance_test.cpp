@@ -324,6 +324,8 @@ INSTANTIATE_TEST_SUITE_P(
                            true,
                            {"time.cancelled", "time.cancelled_before", "time.cancelled_in_strand"},
                            "time.cancelled"},
+                    Canary{"lost_by_a_cut_off", false, {"time.check_launch", "time.usable_afterwards"}, "time."},
+                    Canary{"question_takes_memory", true, {"time.check_launch"}, "time."},
                     Canary{"strand_stack_again", true, {"time.strand_abandoned"}, "time."},
                     Canary{"forgets_too_much", false, {"launch.forget_content"}, "launch."},
                     Canary{"cancel_late",

@@ -2,13 +2,16 @@
 //
 // A stand-in for the chip vendor's three libraries, for tests: device memory is this process's memory, the AICPU is
 // threads of it, and the cores are stepped by one more. The device programs are those of a real chip, built for this
-// processor. It checks what it can: addresses, names, sizes.
+// processor. It checks what it can: addresses, names, sizes, and that the host leaves alone what programs use.
 //
 // CHIPHOST_STANDIN_FAIL="aclrtMalloc=507899" makes a call return a code.
+// CHIPHOST_STANDIN_HOLD=FILE holds programs that are started now for as long as the file exists.
+// CHIPHOST_STANDIN_LATE=1 makes cores that are started now take their registers only when the AICPU has left.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -47,8 +50,16 @@ struct Process {
         uint64_t bytes;
         bool mapped;
     };
+    // Programs that have been started and have not ended, and addresses in the memory that they use.
+    struct Use {
+        uint32_t aicpu = 0;
+        uint32_t aicore = 0;
+        std::vector<uint64_t> addresses;
+    };
     std::mutex mutex;
     std::map<uint64_t, Allocation> allocations;  // by address
+    std::map<const LaunchRecord*, Use> uses;
+    std::string violation;  // what the host has done to memory in use
     uint64_t allocated_bytes = 0;
     std::map<uint64_t, void*> kernels;  // libraries of kernels' images, by address
     bool initialized = false;
@@ -93,6 +104,61 @@ const std::pair<const uint64_t, Process::Allocation>* find(uint64_t address, uin
 bool is_device_memory(const void* address, uint64_t bytes) {
     const std::lock_guard<std::mutex> lock(process().mutex);
     return find(reinterpret_cast<uint64_t>(address), bytes) != nullptr;
+}
+
+void begin_use(const LaunchRecord* record, uint32_t Process::Use::* programs, std::vector<uint64_t> addresses) {
+    addresses.push_back(reinterpret_cast<uint64_t>(record));
+    if (record->verb == LaunchVerb::run) {
+        const auto& launch = *reinterpret_cast<const ch_launch*>(record->launch);
+        for (uint64_t address : {record->launch, record->ranges, launch.graph, launch.kernels, launch.handshakes,
+                                 launch.payloads, launch.status, launch.hand_over}) {
+            if (address) addresses.push_back(address);
+        }
+    }
+    const std::lock_guard<std::mutex> lock(process().mutex);
+    Process::Use& use = process().uses[record];
+    ++(use.*programs);
+    use.addresses.insert(use.addresses.end(), addresses.begin(), addresses.end());
+}
+
+void end_use(const LaunchRecord* record, uint32_t Process::Use::* programs) {
+    const std::lock_guard<std::mutex> lock(process().mutex);
+    const auto found = process().uses.find(record);
+    --(found->second.*programs);
+    if (found->second.aicpu + found->second.aicore == 0) process().uses.erase(found);
+}
+
+bool aicpu_runs(const LaunchRecord* record) {
+    const std::lock_guard<std::mutex> lock(process().mutex);
+    const auto found = process().uses.find(record);
+    return found != process().uses.end() && found->second.aicpu != 0;
+}
+
+// 0 if the host may change the range; a chip would let it, and nobody would know why programs never end. The first
+// violation is also told to the next who initializes: what frees memory has nobody to tell. Call with the lock held.
+int32_t check_unused(const char* call, uint64_t address, uint64_t bytes) {
+    for (const auto& [record, use] : process().uses) {
+        for (uint64_t used : use.addresses) {
+            const auto* allocation = find(used, 1);
+            if (!allocation || allocation->first >= address + bytes) continue;
+            if (address >= allocation->first + allocation->second.bytes) continue;
+            std::string& violation = process().violation;
+            if (violation.empty()) violation = std::string(call) + " of memory that programs use";
+            return refuse(invalid_parameter, violation);
+        }
+    }
+    return 0;
+}
+
+std::string variable(const char* name) {
+    const char* value = getenv(name);
+    return value ? value : "";
+}
+
+void hold(const std::string& file) {
+    while (!file.empty() && access(file.c_str(), F_OK) == 0) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
 }
 
 void* load(const void* data, size_t bytes, const char* name) {
@@ -218,8 +284,10 @@ struct CoreProgram {
 };
 
 // Steps the cores in turn until all have exited.
-int32_t run_cores(const ch_aicore_program* program, uint32_t block_dim, const LaunchRecord* record) {
+int32_t run_cores(const ch_aicore_program* program, uint32_t block_dim, const LaunchRecord* record,
+                  const std::string& held_by, bool late) {
     const std::lock_guard<std::mutex> turn(process().cores);
+    hold(held_by);
     const auto* launch = reinterpret_cast<const ch_launch*>(record->launch);
     const uint32_t cores = block_dim * 3;
     const uint64_t context_bytes = (program->context_bytes() + 63) / 64 * 64;
@@ -244,11 +312,16 @@ int32_t run_cores(const ch_aicore_program* program, uint32_t block_dim, const La
         if (!port.stack.make(kernel_stack_bytes)) return refuse(acl_error_out_of_memory, "no stack for a core");
         program->init(contexts.get() + core * context_bytes, launch, core, core < block_dim ? CH_AIC : CH_AIV, &port);
     }
+    const auto* handshakes = reinterpret_cast<const scheduler::Handshake*>(launch->handshakes);
+    const auto is_late = [&](uint32_t core) {
+        return late && handshakes[core].aicpu_regs_ready.load() != 0 && handshakes[core].aicore_done.load() == 0 &&
+               aicpu_runs(record);
+    };
     std::vector<bool> done(cores);
     for (uint32_t left = cores; left != 0;) {
         bool worked = false;
         for (uint32_t core = 0; core < cores; ++core) {
-            if (done[core]) continue;
+            if (done[core] || is_late(core)) continue;
             const ch_step step = program->step(contexts.get() + core * context_bytes);
             worked = worked || step == CH_STEP_WORKED;
             if (step != CH_STEP_DONE) continue;
@@ -281,6 +354,7 @@ STANDIN_CALL const char* aclGetRecentErrMsg() {
 STANDIN_CALL int32_t aclInit(const char*) {
     STANDIN_PLANTED();
     const std::lock_guard<std::mutex> lock(process().mutex);
+    if (!process().violation.empty()) return refuse(invalid_parameter, process().violation);
     if (process().initialized) return refuse(acl_error_repeat_initialize, "initialized already");
     process().initialized = true;
     return 0;
@@ -315,6 +389,7 @@ STANDIN_CALL int32_t aclrtFree(void* address) {
     const std::lock_guard<std::mutex> lock(all.mutex);
     const auto found = all.allocations.find(reinterpret_cast<uint64_t>(address));
     if (found == all.allocations.end()) return refuse(invalid_parameter, "no such memory");
+    if (const int32_t code = check_unused(__func__, found->first, found->second.bytes)) return code;
     forget_kernel(found->first);
     if (found->second.mapped) {
         munmap(address, found->second.bytes);
@@ -330,8 +405,9 @@ STANDIN_CALL int32_t aclrtMemset(void* address, size_t bytes_max, int32_t value,
     STANDIN_PLANTED();
     if (bytes > bytes_max || !is_device_memory(address, bytes)) return refuse(invalid_parameter, "no such memory");
     {
-        // The rings are large and little of them is used.
         const std::lock_guard<std::mutex> lock(process().mutex);
+        if (const int32_t code = check_unused(__func__, reinterpret_cast<uint64_t>(address), bytes)) return code;
+        // The rings are large and little of them is used.
         const auto* allocation = find(reinterpret_cast<uint64_t>(address), bytes);
         if (value == 0 && allocation->second.mapped && allocation->second.bytes == bytes) {
             madvise(address, bytes, MADV_DONTNEED);
@@ -349,6 +425,10 @@ STANDIN_CALL int32_t aclrtMemcpy(void* to, size_t bytes_max, const void* from, s
     if (bytes > bytes_max || !is_device_memory(device, bytes)) return refuse(invalid_parameter, "no such memory");
     if (kind == acl_host_to_device) {
         const std::lock_guard<std::mutex> lock(process().mutex);
+        // Single words are how the host speaks to programs.
+        if (bytes > sizeof(uint32_t)) {
+            if (const int32_t code = check_unused(__func__, reinterpret_cast<uint64_t>(to), bytes)) return code;
+        }
         forget_kernel(reinterpret_cast<uint64_t>(to));
     }
     if (bytes == sizeof(uint32_t) && reinterpret_cast<uint64_t>(to) % sizeof(uint32_t) == 0) {
@@ -411,7 +491,14 @@ STANDIN_CALL int32_t rtKernelLaunchWithHandleV2(void* handle, uint64_t, uint32_t
     if (blocks == 0 || blocks > chip.clusters) return refuse(invalid_parameter, "the chip has not so many clusters");
     if (config->schedule_mode != vendor_schedule_batch) return refuse(invalid_parameter, "cores would come one by one");
     const ch_aicore_program* program = static_cast<CoreProgram*>(handle)->table;
-    static_cast<Stream*>(stream)->start([=] { return run_cores(program, blocks, record); });
+    begin_use(record, &Process::Use::aicore, {});
+    const std::string held_by = variable("CHIPHOST_STANDIN_HOLD");
+    const bool late = !variable("CHIPHOST_STANDIN_LATE").empty();
+    static_cast<Stream*>(stream)->start([=] {
+        const int32_t code = run_cores(program, blocks, record, held_by, late);
+        end_use(record, &Process::Use::aicore);
+        return code;
+    });
     return 0;
 }
 
@@ -446,10 +533,17 @@ STANDIN_CALL int32_t rtAicpuKernelLaunchExWithArgs(uint32_t kind, const char* op
     const char* symbol = first ? "DynTileFwkBackendKernelServerInit" : "DynTileFwkBackendKernelServer";
     const auto entry = loaded ? reinterpret_cast<Entry>(find_in_device_orch_so(loaded, symbol)) : nullptr;
     if (!entry) return refuse(aicpu_exception, "the AICPU program has no such function");
+    const auto* record = reinterpret_cast<const LaunchRecord*>(launch.record);
+    if (!is_device_memory(record, sizeof *record)) return refuse(invalid_parameter, "the record is not on the device");
+    const std::string held_by = variable("CHIPHOST_STANDIN_HOLD");
+    for (uint32_t i = 0; i < blocks; ++i) begin_use(record, &Process::Use::aicpu, {launch.library, library->data});
     for (uint32_t i = 0; i < blocks; ++i) {
         static_cast<Stream*>(stream)->start([=]() mutable {
+            hold(held_by);
             std::string own = bytes;  // every thread has the arguments
-            return entry(own.data()) == 0 ? 0 : aicpu_exception;
+            const uint32_t code = entry(own.data());
+            end_use(record, &Process::Use::aicpu);
+            return code == 0 ? 0 : aicpu_exception;
         });
     }
     return 0;

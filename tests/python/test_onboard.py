@@ -13,6 +13,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import callables
@@ -125,18 +127,88 @@ def test_a_launch_that_fails_leaves_the_worker_usable(chip: str, monkeypatch: py
             callables.run_graph(worker, *callables.chain(20), block_dim=24, aicpu_thread_num=4)
 
 
-def test_a_launch_that_cannot_be_waited_for_is_the_worker_s_last(chip: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    call = "aclrtSynchronizeStreamWithTimeout"
-    with ch.ChipWorker(callables.RUNTIME, chip) as worker:
-        callables.run_graph(worker, *callables.chain(5))
-        monkeypatch.setenv("CHIPHOST_STANDIN_FAIL", f"{call}=507899")
-        with pytest.raises(ch.ChiphostError, match=f"{call} returned 507899"):
-            callables.run_graph(worker, *callables.chain(5))
-        monkeypatch.delenv("CHIPHOST_STANDIN_FAIL")
+WAIT = "aclrtSynchronizeStreamWithTimeout"
+
+
+def run_good(worker: ch.ChipWorker, runtime: str) -> None:
+    if runtime == DEVICE_RUNTIME:
+        run_program(worker, good_program(runtime))
+    else:
+        callables.run_graph(worker, *callables.chain(20))
+
+
+@contextmanager
+def programs_held_and_not_waited_for(folder: Path) -> Iterator[None]:
+    """What is started on the stand-in in this context stays at its beginning, and no wait for it succeeds. It goes on
+    when the file `held` is gone."""
+    (folder / "held").touch()
+    with pytest.MonkeyPatch.context() as variables:
+        variables.setenv("CHIPHOST_STANDIN_HOLD", str(folder / "held"))
+        variables.setenv("CHIPHOST_STANDIN_FAIL", f"{WAIT}=507899")
+        yield
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Iterator[Path]:
+    """A folder for programs_held_and_not_waited_for; at the end what is held there goes on."""
+    yield tmp_path
+    (tmp_path / "held").unlink(missing_ok=True)
+
+
+# The stand-in refuses a write to what programs use, so that none of these tests needs luck to fail.
+
+
+@pytest.mark.parametrize("runtime", [callables.RUNTIME, DEVICE_RUNTIME])
+def test_a_launch_that_cannot_be_waited_for_is_the_worker_s_last(chip: str, held: Path, runtime: str) -> None:
+    """Its programs run on: nobody touches what they use, before they have ended or after."""
+    with ch.ChipWorker(runtime, chip) as worker:
+        run_good(worker, runtime)
+        with programs_held_and_not_waited_for(held), pytest.raises(ch.ChiphostError, match=f"{WAIT} returned 507899"):
+            run_good(worker, runtime)
         for _ in range(2):
             with pytest.raises(ch.ChiphostError, match="may still run: make a new worker"):
-                callables.run_graph(worker, *callables.chain(5))
+                run_good(worker, runtime)
+    (held / "held").unlink()
+    with ch.ChipWorker(runtime, chip) as worker:
+        run_good(worker, runtime)
+
+
+def test_a_lost_chip_is_found_before_anything_of_a_run_happens(chip: str, held: Path) -> None:
+    """Neither is a new callable loaded nor its orchestration called, nor is there room for it."""
     with ch.ChipWorker(callables.RUNTIME, chip) as worker:
+        with programs_held_and_not_waited_for(held), pytest.raises(ch.ChiphostError, match=WAIT):
+            callables.run_graph(worker, *callables.chain(5))
+        for what in (1, 8):  # an orchestration that fails, one that wants more than there is
+            with pytest.raises(ch.ChiphostError, match="may still run: make a new worker"):
+                worker.run(callables.misbehave(chip), [np.zeros(4, np.int32), what])
+
+
+def test_what_a_program_uses_that_could_not_be_waited_for_stays(chip: str, held: Path) -> None:
+    """The AICPU makes and destroys the context of a worker."""
+    with programs_held_and_not_waited_for(held), pytest.raises(ch.ChiphostError, match=f"{WAIT} returned 507899"):
+        ch.ChipWorker(callables.RUNTIME, chip)
+    (held / "held").unlink()
+    with ch.ChipWorker(callables.RUNTIME, chip) as worker:
+        callables.run_graph(worker, *callables.chain(20))
+        with programs_held_and_not_waited_for(held):
+            worker.finalize()
+    (held / "held").unlink()
+    with ch.ChipWorker(callables.RUNTIME, chip) as worker:
+        callables.run_graph(worker, *callables.chain(20))
+
+
+def test_cores_that_come_to_their_registers_when_the_aicpu_has_left_exit(
+    chip: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then COND is what the launch before has left there: that they have exited."""
+    with ch.ChipWorker(callables.RUNTIME, chip) as worker:
+        callables.run_graph(worker, *callables.chain(20))
+        monkeypatch.setenv("CHIPHOST_STANDIN_LATE", "1")
+        with pytest.raises(ch.ChiphostError) as caught:
+            callables.run_graph(worker, *callables.chain(20), timeout_s=1)
+        assert caught.value.name == "DEADLINE_EXCEEDED"
+        assert not worker.poisoned
+        monkeypatch.delenv("CHIPHOST_STANDIN_LATE")
         callables.run_graph(worker, *callables.chain(20))
 
 

@@ -87,7 +87,12 @@ public:
             case Phase::work: {
                 const ch_step result = work(index);
                 if (result != CH_STEP_DONE) return result;
-                for_each_core(index, [&](uint32_t core) { write(thread, core, scheduler::main_base_exit); });
+                for_each_core(index, [&](uint32_t core) {
+                    Handshake& handshake = at<Handshake>(launch_.handshakes)[core];
+                    handshake.registers.store(scheduler::RegistersUse::told_to_exit, std::memory_order_relaxed);
+                    show(&handshake, sizeof handshake);
+                    write(thread, core, scheduler::main_base_exit);
+                });
                 thread.phase = Phase::await_exit;
                 return CH_STEP_WORKED;
             }
@@ -167,6 +172,7 @@ private:
         script_.cores[core].physical = handshake.physical_core;
         script_.cores[core].type = handshake.core_type;
         if (reachable(core)) {
+            handshake.registers.store(scheduler::RegistersUse::open, std::memory_order_relaxed);
             if (platform::chip.has(Register::fast_path)) {
                 platform::write_register(thread.port, handshake.physical_core, Register::fast_path,
                                          scheduler::fast_path_open);

@@ -152,7 +152,16 @@ ch_run_progress no_progress() {
     return progress;
 }
 
+void check_launch(const OpenDevice& device, const Plan& plan) {
+    ch_run_progress progress = no_progress();
+    const platform::LaunchOptions options{0,         plan.block_dim, plan.aicpu_threads, plan.sim_threads,
+                                          plan.seed, &progress,      plan.trace};
+    ch_error error = no_error();
+    succeed(platform::check_launch(device.get(), options, &error), error, "check_launch");
+}
+
 Launched try_launch(const OpenDevice& device, const Plan& plan) {
+    check_launch(device, plan);
     const uint32_t cores = plan.block_dim * 3;
     const uint64_t handshake_bytes = cores * sizeof(scheduler::Handshake);
     const Memory script(device, sizeof(Script));
@@ -207,7 +216,10 @@ Launched try_launch(const OpenDevice& device, const Plan& plan) {
     result.error = no_error();
     result.code = platform::launch(device.get(), options, &result.error);
     if (result.code != CH_OK) check_record(result.code, result.error, "launch");
-    if (result.code == CH_UNIMPLEMENTED) throw Unsupported{describe(result.code, result.error)};
+    if (result.code == CH_UNIMPLEMENTED) {
+        check(!plan.trace, "launch has no trace, and check_launch did not say so");
+        throw Unsupported{describe(result.code, result.error)};
+    }
     device.read(&result.script, script.address(), sizeof result.script);
     device.read(&result.status, status.address(), sizeof result.status);
     device.read(&result.close_marks, marks.address(), sizeof result.close_marks);

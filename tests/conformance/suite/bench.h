@@ -100,6 +100,9 @@ struct Launched {
     uint64_t close_marks[libraries_max] = {};
 };
 
+// The platform says that such a launch would begin.
+void check_launch(const OpenDevice& device, const Plan& plan);
+
 // Launches and reads all back; the launch itself may fail.
 Launched try_launch(const OpenDevice& device, const Plan& plan);
 

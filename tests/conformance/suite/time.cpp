@@ -99,6 +99,33 @@ void usable_afterwards(const Bench& bench) {
     }
 }
 
+// Whether there will be a launch is known before anything is made ready for it, and asking changes nothing.
+void check_launch_before(const Bench& bench) {
+    constexpr uint64_t memory_bytes = 1 << 20;
+    ch_device_options options = bench.options();
+    options.device_memory_bytes = memory_bytes;
+    const OpenDevice device(options);
+    const auto ask = [&] {
+        const uint64_t libraries = bench.libraries_in_use();
+        for (uint32_t threads = 1; threads <= chip.aicpu_threads; ++threads) {
+            Plan plan;
+            plan.block_dim = chip.clusters;
+            plan.aicpu_threads = threads;
+            check_launch(device, plan);
+        }
+        device.release(device.allocate(memory_bytes));
+        check(bench.libraries_in_use() == libraries, "check_launch keeps libraries");
+    };
+    ask();
+    launch(device, {});
+    ask();
+    launch(device, {Work::report_status});
+    ask();
+    cut_off(bench, device, {Work::never_end}, {CH_DEADLINE_EXCEEDED, CH_STALLED});
+    ask();
+    launch(device, {});
+}
+
 }  // namespace
 
 Cases time_cases() {
@@ -109,6 +136,7 @@ Cases time_cases() {
         {"time.cancelled_in_strand", "PLAT-47", cancelled_in_strand},
         {"time.strand_abandoned", "PLAT-47", strand_abandoned},
         {"time.usable_afterwards", "PLAT-48", usable_afterwards},
+        {"time.check_launch", "PLAT-49", check_launch_before},
     };
 }
 

@@ -44,16 +44,14 @@ Device::~Device() {
 
 int32_t open_device(const ch_device_options& options, Device** out_device, ch_error* out_error) {
     auto device = std::make_unique<Device>(options);
-    if (const int32_t code = load(*device, options.aicpu, CH_AICPU_PROGRAM_ENTRY, CH_ABI_AICPU_PROGRAM,
-                                  &device->aicpu_library, &device->aicpu, out_error)) {
-        return code;
+    int32_t code = load(*device, options.aicpu, CH_AICPU_PROGRAM_ENTRY, CH_ABI_AICPU_PROGRAM, &device->aicpu_library,
+                        &device->aicpu, out_error);
+    if (code == CH_OK) {
+        code = load(*device, options.aicore, CH_AICORE_PROGRAM_ENTRY, CH_ABI_AICORE_PROGRAM, &device->aicore_library,
+                    &device->aicore, out_error);
     }
-    if (const int32_t code = load(*device, options.aicore, CH_AICORE_PROGRAM_ENTRY, CH_ABI_AICORE_PROGRAM,
-                                  &device->aicore_library, &device->aicore, out_error)) {
-        return code;
-    }
-    *out_device = device.release();
-    return CH_OK;
+    if (code == CH_OK) *out_device = device.release();
+    return code;
 }
 
 void close_device(Device* device) {

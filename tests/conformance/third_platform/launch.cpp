@@ -53,9 +53,8 @@ public:
 
     int32_t run(ch_error* out_error) {
         for (;;) {
-            if (__atomic_load_n(cancel_, __ATOMIC_ACQUIRE)) {
-                return give_up(CH_DEADLINE_EXCEEDED, "stopped on request; ", out_error);
-            }
+            const bool cancelled = __atomic_load_n(cancel_, __ATOMIC_ACQUIRE) != 0;
+            if (cancelled) return give_up(CH_DEADLINE_EXCEEDED, "stopped on request; ", out_error);
             device_.machine.something_happened = false;
             bool aicpu_done = true, all_idle = true;
             for (uint32_t i = 0; i < done_.size(); ++i) {
@@ -119,6 +118,10 @@ int32_t load_kernel(Device* device, const ch_kernel& kernel, LoadedKernel* out_k
 
 void unload_kernel(Device* device, const LoadedKernel& kernel) {
     device->anchor->close_library(device->anchor_state, static_cast<ch_library*>(kernel.owner), nullptr);
+}
+
+int32_t check_launch(Device*, const LaunchOptions&, ch_error*) {
+    return CH_OK;
 }
 
 int32_t launch(Device* device, const LaunchOptions& options, ch_error* out_error) {

@@ -77,7 +77,7 @@ void unload_kernel(Device* device, const LoadedKernel& kernel);
 
 // How a launch is to be executed; the fields that a real chip has no use for are ignored there.
 struct LaunchOptions {
-    uint64_t launch;  // device address of the ch_launch record
+    uint64_t launch;  // device address of the ch_launch record; 0 for check_launch: there is none yet
     uint32_t block_dim;
     uint32_t aicpu_threads;
     uint32_t sim_threads;
@@ -86,13 +86,20 @@ struct LaunchOptions {
     std::vector<ch_trace_event>* out_trace;  // nullptr: not wanted
 };
 
+// Whether `launch` would begin such a launch: asked before a run writes anything to the device. CH_OK, or what `launch`
+// would refuse it with: CH_UNIMPLEMENTED for a trace that there is none of; CH_PLATFORM_FAILED if programs of an
+// earlier launch may still run, for they use the memory that the run would write. Changes nothing; the options are
+// borrowed for the call. PLAT-49.
+[[nodiscard]] int32_t check_launch(Device* device, const LaunchOptions& options, ch_error* out_error);
+
 // Runs both programs and returns when all AICPU threads are done and what they and the cores have written can be copied
 // from the device. Faults that the device itself reports are in its ch_launch_status; the returned code is for
 // everything else: CH_STALLED where the platform can tell that nobody will ever go on, CH_DEADLINE_EXCEEDED after a
-// cancel, CH_PLATFORM_FAILED, CH_UNIMPLEMENTED for a trace that there is none of. Afterwards the device can be launched
-// again, whatever way the launch ended. What a launch had to leave behind for that, such as an orchestration that does
-// not return, is told in its error. All in the options is borrowed for the call. A launch never returns only if a
-// thread or a core of the device does not: the caller waits elsewhere. PLAT-25 to PLAT-35, PLAT-45 to PLAT-48.
+// cancel, CH_PLATFORM_FAILED. Called after check_launch has said CH_OK. Afterwards the device can be launched again,
+// whatever way the launch ended, unless check_launch says otherwise: a chip that no call reaches any more may leave the
+// platform no way to know that its programs have ended. What a launch had to leave behind, such as an orchestration
+// that does not return, is told in its error. All in the options is borrowed for the call. A launch never returns only
+// if a thread or a core of the device does not: the caller waits elsewhere. PLAT-25 to PLAT-35, PLAT-45 to PLAT-49.
 [[nodiscard]] int32_t launch(Device* device, const LaunchOptions& options, ch_error* out_error);
 
 }  // namespace chiphost::platform
