@@ -105,6 +105,15 @@ def test_a_retried_pass_is_shown_as_such() -> None:
     assert output.text == shown
 
 
+@pytest.mark.parametrize(
+    ("earlier", "shown"),
+    [(1, "2nd"), (3, "4th"), (10, "11th"), (11, "12th"), (12, "13th"), (20, "21st"), (112, "113th")],
+)
+def test_times_are_numbered_as_people_do(earlier: int, shown: str) -> None:
+    case = CaseResult("a", True, 0.25, None, 4, 1, ("wrong",) * earlier)
+    assert report.retries(case).partition("\n")[0] == f"case 'a' passed when run for the {shown} time"
+
+
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     file = ReportFile(tmp_path / "out.json")
     file.check()
