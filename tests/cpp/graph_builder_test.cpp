@@ -137,6 +137,7 @@ TEST(GraphBuilder, LaysTheImageOut) {
     }
     EXPECT_EQ(successors, (std::set<uint32_t>{1, 2}));
     EXPECT_EQ(image.queues[0].tail, 1u);      // task 0
+    EXPECT_EQ(image.queues[0].capacity, 2u);  // one cell could not tell full from empty
     EXPECT_EQ(image.queues[1].capacity, 4u);  // three AIV tasks
     EXPECT_EQ(image.queues[1].tail, 1u);      // task 3
     EXPECT_EQ(reinterpret_cast<const QueueCell*>(image.queues[1].cells)[0].task, 3u);
@@ -154,7 +155,8 @@ TEST(GraphBuilder, MakesTheSameOfAGraphAfterAnother) {
     };
     GraphBuilder fresh, used;
     fill(fresh);
-    for (int i = 0; i < 50; ++i) add(used, i % 5 ? Shape::aiv : Shape::aic);
+    const uint64_t other_words[] = {1, 2, 3, 4};
+    for (int i = 0; i < 50; ++i) used.add_task(i % 5 ? Shape::aiv : Shape::aic, 0, other_words, 4);
     used.add_edge(4, 3);
     used.add_edge(3, 4);
     EXPECT_NE(check(used), "ok");
@@ -179,6 +181,19 @@ TEST(GraphBuilder, MakesTheSameOfAGraphAfterAnother) {
             EXPECT_EQ(cells[i].task, others[i].task);
         }
     }
+}
+
+TEST(GraphBuilder, TakesWhatItsLimitsAllowAndNoMore) {
+    GraphBuilder graph(3, 2);
+    for (uint32_t i = 0; i < 3; ++i) EXPECT_EQ(add(graph), i);
+    EXPECT_EQ(add(graph), none);
+    EXPECT_TRUE(graph.add_edge(0, 1));
+    EXPECT_TRUE(graph.add_edge(1, 2));
+    EXPECT_FALSE(graph.add_edge(0, 2));
+    EXPECT_EQ(graph.task_count(), 3u);
+    EXPECT_EQ(check(graph), "ok");
+    graph.clear();
+    EXPECT_EQ(add(graph), 0u);
 }
 
 TEST(GraphBuilder, NeedsMemoryInProportionToTheGraph) {

@@ -278,7 +278,7 @@ TEST(Scheduler, RefusesACoreOfTheWrongType) {
                          wrong == 0 ? "of type 0, the core says 2 of type 1" : "of type 1, the core says 3 of type 0"),
                   nullptr)
             << chip.status.message;
-        EXPECT_EQ(chip.handshakes[wrong].aicpu_regs_ready.load(), 0u);
+        EXPECT_EQ(chip.handshakes[wrong].aicpu_regs_ready.load(), launch_over) << "it is told to go";
         EXPECT_EQ(chip.at(wrong, Register::data_main_base), 0u) << "its registers are not touched";
     }
 }

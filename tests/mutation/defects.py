@@ -254,10 +254,17 @@ _SCHEDULER: Final = (
     _sibling(
         "scheduler: a core that is refused is stopped as well",
         _SCHEDULER_FILE,
-        "            thread.cores.erase(index);  // its registers cannot be reached; it is left alone\n",
-        "",
+        "            thread.cores.erase(index);\n            handshake.aicpu_regs_ready",
+        "            handshake.aicpu_regs_ready",
         "scheduler_test:*",
         "simulated_chip_test:SimulatedChip.Refuses*",
+    ),
+    _sibling(
+        "scheduler: a core that is refused waits for ever",
+        _SCHEDULER_FILE,
+        "            handshake.aicpu_regs_ready.store(launch_over, std::memory_order_release);\n",
+        "",
+        "scheduler_test:*",
     ),
     _sibling(
         "scheduler: a second dispatch although cores are idle",
