@@ -22,14 +22,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import errno
+import fcntl
 import functools
 import hashlib
 import json
 import os
 import re
-import shutil
-import stat
-import tempfile
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
@@ -37,18 +35,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import filelock
-import platformdirs
-
-from .errors import CacheError, ChiphostError, make_error
+from . import home
+from .errors import ChiphostError, make_error
+from .private_folder import TEMPORARY, Entry, NotPrivate, PrivateFolder, open_private_folder
 
 _FORMAT: Final = "v1"  # a new name whenever keys, manifests or records change their meaning
 _RECORDS_MAX: Final = 32  # per manifest; the oldest go first
 _SECOND_NS: Final = 1_000_000_000
 _HOUR_S: Final = 3600.0
 _DAY_S: Final = 24 * _HOUR_S
-_TEMPORARY: Final = ".tmp-"
-_CLEARED: Final = ".cleared-"
+_ATTEMPTS: Final = 20  # to write where others remove folders meanwhile
 _FULL_HINT: Final = "make room there, or name a folder on another disk in CHIPHOST_CACHE_DIR"
 
 
@@ -115,8 +111,8 @@ class CompileCache:
     """The cache in one folder. Any number of threads and processes may use the same folder at the same time.
 
     Every method raises CacheError (CACHE_UNUSABLE) when the folder cannot be used: it belongs to another user, others
-    may write to it, the disk is full, and so on. A folder that does not exist yet is made on the first `store`, for its
-    owner only.
+    may write to it or exchange it, the disk is full, and so on. A folder that does not exist yet is made on the first
+    `store`, for its owner only.
     """
 
     def __init__(
@@ -124,11 +120,18 @@ class CompileCache:
     ) -> None:
         """Choose the folder: `root`, else $CHIPHOST_CACHE_DIR, else the user's cache folder of this system.
 
+        A relative one starts at the working folder of now.
+
         Once a day `store` removes programs that nobody used for `unused_s_max` seconds, then those unused for longest
         until the rest fits into `size_bytes_max`.
         """
-        chosen = root or os.environ.get("CHIPHOST_CACHE_DIR") or platformdirs.user_cache_dir("chiphost")
-        self.root: Final = Path(chosen).expanduser().absolute()
+        chosen = root or os.environ.get("CHIPHOST_CACHE_DIR") or home.cache_folder()
+        try:
+            self.root: Final = home.expanded(chosen).absolute()
+        except RuntimeError as error:
+            raise _unusable(Path(chosen), f"nobody knows what ~ stands for here: {error}") from error
+        except OSError as error:
+            raise _unusable(Path(chosen), f"it starts at the working folder, and that is gone: {error}") from error
         self._size_bytes_max = size_bytes_max
         self._unused_s_max = unused_s_max
 
@@ -146,12 +149,13 @@ class CompileCache:
 
         "Now" is when the snapshot looked at a file; None looks at all files again.
         """
-        if not self._root_exists():
-            return None
         snapshot = snapshot or Snapshot()
-        for record in self._records(request.key):
-            if _is_current(record, snapshot) and (program := self._program(record.object)):
-                return program
+        with self._opened() as root:
+            if root is None:
+                return None
+            for record in self._records(root, request.key):
+                if _is_current(record, snapshot) and (program := self._program(root, record.object)):
+                    return program
         return None
 
     def store(
@@ -172,9 +176,11 @@ class CompileCache:
         record = _observe(request, program.digest, dependencies, folders, started_ns)
         if record is None:
             return False
-        self._write(self._path("objects", program.digest), program.data)
-        others = [other for other in self._records(request.key) if not _is_same_case(other, record)]
-        self._write(self._path("manifests", request.key), _encode([record, *others][:_RECORDS_MAX]))
+        self._write(_place("objects", program.digest), program.data)
+        with self._opened() as root:
+            known = [] if root is None else self._records(root, request.key)
+        others = [other for other in known if not _is_same_case(other, record)]
+        self._write(_place("manifests", request.key), _encode([record, *others][:_RECORDS_MAX]))
         self._prune_if_due()
         return True
 
@@ -185,197 +191,144 @@ class CompileCache:
         So after `timeout_s`, when `given_up` is set, or where the file system knows no locks, the body runs without. A
         process that dies gives its locks back.
         """
-        path = self.root / _FORMAT / "locks" / request.key
-        with self._explained(path), contextlib.suppress(FileNotFoundError, FileExistsError):
-            self._make_folder(path.parent)
         deadline = time.monotonic() + timeout_s
-        lock = filelock.FileLock(path, mode=0o600)
-        while not given_up.is_set() and time.monotonic() < deadline:
-            try:
-                lock.acquire(blocking=False)
-            except filelock.Timeout:
-                given_up.wait(0.02)
-            except (OSError, NotImplementedError):
-                break
-            else:
-                break
+        descriptor = self._open_lock(request.key)
         try:
+            while descriptor is not None and not given_up.is_set() and time.monotonic() < deadline:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    given_up.wait(0.02)
+                except OSError:
+                    break
+                else:
+                    break
             yield
         finally:
-            lock.release()
+            if descriptor is not None:
+                os.close(descriptor)
 
     def try_out(self) -> None:
         """Make the folder if it is not there yet, and write and remove a file in it, as `store` would."""
-        path = self._path("objects", f"{_TEMPORARY}{os.getpid()}-{time.time_ns()}")
-        self._write(path, b"")
-        self._remove(path)
+        name = f"{TEMPORARY}{os.getpid()}-{time.time_ns()}"
+        with self._opened(make=True) as root:
+            assert root is not None
+            root.write(*_place("objects", name), data=b"")
+            root.remove(*_place("objects", name))
 
     def prune(self) -> None:
         """Remove now what is due: see the constructor. Readers are not disturbed: they have read a file or miss it."""
+        with self._opened() as root:
+            if root is not None:
+                self._prune(root)
+
+    def _prune(self, root: PrivateFolder) -> None:
         now = time.time()
         kept = []
-        for path, status in self._files("objects", "manifests"):
-            unused_s = now - status.st_mtime
-            if unused_s > (_HOUR_S if path.name.startswith(_TEMPORARY) else self._unused_s_max):
-                self._remove(path)
+        for entry in _entries(root, "objects", "manifests"):
+            unused_s = now - entry.status.st_mtime
+            if unused_s > (_HOUR_S if entry.name.startswith(TEMPORARY) else self._unused_s_max):
+                root.remove(*entry.place)
             else:
-                kept.append((status.st_mtime, status.st_size, path))
+                kept.append((entry.status.st_mtime, entry.status.st_size, entry.place))
         excess = sum(size for _, size, _ in kept) - self._size_bytes_max
-        for _, size, path in sorted(kept):
+        for _, size, place in sorted(kept):
             if excess <= 0:
                 break
-            self._remove(path)
+            root.remove(*place)
             excess -= size
-        for path, status in self._files("locks"):
-            if now - status.st_mtime > _DAY_S:
-                self._remove(path)
-        self._remove_cleared()  # by a process that was killed meanwhile
+        for entry in _entries(root, "locks"):
+            if now - entry.status.st_mtime > _DAY_S:
+                root.remove(*entry.place)
+        root.remove_what_is_aside()  # by a process that was killed meanwhile
 
     def clear(self) -> None:
         """Remove all that chiphost put into the folder, and nothing else. Safe while others use the cache."""
-        if not self._root_exists():
-            return
-        with self._explained(self.root):
-            with contextlib.suppress(FileNotFoundError):
-                # Renamed first: a writer never sees half of a folder.
-                (self.root / _FORMAT).rename(self._aside())
-            self._remove_cleared()
-
-    def _aside(self) -> Path:
-        """A new name for a folder that is to go; see `_remove_cleared`."""
-        return self.root / f"{_CLEARED}{os.getpid()}-{time.time_ns()}"
-
-    def _remove_cleared(self) -> None:
-        for folder in self.root.glob(f"{_CLEARED}*"):
-            shutil.rmtree(folder, ignore_errors=True)
+        with self._opened() as root:
+            if root is not None:
+                root.move_aside(_FORMAT)  # at once: a writer never sees half of a folder
+                root.remove_what_is_aside()
 
     def stats(self) -> CacheStats:
         """Count what is there. Reads the folders, not the files."""
-        objects = list(self._files("objects"))
-        programs = sum(not path.name.startswith(_TEMPORARY) for path, _ in objects)
-        size_bytes = sum(status.st_size for _, status in [*objects, *self._files("manifests")])
+        with self._opened() as root:
+            objects = [] if root is None else list(_entries(root, "objects"))
+            manifests = [] if root is None else list(_entries(root, "manifests"))
+        programs = sum(not entry.name.startswith(TEMPORARY) for entry in objects)
+        size_bytes = sum(entry.status.st_size for entry in [*objects, *manifests])
         return CacheStats(self.root, programs, size_bytes, self._size_bytes_max)
 
-    def _root_exists(self) -> bool:
-        with self._explained(self.root):
-            try:
-                status = self.root.stat()
-            except FileNotFoundError:
-                return False
-        # What lies here is loaded and run. So nobody else may be able to put it here.
-        if not stat.S_ISDIR(status.st_mode):
-            raise _unusable(self.root, "it is not a folder")
-        if status.st_uid != os.geteuid():
-            raise _unusable(self.root, f"it belongs to user {status.st_uid}, and you are user {os.geteuid()}")
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            mode = stat.S_IMODE(status.st_mode)
-            raise _unusable(self.root, f"others may write to it (its mode is {mode:04o})")
-        return True
+    @contextlib.contextmanager
+    def _opened(self, *, make: bool = False) -> Iterator[PrivateFolder | None]:
+        """The folder, checked; None if there is none and it is not to be made. All errors are CACHE_UNUSABLE."""
+        try:
+            root = self._made() if make else open_private_folder(self.root)
+            with root or contextlib.nullcontext():
+                yield root
+        except NotPrivate as error:
+            # The folder itself, or what is in it; the reason names a folder above it.
+            where = Path(error.filename)
+            raise _unusable(where if where.is_relative_to(self.root) else self.root, error.reason) from error
+        except OSError as error:
+            hint = _FULL_HINT if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
+            raise _unusable(self.root, error.strerror or str(error), hint) from error
 
-    def _make_folder(self, folder: Path) -> None:
-        if not self._root_exists():
-            with self._explained(self.root):
-                _make_owner_only(self.root)
-            self._root_exists()  # somebody else may have been faster
-        _make_owner_only(folder)
+    def _made(self) -> PrivateFolder | None:
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(FileNotFoundError):  # somebody removes a folder on the way
+                return open_private_folder(self.root, make=True)
+        return open_private_folder(self.root, make=True)
 
-    def _path(self, kind: str, name: str) -> Path:
-        return self.root / _FORMAT / kind / name[:2] / name
+    def _write(self, place: tuple[str, ...], data: bytes) -> None:
+        for _ in range(_ATTEMPTS):
+            with self._opened(make=True) as root:
+                assert root is not None
+                with contextlib.suppress(FileNotFoundError):  # another process clears the cache just now
+                    root.write(*place, data=data)
+                    return
+        # It goes on doing so, and need not find anything.
 
-    def _records(self, key: str) -> list[_Record]:
-        content = self._read(self._path("manifests", key))
+    def _open_lock(self, key: str) -> int | None:
+        with self._opened(make=True) as root:
+            assert root is not None
+            with contextlib.suppress(FileNotFoundError):
+                return root.open_to_lock(_FORMAT, "locks", key)
+        return None
+
+    def _records(self, root: PrivateFolder, key: str) -> list[_Record]:
+        content = root.read(*_place("manifests", key), touched_s=_HOUR_S)
         return [] if content is None else _decode(content)
 
-    def _program(self, digest: str) -> Program | None:
-        path = self._path("objects", digest)
-        data = self._read(path)
+    def _program(self, root: PrivateFolder, digest: str) -> Program | None:
+        data = root.read(*_place("objects", digest), touched_s=_HOUR_S)
         if data is None:
             return None
         program = Program.of(data)
         return program if program.digest == digest else None  # else damaged: the next store writes it again
 
-    def _read(self, path: Path) -> bytes | None:
-        with self._explained(path):
-            try:
-                with path.open("rb") as file:
-                    # The time of a file says when it was last used, an hour more or less.
-                    if time.time() - os.fstat(file.fileno()).st_mtime > _HOUR_S:
-                        with contextlib.suppress(OSError):
-                            os.utime(file.fileno())
-                    return file.read()
-            except (FileNotFoundError, IsADirectoryError):  # for a folder see _write
-                return None
-
-    def _write(self, path: Path, data: bytes) -> None:
-        with self._explained(path):
-            try:
-                self._make_folder(path.parent)
-                try:
-                    _write_atomically(path, data)
-                except IsADirectoryError:  # no work of ours, and it would be in the way for ever
-                    path.rename(self._aside())
-                    _write_atomically(path, data)
-            except (FileNotFoundError, FileExistsError):
-                if not self._root_exists():
-                    raise
-                # else another process cleared the cache just now, and this file with it
-
-    def _files(self, *kinds: str) -> Iterator[tuple[Path, os.stat_result]]:
-        if not self._root_exists():
-            return
-        for kind in kinds:
-            for folder, _, names in os.walk(self.root / _FORMAT / kind):
-                for path in (Path(folder, name) for name in names):
-                    with contextlib.suppress(OSError):  # another process removed it just now
-                        yield path, path.lstat()
-
-    def _remove(self, path: Path) -> None:
-        with self._explained(path):
-            path.unlink(missing_ok=True)
-
     def _prune_if_due(self) -> None:
-        marker = self.root / _FORMAT / "pruned"
-        with self._explained(marker):
-            with contextlib.suppress(FileNotFoundError):
-                if time.time() - marker.stat().st_mtime < _DAY_S:
-                    return
-            with contextlib.suppress(FileNotFoundError):  # another process cleared the cache just now
-                marker.touch(mode=0o600)  # before the work: others need not do it too
+        marker = (_FORMAT, "pruned")
+        with self._opened() as root:
+            if root is None:
+                return
+            status = root.status(*marker)
+            if status and time.time() - status.st_mtime < _DAY_S:
+                return
+        self._write(marker, b"")  # before the work: others need not do it too
         self.prune()
 
-    @contextlib.contextmanager
-    def _explained(self, path: Path) -> Iterator[None]:
-        try:
-            yield
-        except CacheError:
-            raise
-        except OSError as error:
-            hint = _FULL_HINT if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
-            raise _unusable(path, error.strerror or str(error), hint) from error
+
+def _place(kind: str, name: str) -> tuple[str, ...]:
+    return (_FORMAT, kind, name[:2], name)
+
+
+def _entries(root: PrivateFolder, *kinds: str) -> Iterator[Entry]:
+    for kind in kinds:
+        yield from root.walk(_FORMAT, kind)
 
 
 def _unusable(path: Path, reason: str, hint: str | None = None) -> ChiphostError:
     return make_error("CACHE_UNUSABLE", reason, str(path), hint=hint)
-
-
-def _make_owner_only(folder: Path) -> None:
-    """Make a folder and those above it that are missing, with mode 0700. Folders that exist stay as they are."""
-    for each in (*reversed(folder.parents), folder):
-        if not each.is_dir():
-            each.mkdir(0o700, exist_ok=True)
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def _encode(records: list[_Record]) -> bytes:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from . import installation
+from . import home, installation
 from .errors import SceneError, make_error
 
 # chiphost's own platforms, with what they are. "sim" runs in this process, "onboard" on the chip.
@@ -39,7 +39,7 @@ class RuntimeFiles:
 def library_dir() -> Path:
     """The folder with the built programs: the package's own, or CHIPHOST_LIB_DIR."""
     override = os.environ.get("CHIPHOST_LIB_DIR")
-    return Path(override).expanduser() if override else _own_library_dir()
+    return _expanded(override, "CHIPHOST_LIB_DIR") if override else _own_library_dir()
 
 
 @lru_cache
@@ -59,7 +59,15 @@ def where_looked(library: Path | None = None) -> str:
 def further_dirs() -> list[Path]:
     """The folders with runtimes of other projects, as CHIPHOST_RUNTIME_PATH names them: separated as in PATH."""
     names = os.environ.get("CHIPHOST_RUNTIME_PATH", "").split(os.pathsep)
-    return [Path(name).expanduser() for name in names if name]
+    return [_expanded(name, "CHIPHOST_RUNTIME_PATH") for name in names if name]
+
+
+def _expanded(name: str, variable: str) -> Path:
+    try:
+        return home.expanded(name)
+    except RuntimeError as error:
+        message = f"nobody knows what ~ stands for in {name!r}: {error}"
+        raise make_error("INVALID_ARGUMENT", message, variable, hint="write the whole path") from error
 
 
 def platforms(library: Path | None = None) -> dict[str, str]:

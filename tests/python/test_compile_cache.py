@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import itertools
 import os
+import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, ClassVar
@@ -21,7 +24,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from chiphost import compile_cache, compiler, toolchain
+from chiphost import compile_cache, compiler, private_folder, toolchain
 from chiphost.compile_cache import CompileCache, Program
 from chiphost.errors import CacheError
 
@@ -354,6 +357,88 @@ def test_a_digest_is_remembered_only_while_the_file_is_the_same(
     assert read_digest() != digest
 
 
+def set_back(path: Path, change: Callable[[], object]) -> None:
+    """Change a file or a folder so that size and mtime stay as they are: only ctime tells."""
+    before = path.stat()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:  # the clock of files has steps
+        change()
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_mtime_ns, after.st_size, after.st_ino) == (before.st_mtime_ns, before.st_size, before.st_ino)
+
+
+@pytest.mark.parametrize("victim", ["k.cpp", "h.h"])
+def test_an_edit_of_the_same_size_with_the_time_set_back_is_seen(
+    victim: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compile_cache, "_is_settled", lambda status, now_ns: True)  # all is remembered at once
+    source = write_source(tmp_path / "src/k.cpp", includes='#include "h.h"')
+    (tmp_path / "src/h.h").write_text("int h = 1;")
+    before = build(source)
+    path = tmp_path / "src" / victim
+    text = path.read_text().replace("1;", "2;")
+    set_back(path, lambda: path.write_text(text))
+    assert build(source) == build_fresh(source) != before
+
+
+def test_a_header_that_appears_is_seen_when_the_time_of_the_folder_is_set_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compile_cache, "_is_settled", lambda status, now_ns: True)
+    source = write_source(tmp_path / "src/k.cpp", includes='#include "h.h"\nint v = H;')
+    folders = [tmp_path / "inc1", tmp_path / "inc2"]
+    for folder in folders:
+        folder.mkdir()
+    (folders[1] / "h.h").write_text("#define H 2\n")
+    options = {"include_dirs": tuple(map(str, folders))}
+    before = build(source, **options)
+    set_back(folders[0], lambda: (folders[0] / "h.h").write_text("#define H 1\n"))
+    assert build(source, **options) == build_fresh(source, **options) != before
+
+
+VARIABLES = (
+    *("CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH", "LIBRARY_PATH", "LD_RUN_PATH", "COMPILER_PATH"),
+    *("GCC_EXEC_PREFIX", "SDKROOT", "MACOSX_DEPLOYMENT_TARGET", "SOURCE_DATE_EPOCH"),
+)
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_each_variable_counts(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The compiler itself does not get it: whether it likes the value is no matter.
+    log = tmp_path / "compiles"
+    log.touch()
+    spy_on_compiler(tmp_path / "cxx", f'echo >> "{log}"; unset {name}', monkeypatch)
+    source = write_source(tmp_path / "k.cpp")
+    compiled = []
+    for value in (None, "1", "1", "2", None):
+        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
+        log.write_text("")
+        build(source)
+        compiled.append(log.stat().st_size > 0)
+    assert compiled == [True, True, False, True, False]
+
+
+def test_a_wrapper_that_calls_another_compiler_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Its own file stays as it is: only what it says to --version tells.
+    version, log = tmp_path / "version", tmp_path / "compiles"
+    spy_on_compiler(tmp_path / "cxx", f'echo >> "{log}"', monkeypatch)
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text(
+        f'#!/bin/sh\ncase "$1" in --version) exec cat "{version}";; esac\nexec "{tmp_path / "cxx"}" "$@"\n'
+    )
+    wrapper.chmod(0o700)
+    monkeypatch.setenv("CXX", str(wrapper))
+    source = write_source(tmp_path / "k.cpp")
+    compiled = []
+    for number in ("12.2.0", "12.2.0", "12.2.1", "12.2.0"):
+        version.write_text(f"g++ (Distribution) {number}\nCopyright (C) 2022 Free Software Foundation, Inc.\n")
+        toolchain._probe.cache_clear()  # as in a new process
+        log.write_text("")
+        build(source)
+        compiled.append(log.stat().st_size > 0)
+    assert compiled == [True, False, True, False]
+
+
 # The model: a compile through the cache is a fresh compile
 
 
@@ -506,6 +591,44 @@ def test_a_folder_in_the_place_of_an_entry_is_moved_away(
     assert not list(cache.root.glob(".cleared-*"))
 
 
+def put_in_the_way(kind: str, path: Path) -> None:
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link loop":
+        path.symlink_to(path.name)
+    elif kind == "socket":
+        os.mknod(path, stat.S_IFSOCK | 0o600)
+    elif kind == "file":
+        path.touch()
+    else:
+        path.mkdir()
+
+
+IN_PLACE_OF_FILES = itertools.product(
+    ("objects/*/*", "manifests/*/*", "locks/*", "pruned"), ("pipe", "link loop", "socket", "folder")
+)
+IN_PLACE_OF_FOLDERS = itertools.product(("objects/*", "manifests", "locks", "."), ("pipe", "link loop", "file"))
+
+
+@pytest.mark.parametrize(("place", "kind"), [*IN_PLACE_OF_FILES, *IN_PLACE_OF_FOLDERS])
+def test_what_is_in_the_way_stops_nobody(
+    place: str, kind: str, tmp_path: Path, cache: CompileCache, compiles: Callable[[], int]
+) -> None:
+    source = write_source(tmp_path / "k.cpp")
+    first = build(source)
+    [path] = (cache.root / "v1").glob(place) if place != "." else [cache.root / "v1"]
+    put_in_the_way(kind, path)
+    assert build(source) == first
+    count = compiles()
+    assert build(source) == first
+    assert compiles() == count
+    cache.prune()
+    assert cache.stats().programs == 1
+    cache.clear()
+    assert not list(cache.root.iterdir())
+
+
 def test_any_changed_byte_of_a_manifest_is_noticed(tmp_path: Path, cache: CompileCache) -> None:
     source = write_source(tmp_path / "k.cpp", includes='#include "h.h"')
     (tmp_path / "h.h").touch()
@@ -531,9 +654,9 @@ def test_a_source_that_changed_since_the_request_is_not_stored(tmp_path: Path, c
 def test_a_killed_writer_leaves_nothing_that_is_used(tmp_path: Path, cache: CompileCache) -> None:
     source = write_source(tmp_path / "k.cpp")
     code = """
-import os, pathlib, signal, sys
+import os, signal, sys
 from chiphost import compiler
-pathlib.Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+os.replace = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 compiler.compile_kernel(compiler.Kernel(0, sys.argv[1], "aiv"), "a2a3sim")
 """
     child = run_python(code, source)
@@ -556,15 +679,16 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(
     source = write_source(tmp_path / "k.cpp")
     build(write_source(tmp_path / "other.cpp"))
     before = sorted(files_of(cache.root, "objects") + files_of(cache.root, "manifests"))
-    real = tempfile.mkstemp
+    real = os.fdopen
 
-    def full(prefix: str, dir: Path) -> tuple[int, str]:
-        handle, name = real(prefix=prefix, dir=dir)
-        os.close(handle)
-        return os.open("/dev/full", os.O_WRONLY), name
+    def full(descriptor: int, mode: str) -> IO[bytes]:
+        if mode == "wb":
+            with Path("/dev/full").open("wb") as device:
+                os.dup2(device.fileno(), descriptor)
+        return real(descriptor, mode)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tempfile, "mkstemp", full)
+        patch.setattr(os, "fdopen", full)
         with pytest.raises(CacheError, match="No space left on device") as caught:
             build(source)
     assert caught.value.name == "CACHE_UNUSABLE"
@@ -633,6 +757,96 @@ def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
     assert_unusable(root, f"belongs to user {owner}, and you are user {os.geteuid()}", write_source(tmp_path / "k.cpp"))
 
 
+FOREIGN_USER = 12345
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o703])
+def test_a_folder_above_that_others_may_write_to_is_refused(mode: int, tmp_path: Path) -> None:
+    source = write_source(tmp_path / "k.cpp")
+    above = tmp_path / "shared"
+    root = above / "inner" / "cache"
+    build(source, CompileCache(root))
+    above.chmod(mode)
+    reason = f"others may write to {above}, a folder above it, and exchange it .its mode is {mode:04o}"
+    assert_unusable(root, reason, source)
+    above.chmod(0o1777)  # as /tmp: everybody moves only what is theirs
+    assert build(source, CompileCache(root)) == build_fresh(source)
+
+
+def test_a_folder_above_that_a_group_may_write_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_source(tmp_path / "k.cpp")
+    above = tmp_path / "shared"
+    root = above / "cache"
+    build(source, CompileCache(root))
+    above.chmod(0o770)
+    monkeypatch.setattr(private_folder, "_is_own_group", lambda group: group == above.stat().st_gid)
+    assert build(source, CompileCache(root)) == build_fresh(source)
+    monkeypatch.setattr(private_folder, "_is_own_group", lambda group: False)
+    assert_unusable(root, "others may write to", source)
+
+
+@as_root
+def test_a_folder_above_of_another_user_is_refused(tmp_path: Path) -> None:
+    source = write_source(tmp_path / "k.cpp")
+    above = tmp_path / "foreign"
+    build(source, CompileCache(above / "cache"))
+    os.chown(above, FOREIGN_USER, FOREIGN_USER)
+    assert_unusable(above / "cache", f"{above}, a folder above it, belongs to user {FOREIGN_USER}", source)
+
+
+@as_root
+@pytest.mark.parametrize("place", ["cache", "above/cache"])
+def test_a_link_of_another_user_is_refused(place: str, tmp_path: Path) -> None:
+    source = write_source(tmp_path / "k.cpp")
+    (tmp_path / "real/cache").mkdir(0o700, parents=True)
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links").chmod(0o1777)
+    link = tmp_path / "links" / place.split("/")[0]
+    link.symlink_to(tmp_path / "real" / ("cache" if place == "cache" else ""))
+    assert build(source, CompileCache(tmp_path / "links" / place)) == build_fresh(source)
+    os.chown(link, FOREIGN_USER, FOREIGN_USER, follow_symlinks=False)
+    assert_unusable(tmp_path / "links" / place, f"the link {link} belongs to user {FOREIGN_USER}", source)
+
+
+@pytest.mark.parametrize("target", ["../real/deep", "{}/real/deep", "../real/../real/./deep", "second"])
+def test_links_of_the_user_are_followed(target: str, tmp_path: Path) -> None:
+    (tmp_path / "real/deep").mkdir(parents=True)
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links/second").symlink_to("../real/deep")
+    (tmp_path / "links/first").symlink_to(target.format(tmp_path))
+    cache = CompileCache(tmp_path / "links/first/cache")
+    build(write_source(tmp_path / "k.cpp"), cache)
+    assert files_of(tmp_path / "real/deep/cache", "objects")
+    assert cache.stats().programs == 1
+
+
+def test_a_loop_of_links_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    source = write_source(tmp_path / "k.cpp")
+    for root in (tmp_path / "loop", tmp_path / "loop" / "cache"):
+        assert_unusable(root, "Too many levels of symbolic links", source)
+
+
+def test_a_folder_that_is_exchanged_after_the_check_is_not_used(
+    tmp_path: Path, cache: CompileCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_source(tmp_path / "k.cpp")
+    request = cache.request(source, [])
+    other = CompileCache(tmp_path / "evil")
+    for each, data in ((cache, b"good"), (other, b"evil")):
+        assert each.store(request, Program.of(data), [str(source)], [], FAR_FUTURE_NS)
+    real = CompileCache._records
+
+    def exchange(self: CompileCache, *words: object) -> object:
+        self.root.rename(tmp_path / "moved")
+        other.root.rename(self.root)
+        return real(self, *words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(CompileCache, "_records", exchange)
+    assert cache.look_up(request) == Program.of(b"good")
+
+
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     source = write_source(tmp_path / "k.cpp")
@@ -663,6 +877,49 @@ def test_the_folder_comes_from_the_environment(tmp_path: Path, monkeypatch: pyte
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     assert CompileCache().root.is_relative_to(tmp_path)
     assert CompileCache().root.name == "chiphost"
+
+
+@pytest.mark.parametrize("home", [None, "", "relative", "./here"])
+@pytest.mark.parametrize("cache_home", [None, "", "relative"])
+def test_a_user_without_a_folder_has_a_cache(
+    home: str | None, cache_home: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(user: int) -> object:
+        raise KeyError(f"getpwuid(): uid not found: {user}")
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.delenv("CHIPHOST_CACHE_DIR")
+    for name, value in (("HOME", home), ("XDG_CACHE_HOME", cache_home)):
+        monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
+    cache = CompileCache()
+    assert cache.root == tmp_path / "tmp" / f"chiphost-cache-{os.geteuid()}"
+    build(write_source(tmp_path / "k.cpp"), cache)
+    assert cache.stats().programs == 1
+    monkeypatch.setenv("CHIPHOST_CACHE_DIR", "~/there")
+    with pytest.raises(CacheError, match="nobody knows what ~ stands for"):
+        CompileCache()
+
+
+@pytest.mark.parametrize("home", ["", "relative"])
+def test_a_variable_that_names_no_folder_is_passed_over(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pwd, "getpwuid", lambda user: types.SimpleNamespace(pw_dir=str(tmp_path)))
+    monkeypatch.delenv("CHIPHOST_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", home)
+    assert CompileCache().root.is_relative_to(tmp_path)
+
+
+def test_a_relative_folder_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cache = CompileCache(Path("relative"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    build(write_source(tmp_path / "k.cpp"), cache)
+    assert files_of(tmp_path / "relative", "objects")
 
 
 # Several at once
@@ -718,6 +975,41 @@ def test_clearing_and_pruning_disturb_nobody(tmp_path: Path) -> None:
         done.set()
         for thread in threads:
             thread.join()
+
+
+@pytest.mark.parametrize("removed", ["a", "a/cache", "a/cache/v1", "a/cache/v1/objects"])
+def test_a_folder_that_is_removed_during_a_compile_is_no_error(
+    removed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = CompileCache(tmp_path / "a/cache")
+    source = write_source(tmp_path / "k.cpp")
+    expected = build_fresh(source)
+    remove = f'rm -rf "{tmp_path / removed}"'
+    spy_on_compiler(tmp_path / "cxx", remove, monkeypatch, after=remove)
+    assert build(source, cache) == expected
+    assert cache.stats().programs == 1  # what came afterwards is kept
+    shutil.rmtree(tmp_path / removed)
+    assert build(source, cache) == expected
+
+
+def test_a_folder_that_is_removed_again_and_again_is_no_error(tmp_path: Path) -> None:
+    sources = [write_source(tmp_path / f"k{i}.cpp", i) for i in range(3)]
+    expected = [build_fresh(source) for source in sources]
+    cache = CompileCache(tmp_path / "a/cache")
+    done = threading.Event()
+
+    def disturb() -> None:
+        while not done.is_set():
+            shutil.rmtree(tmp_path / "a", ignore_errors=True)
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        for _ in range(5):
+            assert [build(source, cache) for source in sources] == expected
+    finally:
+        done.set()
+        thread.join()
 
 
 def pipe(stream: IO[str] | None) -> IO[str]:
@@ -810,6 +1102,17 @@ def test_the_size_is_limited(tmp_path: Path, cache: CompileCache) -> None:
     assert 0 < small.stats().size_bytes <= size // 2
     newest = Program.of(build(source)).digest
     assert newest in [path.name for path in files_of(cache.root, "objects")]
+
+
+def test_what_was_used_last_stays(tmp_path: Path, cache: CompileCache) -> None:
+    sources = [write_source(tmp_path / f"k{i}.cpp", i) for i in range(3)]
+    programs = [Program.of(build(source)).digest for source in sources]
+    for hours, digest in enumerate(programs, 2):
+        os.utime(cache.root / "v1/objects" / digest[:2] / digest, (time.time() - hours * 3600,) * 2)
+    build(sources[2])  # the one unused for longest is used
+    size = max(path.stat().st_size for path in files_of(cache.root, "objects"))
+    CompileCache(cache.root, size_bytes_max=size * 3 // 2).prune()
+    assert [path.name for path in files_of(cache.root, "objects")] == [programs[2]]
 
 
 def test_pruning_is_done_once_a_day(tmp_path: Path, cache: CompileCache) -> None:

@@ -175,8 +175,8 @@ VARIABLE_PATTERNS = (
 )
 # Tuples of names.
 VARIABLE_TUPLES = r"""^_?[A-Z_]*VARIABLES\b[^=]*= \(([^)]*)\)"""
-# Read by libraries: rich, platformdirs.
-OF_LIBRARIES = {"NO_COLOR", "FORCE_COLOR", "XDG_CACHE_HOME"}
+# Read by libraries: rich.
+OF_LIBRARIES = {"NO_COLOR", "FORCE_COLOR"}
 
 
 def test_every_environment_variable_is_in_the_one_table():
