@@ -8,8 +8,11 @@ standard output could not be written, 128 + n ended by signal n.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
+import re
+import resource
 import signal
 import sys
 import threading
@@ -30,6 +33,8 @@ from .commands.doctor import doctor
 from .commands.run import run
 
 _NO_OUTPUT: Final = 4
+_SIZE_VARIABLES: Final = ("COLUMNS", "LINES")
+_SIZE_DIGITS_MAX: Final = 4
 _SIGNALLED: Final = 128
 
 
@@ -44,12 +49,31 @@ class _Group(click.Group):
         except Exception as error:
             from .errors import ChiphostError
 
-            if not isinstance(error, ChiphostError):
+            words = str(error) if isinstance(error, ChiphostError) else _limit_reached(error)
+            if not words:
                 raise
             if os.environ.get("CHIPHOST_DEBUG", "0") not in ("", "0"):
                 traceback.print_exc()
-            click.echo(f"chiphost: {error}", err=True)
+            click.echo(f"chiphost: {words}", err=True)
             ctx.exit(2)
+
+
+def _limit_reached(error: Exception) -> str:
+    """Which limit of the machine an error is of; empty if it is of none."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        hint = "raise the limit, as with ulimit -n 1024"
+        return f"{error.strerror}: this process may have {allowed} at a time\n  hint: {hint}"
+    no_thread = isinstance(error, RuntimeError) and "start new thread" in str(error)
+    if no_thread or (isinstance(error, OSError) and error.errno == errno.EAGAIN):
+        allowed = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+        most = "as many as the system allows" if allowed == resource.RLIM_INFINITY else f"{allowed}"
+        what = "thread" if no_thread else "process"
+        return (
+            f"no {what} can be made: this user may have {most} processes and threads, or a container's limit is reached"
+            "\n  hint: end some, or raise the limit, as with ulimit -u"
+        )
+    return ""
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -83,6 +107,8 @@ def main() -> None:
     output = StandardOutput(sys.stdout) if isinstance(sys.stdout, io.TextIOWrapper) else None
     if output:
         sys.stdout = cast("TextIO", output)
+    _forget_odd_sizes()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, as some services leave it, it hides how processes end
     interruptions = _Interruptions()
     supervisor.allow()
     code: object = 1
@@ -98,6 +124,14 @@ def main() -> None:
         supervisor.tell("verdict", _number(code))
     _leave_at_once_if_needed(_number(code))
     sys.exit(cast("int | str | None", code))
+
+
+def _forget_odd_sizes() -> None:
+    """What says that a terminal has no columns, or a million, says nothing; rich would believe it."""
+    for name in _SIZE_VARIABLES:
+        value = os.environ.get(name, "1")
+        if not re.fullmatch(f"0*[1-9][0-9]{{0,{_SIZE_DIGITS_MAX - 1}}}", value):
+            os.environ.pop(name, None)
 
 
 class StandardOutput:

@@ -19,6 +19,11 @@ from .errors import make_error
 _OUTPUT_BYTES_MAX: Final = 32 << 10  # at the beginning of a compiler's output, and as much again at its end
 # Variables that make compilers write files elsewhere.
 _UNWANTED_VARIABLES: Final = ("DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES")
+# A shell's children have statuses, whatever becomes of those of this process's children. $0 is the file for it.
+_TELLING: Final = ("/bin/sh", "-c", '"$@"; echo $? >"$0"')
+_SIGNALLED: Final = 128  # and the number of the signal is how a shell says it
+_UNKNOWN: Final = 1 << 20  # stands for an exit code; no process has it
+_LOST: Final = "ended, and nobody knows how: this program ignores SIGCHLD, or something in it waits for all children"
 
 
 class Cancelled(Exception):
@@ -36,6 +41,8 @@ class CompilerProcesses:
         self._children: set[subprocess.Popen[bytes]] = set()  # guarded by _lock
         self._jobs = 0  # under way; guarded by _lock
         self._job_ended = threading.Condition(self._lock)
+        # Of those that ended: the program ignores SIGCHLD, or something in it waits for all children.
+        self._statuses_are_lost = signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
 
     @contextlib.contextmanager
     def job(self) -> Iterator[None]:
@@ -71,16 +78,38 @@ class CompilerProcesses:
         environment = {"SOURCE_DATE_EPOCH": "0", **os.environ, "TMPDIR": temporary}  # __DATE__ is always the same
         for name in _UNWANTED_VARIABLES:
             environment.pop(name, None)
+        if self._statuses_are_lost:
+            return self._run_telling(command, folder, environment, temporary)
+        in_time, code, words = self._run(command, folder, environment)
+        if in_time and code is None:
+            self._statuses_are_lost = True
+            return self._run_telling(command, folder, environment, temporary)
+        return self._problem(in_time, code), words
+
+    def _run_telling(
+        self, command: list[str], folder: Path, environment: dict[str, str], temporary: str
+    ) -> tuple[str, str]:
+        file = Path(temporary, "status")
+        in_time, _, words = self._run([*_TELLING, str(file), *command], folder, environment)
+        return self._problem(in_time, _told(file)), words
+
+    def _run(self, command: list[str], folder: Path, environment: dict[str, str]) -> tuple[bool, int | None, str]:
+        """Whether it ended in time; its exit code, minus its signal, or None if nobody knows; what it said."""
         output = _Output()
         with self._started(command, folder, environment) as child:
-            in_time = _drain(child, output, time.monotonic() + self._timeout_s)
+            in_time, code = _drain(child, output, time.monotonic() + self._timeout_s)
         if self.cancelled.is_set():
             raise Cancelled
+        return in_time, code, output.text()
+
+    def _problem(self, in_time: bool, code: int | None) -> str:
         if not in_time:
-            return f"did not finish in timeout_s = {self._timeout_s:g} s and was killed", output.text()
-        if child.returncode < 0:
-            return f"was ended by signal {-child.returncode}", output.text()
-        return f"ended with exit code {child.returncode}" if child.returncode else "", output.text()
+            return f"did not finish in timeout_s = {self._timeout_s:g} s and was killed"
+        if code is None:
+            return _LOST
+        if code < 0:
+            return f"was ended by signal {-code}"
+        return f"ended with exit code {code}" if code else ""
 
     @contextlib.contextmanager
     def _started(
@@ -137,22 +166,45 @@ class _Output:
         return bytes(self._head + gap + self._tail).decode(errors="replace").strip()
 
 
-def _drain(child: subprocess.Popen[bytes], output: _Output, deadline: float) -> bool:
-    """Read what the child says until it ends; False if it has not ended by then."""
+def _drain(child: subprocess.Popen[bytes], output: _Output, deadline: float) -> tuple[bool, int | None]:
+    """Read what the child says until it ends: whether it has by then, and its exit code if that can be known."""
     assert child.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
         while (left_s := deadline - time.monotonic()) > 0:
             if not selector.select(min(left_s, 0.1)):
-                if child.poll() is not None:
-                    return True  # a server that it started (sccache) keeps the pipe
+                if _has_ended(child):
+                    break  # a server that it started (sccache) keeps the pipe
             elif block := os.read(child.stdout.fileno(), 1 << 16):
                 output.add(block)
             else:
                 break
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(max(0.0, deadline - time.monotonic()))
+    pause_s = 0.0005
+    while not (ended := _has_ended(child)) and (left_s := deadline - time.monotonic()) > 0:
+        time.sleep(min(pause_s, left_s))
+        pause_s = min(2 * pause_s, 0.05)
+    return ended, None if child.returncode == _UNKNOWN else child.returncode
+
+
+def _has_ended(child: subprocess.Popen[bytes]) -> bool:
+    """Whether the child has; its return code is _UNKNOWN if its status went elsewhere. Popen says 0 then."""
+    if child.returncode is None:
+        try:
+            os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            child.returncode = _UNKNOWN
+        else:
+            child.poll()
     return child.returncode is not None
+
+
+def _told(file: Path) -> int | None:
+    """The exit code that a shell has written, or minus the signal it stands for; None if there is none."""
+    try:
+        code = int(file.read_text())
+    except (OSError, ValueError):
+        return None
+    return _SIGNALLED - code if code > _SIGNALLED else code
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:

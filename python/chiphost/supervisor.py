@@ -11,6 +11,7 @@ Nothing here is imported but what every command needs anyway.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import math
 import os
@@ -136,9 +137,15 @@ def _traced() -> bool:
 
 def _pipe() -> tuple[int, int]:
     ends = os.pipe()
-    ours, theirs = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, _FIRST_DESCRIPTOR) for end in ends)
-    for end in ends:
-        os.close(end)
+    try:
+        ours, theirs = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, _FIRST_DESCRIPTOR) for end in ends)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE)) from error  # the limit is below the first
+    finally:
+        for end in ends:
+            os.close(end)
     return ours, theirs
 
 

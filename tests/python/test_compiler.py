@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import logging
@@ -403,6 +404,37 @@ def test_odd_compilers_are_reported(body: str, message: str, tmp_path: Path, mon
     error = failure_of(lambda: compiler.compile_all(jobs_for(write(tmp_path / "k.cpp", KERNEL))))
     assert error.name == "COMPILE_FAILED"
     assert message in error.message
+
+
+def reap_all(number: int, frame: object) -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, reap_all], ids=["ignored", "reaped"])
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("exec $real $*", "ended with exit code 1"),
+        ("kill -11 $$", "was ended by signal 11"),
+        ("echo words; exit 7", "ended with exit code 7"),
+        ("exit 0", "reported success but wrote no program"),
+    ],
+)
+def test_how_a_compiler_ended_is_known_whatever_becomes_of_children(
+    handler: object, body: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_script(tmp_path / "cxx", body, monkeypatch)
+    before = signal.signal(signal.SIGCHLD, handler)  # type: ignore[arg-type]
+    try:
+        error = failure_of(lambda: compiler.compile_all(jobs_for(write(tmp_path / "k.cpp", BROKEN))))
+        monkeypatch.delenv("CXX")
+        [program] = compiler.compile_all(jobs_for(write(tmp_path / "good.cpp", KERNEL)))
+        assert compiler.compile_all(jobs_for(tmp_path / "good.cpp")) == [program]
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert (error.name, message in error.message) == ("COMPILE_FAILED", True)
 
 
 def test_a_missing_compiler_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

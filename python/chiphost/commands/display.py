@@ -15,6 +15,7 @@ from rich.text import Text
 
 from ..runner import SceneResult, Watcher
 
+_WIDTH_MIN: Final = 40
 _CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but the tab and the end of a line
 
 
@@ -75,7 +76,10 @@ def in_terminal() -> bool:
 
 def make_console(width: int | None = None) -> Console:
     """A console on standard output that prints text as it is; the width is the terminal's, or 80, if None."""
-    return Console(markup=False, emoji=False, highlight=False, width=width)
+    console = Console(markup=False, emoji=False, highlight=False, width=width)
+    if console.width < _WIDTH_MIN:  # less shows nothing; a terminal that is really so narrow wraps lines itself
+        console.width = _WIDTH_MIN
+    return console
 
 
 def print_lines(console: Console, line: str | Text, below: str = "") -> None:
