@@ -965,12 +965,41 @@ _PYTHON: Final = (
         "test_scene.py::test_check_notices_a_changed_input",
         "test_runner.py",
     ),
-    _sibling(
+    _required(
         "compile_cache: the most recently used goes first",
         _CACHE,
         "in sorted(kept):",
         "in sorted(kept, reverse=True):",
         "test_compile_cache.py::test_the_size_is_limited",
+        "test_compile_cache.py::test_what_was_used_last_stays",
+    ),
+    _required(
+        "compile_cache: an edit of the same size whose time is set back",
+        _CACHE,
+        "return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)",
+        "return (status.st_mtime_ns, 0, status.st_size, status.st_ino, status.st_dev)",
+        "test_compile_cache.py::test_an_edit_of_the_same_size_with_the_time_set_back_is_seen",
+    ),
+    _required(
+        "compile_batch: a variable of the key is forgotten",
+        "python/chiphost/compile_batch.py",
+        '    "COMPILER_PATH",\n',
+        "",
+        "test_compile_cache.py::test_each_variable_counts[COMPILER_PATH]",
+    ),
+    _required(
+        "toolchain: what a wrapper says to --version is no matter",
+        "python/chiphost/toolchain.py",
+        "repr((command[1:], stamps, version_text, target))",
+        "repr((command[1:], stamps, target))",
+        "test_compile_cache.py::test_a_wrapper_that_calls_another_compiler_counts",
+    ),
+    _sibling(
+        "private_folder: others may exchange what is in a folder above",
+        "python/chiphost/private_folder.py",
+        "if (by_all or by_group) and not status.st_mode & stat.S_ISVTX:",
+        "if False:",
+        "test_compile_cache.py::test_a_folder_above_that_others_may_write_to_is_refused",
     ),
     _sibling(
         "compile_cache: everything goes when something must",
@@ -994,10 +1023,10 @@ _PYTHON: Final = (
         "test_compile_cache.py::test_any_changed_byte_of_a_manifest_is_noticed",
     ),
     _sibling(
-        "compile_cache: a use is not noted",
-        _CACHE,
-        "                            os.utime(file.fileno())\n",
-        "                            pass\n",
+        "private_folder: a use is not noted",
+        "python/chiphost/private_folder.py",
+        "                        os.utime(descriptor)\n",
+        "                        pass\n",
         "test_compile_cache.py::test_what_nobody_used_goes_first",
     ),
     _sibling(
