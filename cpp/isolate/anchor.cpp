@@ -79,6 +79,7 @@ void* thread_main(void* argument) {
     auto* mailbox = static_cast<ch_mailbox*>(argument);
     lend_fault_stack(fault_stack, sizeof fault_stack);
     __atomic_store_n(&mailbox->system_id, static_cast<int32_t>(syscall(SYS_gettid)), __ATOMIC_RELAXED);
+    const pid_t process = getpid();
     ThreadState state = ThreadState::of_this_thread();
     state.set_floats(FloatState());  // whatever the thread has that asked for this one
     state.restore();
@@ -87,6 +88,9 @@ void* thread_main(void* argument) {
         ch_mailbox_await(mailbox, served);
         if (restored) state.refresh();
         const int32_t code = call_guarded(*mailbox);
+        // Code that was called may have made a copy of the process, which has come back here, too. It is not for the
+        // copy to answer, and there is nobody in it whom it could wait for.
+        if (getpid() != process) _exit(0);
         restored = !leaves_thread_as_it_is(mailbox->call);
         if (restored && !state.restore()) mailbox->spoiled = 1;
         ch_mailbox_complete(mailbox, served, code);
@@ -131,8 +135,9 @@ int start_thread(ch_mailbox* mailbox, const void* state) {
 }
 
 struct Anchor {
-    explicit Anchor(ch_loader_gate* the_gate) : gate(the_gate), libraries(the_gate) {}
+    explicit Anchor(ch_loader_gate* the_gate) : gate(the_gate), mark(ch_fork_mark_create()), libraries(the_gate) {}
     ch_loader_gate* const gate;
+    const ch_fork_mark* const mark;
     std::mutex mutex;                  // guards threads and free_threads
     std::vector<ch_mailbox*> threads;  // all, for counting
     std::vector<ch_mailbox*> free_threads;
@@ -292,6 +297,11 @@ int32_t loader_gate(void* state, const void*, void* out_gate) {
     return CH_OK;
 }
 
+int32_t fork_mark(void* state, const void*, void* out_mark) {
+    *static_cast<const ch_fork_mark**>(out_mark) = anchor(state).mark;
+    return CH_OK;
+}
+
 constexpr ch_anchor table = {
     CH_ABI_HEADER(ch_anchor, CH_ABI_ANCHOR, CH_ANCHOR_MAJOR, CH_ANCHOR_MINOR, "*"),
     create,
@@ -306,6 +316,7 @@ constexpr ch_anchor table = {
     flush,
     count_foreign_threads,
     loader_gate,
+    fork_mark,
 };
 
 }  // namespace

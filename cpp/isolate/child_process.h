@@ -39,6 +39,12 @@ public:
     SharedMemory& memory() { return memory_; }
     const std::string& temp_folder() const { return folder_.path(); }
     KeptKeys& kept() { return kept_; }
+    // What it was given when it was started; see circumstances.h.
+    const std::string& circumstances() const { return circumstances_; }
+
+    // From now on code of others has run in it.
+    void use_up() { used_up_ = true; }
+    bool used_up() const { return used_up_; }
 
     // Whether it is there and can be asked. Does not wait.
     bool usable();
@@ -85,6 +91,8 @@ private:
     Descriptor process_;  // a pidfd; none on a system without them
     Descriptor stderr_;   // reading end of the child's stderr
     KeptKeys kept_;
+    std::string circumstances_;
+    bool used_up_ = false;
     uint64_t tail_begin_ = 0;
     std::optional<End> end_;
 };

@@ -15,6 +15,7 @@
 
 #include "../abi/report.h"
 #include "child_process.h"
+#include "circumstances.h"
 
 extern char** environ;
 
@@ -155,6 +156,7 @@ int32_t ChildProcess::spawn(const std::string& program, ch_error* out_error) {
                          numbers[3].data(), numbers[4].data(), numbers[5].data(), nullptr};
     memory_.control().posted = 1;
     memory_.control().verb = static_cast<uint32_t>(ChildVerb::hello);
+    circumstances_ = circumstances_of_this_process();
     pid_t id = -1;
     if (const int failed = posix_spawn(&id, program.c_str(), &spawn.actions, &spawn.attributes, arguments, environ)) {
         return refuse("start the program", failed);

@@ -22,7 +22,7 @@
 namespace chiphost::isolate {
 
 constexpr uint32_t child_magic = 0x44494843;  // "CHID"
-constexpr uint32_t child_version = 3;         // of everything in this file, and of the messages
+constexpr uint32_t child_version = 4;         // of everything in this file, and of the messages
 
 // What the child may be asked to do. Numbers are never used again for something else.
 enum class ChildVerb : uint32_t {
@@ -32,6 +32,7 @@ enum class ChildVerb : uint32_t {
     run = 17,
     finalize_device = 18,
     count = 19,
+    load_runtime = 20,
     // Messages in isolate/library_messages.h.
     open_library = 32,
     find_symbol = 33,

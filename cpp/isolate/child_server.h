@@ -3,6 +3,8 @@
 // The child's side of a child process (child_process.h).
 #pragma once
 
+#include <sys/types.h>
+
 #include "child_protocol.h"
 #include "shared_memory.h"
 
@@ -20,21 +22,23 @@ public:
         virtual int32_t handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) = 0;
     };
 
-    // Takes over what the parent has left in the arguments; all other descriptors but the standard streams are closed.
-    // Returns the exit code if that fails, after saying why on stderr; else 0.
+    // Once in a process. Takes over what the parent has left in the arguments; all other descriptors but the standard
+    // streams are closed. Returns the exit code if that fails, after saying why on stderr; else 0.
     [[nodiscard]] int start(int argc, char** argv);
 
-    // Answers messages until the process ends.
+    // Answers messages until the process ends. A copy of it that a handler comes back in ends there.
     [[noreturn]] void serve(Handler& handler);
 
     const char* temp_folder() { return memory_.control().temp_folder; }
 
 private:
+    void keep_copies_apart();
     void await(uint32_t served);
     void answer(uint32_t served, int32_t code);
 
     SharedMemory memory_;
     int socket_ = -1;
+    pid_t process_ = -1;
 };
 
 }  // namespace chiphost::isolate

@@ -2,11 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -123,6 +125,8 @@ int ChildServer::start(int argc, char** argv) {
         return exit_no_resources;
     }
     socket_ = inherited.socket;
+    process_ = getpid();
+    keep_copies_apart();
     try {
         std::thread(end_with_the_parent, inherited.parent, inherited.socket, inherited.folder_lock, temp_folder())
             .detach();
@@ -132,6 +136,13 @@ int ChildServer::start(int argc, char** argv) {
         return exit_no_resources;
     }
     return 0;
+}
+
+// A copy of the process has the arguments of a call as fork() has them: what it does to them is its own affair.
+void ChildServer::keep_copies_apart() {
+    static ChildServer* server = nullptr;
+    server = this;
+    pthread_atfork(nullptr, nullptr, [] { server->memory_.become_private(); });
 }
 
 void ChildServer::await(uint32_t served) {
@@ -167,6 +178,8 @@ void ChildServer::serve(Handler& handler) {
         } else {
             code = guarded(handler, static_cast<ChildVerb>(control.verb), memory_, &control.error);
         }
+        // The handler has called code of others, which may have made a copy of the process. Both come back here.
+        if (getpid() != process_) _exit(0);
         // Functions of a library leave the thread as they want it: it is theirs alone.
         const auto verb = static_cast<ChildVerb>(control.verb);
         if (verb != ChildVerb::find_symbol && verb != ChildVerb::call_function) state.restore();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <unistd.h>
+
 #include <string>
 #include <vector>
 
@@ -21,6 +23,7 @@ private:
     int32_t call(SharedMemory& memory, ch_error* out_error);
     int32_t answer_text(SharedMemory& memory, const Value& value, ch_error* out_error);
 
+    const pid_t process_ = getpid();
     std::string path_;
     void* library_ = nullptr;
     // Of the call under way; kept for their memory.

@@ -29,6 +29,9 @@ public:
     [[nodiscard]] int reserve(uint64_t bytes);
     // Maps what the other side has added. 0, or the errno of what failed.
     [[nodiscard]] int follow();
+    // For a copy of the process that fork() has made: from now on it writes to pages of its own, at the same addresses.
+    // System calls only. Without effect if the file's descriptor was closed by somebody.
+    void become_private();
     // Gives memory back that a large message took; the arena keeps its size. Contents are lost.
     void trim();
 

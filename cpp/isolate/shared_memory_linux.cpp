@@ -112,6 +112,12 @@ int SharedMemory::follow() {
     return map_arena(bytes);
 }
 
+void SharedMemory::become_private() {
+    constexpr int fixed = MAP_PRIVATE | MAP_FIXED;
+    if (control_) mmap(control_, control_room, PROT_READ | PROT_WRITE, fixed, file_.get(), 0);
+    if (arena_) mmap(arena_, mapped_, PROT_READ | PROT_WRITE, fixed, file_.get(), control_room);
+}
+
 void SharedMemory::trim() {
     if (mapped_ <= kept_when_idle) return;
     fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, control_room + kept_when_idle,

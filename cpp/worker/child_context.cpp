@@ -17,6 +17,7 @@ using Answer = ChildProcess::Answer;
 namespace {
 
 constexpr uint64_t poll_ns = 50'000'000;
+constexpr uint64_t load_timeout_ns = 20'000'000'000;
 constexpr uint64_t close_timeout_ns = 5'000'000'000;
 
 }  // namespace
@@ -36,7 +37,9 @@ int32_t ChildContext::open_child(const GoOn& go_on, ch_error* out_error) {
     if (const int32_t code = runtime_key(options_.files, options_.platform, &key_, out_error)) return code;
     key_ += "|" + options_.program;
     for (;;) {
-        if (const int32_t code = ChildPool::of_this_process().take(key_, options_.program, &child_, out_error)) {
+        const auto prepare = [options = options_](ChildProcess& child) { return prepare_spare(options, child); };
+        if (const int32_t code =
+                ChildPool::of_this_process().take(key_, options_.program, prepare, go_on, &child_, out_error)) {
             return code;
         }
         const bool fresh = child_->fresh();
@@ -50,21 +53,34 @@ int32_t ChildContext::open_child(const GoOn& go_on, ch_error* out_error) {
     return CH_OK;
 }
 
-int32_t ChildContext::ask_to_open(const GoOn& go_on, ch_error* out_error) {
+int32_t ChildContext::post_files(const Options& options, ChildVerb verb, ChildProcess& child, ch_error* out_error) {
     TextWriter texts;
     for (const std::string* text :
-         {&options_.files.host, &options_.files.aicpu, &options_.files.aicore, &options_.platform}) {
+         {&options.files.host, &options.files.aicpu, &options.files.aicore, &options.platform}) {
         texts.add(*text);
     }
-    isolate::SharedMemory& memory = child_->memory();
-    const OpenRuntime message{options_.device_id, static_cast<uint32_t>(texts.bytes().size()),
-                              options_.device_memory_bytes};
+    isolate::SharedMemory& memory = child.memory();
+    const OpenRuntime message{options.device_id, static_cast<uint32_t>(texts.bytes().size()),
+                              options.device_memory_bytes};
     if (const int failed = memory.reserve(sizeof message + texts.bytes().size())) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "%s", strerror(failed));
     }
     memcpy(memory.at(0), &message, sizeof message);
     memcpy(memory.at(sizeof message), texts.bytes().data(), texts.bytes().size());
-    child_->post(ChildVerb::open_runtime);
+    child.post(verb);
+    return CH_OK;
+}
+
+// In the pool's thread. Loads what every child of these files loads first, and opens no device.
+bool ChildContext::prepare_spare(const Options& options, ChildProcess& child) {
+    ch_error ignored = no_error();
+    return post_files(options, ChildVerb::load_runtime, child, &ignored) == CH_OK &&
+           child.wait(load_timeout_ns) == Answer::complete && child.memory().control().code == CH_OK;
+}
+
+int32_t ChildContext::ask_to_open(const GoOn& go_on, ch_error* out_error) {
+    isolate::SharedMemory& memory = child_->memory();
+    if (const int32_t code = post_files(options_, ChildVerb::open_runtime, *child_, out_error)) return code;
     while ((answer_ = child_->wait(poll_ns)) == Answer::none) {
         if (!go_on || go_on()) continue;
         return report(out_error, CH_INTERRUPTED, options_.files.host, "interrupted while the runtime was being loaded");
@@ -104,6 +120,7 @@ int32_t ChildContext::prepare(const ch_callable& callable, const ch_task_args& a
 }
 
 void ChildContext::post() {
+    child_->use_up();
     child_->post(ChildVerb::run);
 }
 

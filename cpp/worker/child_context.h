@@ -43,6 +43,9 @@ private:
     explicit ChildContext(const Options& options) : options_(options) {}
     int32_t open_child(const GoOn& go_on, ch_error* out_error);
     int32_t ask_to_open(const GoOn& go_on, ch_error* out_error);
+    static int32_t post_files(const Options& options, isolate::ChildVerb verb, isolate::ChildProcess& child,
+                              ch_error* out_error);
+    static bool prepare_spare(const Options& options, isolate::ChildProcess& child);
     int32_t died(const std::string& where, const std::string& during, ch_error* out_error);
 
     const Options options_;

@@ -38,6 +38,9 @@ private:
     const char* end_;
 };
 
+// ChildVerb::load_runtime: loads a runtime, so that open_runtime of the same files finds it. The message is that of
+// open_runtime; nothing is answered but the code.
+//
 // ChildVerb::open_runtime: loads a runtime and opens a device. The texts are host, aicpu, aicore, platform. The answer
 // is OpenedRuntime in its place.
 struct OpenRuntime {

@@ -11,6 +11,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "abi/report.h"
 #include "child_messages.h"
@@ -35,6 +36,8 @@ public:
 
     int32_t handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) override {
         switch (verb) {
+            case ChildVerb::load_runtime:
+                return load(memory, out_error);
             case ChildVerb::open_runtime:
                 return open(memory, out_error);
             case ChildVerb::run:
@@ -61,7 +64,8 @@ private:
         }
     }
 
-    int32_t open(SharedMemory& memory, ch_error* out_error) {
+    // Makes this a user of the library.
+    int32_t use_library(SharedMemory& memory, ch_error* out_error) {
         OpenRuntime message;
         memcpy(&message, memory.at(0), sizeof message);
         TextReader texts(memory.at(sizeof message), message.text_bytes);
@@ -70,10 +74,34 @@ private:
         const std::string platform(texts.next());
         thread_ = static_cast<int32_t>(syscall(SYS_gettid));
         bool fell_back = false;
-        if (const int32_t code = RuntimeLibrary::load(files, platform, {isolate::Strategy::copy, false, true}, "",
-                                                      &library_, &fell_back, out_error)) {
-            return code;
+        return RuntimeLibrary::load(files, platform, {isolate::Strategy::copy, false, true}, "", &library_, &fell_back,
+                                    out_error);
+    }
+
+    int32_t load(SharedMemory& memory, ch_error* out_error) {
+        if (const int32_t code = use_library(memory, out_error)) return code;
+        const isolate::Domain& domain = library_->domain();
+        const RuntimeFiles& files = library_->files();
+        for (const auto& [path, key] :
+             {std::pair(&files.aicpu, &library_->aicpu_key()), std::pair(&files.aicore, &library_->aicore_key())}) {
+            if (key->empty()) continue;  // a real chip's
+            ch_library* program = nullptr;
+            ch_open_request request{};
+            request.binary.key = key->c_str();
+            request.binary.name = path->c_str();
+            request.out_library = &program;
+            ch_error later = no_error();  // whoever opens the device says it
+            if (domain.anchor()->open_library(domain.anchor_state(), &request, &later) != CH_OK) continue;
+            domain.anchor()->close_library(domain.anchor_state(), program, nullptr);
         }
+        library_->give_back();
+        return CH_OK;
+    }
+
+    int32_t open(SharedMemory& memory, ch_error* out_error) {
+        OpenRuntime message;
+        memcpy(&message, memory.at(0), sizeof message);
+        if (const int32_t code = use_library(memory, out_error)) return code;
         if (const int32_t code = allocate_context(*library_, &context_, out_error)) {
             release();
             return code;

@@ -158,6 +158,9 @@ void report(const Signal& signal, const siginfo_t& info, const ucontext_t& conte
     if (!stack.begun) write_frame(0, stack.fault, false);  // the code there is none that can be unwound
 }
 
+// The process whose runs are watched. A copy that one of its kernels has made has the handlers, too, and no runs.
+std::atomic<pid_t> watched_process{0};
+
 // Whether the signal is about what this thread has done, and was not sent by somebody else.
 bool is_own_fault(const siginfo_t& info) {
     return info.si_code > 0 || info.si_pid == getpid();
@@ -181,7 +184,7 @@ void handle(int number, siginfo_t* info, void* context) {
     const int before = errno;
     for (const Signal& signal : signals) {
         if (signal.number != number) continue;
-        if (is_own_fault(*info)) {
+        if (is_own_fault(*info) && watched_process.load() == getpid()) {
             // Of two threads that crash at once, the second must not end the process while the first one writes. The
             // first may crash again, though.
             constexpr int patience = 1000;
@@ -217,6 +220,7 @@ FaultHandlers::FaultHandlers() : process_(getpid()) {
     Users& users = users_of_this_process();
     const std::lock_guard lock(users.mutex);
     if (users.count++ != 0) return;
+    watched_process.store(process_);
     bind_calls();
     struct sigaction action{};
     action.sa_sigaction = handle;

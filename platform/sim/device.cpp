@@ -72,6 +72,7 @@ public:
           anchor_state_(options.anchor_state),
           temp_folder_(options.temp_folder),
           memory_limit_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes),
+          fork_mark_(ch_anchor_fork_mark(anchor_, anchor_state_)),
           registers_(chip.physical_cores * register_count) {
         anchor_->loader_gate(anchor_state_, nullptr, &loader_gate_);
     }
@@ -113,6 +114,7 @@ private:
     ch_loader_gate* loader_gate_ = nullptr;
     const std::string temp_folder_;
     const uint64_t memory_limit_;
+    const ch_fork_mark* const fork_mark_;
     uint64_t memory_used_ = 0;
     std::unordered_map<uint64_t, Allocation> allocations_;  // by address
     ch_library* aicpu_library_ = nullptr;
@@ -430,8 +432,9 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
         ~EndOfLaunch() { end(); }
     } end_of_launch{*this, "", false};
 
-    const Processors processors{aicpu_program_, aicpu_context, options.aicpu_threads, aicore_program_,
-                                core_contexts,  core_bytes,    core_ports_.data(),    cores};
+    const Processors processors{aicpu_program_,     aicpu_context, options.aicpu_threads,
+                                aicore_program_,    core_contexts, core_bytes,
+                                core_ports_.data(), cores,         fork_mark_};
     const End end = engine.run(processors);
     int32_t code = CH_OK;
     if (end != End::finished) {

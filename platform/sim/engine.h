@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "chiphost/abi/device_program.h"
+#include "chiphost/abi/fork_mark.h"
 #include "chiphost/abi/mailbox.h"
 #include "sim_port.h"
 
@@ -27,15 +28,22 @@ struct Processors {
     uint64_t core_context_bytes;
     AicorePort* core_ports;
     uint32_t cores;  // at most max_cores
+    const ch_fork_mark* fork_mark = nullptr;
 
     static constexpr uint32_t max_cores = cores_max;
     static constexpr uint32_t max_aicpu_threads = aicpu_threads_max;
 
     ch_step step_core(uint32_t core, uint32_t lane) const {
         core_ports[core].lane = lane;
-        return aicore_program->step(core_contexts + core * core_context_bytes);
+        return in_this_process(aicore_program->step(core_contexts + core * core_context_bytes));
     }
-    ch_step step_aicpu(uint32_t thread) const { return aicpu_program->step(aicpu_context, thread); }
+    ch_step step_aicpu(uint32_t thread) const { return in_this_process(aicpu_program->step(aicpu_context, thread)); }
+    // A kernel or an orchestration may have made a copy of the process. The launch is not the copy's to go on with: it
+    // would write results that others have already been given.
+    ch_step in_this_process(ch_step result) const {
+        ch_end_copy(fork_mark);
+        return result;
+    }
 
     // Calls visit(other) for the two other cores of a core's cluster.
     template <typename Visit>

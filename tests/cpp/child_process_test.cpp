@@ -13,6 +13,7 @@
 
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "isolate/child_pool.h"
 #include "temp_folder.h"
@@ -61,6 +62,15 @@ protected:
 ChildProcess::Answer ask(ChildProcess& child, ChildVerb verb) {
     child.post(verb);
     return child.wait(CH_MAILBOX_FOR_EVER);
+}
+
+// A child of the pool; a spare of it has answered once.
+int32_t take(ChildPool& pool, const std::string& key, std::unique_ptr<ChildProcess>* out_child) {
+    ch_error error = no_error();
+    const auto prepare = [](ChildProcess& child) {
+        return ask(child, ChildVerb::hello) == ChildProcess::Answer::complete;
+    };
+    return pool.take(key, CHIPHOST_CHILD, prepare, {}, out_child, &error);
 }
 
 }  // namespace
@@ -287,15 +297,14 @@ TEST_F(ChildProcesses, UseNoProcessorWhileTheyWait) {
 
 TEST_F(ChildProcesses, OfAPoolAreBoundedAndReused) {
     ChildPool pool;
-    ch_error error = no_error();
     std::unique_ptr<ChildProcess> child;
-    ASSERT_EQ(pool.take("a", CHIPHOST_CHILD, &child, &error), CH_OK);
+    ASSERT_EQ(take(pool, "a", &child), CH_OK);
     const pid_t first = child->id();
     pool.give_back("a", std::move(child));
-    ASSERT_EQ(pool.take("b", CHIPHOST_CHILD, &child, &error), CH_OK);
+    ASSERT_EQ(take(pool, "b", &child), CH_OK);
     EXPECT_NE(child->id(), first);
     std::unique_ptr<ChildProcess> again;
-    ASSERT_EQ(pool.take("a", CHIPHOST_CHILD, &again, &error), CH_OK);
+    ASSERT_EQ(take(pool, "a", &again), CH_OK);
     EXPECT_EQ(again->id(), first);
     kill(first, SIGKILL);
     while (again->usable()) sched_yield();
@@ -304,22 +313,88 @@ TEST_F(ChildProcesses, OfAPoolAreBoundedAndReused) {
     pool.give_back("b", std::move(child));
 
     // One that dies while it waits is replaced.
-    ASSERT_EQ(pool.take("b", CHIPHOST_CHILD, &child, &error), CH_OK);
+    ASSERT_EQ(take(pool, "b", &child), CH_OK);
     const pid_t second = child->id();
     pool.give_back("b", std::move(child));
     kill(second, SIGKILL);
     siginfo_t ended{};
     ASSERT_EQ(waitid(P_PID, static_cast<id_t>(second), &ended, WEXITED | WNOWAIT), 0);
-    ASSERT_EQ(pool.take("b", CHIPHOST_CHILD, &child, &error), CH_OK);
+    ASSERT_EQ(take(pool, "b", &child), CH_OK);
     EXPECT_EQ(ask(*child, ChildVerb::hello), ChildProcess::Answer::complete);
 
     std::vector<std::unique_ptr<ChildProcess>> many(ChildPool::idle_max + 2);
-    for (auto& one : many) ASSERT_EQ(pool.take("c", CHIPHOST_CHILD, &one, &error), CH_OK);
+    for (auto& one : many) ASSERT_EQ(take(pool, "c", &one), CH_OK);
     for (auto& one : many) pool.give_back("c", std::move(one));
     EXPECT_EQ(pool.idle(), ChildPool::idle_max);
     pool.end_idle();
     child.reset();
     EXPECT_FALSE(has_child_processes());
+}
+
+TEST_F(ChildProcesses, OfAPoolAreNotUsedAgainOnceTheyAreUsedUp) {
+    ChildPool pool;
+    std::unique_ptr<ChildProcess> child;
+    ASSERT_EQ(take(pool, "a", &child), CH_OK);
+    const pid_t first = child->id();
+    child->use_up();
+    pool.give_back("a", std::move(child));
+    EXPECT_EQ(pool.idle(), 0u);
+    ASSERT_EQ(take(pool, "a", &child), CH_OK);
+    EXPECT_NE(child->id(), first);
+
+    // It wants a second one of the kind: a third may be expected, and is prepared meanwhile.
+    while (pool.idle() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    const pid_t second = child->id();
+    child->use_up();
+    pool.give_back("a", std::move(child));
+    ASSERT_EQ(take(pool, "a", &child), CH_OK);
+    EXPECT_FALSE(child->fresh()) << "it is not the spare";
+    EXPECT_NE(child->id(), second);
+    pool.give_back("a", std::move(child));
+    pool.end_idle();
+    EXPECT_EQ(pool.idle(), 0u);
+    EXPECT_FALSE(has_child_processes());
+}
+
+TEST_F(ChildProcesses, OfAPoolHaveWhatTheProgramHasNow) {
+    ChildPool pool;
+    std::unique_ptr<ChildProcess> child;
+    ASSERT_EQ(take(pool, "a", &child), CH_OK);
+    pid_t last = child->id();
+    const auto is_used_again = [&] {
+        pool.give_back("a", std::move(child));
+        EXPECT_EQ(take(pool, "a", &child), CH_OK);
+        return std::exchange(last, child->id()) == child->id();
+    };
+    EXPECT_TRUE(is_used_again());
+    setenv("CHIPHOST_TEST_VARIABLE", "1", 1);
+    EXPECT_FALSE(is_used_again()) << "environment";
+    EXPECT_TRUE(is_used_again());
+    unsetenv("CHIPHOST_TEST_VARIABLE");
+    EXPECT_FALSE(is_used_again()) << "environment";
+    const int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ASSERT_EQ(chdir("/"), 0);
+    EXPECT_FALSE(is_used_again()) << "working directory";
+    ASSERT_EQ(fchdir(here), 0);
+    close(here);
+    EXPECT_FALSE(is_used_again()) << "working directory";
+    rlimit limit{};
+    getrlimit(RLIMIT_CORE, &limit);
+    if (limit.rlim_max != 0) {
+        const rlimit other{limit.rlim_cur == 0 ? limit.rlim_max : 0, limit.rlim_max};
+        setrlimit(RLIMIT_CORE, &other);
+        EXPECT_FALSE(is_used_again()) << "limits";
+        setrlimit(RLIMIT_CORE, &limit);
+        EXPECT_FALSE(is_used_again()) << "limits";
+    }
+    EXPECT_TRUE(is_used_again());
+    const int out = dup(STDOUT_FILENO);
+    const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    ASSERT_GE(dup2(nowhere, STDOUT_FILENO), 0);
+    EXPECT_FALSE(is_used_again()) << "streams";
+    dup2(out, STDOUT_FILENO);
+    close(out);
+    close(nowhere);
 }
 
 TEST(KeptKeys, GiveTheOldestSlotToTheNext) {

@@ -105,6 +105,7 @@ HostBuildGraph::HostBuildGraph(platform::Device* device, const ch_anchor* anchor
       device_(device),
       anchor_(anchor),
       anchor_state_(anchor_state),
+      fork_mark_(ch_anchor_fork_mark(anchor, anchor_state)),
       image_(device),
       memory_(device) {
     error_ = no_error();
@@ -149,6 +150,7 @@ int32_t HostBuildGraph::build(const host::RunInput& input, host::BuiltGraph* out
         threw = true;
         thrown = "an exception that is no std::exception";
     }
+    ch_end_copy(fork_mark_);
     isolate::FloatState().restore();  // kernels run on this thread next
     if (error_.code != CH_OK) {
         *out_error = error_;

@@ -48,6 +48,7 @@ private:
     platform::Device* const device_;
     const ch_anchor* const anchor_;
     void* const anchor_state_;
+    const ch_fork_mark* const fork_mark_;
     host::DeviceBuffer image_;  // the graph, kept from run to run
 
     // Of the current run.

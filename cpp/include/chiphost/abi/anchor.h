@@ -18,6 +18,7 @@
 #include "call_frame.h"
 #include "callable.h"
 #include "error.h"
+#include "fork_mark.h"
 #include "header.h"
 #include "loader_gate.h"
 #include "mailbox.h"
@@ -27,7 +28,7 @@ extern "C" {
 #endif
 
 #define CH_ANCHOR_MAJOR 2
-#define CH_ANCHOR_MINOR 0
+#define CH_ANCHOR_MINOR 1
 #define CH_ANCHOR_ENTRY "chiphost_anchor"
 
 // What a posted call returns that let an exception out.
@@ -119,9 +120,20 @@ typedef struct ch_anchor {
 
     // The gate that `create` was given, for those who load libraries themselves. `third` is a ch_loader_gate**.
     int32_t (*loader_gate)(void* state, const void* unused, void* out_gate);
+
+    // Since minor 1; see ch_anchor_fork_mark. The mark of this process, for those who call code of others many times.
+    // `third` is a const ch_fork_mark**.
+    int32_t (*fork_mark)(void* state, const void* unused, void* out_mark);
 } ch_anchor;
 
 typedef const ch_anchor* (*ch_anchor_entry)(void);
+
+// The mark of an anchor's process, NULL where there is none.
+static inline const ch_fork_mark* ch_anchor_fork_mark(const ch_anchor* anchor, void* state) {
+    const ch_fork_mark* mark = NULL;
+    if (anchor->header.minor >= 1) anchor->fork_mark(state, NULL, &mark);
+    return mark;
+}
 
 #ifdef __cplusplus
 }
