@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import shlex
 import shutil
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +20,7 @@ from .compile_job import Job, invalid
 from .compiler_processes import CompilerProcesses
 from .device_toolchain import Target
 from .errors import ChiphostError, CompileError, make_error
+from .swept_folder import swept_folder
 from .toolchain import Compiler
 
 _ATTEMPTS: Final = 2
@@ -113,31 +114,31 @@ class Batch:
         return [*compiler.command, *flags, *own, "-x", "c++", str(job.source), "-x", "none", *job.flags]
 
     def _run_compiler(self, job: Job) -> _Made:
-        try:
-            folder = tempfile.TemporaryDirectory(prefix="chiphost-", ignore_cleanup_errors=True)
-        except OSError as error:
-            message = f"{job.title}: no temporary folder can be made: {error}"
-            raise make_error("COMPILE_FAILED", message, str(job.source), hint=_TEMPORARY_HINT) from error
-        with folder:
-            program, depfile = Path(folder.name, "program.so"), Path(folder.name, "headers.d")
+        with contextlib.ExitStack() as stack:
+            try:
+                folder = stack.enter_context(swept_folder())
+            except OSError as error:
+                message = f"{job.title}: no temporary folder can be made: {error}"
+                raise make_error("COMPILE_FAILED", message, str(job.source), hint=_TEMPORARY_HINT) from error
+            program, depfile = Path(folder.path, "program.so"), Path(folder.path, "headers.d")
             command = [*self._command(job), "-MD", "-MT", "program", "-MF", str(depfile), "-o", str(program)]
-            problem, words = self._processes.run(command, job.source.parent, folder.name)
+            problem, words = self._processes.run(command, job.source.parent, folder)
             if not problem and not (program.is_file() and depfile.is_file()):
                 problem = "reported success but wrote no program"
             if problem:
-                raise self._failure(job, problem, words, folder.name)
+                raise self._failure(job, problem, words, folder.path)
             data = program.read_bytes()
             if job.target == "core":
                 try:
                     data = device_toolchain.kernel_code(data)
                 except ValueError as error:
-                    raise self._failure(job, str(error), words, folder.name) from error
+                    raise self._failure(job, str(error), words, folder.path) from error
             elif not _is_shared_library(data):
                 problem = f"wrote no ELF shared library but {_kind(data)}"
-                raise self._failure(job, problem, words, folder.name, _FLAGS_HINT if job.flags else None)
+                raise self._failure(job, problem, words, folder.path, _FLAGS_HINT if job.flags else None)
             elif runtime := _sanitizer_runtime(program):
                 problem = f"made a library that needs {runtime}, which a process must have from its beginning"
-                raise self._failure(job, problem, words, folder.name, _SANITIZER_HINT)
+                raise self._failure(job, problem, words, folder.path, _SANITIZER_HINT)
             dependencies = toolchain.dependencies(depfile.read_bytes())
             files = [str(job.source.parent / name) for name in (*dependencies, *_files_named_in(job))]
             folders = [str(job.source.parent), *toolchain.include_folders(command, job.source.parent)]
@@ -182,9 +183,12 @@ def _sanitizer_runtime(program: Path) -> str | None:
         tags = dynamic.iter_tags("DT_NEEDED") if isinstance(dynamic, DynamicSection) else ()
         needed = [str(tag.needed) for tag in tags]  # type: ignore[attr-defined]  # made when it is read
     runtime = next((name for name in needed if name.startswith(_SANITIZER_RUNTIMES)), None)
-    if runtime is None or runtime in Path("/proc/self/maps").read_text():
+    if runtime is None:
         return None
-    return runtime
+    try:
+        return None if runtime in Path("/proc/self/maps").read_text() else runtime
+    except OSError:  # no /proc: nobody knows what this process has
+        return runtime
 
 
 def _kind(data: bytes) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from .errors import make_error
+from .swept_folder import SweptFolder
 
 _OUTPUT_BYTES_MAX: Final = 32 << 10  # at the beginning of a compiler's output, and as much again at its end
 # Variables that make compilers write files elsewhere.
@@ -70,33 +71,37 @@ class CompilerProcesses:
                 _kill(child)
             self._job_ended.wait_for(lambda: self._jobs == 0)
 
-    def run(self, command: list[str], folder: Path, temporary: str) -> tuple[str, str]:
+    def run(self, command: list[str], folder: Path, temporary: SweptFolder) -> tuple[str, str]:
         """Run a compiler in a folder; return what went wrong, if anything, and what it said.
+
+        Its temporary files are in `temporary`.
 
         Raises Cancelled, and CompileError (COMPILER_MISSING) if it cannot be started.
         """
-        environment = {"SOURCE_DATE_EPOCH": "0", **os.environ, "TMPDIR": temporary}  # __DATE__ is always the same
+        environment = {"SOURCE_DATE_EPOCH": "0", **os.environ, "TMPDIR": temporary.path}  # __DATE__ is always the same
         for name in _UNWANTED_VARIABLES:
             environment.pop(name, None)
         if self._statuses_are_lost:
             return self._run_telling(command, folder, environment, temporary)
-        in_time, code, words = self._run(command, folder, environment)
+        in_time, code, words = self._run(command, folder, environment, temporary)
         if in_time and code is None:
             self._statuses_are_lost = True
             return self._run_telling(command, folder, environment, temporary)
         return self._problem(in_time, code), words
 
     def _run_telling(
-        self, command: list[str], folder: Path, environment: dict[str, str], temporary: str
+        self, command: list[str], folder: Path, environment: dict[str, str], temporary: SweptFolder
     ) -> tuple[str, str]:
-        file = Path(temporary, "status")
-        in_time, _, words = self._run([*_TELLING, str(file), *command], folder, environment)
+        file = Path(temporary.path, "status")
+        in_time, _, words = self._run([*_TELLING, str(file), *command], folder, environment, temporary)
         return self._problem(in_time, _told(file)), words
 
-    def _run(self, command: list[str], folder: Path, environment: dict[str, str]) -> tuple[bool, int | None, str]:
+    def _run(
+        self, command: list[str], folder: Path, environment: dict[str, str], temporary: SweptFolder
+    ) -> tuple[bool, int | None, str]:
         """Whether it ended in time; its exit code, minus its signal, or None if nobody knows; what it said."""
         output = _Output()
-        with self._started(command, folder, environment) as child:
+        with self._started(command, folder, environment, temporary) as child:
             in_time, code = _drain(child, output, time.monotonic() + self._timeout_s)
         if self.cancelled.is_set():
             raise Cancelled
@@ -113,7 +118,7 @@ class CompilerProcesses:
 
     @contextlib.contextmanager
     def _started(
-        self, command: list[str], folder: Path, environment: dict[str, str]
+        self, command: list[str], folder: Path, environment: dict[str, str], temporary: SweptFolder
     ) -> Iterator[subprocess.Popen[bytes]]:
         """A compiler in a process group of its own, which is gone at the end."""
         with self._lock:
@@ -128,6 +133,7 @@ class CompilerProcesses:
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    pass_fds=(temporary.lock,),  # it may outlive this process
                 )
             except OSError as error:
                 raise make_error("COMPILER_MISSING", f"{command[0]} could not be started: {error}") from error

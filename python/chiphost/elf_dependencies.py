@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
+import re
 import struct
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -116,7 +118,7 @@ class Dependencies:
                 seen.add(name)
                 file, looked_in = self._find(name, user, rpath)
                 origin = bool(file) and looked_in[-1] in _expand(
-                    [folder for folder in [*user.rpath, *user.runpath] if "ORIGIN" in folder], user
+                    [folder for folder in [*user.rpath, *user.runpath] if _uses_origin(folder)], user
                 )
                 by = user.soname or user.path.name
                 self.all.append(Dependency(name, by, file, tuple(looked_in), origin))
@@ -197,15 +199,29 @@ def _library_path() -> list[str]:
 def _expand(folders: list[str], user: ElfFile) -> list[str]:
     """Put in what $ORIGIN stands for: the folder of who needs the library, symbolic links not resolved."""
     origin = str(Path(os.path.abspath(user.path)).parent)  # noqa: PTH100  # Path.resolve would resolve links
-    library = "lib64" if Path("/lib64").exists() else "lib"
-    values = {"ORIGIN": origin, "LIB": library, "PLATFORM": platform.machine()}
-    expanded = []
-    for folder in folders:
-        for name, value in values.items():
-            folder = folder.replace(f"${{{name}}}", value).replace(f"${name}", value)
-        expanded.append(os.path.normpath(folder))
-    return expanded
+    values = {"ORIGIN": origin, "LIB": _lib(), "PLATFORM": platform.machine()}
+
+    def put_in(folder: str) -> str:
+        return _TOKEN.sub(lambda match: values[match[1] or match[2]], folder)  # what is put in stays as it is
+
+    return [os.path.normpath(put_in(folder)) for folder in folders]
 
 
+def _uses_origin(folder: str) -> bool:
+    return any("ORIGIN" in match for match in _TOKEN.findall(folder))
+
+
+@lru_cache(maxsize=1)
+def _lib() -> str:
+    """What the loader puts in for $LIB: the folder below / where its own libraries are, such as lib64."""
+    with contextlib.suppress(OSError), open("/proc/self/maps", "rb") as maps:  # noqa: PTH123
+        for line in maps:
+            if line.rstrip().endswith(b"/libc.so.6"):
+                folder = os.fsdecode(line.rstrip().split(b" ")[-1].rpartition(b"/")[0])
+                return folder.removeprefix("/usr").removeprefix("/")
+    return "lib64" if Path("/lib64").exists() else "lib"
+
+
+_TOKEN: Final = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM))")
 _SEVERAL: Final = f"{platform.machine()}-linux-gnu"  # Debian keeps the libraries of each processor in a folder
 _DEFAULTS: Final = (f"/lib/{_SEVERAL}", f"/usr/lib/{_SEVERAL}", "/lib64", "/usr/lib64", "/lib", "/usr/lib")

@@ -158,7 +158,7 @@ class PrivateFolder:
         """Remove, with all that is in it, what was moved aside, as far as that can be done."""
         for name in os.listdir(self._descriptor):  # noqa: PTH208 (a descriptor)
             if name.startswith(ASIDE):
-                _remove_all(name, self._descriptor)
+                remove_all(name, self._descriptor)
 
     def walk(self, *place: str) -> Iterator[Entry]:
         """All that is no folder, below a folder. What others remove meanwhile is left out."""
@@ -324,7 +324,8 @@ def _open_if_there(name: str, flags: int, within: int) -> int | None:
         raise
 
 
-def _remove_all(name: str, within: int) -> None:
+def remove_all(name: str, within: int) -> None:
+    """Remove an entry of an open folder, with all that is in it, as far as that can be done."""
     status = _status(name, within)
     if status is None:
         return

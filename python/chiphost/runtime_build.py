@@ -28,11 +28,13 @@ _OUTPUT_BYTES_MAX: Final = 16 << 10  # of what a command that fails has said: it
 def find_source(chosen: Path | None = None) -> Path:
     """The checkout to build: `chosen`, else the working folder or the first one above it that is a checkout.
 
-    Raises ArgumentError (INVALID_ARGUMENT) if that is none.
+    Raises ArgumentError (INVALID_ARGUMENT) if that is none, or if one above the working folder is another user's.
     """
     here = Path.cwd()
     for folder in [chosen.absolute()] if chosen else [here, *here.parents]:
         if _is_checkout(folder):
+            if not chosen and folder != here:
+                _check_owner(folder)
             return folder
     if chosen:
         raise make_error("INVALID_ARGUMENT", "it is no checkout of chiphost: no CMakeLists.txt names it", str(chosen))
@@ -61,6 +63,15 @@ def build(source: Path, deadline: Deadline) -> Path:
         _run([cmake, "-S", str(source), "-B", str(folder), *generator, *_OPTIONS], environment, deadline)
     _run([cmake, "--build", str(folder), "--parallel", str(usable_cpus())], environment, deadline)
     return folder / "lib"
+
+
+def _check_owner(folder: Path) -> None:
+    """Building runs what a checkout says, and one above the working folder, as in /tmp, may be anybody's."""
+    for path in (folder, folder / "CMakeLists.txt"):
+        owner = path.stat().st_uid
+        if owner not in (0, os.geteuid()):
+            message = f"this checkout above the working folder belongs to user {owner}"
+            raise make_error("INVALID_ARGUMENT", message, str(path), hint="name it with --source if you trust it")
 
 
 def _is_checkout(folder: Path) -> bool:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from throwaway_scenes import write_scenes
 
-from chiphost import cli, temp_folder
+from chiphost import cli, runtime_build, temp_folder
+from chiphost.errors import ArgumentError
 
 TIMEOUT_S = 120
 
@@ -137,6 +138,24 @@ def test_a_home_folder_that_nobody_knows_is_an_error_that_says_so(tmp_path: Path
     assert code == 2
     assert "Traceback" not in err
     assert "~nobody-at-all" in err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
+@pytest.mark.parametrize("foreign", [".", "CMakeLists.txt"])
+def test_a_checkout_of_another_user_above_is_not_built(
+    tmp_path: Path, foreign: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "CMakeLists.txt").write_text("project(chiphost)\n")
+    monkeypatch.chdir(tmp_path / "inner")
+    assert runtime_build.find_source() == tmp_path
+    os.chown(tmp_path / foreign, 12345, 12345)
+    with pytest.raises(ArgumentError, match="above the working folder belongs to user 12345") as caught:
+        runtime_build.find_source()
+    assert "--source" in caught.value.hint
+    assert runtime_build.find_source(tmp_path) == tmp_path
+    monkeypatch.chdir(tmp_path)
+    assert runtime_build.find_source() == tmp_path
 
 
 def test_an_empty_name_of_a_report_is_refused(tmp_path: Path) -> None:
