@@ -203,6 +203,25 @@ TEST(Scheduler, WritesASecondDispatchOnlyWhenTheFirstWasTaken) {
     EXPECT_EQ(chip.dispatched(2), 3u);
 }
 
+// Nor when a core is idle that was seen at work by a look before.
+TEST(Scheduler, WritesASecondDispatchToNoCoreThatWasIdle) {
+    GraphBuilder graph;
+    add_tasks(graph, 41);
+    for (uint32_t i = 1; i < 41; ++i) graph.add_edge(0, i);
+    Chip chip(graph, 1);
+    chip.shake_hands();
+    chip.step();
+    ASSERT_EQ(chip.dispatched(1), 1u);
+    chip.take(1, 1);
+    chip.step();
+    chip.finish(1, 1);
+    for (int i = 0; i < 5; ++i) {
+        chip.step();
+        ASSERT_EQ(chip.dispatched(1), 2u);
+        ASSERT_EQ(chip.dispatched(2), 1u);
+    }
+}
+
 // Only for want of cores: otherwise a task would wait behind another while a core is idle.
 TEST(Scheduler, WritesNoSecondDispatchWhileThereAreCoresEnough) {
     GraphBuilder graph;
@@ -321,33 +340,35 @@ TEST(Scheduler, WaitsForEveryCoreToBeReady) {
 // What the last task of the cluster has pushed and nobody popped is not the next one's, in any queue.
 TEST(Scheduler, HandsAClusterOverEmpty) {
     for (const uint8_t cores : {uint8_t{7}, uint8_t{6}, uint8_t{3}}) {
-        GraphBuilder graph;
-        add_tasks(graph, 1);
-        Chip chip(graph, 2);
-        chip.make_mix(0, cores);
-        HandOverArea& own = chip.hand_over[0];
-        HandOverArea& other = chip.hand_over[1];
-        for (HandOverArea* area : {&own, &other}) {
-            for (HandOverQueue* queue : {&area->to_aiv[0], &area->to_aiv[1], &area->to_aic[0], &area->to_aic[1]}) {
-                queue->pushed = 5;
-                queue->popped = 4;
+        for (const uint32_t cluster : {0u, 1u}) {
+            GraphBuilder graph;
+            add_tasks(graph, 1);
+            Chip chip(graph, 2, 2);
+            chip.make_mix(0, cores);
+            HandOverArea& own = chip.hand_over[cluster];
+            HandOverArea& other = chip.hand_over[1 - cluster];
+            for (HandOverArea* area : {&own, &other}) {
+                for (HandOverQueue* queue : {&area->to_aiv[0], &area->to_aiv[1], &area->to_aic[0], &area->to_aic[1]}) {
+                    queue->pushed = 5;
+                    queue->popped = 4;
+                }
             }
+            chip.shake_hands();
+            chip.step(cluster);  // the thread of the same number has it
+            const uint32_t of_cluster[] = {cluster, 2 + 2 * cluster, 3 + 2 * cluster};
+            for (uint32_t slot = 0; slot < 3; ++slot) {
+                const uint32_t core = of_cluster[slot];
+                ASSERT_EQ(chip.dispatched(core), cores & 1 << slot ? 1u : main_base_idle);
+                if (!(cores & 1 << slot)) continue;
+                EXPECT_EQ(chip.payload(core, 1).context.hand_over, reinterpret_cast<uint64_t>(&own));
+                EXPECT_EQ(chip.payload(core, 1).context.sub_block_id, slot == 2 ? 1 : 0);
+            }
+            for (const HandOverQueue* queue : {&own.to_aiv[0], &own.to_aiv[1], &own.to_aic[0], &own.to_aic[1]}) {
+                EXPECT_EQ(queue->pushed, 0u);
+                EXPECT_EQ(queue->popped, 0u);
+            }
+            EXPECT_EQ(other.to_aic[1].pushed, 5u) << "another cluster's is left alone";
         }
-        chip.shake_hands();
-        chip.step();
-        const uint32_t of_cluster[] = {0, 2, 3};
-        for (uint32_t slot = 0; slot < 3; ++slot) {
-            const uint32_t core = of_cluster[slot];
-            ASSERT_EQ(chip.dispatched(core), cores & 1 << slot ? 1u : main_base_idle);
-            if (!(cores & 1 << slot)) continue;
-            EXPECT_EQ(chip.payload(core, 1).context.hand_over, reinterpret_cast<uint64_t>(&own));
-            EXPECT_EQ(chip.payload(core, 1).context.sub_block_id, slot == 2 ? 1 : 0);
-        }
-        for (const HandOverQueue* queue : {&own.to_aiv[0], &own.to_aiv[1], &own.to_aic[0], &own.to_aic[1]}) {
-            EXPECT_EQ(queue->pushed, 0u);
-            EXPECT_EQ(queue->popped, 0u);
-        }
-        EXPECT_EQ(other.to_aic[1].pushed, 5u) << "another cluster's is left alone";
     }
 }
 
@@ -413,26 +434,44 @@ TEST(Scheduler, ForgetsHowTheLastKernelEnded) {
     EXPECT_EQ(chip.status.code, CH_OK) << chip.status.message;
 }
 
-TEST(Scheduler, IsDoneWhenItsCoresHaveGone) {
+TEST(Scheduler, ReportsTheFirstOfTwoFaults) {
     GraphBuilder graph;
-    add_tasks(graph, 1);
+    add_tasks(graph, 2);
     Chip chip(graph, 1);
     chip.shake_hands();
     chip.step();
-    chip.finish(1, 1);
-    chip.step();
-    chip.step();
-    for (uint32_t core = 0; core < chip.cores; ++core) {
-        EXPECT_EQ(chip.dispatched(core), main_base_exit);
-        EXPECT_EQ(chip.step(), CH_STEP_IDLE);
-        EXPECT_EQ(chip.status.tasks_done, 0u) << "not before the last one";
-        chip.at(core, Register::cond) = cond_exited;
+    for (const uint32_t core : {1u, 2u}) {
+        chip.payloads[2 * core + 1].status = KernelStatus::threw;
+        chip.finish(core, 1);
     }
-    EXPECT_EQ(chip.step(), CH_STEP_DONE);
-    EXPECT_EQ(chip.status.tasks_done, 1u);
-    for (uint32_t core = 0; core < chip.cores; ++core) {
-        EXPECT_EQ(chip.dispatched(core), main_base_idle);
-        EXPECT_EQ(chip.at(core, Register::fast_path), fast_path_close);
+    chip.step();
+    EXPECT_EQ(chip.status.code, CH_KERNEL_THREW);
+    EXPECT_EQ(chip.status.core, 1);
+}
+
+TEST(Scheduler, IsDoneWhenItsCoresHaveGone) {
+    for (const bool backwards : {false, true}) {
+        GraphBuilder graph;
+        add_tasks(graph, 1);
+        Chip chip(graph, 1);
+        chip.shake_hands();
+        chip.step();
+        chip.finish(1, 1);
+        chip.step();
+        chip.step();
+        for (uint32_t i = 0; i < chip.cores; ++i) {
+            const uint32_t core = backwards ? chip.cores - 1 - i : i;
+            EXPECT_EQ(chip.dispatched(core), main_base_exit);
+            EXPECT_EQ(chip.step(), CH_STEP_IDLE);
+            EXPECT_EQ(chip.status.tasks_done, 0u) << "not before the last one";
+            chip.at(core, Register::cond) = cond_exited;
+        }
+        EXPECT_EQ(chip.step(), CH_STEP_DONE);
+        EXPECT_EQ(chip.status.tasks_done, 1u);
+        for (uint32_t core = 0; core < chip.cores; ++core) {
+            EXPECT_EQ(chip.dispatched(core), main_base_idle);
+            EXPECT_EQ(chip.at(core, Register::fast_path), fast_path_close);
+        }
     }
 }
 

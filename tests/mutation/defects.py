@@ -270,7 +270,7 @@ _SCHEDULER: Final = (
         "scheduler: a second dispatch although cores are idle",
         _SCHEDULER_FILE,
         "queue(shape).size() >= cores_of_type",
-        "queue(shape).size() >= 1",
+        "queue(shape).size() * cores_of_type >= cores_of_type",
         "scheduler_test:*",
     ),
     _sibling(
@@ -328,7 +328,7 @@ _SCHEDULER: Final = (
         "scheduler: others are not told what there is",
         _SCHEDULER_FILE,
         "    thread.shared = true;\n",
-        "",
+        "    thread.shared = false;\n",
         "scheduler_test:*",
     ),
     _sibling(
