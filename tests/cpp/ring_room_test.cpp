@@ -155,6 +155,24 @@ TEST(RingRoom, RefusesEdgesThatCannotBecomeNeedless) {
     EXPECT_EQ(owners.waits + unpublished.waits, 0u);
 }
 
+TEST(RingRoom, KnowsWhatWasSubmitted) {
+    Fixture f;
+    const auto id = [](int64_t ring, int64_t number) { return ring << 32 | number; };
+    EXPECT_FALSE(f.room.was_submitted(id(1, 0)));
+    const uint32_t slot = f.submit(1, 1);
+    EXPECT_TRUE(f.room.was_submitted(id(1, 0)));
+    EXPECT_EQ(f.room.slot_of(id(1, 0)), slot);
+    for (const int64_t never : {id(1, 1), id(0, 0), id(graph::ring_count, 0), int64_t{-1}}) {
+        EXPECT_FALSE(f.room.was_submitted(never)) << never;
+        EXPECT_EQ(f.room.slot_of(never), graph::none) << never;
+    }
+    f.complete(slot);
+    f.end_scope(1, 1, {slot});
+    f.room.reclaim(1);
+    EXPECT_TRUE(f.room.was_submitted(id(1, 0)));
+    EXPECT_EQ(f.room.slot_of(id(1, 0)), graph::none) << "it is gone";
+}
+
 TEST(RingRoom, FillsTheTensorMapToTheLastEntry) {
     Fixture f;
     ASSERT_NE(f.submit(0, 1, 0, true, 20), graph::none);

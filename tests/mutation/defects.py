@@ -647,8 +647,8 @@ _FILES: Final = (
     _sibling(
         "files: the file of an orchestration stays",
         "platform/shared/orch_so_file.cpp",
-        "    const char* refused = *out_library ? nullptr : dlerror();\n    unlink(path);\n",
-        "    const char* refused = *out_library ? nullptr : dlerror();\n",
+        "    unlink(path);\n    if (!*out_library)",
+        "    if (!*out_library)",
         "orch_so_loader_sim_test:*",
         "orch_so_loader_onboard_test:*",
     ),
@@ -753,8 +753,9 @@ _ISOLATE: Final = (
     _required(
         "anchor: signals of the process on a thread of a domain",
         "cpp/isolate/anchor.cpp",
-        "    sigfillset(&block);\n",
-        "    sigemptyset(&block);\n",
+        "    const int failed = pthread_create(&thread, &attributes, thread_main, mailbox);\n",
+        "    pthread_sigmask(SIG_SETMASK, &before, nullptr);\n"
+        "    const int failed = pthread_create(&thread, &attributes, thread_main, mailbox);\n",
         "domain_test:*KeepsSignals*",
     ),
     _required(
@@ -788,8 +789,8 @@ _ISOLATE: Final = (
     _sibling(
         "runtime_library: threads that it made are not looked for",
         "cpp/worker/runtime_library.cpp",
-        "const bool threads_stay = domain.has_foreign_threads();",
-        "const bool threads_stay = false;",
+        "const bool threads_stay = domain.has_foreign_threads(",
+        "const bool threads_stay = false && domain.has_foreign_threads(",
         "runtime_library_test:*",
     ),
     _sibling(
@@ -922,13 +923,6 @@ _PYTHON: Final = (
         "test_report.py",
     ),
     _sibling(
-        "report: what XML has no place for",
-        _REPORT,
-        "case = TestCase(for_xml(name), ",
-        "case = TestCase(name, ",
-        "test_report.py",
-    ),
-    _sibling(
         "scene: integers have a tolerance",
         _SCENE,
         'exact = want.dtype.kind in "biu"',
@@ -953,8 +947,8 @@ _PYTHON: Final = (
     _sibling(
         "scene: all cases have the same random numbers",
         _SCENE,
-        'hashlib.sha256(f"{scene}\\0{case}".encode())',
-        "hashlib.sha256(scene.encode())",
+        'f"{scene}\\0{case}".encode(',
+        'f"{scene}".encode(',
         "test_scene.py::test_random_numbers_depend_on_seed_scene_and_case",
     ),
     _sibling(
@@ -1044,32 +1038,11 @@ _PYTHON: Final = (
         "test_compile_cache.py::test_a_header_that_appears_earlier_in_the_path_is_seen",
     ),
     _sibling(
-        "compile_cache: what is in a source counts, not where it is",
-        _CACHE,
-        "json.dumps([_FORMAT, str(source), digest, *facts])",
-        "json.dumps([_FORMAT, digest, *facts])",
-        "test_compile_cache.py::test_each_thing_that_decides_the_result_counts",
-    ),
-    _sibling(
         "audit: threads that never end are no matter",
         "python/chiphost/audit_hazards.py",
         '        ("H2", "H3"),\n        ("__cxa_thread_atexit", "__cxa_thread_atexit_impl"),',
         '        ("H2", "H3"),\n        ("__cxa_thread_atexit",),',
         "test_audit.py::test_a_hazard_is_seen_and_its_absence_too",
-    ),
-    _sibling(
-        "audit: thread-local variables clash",
-        "python/chiphost/audit_hazards.py",
-        'if symbol.type != "STT_TLS" and (owner := ',
-        "if (owner := ",
-        "test_audit.py",
-    ),
-    _sibling(
-        "audit: an undefined unique symbol",
-        "python/chiphost/audit_hazards.py",
-        'if symbol.binding == "STB_GNU_UNIQUE" and symbol.defined]',
-        'if symbol.binding == "STB_GNU_UNIQUE"]',
-        "test_audit.py",
     ),
     _sibling(
         "audit: a dependency that is never unloaded",
