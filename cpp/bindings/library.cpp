@@ -259,8 +259,8 @@ private:
 class Library {
 public:
     Library(const std::string& path, const std::string& anchor, const std::string& child, const std::string& strategy,
-            bool fall_back_if_spent, nb::handle timeout_s)
-        : owner_(open(path, anchor, child, strategy, fall_back_if_spent, timeout_s)) {}
+            nb::handle timeout_s)
+        : owner_(open(path, anchor, child, strategy, timeout_s)) {}
 
     LibraryFunction function(const std::string& name, const PyType& result, const std::vector<PyType>& parameters,
                              nb::handle timeout_s) const {
@@ -303,13 +303,12 @@ public:
 
 private:
     static std::shared_ptr<Instance> open(const std::string& path, const std::string& anchor, const std::string& child,
-                                          const std::string& strategy, bool fall_back_if_spent, nb::handle timeout_s) {
+                                          const std::string& strategy, nb::handle timeout_s) {
         const CallGuard guard;
         isolate::Options options;
         options.strategy = strategy == "copy"      ? isolate::Strategy::copy
                            : strategy == "process" ? isolate::Strategy::process
                                                    : isolate::Strategy::link_namespace;
-        options.fall_back_if_spent = fall_back_if_spent;
         options.timeout = timeout_of(timeout_s, isolate::no_timeout);
         options.anchor_path = anchor;
         options.child_path = child;
@@ -337,11 +336,10 @@ void bind_library(nb::module_& module) {
         .def_prop_ro("name", &LibraryFunction::name);
 
     nb::class_<Library>(module, "Library", "An instance of a library; see chiphost.isolate.")
-        .def(nb::init<const std::string&, const std::string&, const std::string&, const std::string&, bool,
-                      nb::handle>(),
-             "path"_a, "anchor"_a, "child"_a, "strategy"_a, "fall_back_if_spent"_a, "timeout_s"_a.none(),
-             nb::sig("def __init__(self, path: str, anchor: str, child: str, strategy: str, fall_back_if_spent: bool, "
-                     "timeout_s: float | None) -> None"))
+        .def(nb::init<const std::string&, const std::string&, const std::string&, const std::string&, nb::handle>(),
+             "path"_a, "anchor"_a, "child"_a, "strategy"_a, "timeout_s"_a.none(),
+             nb::sig("def __init__(self, path: str, anchor: str, child: str, strategy: str, timeout_s: float | None) "
+                     "-> None"))
         .def("function", &Library::function, "name"_a, "result"_a, "parameters"_a, "timeout_s"_a.none(),
              nb::sig("def function(self, name: str, result: tuple[str, int, str], parameters: "
                      "collections.abc.Sequence[tuple[str, int, str]], timeout_s: float | None) -> LibraryFunction"))
@@ -350,8 +348,6 @@ void bind_library(nb::module_& module) {
         .def_prop_ro("path", [](const Library& self) { return self.instance().path(); })
         .def_prop_ro("strategy",
                      [](const Library& self) { return isolate::strategy_name(self.instance().options().strategy); })
-        .def_prop_ro("fell_back", [](const Library& self) { return self.instance().selection().fell_back; })
-        .def_prop_ro("strategy_reason", [](const Library& self) { return self.instance().selection().reason; })
         .def_prop_ro(
             "process_id",
             [](const Library& self) -> nb::object {

@@ -10,6 +10,7 @@
 #include <exception>
 
 #include "../abi/report.h"
+#include "loader_refusal.h"
 #include "thread_state.h"
 
 namespace chiphost::isolate {
@@ -59,7 +60,7 @@ int32_t Constructors::run(void* handle, std::string_view name, ch_error* out_err
     if (address_ == 0) return CH_OK;
     link_map* map = nullptr;
     if (dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0) {
-        return report(out_error, CH_LOAD_REFUSED, name, "the loader does not say where it is: %s", dlerror());
+        return report(out_error, CH_LOAD_REFUSED, name, "the loader does not say where it is: %s", loader_words());
     }
     const auto* list = reinterpret_cast<const Constructor*>(map->l_addr + address_);
     const ThreadStateGuard guard;

@@ -19,6 +19,7 @@
 #include "anchor.h"
 #include "elf_image.h"
 #include "loader_gate.h"
+#include "loader_refusal.h"
 #include "namespace_budget.h"
 #include "per_process.h"
 #include "private_copy.h"
@@ -114,7 +115,7 @@ int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_doma
         const ThreadStateGuard guard;  // the caller's thread, and constructors of what the anchor needs
         handle = dlmopen(LM_ID_NEWLM, anchor_path.c_str(), RTLD_NOW | RTLD_LOCAL);
     }
-    if (!handle) return budget.refused(dlerror(), out_error);
+    if (!handle) return budget.refused(loader_words(), out_error);
 
     auto* entry = reinterpret_cast<ch_anchor_entry>(dlsym(handle, CH_ANCHOR_ENTRY));
     if (!entry) {

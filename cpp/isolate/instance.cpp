@@ -10,9 +10,18 @@
 #include "child_instance.h"
 #include "domain_instance.h"
 #include "elf_image.h"
+#include "loader_refusal.h"
 #include "private_copy.h"
 
 namespace chiphost::isolate {
+
+// Why a strategy that was tried is out.
+static std::string why_not(int32_t code, const ch_error& error) {
+    if (code == CH_NAMESPACES_SPENT) return "this process can open no other linker namespace";
+    const char* what =
+        code == CH_STATIC_TLS_SPENT ? "no static TLS is left here for it" : "all copies would share a symbol";
+    return std::string(what) + ": " + error.message;
+}
 
 int32_t Instance::open(const std::string& path, const Options& options, const GoOn& go_on,
                        std::shared_ptr<Instance>* out_instance, ch_error* out_error) {
@@ -34,11 +43,14 @@ int32_t Instance::open(const std::string& path, const Options& options, const Go
                                     out_instance, out_error);
     };
     int32_t code = open_as(options.strategy, {"asked for", false});
-    if (code != CH_NAMESPACES_SPENT || !options.fall_back_if_spent) return code;
-    const std::string spent = "this process can open no other linker namespace";
-    code = open_as(Strategy::copy, {spent, true});
-    if (code != CH_UNIQUE_SYMBOL) return code;
-    return open_as(Strategy::process, {spent + ", and all copies would share a symbol: " + out_error->message, true});
+    std::string why;
+    for (const Strategy other : {Strategy::copy, Strategy::process}) {
+        const bool may_help = is_spent(code) || code == CH_UNIQUE_SYMBOL;
+        if (!options.fall_back_if_spent || !may_help || other <= options.strategy) continue;
+        why += (why.empty() ? "" : ", and ") + why_not(code, *out_error);
+        code = open_as(other, {why, true});
+    }
+    return code;
 }
 
 Instance::Instance(std::string path, Options options, Selection selection)

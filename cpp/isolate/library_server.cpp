@@ -13,6 +13,7 @@
 #include "call_arguments.h"
 #include "call_frame.h"
 #include "library_messages.h"
+#include "loader_refusal.h"
 #include "mapped_address_linux.h"
 
 namespace chiphost::isolate {
@@ -50,7 +51,7 @@ int32_t LibraryServer::open(SharedMemory& memory, ch_error* out_error) {
     } catch (...) {
         return report(out_error, CH_LOAD_REFUSED, path_, "a constructor of a static variable threw an exception");
     }
-    if (!library_) return report(out_error, CH_LOAD_REFUSED, path_, "%s", dlerror());
+    if (!library_) return report_refusal(out_error, path_, loader_words());
     return CH_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "../abi/report.h"
+#include "loader_refusal.h"
 #include "per_process.h"
 
 namespace chiphost::isolate {
@@ -72,7 +73,7 @@ int32_t NamespaceBudget::refused(const char* words, ch_error* out_error) {
         words_ = words;
         return spent(out_error);
     }
-    return report(out_error, CH_LOAD_REFUSED, "dlmopen", "%s", words);
+    return report_refusal(out_error, "dlmopen", words);
 }
 
 NamespaceBudget::Numbers NamespaceBudget::numbers() {

@@ -21,6 +21,7 @@
 #include "elf_image.h"
 #include "glibc_tunables.h"
 #include "loader_gate.h"
+#include "loader_refusal.h"
 #include "private_copy.h"
 
 #ifdef __GLIBC__
@@ -124,8 +125,7 @@ static_assert(sizeof(Answer) <= PIPE_BUF, "must arrive in one piece");
             handle = dlinfo(handle, RTLD_DI_LMID, &list) == 0 ? dlmopen(list, library, RTLD_NOW | RTLD_LOCAL) : nullptr;
         }
         if (!handle) {
-            const char* words = dlerror();
-            copy_text(answer.words, sizeof answer.words, words ? words : "the loader refused");
+            copy_text(answer.words, sizeof answer.words, loader_words());
             break;
         }
     }
@@ -243,7 +243,7 @@ int32_t probe_namespaces(const std::string& anchor_path, const std::string& libr
         out_probe->words = answer.words;
         out_probe->limit = limit_named_by(answer.words);
         if (out_probe->limit == NamespaceLimit::none && answer.words[0]) {
-            return report(out_error, CH_LOAD_REFUSED, blamed, "%s", answer.words);
+            return report_refusal(out_error, blamed, answer.words);
         }
         return CH_OK;
     }

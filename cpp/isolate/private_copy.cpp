@@ -17,6 +17,7 @@
 #include "constructors.h"
 #include "debugger.h"
 #include "loader_gate.h"
+#include "loader_refusal.h"
 #include "thread_state.h"
 
 namespace chiphost::isolate {
@@ -140,9 +141,9 @@ int32_t load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, 
         *out_handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     }
     if (code == CH_OK && !*out_handle) {
-        std::string words = dlerror();
+        std::string words = loader_words();
         if (const size_t at = words.find(path); at != std::string::npos) words.replace(at, path.size(), name);
-        code = report(out_error, CH_LOAD_REFUSED, name, "%s", words.c_str());
+        code = report_refusal(out_error, name, words.c_str());
     }
     temporary.remove();
     if (code == CH_OK && (code = constructors.run(*out_handle, name, out_error)) != CH_OK) {

@@ -11,6 +11,7 @@
 
 #include "abi/report.h"
 #include "child_context.h"
+#include "isolate/loader_refusal.h"
 #include "local_context.h"
 #include "run_place.h"
 
@@ -119,8 +120,8 @@ int32_t ChipWorker::open(const Options& options, const GoOn& go_on, ch_error* ou
     bool fell_back = false;
     const int32_t code = RuntimeLibrary::load(options.files, options.platform, options.isolation, options.anchor_path,
                                               &library, &fell_back, out_error);
-    if (code == CH_NAMESPACES_SPENT && options.isolation.fall_back_if_spent && !options.child_path.empty()) {
-        // Copies would share a symbol. What is alone in its process shares it with nobody.
+    if (isolate::is_spent(code) && options.isolation.fall_back_if_spent && !options.child_path.empty()) {
+        // Copies would share a symbol, or there is no static TLS for one either. A process of its own has both.
         fell_back_ = true;
         return open_child();
     }

@@ -16,6 +16,7 @@
 
 #include "abi/report.h"
 #include "isolate/elf_image.h"
+#include "isolate/loader_refusal.h"
 #include "isolate/namespace_pool.h"
 #include "isolate/per_process.h"
 #include "isolate/private_copy.h"
@@ -111,21 +112,24 @@ public:
         // From here on nothing may be lost for want of memory, least of all a namespace.
         Libraries entry;
         entry[full_key] = library;
-        int32_t code = open_domain(full_key.first, anchor_path, &library->domain_, out_error);
-        if (code == CH_NAMESPACES_SPENT && isolation.fall_back_if_spent && unique_symbol.empty()) {
+        const auto load_as = [&](Strategy strategy) {
+            const int32_t code = open_domain(strategy, anchor_path, &library->domain_, out_error);
+            return code != CH_OK ? code : load_into(*library, platform, isolation.only_copy, out_error);
+        };
+        int32_t code = load_as(full_key.first);
+        if (isolate::is_spent(code) && isolation.fall_back_if_spent && unique_symbol.empty()) {
             // Only now: a copy that somebody asked for is no reason to do without a namespace.
             full_key.first = Strategy::copy;
             *out_fell_back = true;
             if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
-            code = open_domain(full_key.first, anchor_path, &library->domain_, out_error);
-        } else if (code == CH_NAMESPACES_SPENT && isolation.fall_back_if_spent) {
+            code = load_as(full_key.first);
+        } else if (isolate::is_spent(code) && isolation.fall_back_if_spent) {
             const std::string spent = out_error->message;
-            report(out_error, CH_NAMESPACES_SPENT, files.host,
+            report(out_error, static_cast<ch_code>(code), files.host,
                    "%s. A copy is no way out: all copies would share the symbol %s, which is STB_GNU_UNIQUE",
                    spent.c_str(), unique_symbol.c_str());
         }
         if (code != CH_OK) return code;
-        if (const int32_t refused = load_into(*library, platform, isolation.only_copy, out_error)) return refused;
         auto node = entry.extract(entry.begin());
         node.key().first = full_key.first;
         const std::lock_guard lock(mutex_);

@@ -28,7 +28,7 @@ struct RuntimeFiles {
 // How a runtime is to be kept apart from the program.
 struct Isolation {
     isolate::Strategy strategy = isolate::Strategy::link_namespace;
-    bool fall_back_if_spent = false;  // when no namespace is left: a private copy, or a process
+    bool fall_back_if_spent = false;  // when no namespace has room: a private copy, or a process
     bool only_copy = false;           // this process never loads another runtime: a copy may have unique symbols
 };
 
@@ -45,7 +45,7 @@ struct Isolation {
 class RuntimeLibrary {
 public:
     // Makes the caller a user. `platform` may be empty: then any is accepted. *out_fell_back: whether it is a copy
-    // because the namespaces are spent.
+    // because no namespace is left, or none with room for it.
     [[nodiscard]] static int32_t load(const RuntimeFiles& files, const std::string& platform,
                                       const Isolation& isolation, const std::string& anchor_path,
                                       std::shared_ptr<RuntimeLibrary>* out_library, bool* out_fell_back,

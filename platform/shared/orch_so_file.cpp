@@ -18,6 +18,7 @@
 #include "chiphost/platform/aicpu.h"
 #include "isolate/constructors.h"
 #include "isolate/debugger.h"
+#include "isolate/loader_refusal.h"
 #include "isolate/thread_state.h"
 
 namespace chiphost::platform {
@@ -65,11 +66,9 @@ int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, cons
         *out_library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     }
     ch_loader_gate_leave(gate);
-    const char* refused = *out_library ? nullptr : dlerror();
+    const char* refused = *out_library ? nullptr : isolate::loader_words();
     unlink(path);
-    if (!*out_library) {
-        return report(out_error, CH_LOAD_REFUSED, name, "%s", refused ? refused : "dlopen gave no reason");
-    }
+    if (!*out_library) return isolate::report_refusal(out_error, name, refused);
     const int32_t code = constructors.run(*out_library, name, out_error);
     if (code != CH_OK) {
         close_library(gate, *out_library);

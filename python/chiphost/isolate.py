@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Any, Final, Literal
 
 from . import _core, runtimes
-from .errors import make_error
+from .errors import LoadError, make_error
 from .signature import Dtype, dtype_name
 from .worker import STRATEGIES, choose_strategy
 
@@ -141,9 +141,10 @@ class Function:
 class Library:
     """An instance of a library; made by `open`. May be used from any thread. As a context manager it closes itself."""
 
-    def __init__(self, core: _core.Library, strategy_reason: str) -> None:
+    def __init__(self, core: _core.Library, strategy_reason: str, fell_back: bool) -> None:
         self._core = core
         self._strategy_reason = strategy_reason
+        self._fell_back = fell_back
 
     def function(
         self, name: str, restype: Any = None, argtypes: Sequence[Any] = (), *, timeout_s: float | None = None
@@ -197,8 +198,8 @@ class Library:
 
     @property
     def fell_back(self) -> bool:
-        """Whether it is another strategy because no namespace was left ("auto")."""
-        return self._core.fell_back
+        """Whether "auto" took another strategy than the audit's first, because this process has no room left for it."""
+        return self._fell_back
 
     @property
     def poisoned(self) -> bool:
@@ -228,43 +229,63 @@ def open(path: str | os.PathLike[str], strategy: str | None = None, *, timeout_s
         strategy: "namespace" (a linker namespace of its own, with its own libc; a process has some ten), "copy" (a
             private copy of the file; as many as wanted; the libraries it depends on are shared), "process" (a child
             process; a crash or an exit there is an exception here), "auto" (the first of these that an audit of the
-            file allows, and another when no namespace is left; see Library.strategy_reason); None: the default of
-            this system.
+            file allows and this process has room for; see Library.strategy_reason); None: the default of this system.
         timeout_s: deadline of loading, of every call and of closing; 0 or None: none.
 
     Raises:
         LoadError: the file is no library for this machine, or the dynamic loader refuses it.
-        IsolationError: the isolation is not to be had.
+        IsolationError: the isolation is not to be had: NAMESPACES_SPENT, STATIC_TLS_SPENT and the like.
         ProcessError: the child process ended while the library's constructors ran.
     """
     if strategy is not None and strategy not in STRATEGIES:
         message = f"wanted one of {', '.join(STRATEGIES)}; found {strategy!r}"
         raise make_error("INVALID_ARGUMENT", message, "strategy")
-    chosen, reason = _audited(path) if strategy == "auto" else choose_strategy(strategy)
-    anchor, child = runtimes.anchor_path(), runtimes.child_path()
-    core = _core.Library(os.fspath(path), anchor, child, chosen, strategy == "auto", timeout_s)
-    return Library(core, f"auto: {core.strategy_reason}" if core.fell_back else reason)
+    if strategy == "auto":
+        return _open_audited(path, timeout_s)
+    chosen, reason = choose_strategy(strategy)
+    return Library(_load(path, chosen, timeout_s), reason, fell_back=False)
 
 
-def _audited(path: str | os.PathLike[str]) -> tuple[str, str]:
-    """What "auto" tries for a library, and why."""
+def _load(path: str | os.PathLike[str], strategy: str, timeout_s: float | None) -> _core.Library:
+    return _core.Library(os.fspath(path), runtimes.anchor_path(), runtimes.child_path(), strategy, timeout_s)
+
+
+def _open_audited(path: str | os.PathLike[str], timeout_s: float | None) -> Library:
+    """What "auto" does: the first strategy that the audit allows and this process still has room for."""
     from .audit import STRATEGIES as by_preference
     from .audit import audit  # takes its time: only "auto" waits for it
 
     unavailable = _core.namespaces_unavailable()
     verdicts = audit(path).verdicts
-    passed_over = []
+    out: dict[str, str] = {}
+    refused: LoadError | None = None
     for strategy in by_preference:
+        reasons = verdicts[strategy].reasons
         if strategy == "namespace" and unavailable:
-            passed_over.append(f"namespace is out ({unavailable})")
+            out[strategy] = unavailable
         elif verdicts[strategy].answer == "no":
-            passed_over.append(f"{strategy} is out ({', '.join(verdicts[strategy].reasons)})")
+            out[strategy] = ", ".join(reasons)
         else:
-            reasons = verdicts[strategy].reasons
             how = f"{strategy} works with care ({', '.join(reasons)})" if reasons else f"{strategy} works"
-            return strategy, "auto: " + "; ".join([*passed_over, how])
+            try:
+                return Library(_load(path, strategy, timeout_s), _explain(out, how), refused is not None)
+            except LoadError as error:
+                if error.name not in _NO_ROOM:
+                    raise
+                out[strategy] = f"{error.name}: {error.message}"
+                refused = error
+    if refused:
+        raise refused
     # Loading it says what is wrong, and harms nobody there.
-    return "process", "auto: " + "; ".join(passed_over)
+    return Library(_load(path, "process", timeout_s), _explain(out), fell_back=False)
+
+
+# Another strategy may do: this process has used up what the one needs, or knows of something that the audit cannot see.
+_NO_ROOM: Final = ("NAMESPACES_SPENT", "STATIC_TLS_SPENT", "UNIQUE_SYMBOL", "ISOLATION_UNAVAILABLE")
+
+
+def _explain(out: dict[str, str], *how: str) -> str:
+    return "auto: " + "; ".join([*(f"{strategy} is out ({why})" for strategy, why in out.items()), *how])
 
 
 def _buffer(direction: Literal["in", "out", "inout"], dtype: Any) -> Buffer:

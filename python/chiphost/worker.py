@@ -120,9 +120,10 @@ class ChipWorker:
             device_memory_bytes,
         )
         if self._worker.fell_back:
-            reason = "auto: this process can open no other linker namespace, and none has a runtime that nobody uses"
+            reason = "auto: this process can open no other linker namespace with room for it"
+            reason += ", and none has a runtime that nobody uses"
             if self._worker.isolation == "process":
-                reason += "; copies would share a symbol of it"
+                reason += "; copies have no room either, or would share a symbol of it"
         self._isolation_reason = reason
 
     def run(

@@ -339,6 +339,36 @@ TEST(Facts, H9_RtldDefaultFindsOnlyTheFirstObjectAndItsDependencies) {
     SKIP_UNLESS_AS_MEASURED("H9", "first found, dependency found, second not found", found);
 }
 
+// Closes a library that was opened with another one that stays: the loader shrinks the other's scope, for which it
+// waits until no thread looks up a symbol.
+static void shrink_a_scope() {
+    void* plugin = open_raw("plugin");
+    open_raw("opens_plugin");
+    dlclose(plugin);
+}
+
+TEST(Facts, H15_ALookupThatFindsNothingBlocksTheLoader) {
+    const auto close_after_lookup_of = [](const char* symbol) {
+        return raw_outcome([symbol]() -> std::string {
+            constexpr unsigned hangs_after_s = 5;
+            alarm(hangs_after_s);
+            void* library = open_raw("inspector", LM_ID_NEWLM);
+            const int32_t found = call_here(library, "finds_default_on_a_thread", symbol);
+            shrink_a_scope();
+            return found == 1 ? "found, closed" : "not found, closed";
+        });
+    };
+    const std::string found = close_after_lookup_of("malloc");
+    const std::string not_found = close_after_lookup_of("no_such_symbol");
+
+    // chiphost itself looks up in handles only, and what its anchor has is found.
+    Guest guest(Strategy::link_namespace, "inspector");
+    EXPECT_EQ(guest.call("finds_default", CH_ANCHOR_ENTRY), 1);
+    shrink_a_scope();
+    SKIP_UNLESS_AS_MEASURED("H15", "found, closed", found);
+    SKIP_UNLESS_AS_MEASURED("H15", "killed by signal 14", not_found);
+}
+
 TEST(Facts, H11_WhatANamespaceOpensStaysInIt) {
     const std::string found = raw_outcome([]() -> std::string {
         void* library = open_raw("inspector", LM_ID_NEWLM);

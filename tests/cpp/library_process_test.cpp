@@ -241,6 +241,23 @@ TEST_F(LibraryProcesses, AreTakenWhenNamespacesAreSpentAndCopiesNotApart) {
     EXPECT_GT(libraries.size(), 5u);
 }
 
+TEST_F(LibraryProcesses, AreTakenWhenStaticTlsIsUsedUp) {
+    Options options;
+    options.fall_back_if_spent = true;
+    std::vector<Library> libraries;
+    do libraries.push_back(Library::open(library_path("fake_static_tls"), options));
+    while (libraries.back().strategy() != Strategy::process && libraries.size() < 40);
+    EXPECT_EQ(libraries.back().strategy(), Strategy::process);
+    EXPECT_NE(libraries.back().strategy_reason().find("no static TLS is left here for it"), std::string::npos)
+        << libraries.back().strategy_reason();
+    for (const Strategy strategy : {Strategy::link_namespace, Strategy::copy}) {
+        options.fall_back_if_spent = false;
+        options.strategy = strategy;
+        EXPECT_EQ(error_of([&] { Library::open(library_path("fake_static_tls"), options); }).first,
+                  CH_STATIC_TLS_SPENT);
+    }
+}
+
 #endif
 
 }  // namespace chiphost::isolate

@@ -383,6 +383,31 @@ TEST_F(RuntimeLibraries, WithUniqueSymbolsGetNoCopy) {
     EXPECT_EQ(answer.find("ENTRY_MISSING: "), 0u) << answer;
 }
 
+// The namespace is there, and the loader refuses the library: its own static TLS does not fit any more.
+TEST_F(RuntimeLibraries, WithoutRoomForTheirStaticTlsGetAProcess) {
+    std::vector<std::unique_ptr<FakeWorker>> workers;
+    std::string answer = "ok";
+    for (int i = 0; i < 20 && answer == "ok"; ++i) {
+        workers.push_back(std::make_unique<FakeWorker>());
+        answer = workers.back()->open(write("host" + std::to_string(i), "fake_static_tls"));
+    }
+    EXPECT_EQ(answer.find("STATIC_TLS_SPENT: "), 0u) << answer;
+    EXPECT_GT(workers.size(), 1u) << "some fit";
+    ChipWorker::Options options = write("another", "fake_static_tls");
+    options.isolation.fall_back_if_spent = true;
+    do {
+        workers.push_back(std::make_unique<FakeWorker>());
+        answer = workers.back()->open(options);
+        options = write("another" + std::to_string(workers.size()), "fake_static_tls");
+        options.isolation.fall_back_if_spent = true;
+    } while (answer == "ok" && workers.size() < 20);
+    EXPECT_EQ(answer.find("STATIC_TLS_SPENT: "), 0u) << "a copy takes as much: " << answer;
+    options.child_path = CHIPHOST_CHILD;
+    FakeWorker child(options);
+    EXPECT_TRUE(child.fell_back());
+    EXPECT_EQ(FakeWorker().open(write("small")), "ok") << "the namespace that refused it was not lost";
+}
+
 #endif
 
 }  // namespace chiphost::worker

@@ -1045,18 +1045,86 @@ _PYTHON: Final = (
         "test_audit.py::test_a_hazard_is_seen_and_its_absence_too",
     ),
     _sibling(
-        "audit: a dependency that is never unloaded",
-        "python/chiphost/audit_hazards.py",
-        'file.flag("DF_1_NODELETE") or _unique(file))',
-        'file.flag("DF_1_NODELETE"))',
-        "test_audit.py",
-    ),
-    _sibling(
         "audit: names of all symbols are shown",
         "python/chiphost/audit_finding.py",
         "tuple(names[:_SYMBOLS_MAX]),",
         "tuple(names),",
         "test_audit.py",
+    ),
+)
+
+_HAZARDS: Final = "python/chiphost/audit_hazards.py"
+_LOADING: Final = "python/chiphost/audit_loading.py"
+_AUDIT: Final = (
+    _required(
+        "audit: a unique symbol in a dependency only",
+        _HAZARDS,
+        '(file.flag("DF_1_NODELETE") or _unique(file))',
+        'file.flag("DF_1_NODELETE")',
+        "test_audit.py::test_a_unique_symbol_in_a_dependency_only",
+    ),
+    _required(
+        "audit: a library that the program has",
+        _HAZARDS,
+        "itself = any(_same_library(owner, file) for owner in owners)",
+        "itself = False",
+        "test_audit.py::test_a_library_that_the_program_has",
+    ),
+    _required(
+        "audit: why speaks of a later strategy",
+        "python/chiphost/audit.py",
+        "passed_over = refused[: STRATEGIES.index(strategy)]",
+        "passed_over = refused",
+        "test_audit.py::test_why_speaks_of_what_was_passed_over_only",
+    ),
+    _required(
+        "audit: own thread-local storage above the reserve",
+        _LOADING,
+        'copy="no" if for_copy > reserve else "care" if own else "ok",',
+        'copy="care" if own else "ok",',
+        "test_audit.py::test_more_thread_local_storage_than_the_reserve",
+    ),
+    _required(
+        "audit: a dependency without version definitions",
+        _LOADING,
+        '        and (library.version_definitions or "DT_VERSYM" not in library.dynamic)\n',
+        "",
+        "test_audit.py::test_versions_of_dependencies",
+    ),
+    _sibling(
+        "audit: storage of a dependency above the reserve",
+        _LOADING,
+        "    for_copy = own + sum(\n",
+        "    for_copy = own + 0 * sum(\n",
+        "test_audit.py::test_thread_local_storage_of_a_dependency_above_the_reserve",
+    ),
+    _sibling(
+        "audit: a variable that the program has too",
+        _HAZARDS,
+        "                state.append(symbol.name)\n",
+        "                pass\n",
+        "test_audit.py::test_a_copy_of_what_the_program_has_shares_its_variables",
+    ),
+    _sibling(
+        "audit: a child has the program's symbols",
+        _LOADING,
+        '"no" if set(names) - subject.of_the_child else "ok"',
+        '"ok"',
+        "test_audit.py::test_symbols_of_the_program_are_in_no_namespace_and_no_child",
+    ),
+    _sibling(
+        "audit: no descriptors left is a missing dependency",
+        "python/chiphost/elf_dependencies.py",
+        "                raise\n            if number",
+        "                return None\n            if number",
+        "test_audit.py::test_too_many_open_files_are_no_missing_dependency",
+    ),
+    _sibling(
+        "audit: locks through a pointer",
+        "python/chiphost/elf_calls.py",
+        "                found.unknown += 1  # a pointer in its data: who calls it cannot be told\n",
+        "                pass\n",
+        "test_audit.py::test_locks_of_files",
     ),
 )
 
@@ -1069,4 +1137,5 @@ DEFECTS: Final[tuple[Defect, ...]] = (
     *_ISOLATE,
     *_WORKER,
     *_PYTHON,
+    *_AUDIT,
 )

@@ -27,7 +27,15 @@ uint64_t note_thread() {
 }
 #endif
 
+#ifdef FAKE_STATIC_TLS
+// Takes a good part of what the C library sets aside for libraries that are loaded later.
+__attribute__((tls_model("initial-exec"))) thread_local volatile char of_every_thread[600];
+#endif
+
 uint64_t runtime_size() {
+#ifdef FAKE_STATIC_TLS
+    of_every_thread[0] = 1;
+#endif
 #ifdef FAKE_RECORDS_ENTRY
     size_thread = note_thread();
 #endif

@@ -40,6 +40,25 @@ EXPORT int32_t finds_default(void*, const void* name, void*) {
     return dlsym(RTLD_DEFAULT, static_cast<const char*>(name)) != nullptr;
 }
 
+// The same on a thread of this namespace, which lives on.
+EXPORT int32_t finds_default_on_a_thread(void*, const void* name, void*) {
+    struct Lookup {
+        const void* name;
+        int32_t found = -1;
+    };
+    static Lookup lookup;  // the thread may look at it for ever
+    lookup.name = name;
+    pthread_t thread;
+    const auto look = [](void* at) -> void* {
+        auto* own = static_cast<Lookup*>(at);
+        __atomic_store_n(&own->found, finds_default(nullptr, own->name, nullptr), __ATOMIC_RELEASE);
+        for (;;) pause();
+    };
+    if (pthread_create(&thread, nullptr, look, &lookup) != 0) return -1;
+    while (__atomic_load_n(&lookup.found, __ATOMIC_ACQUIRE) < 0) usleep(1000);
+    return lookup.found;
+}
+
 // Loads the file named by `second` with plain dlopen; its link-map list in *third.
 EXPORT int32_t open_inside(void*, const void* path, void* out_list) {
     void* handle = dlopen(static_cast<const char*>(path), RTLD_NOW | RTLD_LOCAL);

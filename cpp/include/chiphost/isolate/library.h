@@ -52,7 +52,8 @@ constexpr Timeout no_timeout = Timeout::max();
 
 struct Options {
     Strategy strategy = Strategy::link_namespace;
-    // Make a copy when no namespace is left; a process if all copies would share a symbol.
+    // Make a copy when no namespace is left, or no static TLS for the library in one; a process if that is so for
+    // copies too, or all of them would share a symbol.
     bool fall_back_if_spent = false;
     Timeout timeout = no_timeout;  // deadline of opening, of every call and of closing, unless the call has its own
     std::string anchor_path = default_anchor_path();  // needed for namespaces
@@ -81,7 +82,7 @@ struct Symbol {
 class Library {
 public:
     // Loads an instance of the file. CH_FILE_UNREADABLE, CH_NOT_ELF, CH_FILE_TRUNCATED, CH_WRONG_ARCHITECTURE,
-    // CH_LOAD_REFUSED; CH_NAMESPACES_SPENT; CH_UNIQUE_SYMBOL for a copy that would not be apart;
+    // CH_LOAD_REFUSED; CH_NAMESPACES_SPENT; CH_STATIC_TLS_SPENT; CH_UNIQUE_SYMBOL for a copy that would not be apart;
     // CH_PROCESS_NOT_STARTED.
     static Library open(const std::string& path, const Options& options = {});
 
@@ -103,7 +104,7 @@ public:
     CloseResult close() const;
 
     Strategy strategy() const;
-    bool fell_back() const;                      // to another strategy, because no namespace was left
+    bool fell_back() const;                      // to another strategy, as Options say
     const std::string& strategy_reason() const;  // why it is that: "asked for", or what stood in the way of another
     int process_id() const;                      // of the child it lives in; -1 without one, or when that has ended
     const std::string& path() const;
