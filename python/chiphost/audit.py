@@ -39,6 +39,7 @@ _CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     audit_hazards.pins,
     audit_hazards.sharing,
     audit_hazards.imports,
+    audit_hazards.file_locks,
     audit_hazards.threads,
     audit_hazards.load,
 )
@@ -105,10 +106,11 @@ def audit(path: str | os.PathLike[str]) -> Audit:
     executed, loaded or kept. Any thread may call it.
 
     Raises LoadError if the file cannot be read (FILE_UNREADABLE), is no ELF file or a damaged one (NOT_ELF), or is
-    shorter than its headers say (FILE_TRUNCATED). An ELF file that cannot be loaded has an audit that says "no".
+    shorter than its headers say (FILE_TRUNCATED). Its dependencies cannot be looked for without descriptors or memory:
+    that is FILE_UNREADABLE too. An ELF file that cannot be loaded has an audit that says "no".
     """
-    with ElfFile(path) as file, Dependencies(file) as dependencies:
-        subject = Subject(file, dependencies, Program())
+    with ElfFile(path) as file:
+        subject = Subject(file, Dependencies(file), Program())
         findings = [finding for check in _CHECKS_OF_FILE for finding in check(subject)]
         if subject.same_machine and "DT_STRTAB" in file.dynamic:
             findings += [finding for check in _CHECKS for finding in check(subject)]

@@ -3,19 +3,28 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from .audit_finding import Answer, Finding, make_finding, some
 from .audit_subject import Subject
+from .elf_calls import passed
 from .elf_file import ElfFile
+from .errors import LoadError
 
 _OPENMP: Final = ("libgomp.so", "libomp.so", "libiomp5.so")
 # Instructions that make RTLD_GLOBAL | RTLD_LAZY or RTLD_GLOBAL | RTLD_NOW the second argument of a call.
 _RTLD_GLOBAL_ARGUMENT: Final = {
     "EM_X86_64": (b"\xbe\x01\x01\x00\x00", b"\xbe\x02\x01\x00\x00"),
     "EM_AARCH64": (b"\x21\x20\x80\x52", b"\x41\x20\x80\x52"),
+}
+_LOOKUPS: Final = ("dlsym", "dlvsym")
+# Instructions that make F_SETLK or F_SETLKW the second argument of a call.
+_LOCK_COMMANDS: Final = {
+    "EM_X86_64": (b"\xbe\x06\x00\x00\x00", b"\xbe\x07\x00\x00\x00"),
+    "EM_AARCH64": (b"\xc1\x00\x80\x52", b"\xe1\x00\x80\x52"),
 }
 # Sections in which compiler and linker put writable data that is no variable of the program's.
 _LINKER_SECTIONS: Final = (
@@ -89,17 +98,6 @@ _IMPORTS: Final = (
         recycle="care",
     ),
     _Import(
-        "default-lookup",
-        ("H9",),
-        ("dlsym", "dlvsym"),
-        "looks symbols up by name; with RTLD_DEFAULT, maybe",
-        "RTLD_DEFAULT means the first object of a namespace, and with a copy the program: its own symbols are found in "
-        "neither.",
-        "look them up in the handle that dlopen returned",
-        namespace="care",
-        copy="care",
-    ),
-    _Import(
         "exceptions",
         ("H6",),
         ("__cxa_throw", "__cxa_rethrow", "_Unwind_RaiseException"),
@@ -114,6 +112,29 @@ _IMPORTS: Final = (
         "uses environment variables",
         "A namespace has the variables of the moment it was made; what is set later, or in there, is seen on one side.",
         "pass settings as arguments",
+    ),
+    _Import(
+        "c-library-settings",
+        ("H7",),
+        ("setenv", "putenv", "unsetenv", "clearenv", "setlocale"),
+        "changes settings of the C library",
+        "Copies share the C library with the program: what one sets is set for all.",
+        "pass settings as arguments; use uselocale for one thread; or use namespace",
+        copy="care",
+    ),
+    _Import(
+        "process-settings",
+        (),
+        (
+            *("chdir", "fchdir", "chroot", "umask", "setrlimit", "setrlimit64", "prlimit", "prlimit64"),
+            *("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "seteuid", "setegid"),
+            *("setpriority", "nice", "setpgid", "setsid", "alarm", "setitimer"),
+        ),
+        "changes what belongs to the whole process",
+        "The current folder, limits, rights and timers are those of all instances in the process, and of the program.",
+        "use process",
+        namespace="care",
+        copy="care",
     ),
     _Import(
         "ends-process",
@@ -174,6 +195,7 @@ def imports(subject: Subject) -> Iterator[Finding]:
             )
     yield from _thread_keys(subject)
     yield from _dlopen(subject)
+    yield from _default_lookup(subject)
 
 
 def _thread_keys(subject: Subject) -> Iterator[Finding]:
@@ -222,6 +244,90 @@ def _dlopen(subject: Subject) -> Iterator[Finding]:
     )
 
 
+def _default_lookup(subject: Subject) -> Iterator[Finding]:
+    names = subject.imported(*_LOOKUPS)
+    seen = [
+        file.soname or file.path.name
+        for file in _with_dependencies(subject)
+        if 0 in passed(file, _LOOKUPS, argument=0).values  # RTLD_DEFAULT
+    ]
+    if not names and not seen:
+        return
+    glibc = subject.program.glibc
+    hangs = glibc is not None and glibc < _FAILED_LOOKUP_IS_HARMLESS
+    consequence = (
+        "RTLD_DEFAULT means the first object of a namespace, and with a copy the program: its own symbols are found in "
+        "neither."
+    )
+    if hangs:
+        consequence += (
+            " One that finds nothing, in a namespace, leaves this thread marked as looking: any later dlclose of the "
+            "process waits for it for ever, and holds the loader."
+        )
+    how = f"with RTLD_DEFAULT in {some(seen)}" if seen else "with RTLD_DEFAULT, maybe"
+    imports = f" (imports {some(names)})" if names else ""
+    yield make_finding(
+        "default-lookup",
+        f"looks symbols up by name, {how}{imports}",
+        consequence,
+        "look them up in the handle that dlopen returned",
+        facts=("H9", "H15") if hangs else ("H9",),
+        symbols=names or seen,
+        namespace="no" if seen and hangs else "care",
+        copy="care" if names else "ok",
+    )
+
+
+def _with_dependencies(subject: Subject) -> list[ElfFile]:
+    """The file, and what comes into a namespace with it."""
+    return [subject.file, *(d.file for d in subject.dependencies.all if d.file and not d.of_the_implementation)]
+
+
+# glibc from this version on is known not to have H15; up to which version it has is not.
+_FAILED_LOOKUP_IS_HARMLESS: Final = (2, 41)
+
+
+def file_locks(subject: Subject) -> Iterator[Finding]:
+    """Does it lock files, and whose are the locks?"""
+    # fcntl() with these commands takes or asks for a lock that is the process's. F_OFD_SETLK and its like are others.
+    of_the_process = {fcntl.F_GETLK, fcntl.F_SETLK, fcntl.F_SETLKW}
+    users: dict[str, list[str]] = {}
+    for file in _with_dependencies(subject):
+        calls: list[str] = [name for name in ("lockf", "lockf64") if name in file.imports]
+        commands: list[str] = [name for name in ("fcntl", "fcntl64", "__fcntl") if name in file.imports]
+        if commands:
+            seen = passed(file, commands, argument=1)
+            if (seen.values | seen.nearby) & of_the_process or (seen.unknown and _has_lock_command(file)):
+                calls += commands
+        if calls:
+            users[file.soname or file.path.name] = calls
+    if users:
+        own = subject.file.soname or subject.file.path.name
+        yield make_finding(
+            "file-locks",
+            f"locks files: {some(f'{user} (imports {some(calls)})' for user, calls in users.items())}",
+            "Such a lock belongs to the process: instances in namespaces and copies, and the program, get it at the "
+            "same time, and one that closes the file takes it from all. Libraries that copies share know of each lock.",
+            "use process; or locks of the open file: fcntl with F_OFD_SETLK, or flock",
+            symbols=dict.fromkeys(name for calls in users.values() for name in calls),
+            namespace="no",
+            copy="no" if own in users else "ok",
+        )
+    elif names := subject.imported("flock"):
+        yield make_finding(
+            "file-locks",
+            f"locks files (imports {some(names)})",
+            "Such a lock belongs to the file that was opened: who opens it again has to wait for it, whatever the "
+            "strategy.",
+            symbols=names,
+        )
+
+
+def _has_lock_command(file: ElfFile) -> bool:
+    """Whether its code has what may be F_SETLK or F_SETLKW as the second argument of a call."""
+    return any(file.count_in_code(pattern) for pattern in _LOCK_COMMANDS.get(str(file.machine), (b"",)))
+
+
 def pins(subject: Subject) -> Iterator[Finding]:
     """Can it be unloaded?"""
     if unique := _unique(subject.file):
@@ -256,11 +362,11 @@ def pins(subject: Subject) -> Iterator[Finding]:
         yield make_finding(
             "pinned-dependencies",
             f"dependencies that are never unloaded: {some(pinned)}",
-            "The next library in the namespace finds them with the state that they have.",
+            "Something is left in the namespace after close, with the state that it has: it goes to no other library.",
             "build them with -fno-gnu-unique and without -Wl,-z,nodelete",
             facts=("H1", "C7"),
             symbols=pinned,
-            recycle="care",
+            recycle="no",
         )
 
 
@@ -281,24 +387,31 @@ def sharing(subject: Subject) -> Iterator[Finding]:
             symbols=others,
             copy="care",
         )
-    clashes = {}
+    file, clashes, state = subject.file, dict[str, str](), list[str]()
     for symbol in subject.preemptible:
-        # What is thread-local is not asked for: the loader would make it.
-        if symbol.type != "STT_TLS" and (owner := subject.program.defines(symbol.name)):
+        if owner := subject.program.defines(symbol.name, file.version_of(symbol)):
             clashes[symbol.name] = owner
+            # Type descriptions and tables of virtual functions are the same everywhere, and nobody writes to them.
+            if file.holds_state(symbol) and not symbol.name.startswith(_CXX_TABLES):
+                state.append(symbol.name)
     if clashes:
         owners = dict.fromkeys(clashes.values())
-        itself = any(_same_file(owner, subject.file.path) for owner in owners)
+        itself = any(_same_library(owner, file) for owner in owners)
+        of_these = f"; variables of its own among them: {some(state)}" if state else ""
         yield make_finding(
             "clashes",
-            f"{len(clashes)} of its symbols are also in {some(owners)}: {some(clashes)}",
-            ("The program has this very library: " if itself else "")
-            + "a copy's own calls and references by these names end in the program's, not in the copy.",
+            f"{len(clashes)} of its symbols are also in {some(owners)}: {some(clashes)}{of_these}",
+            ("The program has this very library, or another version of it: " if itself else "")
+            + "a copy's own calls and references by these names end in the program's, not in the copy."
+            + (" So these variables are not apart, and are set up and torn down twice." if state else ""),
             "-Wl,-Bsymbolic, or -fvisibility=hidden and export only what others call",
             facts=("C8",),
-            symbols=clashes,
-            copy="no" if itself else "care",
+            symbols=[*state, *(name for name in clashes if name not in state)],
+            copy="no" if itself or state else "care",
         )
+
+
+_CXX_TABLES: Final = ("_ZTV", "_ZTI", "_ZTS", "_ZTT", "_ZTC")
 
 
 def threads(subject: Subject) -> Iterator[Finding]:
@@ -391,8 +504,12 @@ def _writable_segment_bytes(file: ElfFile) -> int:
     return size
 
 
-def _same_file(left: str, right: Path) -> bool:
+def _same_library(owner: str, file: ElfFile) -> bool:
+    """Whether the file with the path `owner` is the same, or has the same name for who needs it."""
     try:
-        return Path(left).samefile(right)
-    except (OSError, ValueError):
+        if Path(owner).samefile(file.path):
+            return True
+        with ElfFile(owner) as other:
+            return bool(file.soname) and other.soname == file.soname
+    except (OSError, ValueError, LoadError):
         return False

@@ -14,6 +14,7 @@ _SANITIZERS: Final = {
     "ThreadSanitizer": ("libtsan.so", "libclang_rt.tsan", "__tsan_init"),
     "HWAddressSanitizer": ("libhwasan.so", "libclang_rt.hwasan", "__hwasan_init"),
     "MemorySanitizer": ("libmsan.so", "libclang_rt.msan", "__msan_init"),
+    "LeakSanitizer": ("liblsan.so", "libclang_rt.lsan", "__lsan_init"),
 }
 # glibc from this version on refuses to load a library that wants an executable stack.
 _NO_EXECUTABLE_STACK: Final = (2, 41)
@@ -84,21 +85,25 @@ def dependencies(subject: Subject) -> Iterator[Finding]:
     """Is everything there that it needs?"""
     if missing := subject.dependencies.missing:
         places = dict.fromkeys(folder for dependency in missing for folder in dependency.looked_in)
-        seen = some(f"{dependency.name} (for {dependency.needed_by})" for dependency in missing)
+        not_found = [f"{d.name} (for {d.needed_by})" for d in missing if not d.unusable]
+        seen = [f"not found: {some(not_found)}; looked in {', '.join(places)}"] if not_found else []
+        seen += [f"{d.unusable} (for {d.needed_by})" for d in missing if d.unusable]
+        loaded = all(subject.program.has_loaded(dependency.name) for dependency in missing)
         yield make_finding(
             "missing-dependencies",
-            f"not found: {seen}; looked in {', '.join(places)}",
-            "The loader refuses the library.",
+            "; ".join(seen) + ("; this program has loaded them already" if loaded else ""),
+            "The loader refuses the library" + (", but a copy, which is given the program's." if loaded else "."),
             "install them, or say where they are: -Wl,-rpath,FOLDER or LD_LIBRARY_PATH",
             symbols=(dependency.name for dependency in missing),
             everywhere="no",
+            copy="care" if loaded else "no",
         )
     if versions := _missing_versions(subject):
         yield make_finding(
             "missing-versions",
-            f"too old on this machine: {some(versions)}",
-            "The loader refuses the library.",
-            "build it on a system as old as the oldest one that it is to run on",
+            f"another version of a dependency: {some(versions)}",
+            "The loader refuses the library. One that knows of no versions at all makes it end the process.",
+            "build it on a system as old as the oldest one that it is to run on, and with the dependency that is there",
             symbols=versions,
             everywhere="no",
         )
@@ -119,6 +124,7 @@ def _undefined(subject: Subject) -> Iterator[Finding]:
     if subject.dependencies.missing or not (names := subject.unresolved):
         return
     absent = [name for name in names if subject.program.defines(name) is None]
+    process: Answer = "no" if set(names) - subject.of_the_child else "ok"
     if absent:
         yield make_finding(
             "undefined-symbols",
@@ -127,16 +133,18 @@ def _undefined(subject: Subject) -> Iterator[Finding]:
             "link it with the library that defines them; -Wl,-z,defs finds them when it is linked",
             symbols=absent,
             everywhere="no",
+            process=process,
         )
         return
     yield make_finding(
         "undefined-symbols",
         f"only this program defines {some(names)}",
-        "In a namespace nothing of the program can be seen: the loader refuses the library there.",
-        "link it with the library that defines them; or use copy; or a process of the same program",
+        "Neither a namespace nor the program of child processes has what this program has: the loader refuses the "
+        "library there.",
+        "link it with the library that defines them; or use copy",
         symbols=names,
         namespace="no",
-        process="care",
+        process=process,
         recycle="no",
     )
 
@@ -148,7 +156,8 @@ def _missing_versions(subject: Subject) -> list[str]:
         for need in subject.file.version_needs
         if not need.weak
         and (library := files.get(need.library))
-        and library.version_definitions  # else the loader does not ask
+        # Without definitions the loader does not ask. It does not expect to find the symbol in a file without versions.
+        and (library.version_definitions or "DT_VERSYM" not in library.dynamic)
         and need.version not in library.version_definitions
     ]
 
@@ -189,6 +198,18 @@ def sanitizers(subject: Subject) -> Iterator[Finding]:
     for name, (*libraries, function) in _SANITIZERS.items():
         needed = [library for library in subject.needed if library.startswith(tuple(libraries))]
         imported = [function] if function in subject.file.imports else []
+        if function in subject.file.exports:
+            yield make_finding(
+                "sanitizer",
+                f"it is the runtime of {name}, or has it built in: exports {function}",
+                "It must be in a process from the start, once, and it replaces the C library's own functions.",
+                "start the program with LD_PRELOAD=<this file>; build libraries without -fsanitize for namespaces",
+                facts=("H10",),
+                symbols=[function],
+                everywhere="no",
+                process="ok" if function in subject.of_the_child else "no",
+            )
+            continue
         if not needed and not imported:
             continue
         there = subject.program.defines(function) is not None
@@ -202,7 +223,7 @@ def sanitizers(subject: Subject) -> Iterator[Finding]:
             symbols=needed + imported,
             namespace="no",
             copy="ok" if there else "no",
-            process="ok" if there else "care",
+            process="ok" if function in subject.of_the_child else "no",
             recycle="no",
         )
 
@@ -223,6 +244,10 @@ def static_tls(subject: Subject) -> Iterator[Finding]:
     reserve = program.static_tls()
     fit, plain = program.namespaces(extra), program.namespaces()
     namespace: Answer = "no" if fit == 0 else "care" if fit < plain else "ok"
+    # What the program has loaded already a copy is given, and it costs nothing more.
+    for_copy = own + sum(
+        size for name, size in sizes.items() if name != _name(subject) and not program.has_loaded(name)
+    )
     copies = f" About {reserve // own} copies of it fit." if own else ""
     yield make_finding(
         "static-tls",
@@ -233,7 +258,7 @@ def static_tls(subject: Subject) -> Iterator[Finding]:
         symbols=sizes,
         bytes=extra,
         namespace=namespace,
-        copy=("no" if own > reserve else "care") if own else "ok",
+        copy="no" if for_copy > reserve else "care" if own else "ok",
         process="no" if extra > reserve else "ok",
         recycle="no" if fit == 0 else "ok",
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
-from . import _core
+from . import _core, runtimes
 from .elf_dependencies import Dependencies
 from .elf_file import ElfFile, Symbol
 from .errors import LoadError
@@ -51,10 +51,10 @@ class Program:
         version = re.search(r"(\d+)\.(\d+)", words)
         return (int(version[1]), int(version[2])) if version else None
 
-    def defines(self, name: str) -> str | None:
+    def defines(self, name: str, version: str = "") -> str | None:
         """The file that defines a symbol for everybody in the process: the program, a library it was linked with, a
-        preload, or what was loaded with RTLD_GLOBAL. None if nothing does."""
-        address = self._address(name)
+        preload, or what was loaded with RTLD_GLOBAL. None if nothing does. A version other than "" must be the same."""
+        address = self._address(name, version)
         if address is None:
             return None
         info = _DlInfo()
@@ -75,8 +75,21 @@ class Program:
         tunables = _core.namespace_estimate(extra_bytes)["more_with"] or "glibc.rtld.nns=16"
         return f"GLIBC_TUNABLES={tunables}"
 
-    def _address(self, name: str) -> int | None:
-        address: int | None = self._loader.dlsym(None, os.fsencode(name))
+    def has_loaded(self, name: str) -> bool:
+        """Whether a library of this name is in the process: who needs it is given that one, wherever it came from."""
+        dlopen = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int)(("dlopen", self._loader))
+        handle = dlopen(os.fsencode(name), os.RTLD_LAZY | os.RTLD_NOLOAD)
+        if handle:
+            ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(("dlclose", self._loader))(handle)
+        return bool(handle)
+
+    def _address(self, name: str, version: str = "") -> int | None:
+        address: int | None
+        if version and hasattr(self._loader, "dlvsym"):  # musl has none, and no versions
+            dlvsym = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p)
+            address = dlvsym(("dlvsym", self._loader))(None, os.fsencode(name), os.fsencode(version))
+        else:
+            address = self._loader.dlsym(None, os.fsencode(name))
         return address
 
 
@@ -132,12 +145,30 @@ class Subject:
         return sorted(wanted)
 
     @cached_property
+    def of_the_child(self) -> set[str]:
+        """Names of symbols that the program of child processes has for a library, beside the C and C++ libraries."""
+        names: set[str] = set()
+        preloads = re.split("[: ]+", os.environ.get("LD_PRELOAD", ""))  # a child has them, too
+        for path in [runtimes.child_path(), *filter(None, preloads)]:
+            try:
+                if "/" not in path:
+                    file = self.dependencies.find(path)
+                else:
+                    with ElfFile(path) as file:
+                        _ = file.exports
+            except LoadError:  # the loader goes on without it
+                continue
+            if file:
+                names |= file.exports
+        return names
+
+    @cached_property
     def preemptible(self) -> list[Symbol]:
         """Symbols that the file both defines and refers to by name, so that another definition may take their place."""
         if "DT_SYMBOLIC" in self.file.dynamic or self.file.flag("DF_SYMBOLIC"):
             return []
         symbols = self.file.symbols
-        numbers = {number for _, number in self.file.relocations if 0 < number < len(symbols)}
+        numbers = {number for _, _, number in self.file.relocations if 0 < number < len(symbols)}
         return [symbols[number] for number in sorted(numbers) if symbols[number].preemptible]
 
 

@@ -4,20 +4,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import platform
 import re
 import struct
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
 
 from .elf_file import ElfFile
-from .errors import LoadError
+from .errors import LoadError, make_error
 
 _CACHE: Final = Path("/etc/ld.so.cache")
 _CACHE_MAGIC: Final = b"glibc-ld.so.cache1.1"
@@ -43,6 +43,14 @@ _IMPLEMENTATION: Final = (
 )
 
 
+# Want of descriptors or memory, and a broken disk.
+_TROUBLE_OF_OURS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)
+
+
+class _UnusableFile(Exception):
+    """The loader would end its search at this file, and refuse it."""
+
+
 @dataclass(frozen=True)
 class Dependency:
     """A needed library.
@@ -50,9 +58,10 @@ class Dependency:
     Attributes:
         name: as in DT_NEEDED.
         needed_by: who needs it first: the name of the file or of another dependency.
-        file: what was found, None if nothing was; open as long as the `Dependencies` are.
+        file: what was found, None if nothing was.
         looked_in: the folders that were tried, in order, the last one with success.
         from_origin: found through $ORIGIN, that is in a place relative to the file that needs it.
+        unusable: what is wrong with the file of that name at which the loader stops its search, "" if there is none.
     """
 
     name: str
@@ -60,6 +69,7 @@ class Dependency:
     file: ElfFile | None
     looked_in: tuple[str, ...]
     from_origin: bool
+    unusable: str
 
     @property
     def of_the_implementation(self) -> bool:
@@ -68,29 +78,17 @@ class Dependency:
 
 
 class Dependencies:
-    """What a file needs, and what that needs, breadth first as the loader does. A context manager; for one thread.
+    """What a file needs, and what that needs, breadth first as the loader does. Holds no descriptors; for one thread.
 
-    What is found is of the file's own class and processor: like the loader, this passes over others.
+    What is found is of the file's own class and processor: like the loader, this passes over others. Raises LoadError
+    (FILE_UNREADABLE) if this process cannot look, for want of descriptors or memory: that says nothing of a library.
     """
 
     def __init__(self, file: ElfFile) -> None:
         """Find the libraries of `file`, which stays the caller's."""
         self._root = file
-        self._open = ExitStack()
         self.all: list[Dependency] = []
-        try:
-            self._search()
-        except BaseException:
-            self._open.close()
-            raise
-
-    def __enter__(self) -> Dependencies:
-        """Keep the files open."""
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Close them."""
-        self._open.close()
+        self._search()
 
     @property
     def files(self) -> list[ElfFile]:
@@ -103,8 +101,11 @@ class Dependencies:
         return [dependency for dependency in self.all if dependency.file is None]
 
     def find(self, name: str) -> ElfFile | None:
-        """Find a library that the file does not need itself, in the folders of the system."""
-        return self._find(name, self._root, [])[0]
+        """Find a library that the file does not need itself, where the loader would look for it. None without one."""
+        try:
+            return self._find(name, self._root, [])[0]
+        except _UnusableFile:
+            return None
 
     def _search(self) -> None:
         waiting: deque[tuple[ElfFile, list[str]]] = deque([(self._root, [])])
@@ -116,12 +117,16 @@ class Dependencies:
                 if name in seen:
                     continue
                 seen.add(name)
-                file, looked_in = self._find(name, user, rpath)
+                unusable = ""
+                try:
+                    file, looked_in = self._find(name, user, rpath)
+                except _UnusableFile as stop:
+                    file, looked_in, unusable = None, [], str(stop)
                 origin = bool(file) and looked_in[-1] in _expand(
                     [folder for folder in [*user.rpath, *user.runpath] if _uses_origin(folder)], user
                 )
                 by = user.soname or user.path.name
-                self.all.append(Dependency(name, by, file, tuple(looked_in), origin))
+                self.all.append(Dependency(name, by, file, tuple(looked_in), origin, unusable))
                 if file:
                     seen.add(file.soname)
                     waiting.append((file, rpath))
@@ -148,13 +153,18 @@ class Dependencies:
         return None, looked_in
 
     def _try(self, path: Path) -> ElfFile | None:
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113  # Path.is_file raises if a folder is closed to us
             return None
         try:
-            file = self._open.enter_context(ElfFile(path))
-            _ = file.needed, file.soname, file.runpath
-        except LoadError:  # the loader passes over it or fails: either way this is none to use
-            return None
+            with ElfFile(path) as file:
+                _ = file.needed, file.soname, file.runpath
+        except LoadError as error:
+            number = getattr(error.__cause__, "errno", None)
+            if number in _TROUBLE_OF_OURS:
+                raise
+            if number in (errno.EACCES, errno.ENOENT):
+                return None  # the loader goes on looking
+            raise _UnusableFile(f"{path}: {error.message}") from error
         root = self._root
         same = (file.bits, file.little_endian, file.machine) == (root.bits, root.little_endian, root.machine)
         return file if same else None
@@ -164,7 +174,9 @@ class Dependencies:
         """/etc/ld.so.cache as `ldconfig -p` shows it: paths by name. Empty if there is none of that kind."""
         try:
             data = _CACHE.read_bytes()
-        except OSError:
+        except OSError as error:
+            if error.errno in _TROUBLE_OF_OURS:
+                raise make_error("FILE_UNREADABLE", f"cannot open: {error.strerror}", str(_CACHE)) from error
             return {}
         start = data.find(_CACHE_MAGIC)  # an older format may come before it
         if start < 0:

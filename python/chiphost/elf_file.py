@@ -10,6 +10,7 @@ raised whatever the bytes are.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -36,6 +37,7 @@ _NAME_BYTES_MAX: Final = 1 << 16
 _SCRIPT_BYTES: Final = 4096
 _CODE_BYTES_MAX: Final = 64 << 20
 _PF_EXECUTE: Final = 1
+_PF_WRITE: Final = 2
 
 _RELOCATION_TYPES: Final = {
     "EM_X86_64": enums.ENUM_RELOC_TYPE_x64,
@@ -49,6 +51,8 @@ _TYPES: Final = {number: name for name, number in enums.ENUM_ST_INFO_TYPE.items(
 _BINDINGS[10], _TYPES[10] = "STB_GNU_UNIQUE", "STT_GNU_IFUNC"  # pyelftools has the names of other systems for 10
 _HIDDEN: Final = (1, 2)  # STV_INTERNAL, STV_HIDDEN
 _PROTECTED: Final = 3
+_VERSION_NUMBER: Final = 0x7FFF  # the bit above hides a version from new users
+_VERSION_OF_FILE: Final = 1  # VER_FLG_BASE: names the file, no version
 
 
 class Segment(NamedTuple):
@@ -102,6 +106,13 @@ class Symbol(NamedTuple):
         return self.exported and self.visibility != _PROTECTED
 
 
+class Code(NamedTuple):
+    """Machine code: where it is in memory, relative to the file's beginning, and its bytes."""
+
+    address: int
+    data: bytes
+
+
 class VersionNeed(NamedTuple):
     """A symbol version that a dependency must have, for example GLIBC_2.34 of libc.so.6."""
 
@@ -111,30 +122,45 @@ class VersionNeed(NamedTuple):
 
 
 class ElfFile:
-    """An ELF file of any class, byte order and processor. Holds no descriptor after it was read.
+    """An ELF file of any class, byte order and processor.
 
-    Raises LoadError: FILE_UNREADABLE, NOT_ELF, FILE_TRUNCATED; properties that read further tables raise it too, so use
-    them inside `with`. For one thread.
+    It can be read after it was closed, too: it is opened again for every read then, and must still be the same file. So
+    many of them need no descriptors. Raises LoadError: FILE_UNREADABLE, NOT_ELF, FILE_TRUNCATED; properties that read
+    further tables raise it too. For one thread.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open the file and read its headers."""
         self.path = Path(os.fsdecode(os.fspath(path)))
+        self._identity: tuple[int, ...] | None = None
+        self._descriptor = self._open()
         try:
-            # Nobody may write to a named pipe; opening it must not wait for that.
-            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise make_error("FILE_UNREADABLE", f"cannot open: {reason}", str(self.path)) from error
-        try:
-            status = os.fstat(self._descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise make_error("FILE_UNREADABLE", "not a regular file", str(self.path))
-            self.bytes = status.st_size
             self._read_headers()
         except BaseException:
             self.close()
             raise
+
+    def _open(self) -> int:
+        try:
+            # Nobody may write to a named pipe; opening it must not wait for that.
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            reason = error.strerror if isinstance(error, OSError) else error
+            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+                reason = f"{reason}; raise the limit of open files (ulimit -n), or close some"
+            raise make_error("FILE_UNREADABLE", f"cannot open: {reason}", str(self.path)) from error
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise make_error("FILE_UNREADABLE", "not a regular file", str(self.path))
+            identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+            if self._identity not in (None, identity):
+                raise make_error("FILE_UNREADABLE", "it was replaced while it was read", str(self.path))
+            self._identity, self.bytes = identity, status.st_size
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
 
     def __enter__(self) -> ElfFile:
         """Keep it open."""
@@ -145,7 +171,7 @@ class ElfFile:
         self.close()
 
     def close(self) -> None:
-        """Close the file; what was read stays."""
+        """Give the descriptor back."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -295,9 +321,9 @@ class ElfFile:
         return {symbol.name for symbol in self.symbols if symbol.exported}
 
     @cached_property
-    def relocations(self) -> list[tuple[int, int]]:
-        """Type and symbol number of each relocation but those that only add the load address."""
-        found: list[tuple[int, int]] = []
+    def relocations(self) -> list[tuple[int, int, int]]:
+        """Address, type and symbol number of each relocation but those that only add the load address."""
+        found: list[tuple[int, int, int]] = []
         with_addend = self.tag("DT_PLTREL") == enums.ENUM_D_TAG["DT_RELA"]
         for table, size, explicit, skip in (
             ("DT_RELA", "DT_RELASZ", True, self.tag("DT_RELACOUNT")),
@@ -311,7 +337,7 @@ class ElfFile:
             )
             data = self._table(table, self.tag(size) // entry.size * entry.size)[skip * entry.size :]
             shift, mask = (32, 0xFFFFFFFF) if self.bits == 64 else (8, 0xFF)
-            found += [(fields[1] & mask, fields[1] >> shift) for fields in entry.iter_unpack(data)]
+            found += [(fields[0], fields[1] & mask, fields[1] >> shift) for fields in entry.iter_unpack(data)]
         return found
 
     @property
@@ -320,7 +346,7 @@ class ElfFile:
         types = _RELOCATION_TYPES.get(str(self.machine), {})
         # Not DTPOFF, DTPREL: these are distances in a block that __tls_get_addr finds.
         fixed = {number for name, number in types.items() if ("TPOFF" in name or "TPREL" in name) and "DTP" not in name}
-        return self.flag("DF_STATIC_TLS") or any(kind in fixed for kind, _ in self.relocations)
+        return self.flag("DF_STATIC_TLS") or any(kind in fixed for _, kind, _ in self.relocations)
 
     @property
     def _symbol_layout(self) -> struct.Struct:
@@ -373,6 +399,31 @@ class ElfFile:
 
     # Symbol versions.
 
+    def version_of(self, symbol: Symbol) -> str:
+        """The version under which the file defines a symbol, "" without one."""
+        return self._versions_by_number.get(self._version_numbers.get(symbol.name, 0), "")
+
+    @cached_property
+    def _version_numbers(self) -> dict[str, int]:
+        """By the names of the symbols that the file defines."""
+        if "DT_VERSYM" not in self.dynamic:
+            return {}
+        numbers = struct.iter_unpack(self._order + "H", self._table("DT_VERSYM", 2 * len(self.symbols)))
+        return {
+            symbol.name: number & _VERSION_NUMBER
+            for symbol, (number,) in zip(self.symbols, numbers, strict=True)
+            if symbol.defined
+        }
+
+    @cached_property
+    def _versions_by_number(self) -> dict[int, str]:
+        return {
+            version.vd_ndx & _VERSION_NUMBER: _string(self._strings, name.vda_name)
+            for offset, version in self._chain("DT_VERDEF", self._structs.Elf_Verdef, "vd_next")
+            if not version.vd_flags & _VERSION_OF_FILE
+            for _, name in self._chain_at(offset + version.vd_aux, self._structs.Elf_Verdaux, "vda_next", 1)
+        }
+
     @cached_property
     def version_needs(self) -> list[VersionNeed]:
         """Versions that the dependencies must have (DT_VERNEED)."""
@@ -421,13 +472,33 @@ class ElfFile:
                 return (segment.memory_bytes + align - 1) // align * align
         return 0
 
+    @property
+    def code(self) -> Iterator[Code]:
+        """The segments with code, of each the first 64 MB."""
+        for segment in self.segments:
+            if segment.type == "PT_LOAD" and segment.flags & _PF_EXECUTE:
+                yield Code(segment.address, self._read(segment.offset, min(segment.file_bytes, _CODE_BYTES_MAX)))
+
     def count_in_code(self, pattern: bytes) -> int:
-        """How often bytes occur in segments with code, of which the first 64 MB are looked at."""
-        return sum(
-            self._read(segment.offset, min(segment.file_bytes, _CODE_BYTES_MAX)).count(pattern)
-            for segment in self.segments
-            if segment.type == "PT_LOAD" and segment.flags & _PF_EXECUTE
-        )
+        """How often bytes occur in the code."""
+        return sum(code.data.count(pattern) for code in self.code)
+
+    def holds_state(self, symbol: Symbol) -> bool:
+        """Whether a symbol is a variable that code may change: writable data, and not only while it is loaded."""
+        if not symbol.defined or symbol.type not in ("STT_OBJECT", "STT_COMMON", "STT_TLS", "STT_NOTYPE"):
+            return False
+        if symbol.type == "STT_TLS":
+            return True
+
+        def inside(type: str, flags: int) -> bool:
+            return any(
+                segment.type == type
+                and segment.flags & flags == flags
+                and 0 <= symbol.address - segment.address < segment.memory_bytes
+                for segment in self.segments
+            )
+
+        return inside("PT_LOAD", _PF_WRITE) and not inside("PT_GNU_RELRO", 0)
 
     @cached_property
     def build_id(self) -> str:
@@ -481,12 +552,16 @@ class ElfFile:
         if size < 0 or offset + size > self.bytes:
             raise self._truncated("a table", offset, size)
         parts, wanted = [], size
+        descriptor = self._descriptor if self._descriptor >= 0 else self._open()
         try:
-            while size and (part := os.pread(self._descriptor, min(size, 1 << 30), offset)):
+            while size and (part := os.pread(descriptor, min(size, 1 << 30), offset)):
                 parts.append(part)
                 size, offset = size - len(part), offset + len(part)
         except OSError as error:
             raise make_error("FILE_UNREADABLE", f"cannot read: {error.strerror}", str(self.path)) from error
+        finally:
+            if descriptor != self._descriptor:
+                os.close(descriptor)
         if size:
             raise make_error("FILE_TRUNCATED", f"it became shorter by {size} of {wanted} bytes", str(self.path))
         return b"".join(parts)

@@ -8,6 +8,8 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
+import textwrap
 import time
 from pathlib import Path
 
@@ -16,9 +18,11 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chiphost.audit import STRATEGIES, Audit, audit
+from chiphost import isolate
+from chiphost.audit import STRATEGIES, Audit, Choice, audit
+from chiphost.audit_subject import Program
 from chiphost.cli import cli
-from chiphost.errors import LoadError
+from chiphost.errors import ChiphostError, IsolationError, LoadError
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN = 'extern "C" int f(int x) { return x + 1; }\n'
@@ -65,6 +69,8 @@ HAZARDS = [
     ("default-lookup", calling("void* dlsym(void*, const char*)", 'dlsym(0, "x")'), []),
     ("exceptions", 'extern "C" void f() { throw 1; }', []),
     ("environment", calling("char* getenv(const char*)", 'getenv("A")'), []),
+    ("c-library-settings", calling("int setenv(const char*, const char*, int)", 'setenv("A", "", 1)'), []),
+    ("process-settings", calling("int chdir(const char*)", 'chdir("/")'), []),
     ("ends-process", calling("void exit(int)", "exit(1)"), []),
     ("aborts", calling("void abort()", "abort()"), []),
     ("forks", calling("int fork()", "fork()"), []),
@@ -153,10 +159,365 @@ def test_dependencies(tmp_path):
         assert relative.verdicts["namespace"].answer == "ok"
 
 
-def test_symbols_of_the_program_are_not_in_a_namespace(tmp_path):
-    found = audit(build(tmp_path, calling("void Py_Initialize()", "Py_Initialize()")))
-    assert found.verdicts["namespace"].reasons == ("undefined-symbols",)
+def test_symbols_of_the_program_are_in_no_namespace_and_no_child(tmp_path):
+    library = build(tmp_path, calling("void Py_Initialize()", "Py_Initialize()"))
+    found = audit(library)
+    for strategy in ("namespace", "process"):
+        assert found.verdicts[strategy].reasons == ("undefined-symbols",)
+        with pytest.raises(LoadError, match="undefined symbol: Py_Initialize"):
+            isolate.open(library, strategy)
     assert found.verdicts["copy"].answer == "ok"
+    isolate.open(library, "copy").close()
+
+
+def test_extension_modules_do_not_load_in_a_child():
+    modules = sorted(Path(sysconfig.get_path("platstdlib"), "lib-dynload").glob("*.so"))
+    for module in modules[:: max(1, len(modules) // 8)]:
+        found = audit(module)
+        if "undefined-symbols" in ids(found):
+            assert found.verdicts["process"].answer == "no"
+            with pytest.raises(LoadError, match="undefined symbol"):
+                isolate.open(module, "process")
+
+
+def test_a_child_has_what_is_preloaded(tmp_path, monkeypatch):
+    preload = build(tmp_path, 'extern "C" void of_the_preload() {}', name="preload.so")
+    library = build(tmp_path, calling("void of_the_preload()", "of_the_preload()"))
+    assert audit(library).verdicts["process"].answer == "no"
+    monkeypatch.setenv("LD_PRELOAD", f"nowhere.so:{preload}")
+    assert audit(library).verdicts["process"].answer == "ok"
+    assert audit(library).verdicts["copy"].answer == "no", "this process was started without it"
+
+
+VARIABLE = 'int level = 1;\nextern "C" int raise_level() { return ++level; }\n'
+CONSTANT = """
+extern const int level[2] = {1, 2};
+extern "C" int raise_level() { const int* volatile at = level; return *at + 1; }
+"""
+SONAME = "-Wl,-soname,libclash.so"
+
+
+# What the program has for everybody, and what is copied; the answer for copy, and whether the copy shares a variable.
+@pytest.mark.parametrize(
+    ("source", "flags", "answer", "shared"),
+    [
+        (VARIABLE, [], "no", True),
+        (VARIABLE, [SONAME], "no", True),
+        (VARIABLE.replace("int level", "thread_local int level"), [], "no", False),  # every thread has its own
+        (VARIABLE, ["-Wl,-Bsymbolic"], "ok", False),
+        (VARIABLE, ["-fvisibility=hidden"], "ok", False),
+        (VARIABLE.replace("int level", '__attribute__((visibility("protected"))) int level'), [], "ok", False),
+        ("static " + VARIABLE, [], "ok", False),
+        ("static " + VARIABLE + 'extern "C" int twice() { return raise_level() + raise_level(); }', [], "care", False),
+        (
+            "static " + VARIABLE + 'extern "C" int twice() { return raise_level() + raise_level(); }',
+            [SONAME],
+            "no",
+            False,
+        ),
+        (CONSTANT, [], "care", False),
+        (VARIABLE.replace("int level", "int other_level").replace("++level", "++other_level"), [], "ok", False),
+    ],
+)
+def test_a_copy_of_what_the_program_has_shares_its_variables(tmp_path, source, flags, answer, shared):
+    of_its_kind = source if "thread_local" in source or "const" in source else VARIABLE
+    of_the_program = build(tmp_path, of_its_kind + "int more;", SONAME, name="libclash.so")
+    library = build(tmp_path, source, "-O2", *flags)
+    program = f"""
+    import ctypes, json
+    from chiphost import isolate
+    from chiphost.audit import audit
+    has = ctypes.CDLL({str(of_the_program)!r}, ctypes.RTLD_GLOBAL)
+    found = audit({str(library)!r}).verdicts
+    print(json.dumps([found["copy"].answer, found["copy"].reasons, found["namespace"].answer]))
+    has.raise_level()
+    copy = isolate.open({str(library)!r}, "copy")
+    try:
+        print(copy.function("raise_level", ctypes.c_int)())
+    except Exception as error:
+        print(error)
+    """
+    answers, level = in_a_process(program).splitlines()[:2]
+    assert json.loads(answers) == [answer, [] if answer == "ok" else ["clashes"], "ok"]
+    if flags != ["-fvisibility=hidden"]:
+        assert level == ("3" if shared else "2")
+
+
+def in_a_process(program: str, **variables: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **variables},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_library_that_the_program_has(tmp_path):
+    library = build(tmp_path, 'extern "C" { int f(int x) { return x + 1; }\nint g() { return f(1); } }', "-O0")
+    program = f"""
+    import ctypes
+    from chiphost.audit import audit
+    before = audit({str(library)!r})
+    ctypes.CDLL({str(library)!r}, ctypes.RTLD_GLOBAL)
+    after = audit({str(library)!r})
+    print(before.verdicts["copy"].answer, after.verdicts["copy"].answer, *after.verdicts["copy"].reasons)
+    """
+    assert in_a_process(program) == "ok no clashes\n"
+
+
+def test_the_library_of_python_itself_gets_no_copy():
+    name = sysconfig.get_config_var("INSTSONAME")
+    paths = [Path(sysconfig.get_config_var("LIBDIR"), name), *Path("/usr/lib").glob(f"*/{name}")]
+    paths = [path for path in paths if path.is_file()]
+    if not sysconfig.get_config_var("Py_ENABLE_SHARED") or not paths:
+        pytest.skip("this Python is no shared library")
+    for path in paths:
+        found = audit(path)
+        assert "clashes" in found.verdicts["copy"].reasons
+        assert found.auto.strategy != "copy"
+
+
+def test_a_version_that_the_program_has_not_does_not_clash(tmp_path):
+    def versioned(version: str, name: str) -> Path:
+        script = tmp_path / f"{name}.map"
+        script.write_text(f"{version} {{ global: *; }};")
+        return build(tmp_path, VARIABLE, f"-Wl,--version-script={script}", name=name)
+
+    of_the_program = versioned("OLD", "old.so")
+    same, other = versioned("OLD", "same.so"), versioned("NEW", "other.so")
+    program = f"""
+    import ctypes
+    from chiphost import isolate
+    from chiphost.audit import audit
+    ctypes.CDLL({str(of_the_program)!r}, ctypes.RTLD_GLOBAL).raise_level()
+    for path in ({str(same)!r}, {str(other)!r}):
+        level = isolate.open(path, "copy").function("raise_level", ctypes.c_int)()
+        print(audit(path).verdicts["copy"].answer, level)
+    """
+    assert in_a_process(program) == "no 3\nok 2\n"
+
+
+LOCKING = """
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+static int fd = -1;
+extern "C" int lock(const char* path, int wait) {
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    struct flock all = {};
+    all.l_type = F_WRLCK;
+    (void)all, (void)wait;
+    return %s;
+}
+"""
+POINTERS = "static int (*calls[])(int, int, ...) = {fcntl, nullptr};\n"
+WRAPPER = "__attribute__((noinline)) static int own(int fd, int what, struct flock* l) { return fcntl(fd, what, l); }\n"
+
+
+CONDITIONAL = "fcntl(fd, F_SETFD, FD_CLOEXEC) + fcntl(fd, wait ? F_SETLKW : F_SETLK, &all)"
+HARMLESS = "fcntl(fd, F_SETFD, FD_CLOEXEC) + fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)"
+
+
+@pytest.mark.parametrize(
+    ("before", "call", "answer", "flags"),
+    [
+        ("", "fcntl(fd, F_SETLK, &all)", "no", "-O0"),
+        ("", "fcntl(fd, F_SETLK, &all)", "no", "-O2"),
+        ("", "fcntl(fd, F_SETLK, &all)", "no", "-O2 -fno-plt"),
+        ("", CONDITIONAL, "no", "-O0"),
+        ("", CONDITIONAL, "no", "-O2"),
+        ("", CONDITIONAL, "no", "-Os"),
+        ("", "fcntl(fd, F_GETLK, &all)", "no", "-O2"),
+        (POINTERS, "calls[wait != 0](fd, F_SETLK, &all)", "no", "-O2"),
+        (WRAPPER, "own(fd, F_GETFL, nullptr) + own(fd, F_SETLK, &all)", "no", "-O2"),
+        (WRAPPER, "own(fd, F_GETFL, nullptr) + own(fd, F_SETLK, &all)", "no", "-O2 -fno-plt"),
+        ("", "lockf(fd, F_TLOCK, 0)", "no", "-O2"),
+        ("", "flock(fd, LOCK_EX | LOCK_NB)", "ok", "-O2"),
+        ("", "fcntl(fd, F_OFD_SETLK, &all)", "", "-O0"),
+        ("", "fcntl(fd, F_OFD_SETLK, &all)", "", "-O2"),
+        ("", HARMLESS, "", "-O0"),
+        ("", HARMLESS, "", "-O2 -fcf-protection=full"),
+        ("", "fcntl(fd, F_DUPFD_CLOEXEC, 6) + wait + 7", "", "-O2 -fno-plt"),
+    ],
+)
+def test_locks_of_files(tmp_path, before, call, answer, flags):
+    machine = os.uname().machine
+    if machine not in ("x86_64", "aarch64"):
+        pytest.skip("its code is not read")
+    if machine != "x86_64" and ("-fno-plt" in flags or "-fcf-protection" in flags):
+        pytest.skip("a flag of x86-64")
+    found = audit(build(tmp_path, LOCKING.replace("extern", before + "extern", 1) % call, *flags.split()))
+    assert [f.namespace for f in found.findings if f.id == "file-locks"] == [answer] * bool(answer)
+    assert found.auto.strategy == ("process" if answer == "no" else "namespace")
+
+
+def test_locks_of_a_dependency(tmp_path):
+    """Each namespace has one of its own. All copies share it, and it knows what it has locked."""
+    build(tmp_path, LOCKING % "fcntl(fd, F_SETLK, &all)", "-Wl,-soname,liblocks.so", name="liblocks.so")
+    user = calling("int lock(const char*, int)", 'lock("", 1)')
+    found = audit(build(tmp_path, user, f"-L{tmp_path}", "-llocks", f"-Wl,-rpath,{tmp_path}"))
+    assert found.verdicts["namespace"].reasons == ("file-locks",)
+    assert found.auto.strategy == "copy"
+
+
+def test_lookups_with_rtld_default(tmp_path, monkeypatch):
+    def answer(call: str, *flags: str) -> str:
+        found = audit(build(tmp_path, calling("void *dlsym(void*, const char*), *h", call), *flags))
+        [finding] = [finding for finding in found.findings if finding.id == "default-lookup"]
+        assert finding.copy == "care"
+        return f"{finding.namespace} {' '.join(finding.facts)}"
+
+    for flags in (["-O0"], ["-O2"], ["-O2", "-fno-plt"] if os.uname().machine == "x86_64" else ["-Os"]):
+        monkeypatch.setattr(Program, "glibc", (2, 36))
+        assert answer('dlsym(0, "x")', *flags) == "no H9 H15"
+        assert answer('dlsym(h, "x")', *flags) == "care H9 H15"
+        monkeypatch.setattr(Program, "glibc", (2, 41))
+        assert answer('dlsym(0, "x")', *flags) == "care H9"
+
+
+def test_too_many_open_files_are_no_missing_dependency(tmp_path):
+    first = build(tmp_path, PLAIN.replace("f(", "f000("), "-Wl,-soname,libn000.so", name="libn000.so").read_bytes()
+    numbers = [f"{number:03}".encode() for number in range(60)]
+    for number in numbers:
+        (tmp_path / f"libn{number.decode()}.so").write_bytes(first.replace(b"n000", b"n" + number))
+    needed = [f"-l:libn{number.decode()}.so" for number in numbers]
+    library = build(tmp_path, PLAIN, f"-L{tmp_path}", "-Wl,--no-as-needed", *needed, f"-Wl,-rpath,{tmp_path}")
+    program = f"""
+    import os, resource
+    from chiphost.audit import audit
+    from chiphost.errors import LoadError
+    audit({str(library)!r})
+    used = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 20, used + 20))
+    found = audit({str(library)!r})
+    print(len(found.needed) >= 60, found.auto.strategy)
+    while True:
+        try:
+            last = os.open("/", os.O_RDONLY)
+        except OSError:
+            break
+    os.close(last)  # enough for the library, not for what it needs
+    try:
+        audit({str(library)!r})
+    except LoadError as error:
+        print(error.name, "Too many open files" in error.message, "ulimit -n" in error.message)
+    """
+    assert in_a_process(program) == "True namespace\nFILE_UNREADABLE True True\n"
+
+
+def test_a_dependency_that_is_no_library_is_named(tmp_path):
+    depends = build(tmp_path, PLAIN, "-Wl,-soname,libdepends.so", name="libdepends.so")
+    library = build(tmp_path, calling("int f(int)", "f(1)"), f"-L{tmp_path}", "-ldepends", f"-Wl,-rpath,{tmp_path}")
+    depends.write_text("INPUT ( /nowhere/libdepends.so.1 )")
+    found = audit(library)
+    assert found.verdicts["process"].reasons == ("missing-dependencies",)
+    [finding] = [finding for finding in found.findings if finding.id == "missing-dependencies"]
+    assert str(depends) in finding.seen
+    assert "not found" not in finding.seen
+
+
+def test_a_missing_dependency_that_the_program_has_is_there_for_copies(tmp_path):
+    depends = build(tmp_path, PLAIN, "-Wl,-soname,libdepends.so", name="libdepends.so")
+    library = build(tmp_path, calling("int f(int)", "f(1)"), f"-L{tmp_path}", "-ldepends")
+    program = f"""
+    import ctypes
+    from chiphost import isolate
+    from chiphost.audit import audit
+    print(audit({str(library)!r}).auto.strategy)
+    ctypes.CDLL({str(depends)!r})
+    print(audit({str(library)!r}).auto.strategy)
+    isolate.open({str(library)!r}, "auto").function("g")()
+    """
+    assert in_a_process(program) == "None\ncopy\n"
+
+
+def test_a_unique_symbol_in_a_dependency_only(tmp_path):
+    build(tmp_path, UNIQUE, "-Wl,-soname,libdepends.so", name="libdepends.so")
+    library = build(tmp_path, calling("int f()", "f()"), f"-L{tmp_path}", "-ldepends", f"-Wl,-rpath,{tmp_path}")
+    found = audit(library)
+    assert "unique-symbols" not in ids(found)
+    [finding] = [finding for finding in found.findings if finding.id == "pinned-dependencies"]
+    assert finding.symbols == ("libdepends.so",)
+    assert (found.verdicts["recycle"].answer, found.verdicts["recycle"].reasons) == ("no", ("pinned-dependencies",))
+    assert found.verdicts["copy"].reasons == ("shared-dependencies",)
+    closed = isolate.open(library, "namespace").close()
+    assert (closed.state, closed.namespace_recycled) == ("pinned", False)
+
+
+def test_why_speaks_of_what_was_passed_over_only(tmp_path):
+    assert audit(build(tmp_path, UNIQUE)).auto == Choice("namespace", "namespace works")
+    to_global = calling("void* dlopen(const char*, int)", 'dlopen("x", 0x102)')
+    found = audit(build(tmp_path, to_global + UNIQUE))
+    assert found.auto == Choice(
+        "process", "namespace is out (loads-libraries); copy is out (unique-symbols); process works"
+    )
+    preload = audit(build(tmp_path, calling("void Py_Initialize()", "Py_Initialize()")))
+    assert preload.auto == Choice("copy", "namespace is out (undefined-symbols); copy works")
+
+
+def test_more_thread_local_storage_than_the_reserve(tmp_path):
+    source = THREAD_LOCAL.replace("512", str(Program().static_tls() + 512))
+    library = build(tmp_path, source, "-ftls-model=initial-exec")
+    found = audit(library)
+    for strategy in STRATEGIES:
+        assert found.verdicts[strategy].reasons == ("static-tls",)
+        assert found.verdicts[strategy].answer == "no"
+        with pytest.raises(IsolationError, match="STATIC_TLS_SPENT"):
+            isolate.open(library, strategy)
+    assert audit(build(tmp_path, source, "-ftls-model=global-dynamic")).auto.strategy == "namespace"
+
+
+def test_thread_local_storage_of_a_dependency_above_the_reserve(tmp_path):
+    source = THREAD_LOCAL.replace("512", str(Program().static_tls() + 512))
+    build(tmp_path, source, "-ftls-model=initial-exec", "-Wl,-soname,libdepends.so", name="libdepends.so")
+    library = build(tmp_path, calling("char* f()", "f()"), f"-L{tmp_path}", "-ldepends", f"-Wl,-rpath,{tmp_path}")
+    found = audit(library)
+    for strategy in STRATEGIES:
+        assert found.verdicts[strategy].reasons == ("static-tls",)
+        with pytest.raises(IsolationError, match="STATIC_TLS_SPENT"):
+            isolate.open(library, strategy)
+
+
+def test_versions_of_dependencies(tmp_path):
+    def depends(version: str, *flags: str) -> None:
+        if version:
+            (tmp_path / "map").write_text(f"{version} {{ global: *; }};")
+            flags = (f"-Wl,--version-script={tmp_path / 'map'}",)
+        source = "" if "-DNOTHING" in flags else calling("void abort()", "abort()")  # of libc, with a version
+        build(tmp_path, PLAIN + source, "-Wl,-soname,libdepends.so", *flags, name="libdepends.so")
+
+    depends("NEW")
+    library = build(tmp_path, calling("int f(int)", "f(1)"), f"-L{tmp_path}", "-ldepends", f"-Wl,-rpath,{tmp_path}")
+    assert "missing-versions" not in ids(audit(library))
+    depends("OLD")
+    found = audit(library)
+    assert found.verdicts["process"].reasons == ("missing-versions",)
+    with pytest.raises(LoadError, match="NEW' not found"):
+        isolate.open(library, "process")
+    depends("", "-DNOTHING")  # the loader's own assertion fails at one that knows of no versions
+    assert audit(library).verdicts["process"].reasons == ("missing-versions",)
+    with pytest.raises(ChiphostError):
+        isolate.open(library, "process")
+    depends("")  # one without own versions is taken as it is
+    assert audit(library).auto.strategy == "namespace"
+    isolate.open(library, "process").close()
+
+
+def test_sanitizers_need_to_be_first(tmp_path):
+    library = build(tmp_path, PLAIN, "-fsanitize=address")
+    assert {audit(library).verdicts[strategy].answer for strategy in STRATEGIES} == {"no"}
+    with pytest.raises(ChiphostError):
+        isolate.open(library, "process")
+    for name in ("asan", "tsan", "lsan"):
+        words = ["g++", f"-print-file-name=lib{name}.so"]
+        runtime = Path(subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout.strip())
+        if runtime.is_file():
+            found = audit(runtime)
+            assert found.auto.strategy is None
+            assert "sanitizer" in found.verdicts["process"].reasons
 
 
 def test_without_section_headers(tmp_path):

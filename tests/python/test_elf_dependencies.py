@@ -22,7 +22,8 @@ def test_what_stands_for_a_token_is_taken_as_it_is(tmp_path: Path, token: str, o
     c_libraries.build('extern "C" int answer() { return 42; }', folder / "libneeded.so")
     options = (f"-L{folder}", "-Wl,--no-as-needed", "-lneeded", f"-Wl,-rpath,{origin}/nothing:{origin}")
     path = c_libraries.build('extern "C" int answer();\nint ask() { return answer(); }', folder / "user.so", *options)
-    with ElfFile(path) as file, Dependencies(file) as dependencies:
+    with ElfFile(path) as file:
+        dependencies = Dependencies(file)
         [needed] = [each for each in dependencies.all if each.name == "libneeded.so"]
         assert needed.file is not None
         assert needed.file.path == folder / "libneeded.so"
@@ -39,7 +40,8 @@ def test_what_the_loader_puts_in_for_lib_is_known(tmp_path: Path, token: str) ->
     path = c_libraries.build(
         "int nothing;", tmp_path / "user.so", "-Wl,--no-as-needed", "-lc", f"-Wl,-rpath,/{token}:/usr/{token}"
     )
-    with ElfFile(path) as file, Dependencies(file) as dependencies:
+    with ElfFile(path) as file:
+        dependencies = Dependencies(file)
         [libc] = [each for each in dependencies.all if each.name == "libc.so.6"]
     assert Path(libc.looked_in[-1]).resolve() == folder.resolve()
     assert len(libc.looked_in) <= 2  # by that path, and not in the folders of the system
