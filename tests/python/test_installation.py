@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from cmake_tools import ninja, tool
 
 import chiphost
 from chiphost import installation, runtimes
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -48,3 +53,20 @@ def test_this_installation_has_all_its_parts() -> None:
     assert (library / "chiphost_child").is_file()
     assert all(runtimes.installed().values())
     assert (installation.folder("cmake", "chiphostConfig.cmake") / "chiphostConfig.cmake").is_file()
+
+
+def test_a_python_without_headers_is_named_and_what_to_install(tmp_path: Path) -> None:
+    """As on Debian without python3-dev: FindPython is told of headers that are not there."""
+    words = [tool("cmake"), *ninja(), "-S", ROOT, "-B", tmp_path, "-DCHIPHOST_PYTHON=ON"]
+    words += [f"-DPython_EXECUTABLE={sys.executable}", "-DPython_INCLUDE_DIR=/nonexistent"]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=300)
+    assert done.returncode != 0
+    said = " ".join(done.stderr.split())
+    version = ".".join(map(str, sys.version_info[:2]))
+    assert f"The headers of Python {version}" in said
+    assert f"missing for {sys.executable}" in said
+    for package in ("python3-dev", "python3-devel", "README.md", "Python_INCLUDE_DIR"):
+        assert package in said
+    assert said.count("CMake Error") == 1
+    readme = (ROOT / "README.md").read_text()
+    assert all(package in readme for package in re.findall(r"python3-\w+", said))
