@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from . import _core
 from .errors import make_error
+from .printable import one_line
 from .signature import Arg
+from .suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from .compiler import Binary
 
 CoreType = Literal["aic", "aiv"]
+
+DEFAULT_ENTRY: Final = "build_graph"  # name of an orchestration's function, if none is given
 
 _CORE_TYPES: Final[dict[str, int]] = {"aic": 0, "aiv": 1}
 _DTYPES: Final[dict[str, int]] = _core.dtype_table()
@@ -41,7 +45,7 @@ class ChipCallable:
         self,
         orchestration: Binary,
         kernels: Sequence[tuple[int, CoreType, Binary]],
-        entry: str = "build_graph",
+        entry: str = DEFAULT_ENTRY,
         signature: Sequence[Arg] | None = None,
         name: str = "",
     ) -> None:
@@ -107,7 +111,8 @@ class ChipCallable:
             if arg.dtype is not None and arg.dtype not in known:
                 names = ", ".join(sorted(known))
                 message = f"wanted one of {names}; found {arg.dtype!r}"
-                raise make_error("ARGUMENT_DTYPE", message, where, hint="name one of these in the signature")
+                hint, guess = "name one of these in the signature", did_you_mean(arg.dtype, known)
+                raise make_error("ARGUMENT_DTYPE", message, where, hint=hint, guess=guess)
             if any(length is not None and length < 0 for length in arg.shape or ()):
                 message = f"lengths are 0 or more, or None; found {arg.shape}"
                 raise make_error("ARGUMENT_SHAPE", message, where, hint="None stands for any length")
@@ -149,11 +154,11 @@ def _args(signature: object, name: str) -> tuple[Arg, ...]:
 
 
 def _raw(binary: Binary) -> tuple[bytes, str, str]:
-    # A name may come from a file whose name is no UTF-8.
-    return (binary.data, binary.key, binary.name.encode(errors="backslashreplace").decode())
+    # A name may come from a file whose name is no UTF-8. It ends up in lines on a terminal that C++ writes.
+    return (binary.data, binary.key, one_line(binary.name))
 
 
 def _raw_arg(arg: Arg) -> tuple[str, str, int, list[int] | None]:
     dtype = -1 if arg.dtype is None else _DTYPES[arg.dtype]
     shape = None if arg.shape is None else [-1 if length is None else length for length in arg.shape]
-    return (arg.name, arg.kind, dtype, shape)
+    return (one_line(arg.name), arg.kind, dtype, shape)

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from . import runtimes, supervisor
 from .deadline import Deadline, DeadlineOver
 from .errors import ChiphostError, SceneError, make_error
-from .scene import Scene
+from .printable import one_line
+from .scene import SCENE_FILE, Scene
+from .suggestion import did_you_mean, nearest
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Entry:
 def scenes_dir(chosen: Path | None = None) -> Path:
     """The folder of scenes: `chosen`, else $CHIPHOST_SCENES_DIR, else the installed one, else the checkout's.
 
-    Raises SceneError (SCENE_UNKNOWN) if it is no folder.
+    Raises SceneError (SCENE_UNKNOWN) if it is no folder. What a folder may hold is said at `scenes_in`.
     """
     package = Path(__file__).resolve().parent
     if named := chosen or os.environ.get("CHIPHOST_SCENES_DIR"):
@@ -56,6 +58,20 @@ def scenes_dir(chosen: Path | None = None) -> Path:
             return place
     hint = "name a folder of scenes with --scenes or in CHIPHOST_SCENES_DIR"
     raise make_error("SCENE_UNKNOWN", "there is no such folder of scenes", " or ".join(map(str, places)), hint=hint)
+
+
+def scenes_in(root: Path) -> list[tuple[str, Path]]:
+    """(name, folder) of every scene in a folder, sorted by name. Imports none of them.
+
+    The folder holds those of runtimes, which hold the scenes. It may also be one scene's own, or that of one runtime.
+
+    Raises SceneError (SCENE_UNKNOWN) if it is no folder.
+    """
+    found = Scene.discover(root)
+    folder = Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would lose the names of symbolic links
+    if (folder / SCENE_FILE).is_file():
+        return [(f"{folder.parent.name}/{folder.name}", folder)]
+    return found or [(name, each) for name, each in Scene.discover(folder.parent) if each.parent == folder]
 
 
 def load(name: str, folder: Path, deadline: Deadline | None = None) -> Entry:
@@ -96,32 +112,67 @@ def select(
     runtimes.check_platform(platform)
     if runtime is not None:
         runtimes.find(runtime, platform, library)
-    there = Scene.discover(root)
+    there = scenes_in(root)
     wanted = [(name, folder) for name, folder in there if _matches(name, runtime, text)]
     entries = [entry for entry in (load(*each, deadline) for each in wanted) if entry.runs_on(platform)]
     if entries:
         return entries
+    names = [name for name, _ in there]
+    if not names:
+        raise make_error("SCENE_UNKNOWN", _NONE, str(root), hint=_LAYOUT)
     limits = [f"platform {platform}", f"runtime {runtime}" if runtime else "", f"{text!r} in the name" if text else ""]
-    message = f"no scene is selected by {', '.join(filter(None, limits))}; there are {_join(name for name, _ in there)}"
-    raise make_error("SCENE_UNKNOWN", message, str(root))
+    message = f"no scene is selected by {', '.join(filter(None, limits))}; there are {_join(names)}"
+    raise make_error("SCENE_UNKNOWN", message, str(root), guess=did_you_mean(text, _all_names(names)) if text else "")
 
 
 def find(root: Path, name: str, *, runtime: str | None = None) -> Entry:
-    """The scene of a name: "<runtime>/<scene>", or "<scene>" if that is enough.
+    """The scene of a name: "<runtime>/<scene>", or "<scene>" if that is enough; or of the path of its folder.
+
+    A name goes before a path.
 
     Raises SceneError (SCENE_UNKNOWN) if there is none or more than one.
     """
-    there = dict(Scene.discover(root))
-    full = f"{runtime}/{name}" if runtime and "/" not in name else name
+    there = dict(scenes_in(root))
+    wanted = name.rstrip("/")
+    full = f"{runtime}/{wanted}" if runtime and "/" not in wanted else wanted
     found = [each for each in there if full in (each, each.partition("/")[2]) and _matches(each, runtime, None)]
     if len(found) == 1:
         return load(found[0], there[found[0]])
     if found:
         raise make_error("SCENE_UNKNOWN", f"{name!r} may be {_join(found)}", str(root), hint="give the full name")
-    near = difflib.get_close_matches(full, [*there, *(each.partition("/")[2] for each in there)], n=1)
-    guess = f"did you mean {near[0]!r}? " if near else ""
-    message = f"there is no scene {full!r}; there are {_join(there)}"
-    raise make_error("SCENE_UNKNOWN", message, str(root), hint=f"{guess}chiphost run --list shows them")
+    if at := _scene_at(name):
+        if _matches(at[0], runtime, None):
+            return load(*at)
+        message = f"it is for the runtime {at[0].partition('/')[0]}, not for {runtime}"
+        raise make_error("SCENE_UNKNOWN", message, str(at[1]), hint="leave out -r, or name this runtime")
+    if "/" in name and Path(name).is_dir():
+        message = "there is no scene.py in this folder"
+        raise make_error("SCENE_UNKNOWN", message, str(Path(name).absolute()), hint=_LAYOUT)
+    if not there:
+        raise make_error("SCENE_UNKNOWN", f"there is no scene {full!r}: {_NONE}", str(root), hint=_LAYOUT)
+    there_for = sorted({each.partition("/")[0] for each in there})
+    if runtime and runtime not in there_for:
+        message = f"there is no scene {full!r}: none is for a runtime {runtime!r}, they are for {_join(there_for)}"
+        raise make_error("SCENE_UNKNOWN", message, str(root), guess=did_you_mean(runtime, there_for))
+    near = nearest(full, _all_names(there)) or nearest(wanted.rpartition("/")[2], _all_names(there))
+    message = f"there is no scene {full!r}" + ("" if near else f"; there are {_join(there)}")
+    raise make_error("SCENE_UNKNOWN", message, str(root), guess=f"did you mean {near!r}? " if near else "")
+
+
+_NONE: Final = "there is no scene in this folder"
+_LAYOUT: Final = "the folder of a scene is <runtime>/<scene>, with a scene.py in it: name it, or the folder above both"
+
+
+def _scene_at(path: str) -> tuple[str, Path] | None:
+    """Name and folder of the scene at a path: of its folder, or of the scene.py in it."""
+    folder = Path(path).parent if Path(path).name == SCENE_FILE else Path(path)
+    return scenes_in(folder)[0] if (folder / SCENE_FILE).is_file() else None
+
+
+def _all_names(names: Iterable[str]) -> list[str]:
+    """The names, and their last parts, by which a scene can be called, too."""
+    names = list(names)
+    return [*names, *(name.partition("/")[2] for name in names)]
 
 
 def _matches(name: str, runtime: str | None, text: str | None) -> bool:
@@ -129,4 +180,4 @@ def _matches(name: str, runtime: str | None, text: str | None) -> bool:
 
 
 def _join(names: Iterable[str]) -> str:
-    return ", ".join(names) or "none"
+    return ", ".join(map(one_line, names)) or "none"

@@ -9,10 +9,10 @@ from typing import Final
 
 from . import device_toolchain, runtimes
 from .device_toolchain import Target
-from .errors import ChiphostError
+from .errors import ChiphostError, PlatformError, make_error
 from .worker import ChipWorker
 
-_VARIABLES: Final = (*device_toolchain.SDK_VARIABLES, "LD_LIBRARY_PATH")
+_VARIABLES: Final = (*device_toolchain.SDK_VARIABLES, "LD_LIBRARY_PATH", "PATH")
 _COMPILERS: Final[dict[str, Target]] = {"kernels": "core", "orchestrations on the AICPU": "aicpu"}
 
 
@@ -65,7 +65,12 @@ def require(files: runtimes.RuntimeFiles, platform: str) -> None:
     Raises PlatformError (PLATFORM_FAILED) that says what is missing, or why the vendor's software refuses.
     """
     # The vendor's software is of no use to this process, and would stay in it.
-    ChipWorker(files, platform, isolation="process").finalize()
+    try:
+        ChipWorker(files, platform, isolation="process").finalize()
+    except PlatformError as error:
+        hint = f"-p {runtimes.ONBOARD[platform]} runs the same on a simulated chip; for a real one install what is "
+        hint += "missing, name its folder in ASCEND_HOME_PATH, and try with chiphost doctor --details"
+        raise make_error(error.name, error.message, platform, hint=hint) from error
 
 
 def _chip(platform: str) -> ChipCheck:
@@ -85,4 +90,4 @@ def _compiler(purpose: str, target: Target) -> ChipCompilerCheck:
     try:
         return ChipCompilerCheck(purpose, str(device_toolchain.find_compiler(target).path), "")
     except ChiphostError as error:
-        return ChipCompilerCheck(purpose, None, error.message)
+        return ChipCompilerCheck(purpose, None, error.message.partition(" (PATH is ")[0])

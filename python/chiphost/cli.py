@@ -2,7 +2,7 @@
 """The program `chiphost`.
 
 Exit codes: 0 all passed, 1 something failed, 2 wrong usage or environment, 3 the process ended without a verdict, 4
-standard output could not be written, 128 + n ended by signal n.
+standard output could not be written, 128 + n ended by signal n, such as 130 for Ctrl-C.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any, Final, TextIO, cast
 
@@ -29,8 +29,11 @@ from .commands.bench import bench
 from .commands.ci import ci
 from .commands.cmake_dir import cmake_dir
 from .commands.conform import conform
+from .commands.console import Interrupted, complain, terminal_width
 from .commands.doctor import doctor
 from .commands.run import run
+from .printable import printable
+from .suggestion import nearest
 
 _NO_OUTPUT: Final = 4
 _SIZE_VARIABLES: Final = ("COLUMNS", "LINES")
@@ -38,12 +41,73 @@ _SIZE_DIGITS_MAX: Final = 4
 _SIGNALLED: Final = 128
 
 
+class _Formatter(click.HelpFormatter):
+    """Lays out lists of options so that both columns fit in the width."""
+
+    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write a list of terms and what they mean."""
+        super().write_dl(rows, min(col_max, self.width // 3), col_spacing)
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
+
+
 class _Group(click.Group):
-    """Reports chiphost's own errors without a traceback."""
+    """Shows every error in the same way: chiphost's own without a traceback, click's, and an interruption."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run a command and end with SystemExit; without `standalone_mode` all exceptions are the caller's."""
+        words = (args, prog_name, complete_var)
+        if not standalone_mode:
+            return super().main(*words, standalone_mode=False, **extra)
+        try:
+            code = super().main(*words, standalone_mode=False, **extra)
+        except click.ClickException as error:
+            _show(error)
+            code = error.exit_code
+        except click.Abort:  # Ctrl-C before a command began
+            _show(Interrupted())
+            code = Interrupted.exit_code
+        sys.exit(code if isinstance(code, int) else 0)
+
+    context_class = _Context
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command; its help is laid out like that of the group."""
+        cmd.context_class = _Context
+        super().add_command(cmd, name)
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        """Let help be as wide as the terminal."""
+        if width := terminal_width(sys.stdout):
+            options.setdefault("terminal_width", width)
+        return super().make_context(*args, **options)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; of one that does not exist say what may have been meant."""
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None and not ctx.resilient_parsing:
+            near = nearest(name, self.commands)
+            raise click.UsageError(f"No such command {name!r}.{f' Did you mean {near!r}?' if near else ''}", ctx)
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; chiphost's own errors are shown here."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise Interrupted() from stop
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except Exception as error:
@@ -53,9 +117,15 @@ class _Group(click.Group):
             if not words:
                 raise
             if os.environ.get("CHIPHOST_DEBUG", "0") not in ("", "0"):
-                traceback.print_exc()
-            click.echo(f"chiphost: {words}", err=True)
+                click.echo(printable(traceback.format_exc().rstrip()), err=True)
+            complain(f"chiphost: {words}")
             ctx.exit(2)
+
+
+def _show(error: click.ClickException) -> None:
+    words = io.StringIO()
+    error.show(words)
+    complain(words.getvalue().rstrip("\n"))
 
 
 def _limit_reached(error: Exception) -> str:
@@ -159,7 +229,7 @@ class StandardOutput:
             self.flush()
         if self._error is None:
             return False
-        click.echo(f"chiphost: cannot write standard output: {self._error.strerror or self._error}", err=True)
+        complain(f"chiphost: cannot write standard output: {self._error.strerror or self._error}")
         with contextlib.suppress(OSError):
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self._stream.fileno())

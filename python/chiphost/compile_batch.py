@@ -7,7 +7,6 @@ import contextlib
 import logging
 import os
 import re
-import shlex
 import shutil
 import time
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from .compile_job import Job, invalid
 from .compiler_processes import CompilerProcesses
 from .device_toolchain import Target
 from .errors import ChiphostError, CompileError, make_error
+from .printable import shell_join
 from .swept_folder import swept_folder
 from .toolchain import Compiler
 
@@ -146,9 +146,9 @@ class Batch:
 
     def _failure(self, job: Job, problem: str, words: str, temporary: str, hint: str | None = None) -> ChiphostError:
         # To be pasted, so with an output where the user is: our temporary folder will be gone.
-        command = shlex.join([*self._command(job), "-o", f"{job.source.stem}.so"])
+        command = shell_join([*self._command(job), "-o", f"{job.source.stem}.so"])
         if job.flags:  # they may have relative paths
-            command = f"cd {shlex.quote(str(job.source.parent))} && {command}"
+            command = f"cd {shell_join([str(job.source.parent)])} && {command}"
         message = f"{job.title}: {self._compilers[job.target].path.name} {problem}\n{words}\ncommand: {command}"
         is_full = shutil.disk_usage(temporary).free < _TEMPORARY_BYTES_MIN
         return make_error("COMPILE_FAILED", message, str(job.source), hint=_TEMPORARY_HINT if is_full else hint)

@@ -126,7 +126,7 @@ def compile(
 
     Raises ArgumentError (INVALID_ARGUMENT) for two kernels of one func_id, and what `compile_all` raises.
     """
-    from .callable import ChipCallable
+    from .callable import DEFAULT_ENTRY, ChipCallable
 
     check_func_ids(kernels)
     orchestration_file = orchestration_job(
@@ -135,7 +135,7 @@ def compile(
     jobs = [orchestration_file, *(kernel_job(kernel, platform) for kernel in kernels)]
     first, *others = compile_all(jobs, cache=cache, max_workers=max_workers, progress=progress, timeout_s=timeout_s)
     parts = [(kernel.func_id, kernel.core_type, binary) for kernel, binary in zip(kernels, others, strict=True)]
-    return ChipCallable(first, parts, entry or "build_graph", signature, name or first.name)
+    return ChipCallable(first, parts, entry or DEFAULT_ENTRY, signature, name or first.name)
 
 
 def compile_all(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,9 @@ from typing import Any, Final, Literal
 
 from . import runtimes
 from .errors import make_error
+from .printable import one_line, printable
+from .report import as_json
+from .suggestion import did_you_mean
 
 _PROGRAMS: Final = ("conform", "aicpu", "aicore")
 # What the suite loads on a real chip. The rest of its kernels is nothing that a core could run.
@@ -121,6 +125,11 @@ def run(
             yield ConformanceResult(**entry)
 
 
+def interrupted(test: ConformanceTest) -> ConformanceResult:
+    """What came of a test that Ctrl-C kept from its end, or from its beginning."""
+    return ConformanceResult(test.id, test.requirements, "failed", False, 0.0, "interrupted", "")
+
+
 def summary(results: Sequence[ConformanceResult]) -> str:
     """The last line of `chiphost conform`."""
     return "  ".join(f"{name.capitalize()}: {count}" for name, count in _counts(results).items())
@@ -129,27 +138,25 @@ def summary(results: Sequence[ConformanceResult]) -> str:
 def to_json(platform: str, results: Sequence[ConformanceResult]) -> str:
     """The JSON report."""
     content = {"platform": platform, **_counts(results), "tests": [dataclasses.asdict(result) for result in results]}
-    return json.dumps(content, indent=2) + "\n"
+    return as_json(content)
 
 
 def to_junit(platform: str, results: Sequence[ConformanceResult]) -> str:
     """The JUnit report: a suite for each group. What conformance.def lists is skipped."""
     from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-    from .report import for_xml
-
     document = JUnitXml("chiphost conform")
     suites: dict[str, TestSuite] = {}
     for result in results:
         group, _, name = result.id.partition(".")
         suite = suites.setdefault(group, TestSuite(group))
-        case = TestCase(for_xml(name), f"{platform}.{group}", result.seconds)
+        case = TestCase(one_line(name), f"{platform}.{group}", result.seconds)
         if not result.good:
-            failure = Failure(for_xml(result.message).partition("\n")[0])
-            failure.text = for_xml(result.message)
+            failure = Failure(printable(result.message).partition("\n")[0])
+            failure.text = printable(result.message)
             case.result = [failure]
         elif result.outcome != "passed":
-            case.result = [Skipped(for_xml(f"{result.outcome}: {result.reason}"))]
+            case.result = [Skipped(printable(f"{result.outcome}: {result.reason}"))]
         suite.add_testcase(case)
     for suite in suites.values():
         suite.add_property("platform", platform)
@@ -196,8 +203,8 @@ def _suite_folder(platform: str, library: Path | None) -> Path:
             f"wanted one of {', '.join(known) or '(there is none)'}; found {platform!r}; "
             f"looked in {runtimes.where_looked(library)}",
             "conformance suite",
-            hint="chiphost_add_conformance() builds the suite for a platform; name the folder of what was built in "
-            "CHIPHOST_RUNTIME_PATH",
+            hint=f"{did_you_mean(platform, known)}chiphost_add_conformance() builds the suite for a platform of yours"
+            + ("" if os.environ.get("CHIPHOST_RUNTIME_PATH") else "; name the folder in CHIPHOST_RUNTIME_PATH"),
         )
     folders = [folder / platform / "conform" for folder in runtimes.search(library)]
     return next(folder for folder in folders if (folder / "conform.so").is_file())

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple, NoReturn
 
 from . import _core
+from .printable import one_line
 
 
 class ErrorRow(NamedTuple):
@@ -60,7 +61,7 @@ class ChiphostError(Exception):
         self.task = task
         self.core = core
         self.func_id = func_id
-        place = f"{where}: " if where else ""
+        place = f"{one_line(where)}: " if where else ""
         super().__init__(f"{row.name} ({code}): {place}{message}\n  hint: {self.hint}")
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -179,9 +180,13 @@ _CLASSES: Final[dict[str, type[ChiphostError]]] = {
 }
 
 
-def make_error(name: str, message: str, where: str = "", *, hint: str | None = None) -> ChiphostError:
-    """The exception for a row of the error table, by the row's name; the caller raises it."""
+def make_error(name: str, message: str, where: str = "", *, hint: str | None = None, guess: str = "") -> ChiphostError:
+    """The exception for a row of the error table, by the row's name; the caller raises it.
+
+    `hint` says what to do, if that is not what the row says; `guess` goes before it, see `did_you_mean`.
+    """
     code = CODES[name]
+    hint = f"{guess}{ERROR_TABLE[code].remedy if hint is None else hint}"
     return _CLASSES[ERROR_TABLE[code].python_class](code, message, where, hint=hint)
 
 

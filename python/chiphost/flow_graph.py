@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -52,6 +53,8 @@ def _run(command: list[str]) -> str:
         )
     except subprocess.CalledProcessError as error:
         words = [line for line in error.stderr.splitlines() if "error" in line or "cannot find" in line]
+        if missing := re.search(r"(oneapi/\S+): No such file", "\n".join(words)):
+            raise FlowGraphMissing(f"there is no header {missing[1]} (Debian: libtbb-dev)") from error
         raise FlowGraphMissing((words or [str(error)])[0].strip()) from error
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as error:
         raise FlowGraphMissing(str(error)) from error

@@ -28,6 +28,7 @@ from typing import Any, Final, Literal
 from . import _core, runtimes
 from .errors import LoadError, make_error
 from .signature import Dtype, dtype_name
+from .suggestion import did_you_mean
 from .worker import STRATEGIES, choose_strategy
 
 __all__ = ["Buffer", "CloseResult", "Function", "In", "InOut", "Library", "Out", "Pin", "open"]
@@ -239,7 +240,7 @@ def open(path: str | os.PathLike[str], strategy: str | None = None, *, timeout_s
     """
     if strategy is not None and strategy not in STRATEGIES:
         message = f"wanted one of {', '.join(STRATEGIES)}; found {strategy!r}"
-        raise make_error("INVALID_ARGUMENT", message, "strategy")
+        raise make_error("INVALID_ARGUMENT", message, "strategy", guess=did_you_mean(strategy, STRATEGIES))
     if strategy == "auto":
         return _open_audited(path, timeout_s)
     chosen, reason = choose_strategy(strategy)

@@ -8,21 +8,18 @@ import dataclasses
 import fcntl
 import json
 import os
-import re
-import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from .printable import encodable, one_line, printable, shell_join
 
 if TYPE_CHECKING:
     from junitparser import TestCase
 
     from .scene_run import CaseResult, SceneResult
-
-# XML 1.0 has no place for these, not even escaped; compilers colour their output with them.
-_NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _DESCRIPTOR_FOLDERS: Final = (Path("/dev/fd"), Path("/proc/self/fd"), Path(f"/proc/{os.getpid()}/fd"))
 _STREAMS: Final = ("stdin", "stdout", "stderr")
@@ -103,7 +100,12 @@ def to_json(results: Sequence[SceneResult]) -> str:
     scenes = [dataclasses.asdict(result) for result in results]
     passed = sum(result.passed for result in results)
     content = {"total": len(results), "passed": passed, "failed": len(results) - passed, "scenes": scenes}
-    return json.dumps(content, indent=2) + "\n"
+    return as_json(content)
+
+
+def as_json(content: Any) -> str:
+    """The text of a JSON file. Every reader takes it: what UTF-8 has no place for is escaped as in messages."""
+    return json.dumps(encodable(content), indent=2) + "\n"
 
 
 def to_junit(results: Sequence[SceneResult]) -> str:
@@ -112,7 +114,7 @@ def to_junit(results: Sequence[SceneResult]) -> str:
 
     document = JUnitXml("chiphost")
     for result in results:
-        suite = TestSuite(result.name)
+        suite = TestSuite(one_line(result.name))
         suite.add_property("platform", result.platform)
         suite.add_property("seed", str(result.seed))
         for case in result.cases:
@@ -150,7 +152,7 @@ def replay_command(result: SceneResult, options: Sequence[str] = ()) -> str:
         return ""
     cases = ["--all-cases"] if len(failed) == len(result.cases) else [w for case in failed for w in ("--case", case)]
     words = ["chiphost", "run", result.name, "-p", result.platform, *cases, "--seed", str(result.seed), *options]
-    return shlex.join(words)
+    return shell_join(words)
 
 
 def _ordinal(number: int) -> str:
@@ -161,17 +163,12 @@ def _ordinal(number: int) -> str:
 def _junit_case(result: SceneResult, name: str, seconds: float, error: str | None, output: str = "") -> TestCase:
     from junitparser import Failure, TestCase
 
-    case = TestCase(for_xml(name), f"{result.platform}.{result.name}", seconds)
+    case = TestCase(one_line(name), one_line(f"{result.platform}.{result.name}"), seconds)
     if error:
-        text = for_xml(error)
+        text = printable(error)
         failure = Failure(text.partition("\n")[0])
         failure.text = text
         case.result = [failure]
     if output:
-        case.system_out = for_xml(output)
+        case.system_out = printable(output)
     return case
-
-
-def for_xml(text: str) -> str:
-    """The text, with what XML has no place for written as \\x1b and the like."""
-    return _NOT_IN_XML.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from . import supervisor
+from .commands.console import complain
 
 _TUNABLES: Final = "GLIBC_TUNABLES"
 # What they have to be for every namespace that glibc allows. Static TLS is for libraries that need more of it than
@@ -31,7 +32,7 @@ def with_more_namespaces() -> None:
     from ._core import namespaces_unavailable
 
     if why := namespaces_unavailable():
-        click.echo(f"chiphost: --more-namespaces has no effect: {why}", err=True)
+        complain(f"chiphost: --more-namespaces has no effect: {why}")
         return
     before = os.environ.get(_TUNABLES, "")
     tunables = merged(before)
@@ -39,7 +40,7 @@ def with_more_namespaces() -> None:
         return
     if not sys.executable or len(sys.orig_argv) < 2:
         raise click.ClickException(f"cannot start Python anew; set {_TUNABLES}={tunables} yourself")
-    click.echo(f"chiphost: starting again with {_TUNABLES}={tunables}", err=True)
+    complain(f"chiphost: starting again with {_TUNABLES}={tunables}")
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()

@@ -29,7 +29,10 @@ _GRACE_S: Final = 1.0  # how long what should have stopped may take to do so; a 
 
 
 class Watcher:
-    """Told what happens, on the thread that called `Runner.run`. This one does nothing."""
+    """Told what happens, on the thread that called `Runner.run`. This one does nothing.
+
+    Of each scene it is told once that it has ended, or that Ctrl-C kept it from its end.
+    """
 
     def compiled(self, done: int, total: int, name: str) -> None:
         """So many files are compiled, this one last."""
@@ -38,19 +41,27 @@ class Watcher:
         """A scene begins."""
 
     def ended(self, result: SceneResult) -> None:
-        """A scene has its result. Called once for each."""
+        """A scene has its result."""
+
+    def interrupted(self, result: SceneResult) -> None:
+        """Ctrl-C kept a scene from its end, or from its beginning."""
 
 
 class Runner:
     """Runs scenes once.
 
-    `interrupted` says whether Ctrl-C ended that early; `isolation` how runtimes were isolated, where that is not the
-    default, and why.
+    Attributes:
+        interrupted: whether Ctrl-C ended that early.
+        unfinished: the scenes that Ctrl-C or the deadline kept from their end, with the number of cases that had ended.
+        under_way: what was being done at that moment: scenes, with the file if that was being compiled.
+        isolation: how runtimes were isolated, where that is not the default, and why.
     """
 
     def __init__(self, settings: Settings, watcher: Watcher | None = None) -> None:
         """Nothing happens before `run`."""
         self.interrupted = False
+        self.unfinished: Final[dict[str, int]] = {}
+        self.under_way: Final[list[str]] = []
         self.isolation: Final[set[str]] = set()
         self._settings: Final = settings
         self._watcher: Final = watcher or Watcher()
@@ -96,6 +107,9 @@ class Runner:
                 compiling = programs.stopped.get(run.name)
                 was_running = compiling or run.name in self._running or run.loading_was_stopped
                 during = f" while compiling {compiling}" if compiling else ""
+                self.unfinished[run.name] = run.cases_done
+                if was_running:
+                    self.under_way.append(f"{run.name}{during}")
                 self._end(run, f"{'stopped' if was_running else NOT_STARTED}: {why}{during}")
         return [self._results[run.name] for run in runs]
 
@@ -180,7 +194,8 @@ class Runner:
     def _end(self, run: SceneRun, problem: str = "") -> None:
         result = self._results[run.name] = run.result(problem)
         self._running.pop(run.name, None)
-        self._watcher.ended(result)
+        tell = self._watcher.interrupted if self.interrupted and run.name in self.unfinished else self._watcher.ended
+        tell(result)
 
 
 _Events = queue.SimpleQueue[tuple[Callable[[SceneRun], None], SceneRun]]

@@ -13,6 +13,7 @@ from typing import Final
 
 from . import home, installation
 from .errors import SceneError, make_error
+from .suggestion import did_you_mean
 
 # chiphost's own platforms, with what they are. "sim" runs in this process, "onboard" on the chip.
 PLATFORMS: Final[dict[str, str]] = {
@@ -53,7 +54,8 @@ def where_looked(library: Path | None = None) -> str:
     words = str(folder)
     if library is None and os.environ.get("CHIPHOST_LIB_DIR"):
         words += f" (CHIPHOST_LIB_DIR){'' if folder.is_dir() else ', which is no folder'}"
-    return ", ".join([*(f"{further} (CHIPHOST_RUNTIME_PATH)" for further in further_dirs()), words])
+    further = ", ".join(map(str, further_dirs()))
+    return f"{further} (CHIPHOST_RUNTIME_PATH), {words}" if further else words
 
 
 def further_dirs() -> list[Path]:
@@ -159,8 +161,9 @@ def check_platform(platform: str, library: Path | None = None) -> str:
         return platform
     further = _further_platforms(library)
     if not isinstance(platform, str) or platform not in further:
-        wanted = ", ".join([*PLATFORMS, *further])
-        raise make_error("PLATFORM_UNKNOWN", f"wanted one of {wanted}; found {platform!r}", "platform")
+        known = [*PLATFORMS, *further]
+        message = f"wanted one of {', '.join(known)}; found {platform!r}"
+        raise make_error("PLATFORM_UNKNOWN", message, "platform", guess=did_you_mean(platform, known))
     _read_about(further[platform])
     return platform
 
@@ -169,8 +172,7 @@ def check_any(platform: str, library: Path | None = None) -> None:
     """Raise SceneError (RUNTIME_UNKNOWN) if there is no runtime at all for a platform."""
     if not installed(library)[check_platform(platform, library)]:
         message = f"none is installed; looked in {where_looked(library)}"
-        hint = "name the folder of the built runtimes in CHIPHOST_LIB_DIR, or unset it"
-        raise make_error("RUNTIME_UNKNOWN", message, f"runtimes for {platform}", hint=hint)
+        raise make_error("RUNTIME_UNKNOWN", message, f"runtimes for {platform}", hint=_runtime_hint())
 
 
 def find(runtime: str, platform: str, library: Path | None = None) -> RuntimeFiles:
@@ -185,9 +187,18 @@ def find(runtime: str, platform: str, library: Path | None = None) -> RuntimeFil
             f"wanted one of {', '.join(names) or '(none is installed)'}; found {runtime!r}; "
             f"looked in {where_looked(library)}",
             f"runtime for {platform}",
-            hint=None if names else "name the folder of the built runtimes in CHIPHOST_LIB_DIR, or unset it",
+            hint=_runtime_hint(),
+            guess=did_you_mean(runtime, names),
         )
     return files
+
+
+def _runtime_hint() -> str:
+    """What to do about a runtime that is not found. Of the variables it names those that are not set."""
+    hint = "chiphost doctor shows the runtimes that are installed"
+    if not further_dirs():
+        hint += "; name the folder of one that you built in CHIPHOST_RUNTIME_PATH"
+    return f"{hint}; unset CHIPHOST_LIB_DIR to use chiphost's own" if os.environ.get("CHIPHOST_LIB_DIR") else hint
 
 
 # Only of names: what is on the disk changes while a process lives, as runtimes are built and deleted.

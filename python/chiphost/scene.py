@@ -31,9 +31,12 @@ import numpy as np
 import numpy.typing as npt
 
 from . import runtimes
+from .callable import DEFAULT_ENTRY
 from .compiler import Kernel
 from .errors import ChiphostError, make_error
+from .printable import one_line
 from .signature import Arg
+from .suggestion import did_you_mean
 
 Array = npt.NDArray[Any]
 # Arguments by name, in the order of the signature: arrays, and a number for each scalar.
@@ -50,6 +53,8 @@ CONFIG_MIN: Final[Mapping[str, int]] = {
     "ring_heap_bytes": 1024,
     "ring_dep_pool": 4,
 }
+
+SCENE_FILE: Final = "scene.py"
 
 _SHOWN_DIFFERENCES: Final = 4
 
@@ -97,7 +102,7 @@ class Scene:
         *,
         description: str,
         orchestration: str | Path | None = None,
-        entry: str = "",
+        entry: str | None = None,
         kernels: Sequence[Kernel] = (),
         programs: Sequence[Program] = (),
         signature: Sequence[Arg],
@@ -113,7 +118,8 @@ class Scene:
     ) -> None:
         """Describe a scene. Paths are relative to its folder. Nothing is checked before `load`.
 
-        What it runs is either one `orchestration` with its `entry` and `kernels`, or `programs`.
+        What it runs is either one `orchestration` with its `entry` and `kernels`, or `programs`. The `entry` is
+        "build_graph" if None, as for `compile`.
         """
         self.name = ""
         self.runtime = ""
@@ -124,7 +130,7 @@ class Scene:
         self.programs = tuple(programs)
         self._has_both = bool(programs) and (orchestration is not None or bool(entry) or bool(kernels))
         if not programs:
-            self.programs = (Program(orchestration or "", entry, kernels, self.signature),)
+            self.programs = (Program(orchestration or "", entry or DEFAULT_ENTRY, kernels, self.signature),)
         self.config = dict(config or {})
         self.cases = {name: types.MappingProxyType(dict(case)) for name, case in (cases or {default_case: {}}).items()}
         self.case_config = {name: dict(fields) for name, fields in (case_config or {}).items()}
@@ -158,7 +164,7 @@ class Scene:
         Raises:
             SceneError: SCENE_UNKNOWN if there is no such file, SCENE_INVALID if it does not describe a scene.
         """
-        file = _absolute(folder) / "scene.py"
+        file = _absolute(folder) / SCENE_FILE
         if not file.is_file():
             raise make_error("SCENE_UNKNOWN", "there is no scene.py in this folder", str(file.parent))
         scene = getattr(_import(file), "scene", None)
@@ -177,7 +183,7 @@ class Scene:
         root = _absolute(root)
         if not root.is_dir():
             raise make_error("SCENE_UNKNOWN", "there is no such folder of scenes", str(root))
-        folders = (file.parent for file in root.glob("*/*/scene.py"))
+        folders = (file.parent for file in root.glob(f"*/*/{SCENE_FILE}"))
         return sorted((f"{folder.parent.name}/{folder.name}", folder) for folder in folders)
 
     def bind(self, file: Path) -> None:
@@ -197,7 +203,8 @@ class Scene:
     def case(self, name: str) -> Mapping[str, Any]:
         """Parameters of a case. Raises SceneError SCENE_UNKNOWN."""
         if name not in self.cases:
-            raise make_error("SCENE_UNKNOWN", f"there is no case {name!r}; there are {_join(self.cases)}", self.name)
+            message = f"there is no case {name!r}; there are {_join(self.cases)}"
+            raise make_error("SCENE_UNKNOWN", message, self.name, guess=did_you_mean(name, self.cases))
         return self.cases[name]
 
     def cases_on(self, platform: str) -> list[str]:
@@ -268,9 +275,9 @@ class Scene:
         if problems:
             raise make_error("GOLDEN_MISMATCH", "\n".join(problems), f"{self.name}, case {case!r}")
 
-    def _require(self, ok: object, field: str, message: str) -> None:
+    def _require(self, ok: object, field: str, message: str, guess: str = "") -> None:
         if not ok:
-            raise make_error("SCENE_INVALID", message, f"{self.file}: {field}")
+            raise make_error("SCENE_INVALID", message, f"{self.file}: {field}", guess=guess)
 
     def _check_programs(self) -> None:
         self._require(not self._has_both, "programs", "give either these, or orchestration, entry and kernels")
@@ -348,7 +355,8 @@ class Scene:
 
     def _check_config(self, field: str, config: Mapping[str, int]) -> None:
         for key, value in config.items():
-            self._require(key in CONFIG_MIN, field, f"there is no {key!r}; there are {_join(CONFIG_MIN)}")
+            message = f"there is no {key!r}; there are {_join(CONFIG_MIN)}"
+            self._require(key in CONFIG_MIN, field, message, did_you_mean(key, CONFIG_MIN))
             ok = _is_integer(value) and value >= CONFIG_MIN[key]
             self._require(ok, field, f"{key} must be an integer of {CONFIG_MIN[key]} or more, not {value!r}")
 
@@ -379,7 +387,7 @@ def make_rng(seed: int, scene: str, case: str) -> np.random.Generator:
     """
     if seed < 0:
         raise make_error("INVALID_ARGUMENT", f"a seed must not be negative, this is {seed}", "seed")
-    digest = hashlib.sha256(f"{scene}\0{case}".encode()).digest()
+    digest = hashlib.sha256(f"{scene}\0{case}".encode(errors="surrogatepass")).digest()
     entropy = np.random.SeedSequence([seed, int.from_bytes(digest[:16], "little")])
     return np.random.Generator(np.random.PCG64(entropy))
 
@@ -500,4 +508,4 @@ def _duplicates(values: Iterable[Any]) -> list[Any]:
 
 
 def _join(values: Iterable[Any]) -> str:
-    return ", ".join(str(value) for value in values) or "none"
+    return ", ".join(one_line(str(value)) for value in values) or "none"

@@ -122,6 +122,11 @@ class SceneRun:
         """Whether the deadline came while the scene's description was read."""
         return isinstance(self._entry.error, DeadlineError)
 
+    @property
+    def cases_done(self) -> int:
+        """How many cases have ended."""
+        return len(self._done)
+
     def execute(self, programs: Programs, workers: Workers) -> None:
         """Run the cases. Errors are kept; only KeyboardInterrupt and DeadlineOver come out."""
         self._clock.start()

@@ -27,6 +27,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from .commands.console import advise, complain, in_terminal
+from .printable import one_line
+
 if TYPE_CHECKING:
     from .scene_run import CaseResult, SceneResult
 
@@ -228,8 +231,6 @@ def _messages(told: bytearray) -> Iterator[tuple[Any, ...]]:
 
 def _show_cursor() -> None:
     """Leave the line of the progress bar, which hides the cursor."""
-    from .commands.display import in_terminal
-
     if in_terminal():
         click.echo("\x1b[?25h")
 
@@ -270,10 +271,10 @@ class _Story:
         how = f"signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"exit code {code}"
         why = f"the process ended early, with {how}"
         _show_cursor()
-        click.echo(f"chiphost: {why}; {self._when()}", err=True)
+        complain(f"chiphost: {why}; {self._when()}")
         if self._running or self._loading:
             what = "crashed" if code < 0 else "left the process, as with exit()"
-            click.echo(f"  hint: a kernel, or something else of the scene, {what}", err=True)
+            complain(f"  hint: a kernel, or something else of the scene, {what}")
         if self._reports is not None and not self._verdict:
             self._report(why, *self._reports)
         return EXIT_CODE
@@ -281,12 +282,16 @@ class _Story:
     def _when(self) -> str:
         if self._verdict:
             return "there was a verdict already"
-        running = [f"{scene}, case {case!r}" if case else scene for scene, case in self._running.items()]
+        running = [
+            f"{one_line(scene)}, case {case!r}" if case else one_line(scene) for scene, case in self._running.items()
+        ]
         if len(running) > 1:
             return f"one of these was running: {'; '.join(running)}"
         if running:
             return f"{running[0]} was running"
-        return f"the description of {self._loading} was being read" if self._loading else "no scene was running"
+        return (
+            f"the description of {one_line(self._loading)} was being read" if self._loading else "no scene was running"
+        )
 
     def _report(self, why: str, json_file: Any, junit_file: Any, platform: str, seed: int, options: list[str]) -> None:
         from . import report
@@ -298,14 +303,14 @@ class _Story:
             results = [SceneResult(name, platform, name.partition("/")[0], False, 0.0, why, seed, ())]
         for result in results:
             if result.name in self._running and (again := report.replay_command(result, options)):
-                click.echo(f"  again: {again}", err=True)
+                advise(again)
         for file, make in ((json_file, report.to_json), (junit_file, report.to_junit)):
             if file is None:
                 continue
             try:
                 file.write(make(results))
             except OSError as error:
-                click.echo(f"chiphost: cannot write {file.path}: {error}", err=True)
+                complain(f"chiphost: cannot write {file.path}: {error}")
         click.echo(report.summary(results))
 
     def _result(self, planned: SceneResult, why: str) -> SceneResult:

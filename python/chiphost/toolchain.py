@@ -25,6 +25,7 @@ from typing import Final, Literal
 
 from . import runtimes
 from .errors import make_error
+from .suggestion import did_you_mean
 
 CoreType = Literal["aic", "aiv"]
 Family = Literal["gcc", "clang"]
@@ -179,8 +180,10 @@ def arch(platform: str) -> str:
     """The chip family in capitals, for CHIPHOST_ARCH_...; raises SceneError (PLATFORM_UNKNOWN)."""
     if found := runtimes.arch_of(platform):
         return found.upper()
-    hint = f"programs can be compiled for {', '.join(runtimes.platforms())}"
-    raise make_error("PLATFORM_UNKNOWN", f"there is no platform {platform!r}", hint=hint)
+    known = runtimes.platforms()
+    hint = f"programs can be compiled for {', '.join(known)}"
+    guess = did_you_mean(platform, known)
+    raise make_error("PLATFORM_UNKNOWN", f"there is no platform {platform!r}", hint=hint, guess=guess)
 
 
 def _expanded(command: Iterable[str], folder: Path, depth: int = 8) -> Iterator[str]:

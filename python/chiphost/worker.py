@@ -16,6 +16,7 @@ from ._core import CallConfig, RunResult
 from .callable import ChipCallable
 from .errors import make_error
 from .runtimes import RuntimeFiles
+from .suggestion import did_you_mean
 
 STRATEGIES: Final = ("namespace", "copy", "process", "auto")
 
@@ -101,9 +102,8 @@ class ChipWorker:
         if not isinstance(files, RuntimeFiles):
             raise _wrong_type("runtime", "the name of a runtime, or a RuntimeFiles", runtime)
         if isolation is not None and (not isinstance(isolation, str) or isolation not in STRATEGIES):
-            raise make_error(
-                "INVALID_ARGUMENT", f"wanted one of {', '.join(STRATEGIES)}; found {isolation!r}", "isolation"
-            )
+            message = f"wanted one of {', '.join(STRATEGIES)}; found {isolation!r}"
+            raise make_error("INVALID_ARGUMENT", message, "isolation", guess=did_you_mean(isolation, STRATEGIES))
         device_id = _integer("device_id", device_id, _DEVICE_ID_MAX)
         device_memory_bytes = _integer("device_memory_bytes", device_memory_bytes, _BYTES_MAX)
         strategy, reason = choose_strategy(isolation, platform)

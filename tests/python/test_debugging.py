@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from chiphost._core import namespaces_unavailable
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from throwaway_scenes import RUNTIME, warm_cache, write_scenes
+from throwaway_scenes import RUNTIME, change, warm_cache, write_scenes
 
 from chiphost import scene_programs
 from chiphost.catalog import select
@@ -25,13 +25,6 @@ PROGRAM = [sys.executable, "-m", "chiphost"]
 TIMEOUT_S = 120
 GOLDEN = 'return {"out": args["x"] + 1}'
 both_modes = pytest.mark.parametrize("mode", [[], ["--parallel"]], ids=["serial", "parallel"])
-
-
-def change(scenes: Path, scene: str, file: str, old: str, new: str) -> None:
-    path = scenes / RUNTIME / scene / file
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def ci(scenes: Path, *words: str | Path, **options: str) -> tuple[int, str, str]:
@@ -125,7 +118,7 @@ def test_a_child_that_a_scene_forks_does_not_go_on(tmp_path: Path, mode: list[st
     change(scenes, "passes", "scene.py", GOLDEN, f"import os\n    if os.fork() == 0:\n        {end}\n    {GOLDEN}")
     code, out, err = ci(scenes, *mode, PYTHONWARNINGS="ignore")
     assert (code, err) == (0, "")
-    assert [line.split()[0] for line in out.splitlines()] == ["PASS", "PASS", "Total:"]
+    assert [line.split()[0] for line in out.splitlines()] == ["PASS", "PASS", "Time:", "Total:"]
 
 
 def test_a_terminal_gets_no_escapes_of_a_scene(tmp_path: Path) -> None:
@@ -145,13 +138,15 @@ def test_ctrl_c_while_compiling_names_the_file(tmp_path: Path) -> None:
     settings = {"CXX": str(compiler), "CHIPHOST_CACHE_DIR": str(tmp_path / "cache")}
     with subprocess.Popen(
         [*PROGRAM, "run", "passes", "--scenes", scenes],
-        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **settings},
     ) as process:
         while not started.exists():
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=TIMEOUT_S)
-    assert process.returncode == 1
-    assert "stopped: interrupted while compiling orchestration 'orchestration'" in out
+        _, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130
+    [line] = err.splitlines()
+    assert line.startswith(f"chiphost: interrupted in {RUNTIME}/passes while compiling orchestration 'orchestration'")
+    assert line.endswith("; 0 of 1 case had ended")

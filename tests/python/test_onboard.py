@@ -349,8 +349,16 @@ def test_doctor_shows_chips(chip: str) -> None:
 
 
 def test_doctor_says_what_is_missing_for_a_chip(no_chip: None) -> None:
-    result = CliRunner().invoke(cli, ["doctor"], prog_name="chiphost")
+    brief = CliRunner().invoke(cli, ["doctor"], prog_name="chiphost")
+    assert brief.exit_code == 0, brief.output
+    assert [line for line in brief.stdout.splitlines() if "vendor" in line or "ASCEND" in line or "PATH" in line] == [
+        "  -     a2a3, a5: the chip vendor's software is missing: libascendcl.so, libruntime.so, libascend_hal.so "
+        "(what was looked for: chiphost doctor --details)"
+    ]
+    result = CliRunner().invoke(cli, ["doctor", "--details"], prog_name="chiphost")
     assert result.exit_code == 0, result.output
+    assert result.stdout.count(f"PATH={os.environ['PATH']}") == 1
+    assert result.stdout.count(os.environ["PATH"]) == 1
     for platform in runtimes.ONBOARD:
         assert f"{platform}: the chip vendor's software is missing: libascendcl.so" in result.stdout
     assert "ASCEND_HOME_PATH is not set, ASCEND_TOOLKIT_HOME is not set" in result.stdout

@@ -114,9 +114,10 @@ def test_ci_of_chiphost_s_own_scenes(tmp_path: Path, platform: str, mode: list[s
     child = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S, env=dict(os.environ))
     assert child.returncode == 0, child.stdout + child.stderr
     tasks = tasks_on(platform)
-    *rows, last = child.stdout.splitlines()
+    *rows, took, last = child.stdout.splitlines()
     assert last == f"Total: {len(tasks)}  Passed: {len(tasks)}  Failed: 0"
     assert [row[:6] for row in rows] == ["PASS  "] * len(tasks)
+    assert took.startswith("Time: ")
 
     content = json.loads(report.read_text())
     assert (content["total"], content["passed"], content["failed"]) == (len(tasks), len(tasks), 0)

@@ -70,13 +70,32 @@ def test_junit_has_a_test_case_for_each_case(tmp_path: Path) -> None:
     assert {each.name: each.value for each in bad.properties()} == {"platform": "a2a3sim", "seed": "7"}
 
 
+@pytest.mark.parametrize("cases", [PASSED.cases, PASSED.cases[:1], ()])
+def test_junit_has_a_fault_of_the_scene_itself(cases: tuple[CaseResult, ...]) -> None:
+    """Such as a worker that cannot be reset after the last case: no case failed, and the scene has."""
+    failed = SceneResult("r/s", "a2a3sim", "r", False, 2.5, "cannot be\nreset", 7, cases)
+    [suite] = ElementTree.fromstring(report.to_junit([failed]).encode())
+    assert (suite.get("failures"), suite.get("tests")) == ("1", str(len(cases) + 1))
+    *passed, case = suite.iter("testcase")
+    assert [each.get("name") for each in passed] == [each.case for each in cases]
+    assert not any(list(each) for each in passed)
+    assert (case.get("name"), case.get("classname"), case.get("time")) == ("(scene)", "a2a3sim.r/s", "2.5")
+    [failure] = case
+    assert (failure.get("message"), failure.text) == ("cannot be", "cannot be\nreset")
+
+
+def test_junit_blames_a_case_once() -> None:
+    [suite] = ElementTree.fromstring(report.to_junit([FAILED]).encode())
+    assert [case.get("name") for case in suite.iter("testcase") if list(case)] == ["b"]
+
+
 def test_junit_is_xml_whatever_a_compiler_prints() -> None:
     error = "\x1b[31mred\x1b[0m <&> \x00 ‘quoted’ \udce9 \ufffe"
     failed = SceneResult("r/s", "p", "r", False, 0, error, 0, (CaseResult("c\x01", False, 0, error, None, 0),))
     text = report.to_junit([failed])
     failure = ElementTree.fromstring(text.encode()).find(".//failure")
     assert failure is not None
-    assert failure.text == "\\x1b[31mred\\x1b[0m <&> \\x00 ‘quoted’ \\xdce9 \\xfffe"
+    assert failure.text == "\\x1b[31mred\\x1b[0m <&> \\x00 ‘quoted’ \\xe9 \\ufffe"
 
 
 def test_the_last_line() -> None:

@@ -105,6 +105,14 @@ def write_scenes(root: Path, *kinds: str, **named: str) -> Path:
     return root
 
 
+def change(scenes: Path, scene: str, file: str, old: str, new: str) -> None:
+    """Replace some text in a file of a scene."""
+    path = scenes / RUNTIME / scene / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
 def warm_cache(root: Path, platform: str = "a2a3sim") -> None:
     """Compile all scenes that can be, so that a deadline is not spent on it."""
     entries = catalog.select(root, platform=platform)

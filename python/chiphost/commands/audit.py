@@ -25,7 +25,7 @@ _WORDS: Final = {"ok": "ok", "care": "with care", "no": "no"}
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option(
     "--strategy",
-    type=click.Choice(["namespace", "copy", "process", "auto"]),
+    type=options.Choice(["namespace", "copy", "process", "auto"]),
     default="auto",
     show_default=True,
     help="What the exit code is about.",
@@ -38,30 +38,31 @@ def audit(files: tuple[Path, ...], strategy: Strategy, json_file: ReportFile | N
     one cannot be read.
     """
     import dataclasses
-    import json
 
     from .. import audit as audits
     from ..errors import LoadError
-    from .display import make_console
+    from ..report import as_json
+    from .console import complain, interruptible, make_console, progress
 
     console = make_console()
     reports: list[dict[str, Any]] = []
     unusable = unreadable = False
-    for path in files:
-        try:
-            found = audits.audit(path)
-        except LoadError as error:
-            unreadable = True
-            click.echo(f"chiphost: {error}", err=True)
-            reports.append({"path": str(path), "error": str(error)})
-            continue
-        _print(console, found)
-        usable = found.usable(strategy)
-        unusable = unusable or not usable
-        reports.append({**dataclasses.asdict(found), "usable": usable, "error": None})
+    with interruptible(lambda: progress(len(reports), len(files), "file")):
+        for path in files:
+            try:
+                found = audits.audit(path)
+            except LoadError as error:
+                unreadable = True
+                complain(f"chiphost: {error}")
+                reports.append({"path": str(path), "error": str(error)})
+                continue
+            _print(console, found)
+            usable = found.usable(strategy)
+            unusable = unusable or not usable
+            reports.append({**dataclasses.asdict(found), "usable": usable, "error": None})
     if json_file:
         try:
-            json_file.write(json.dumps({"strategy": strategy, "files": reports}, indent=2) + "\n")
+            json_file.write(as_json({"strategy": strategy, "files": reports}))
         except OSError as error:
             raise options.CannotWrite(json_file, error) from error
     sys.exit(2 if unreadable else 1 if unusable else 0)
@@ -70,7 +71,7 @@ def audit(files: tuple[Path, ...], strategy: Strategy, json_file: ReportFile | N
 def _print(console: Console, found: Audit) -> None:
     from rich.text import Text
 
-    from .display import print_lines
+    from .console import print_lines
 
     build_id = f", build id {found.build_id}" if found.build_id else ""
     print_lines(console, f"{found.path}: {found.machine}, {found.bytes:,} bytes{build_id}")
@@ -82,5 +83,5 @@ def _print(console: Console, found: Audit) -> None:
     for finding in found.findings:
         facts = f" ({', '.join(finding.facts)})" if finding.facts else ""
         below = [finding.consequence] + ([f"mend: {finding.remedy}"] if finding.remedy else [])
-        print_lines(console, f"  {finding.id}{facts}: {finding.seen}", "\n".join(below))
+        print_lines(console, f"  {finding.id}{facts}: {finding.seen}", below)
     print_lines(console, "")

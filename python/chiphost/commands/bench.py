@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -11,10 +12,6 @@ import click
 from . import options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.table import Table
-
     from ..benchmarks import Figure
     from ..isolation_benchmarks import Cell, Row
     from ..report import ReportFile
@@ -35,59 +32,82 @@ def bench(json_file: ReportFile | None, quick: bool, isolation: bool) -> None:
     With --isolation: namespace, copy and process side by side, next to a process for every run.
     """
     import dataclasses
-    import json
 
-    from .display import in_terminal, make_console, print_lines
+    from ..report import as_json
+    from .console import Interrupted, in_terminal, make_console, plural, print_lines, print_table
 
-    console = make_console(None if in_terminal() else _PIPE_WIDTH)
+    console = make_console(_PIPE_WIDTH)
     machine = _machine()
+    what, measure, columns, row, sum_up = _isolation() if isolation else _figures()
+    measured: list[Any] = []
+    interrupted = False
     with console.status("measuring") if in_terminal() else contextlib.nullcontext():
-        what, measured, table, last_line = _isolation(quick) if isolation else _figures(quick)
-    if json_file:
+        try:
+            for each in measure(quick):
+                measured.append(each)
+        except KeyboardInterrupt:
+            interrupted = True
+    if json_file and not interrupted:
         content = {"quick": quick, "machine": machine, what: [dataclasses.asdict(each) for each in measured]}
         try:
-            json_file.write(json.dumps(content, indent=2) + "\n")
+            json_file.write(as_json(content))
         except OSError as error:
             raise options.CannotWrite(json_file, error) from error
-    console.print(table)
-    print_lines(console, f"{last_line} on {_describe(machine)}")
+    if measured:
+        print_table(console, columns, map(row, measured))
+    if interrupted:
+        no_report = f"; {json_file.path} was not written" if json_file else ""
+        raise Interrupted(f"{plural(len(measured), 'figure')} had been measured{no_report}")
+    print_lines(console, f"{sum_up(measured)} on {_describe(machine)}")
 
 
-def _figures(quick: bool) -> tuple[str, Sequence[Figure], Table, str]:
-    """What is measured: its name in JSON, all of it, as a table, and a last line."""
-    from rich.table import Table
+_Kind = tuple[
+    str,  # name in JSON
+    Callable[[bool], Iterable[Any]],  # measures, quickly if so wanted
+    list[tuple[str, str]],  # titles of columns, and how they are justified
+    Callable[[Any], list[Any]],  # a row of the table
+    Callable[[list[Any]], str],  # the last line
+]
+
+
+def _figures() -> _Kind:
     from rich.text import Text
 
     from .. import benchmarks
 
-    figures = [*benchmarks.measure(benchmarks.QUICK if quick else benchmarks.FULL)]
-    table = Table("What", box=None, pad_edge=False)
-    table.add_column("Measured", justify="right")
-    for title in ("", "Goal", "", "Also"):
-        table.add_column(title)
-    for figure in figures:
+    def measure(quick: bool) -> Iterable[Figure]:
+        return benchmarks.measure(benchmarks.QUICK if quick else benchmarks.FULL)
+
+    def row(figure: Figure) -> list[Any]:
         value = "-" if figure.value is None else f"{figure.value:,.4g}"
         verdict = Text("met", "green") if figure.met else Text("" if figure.met is None else "not met", "red")
-        table.add_row(figure.name, value, figure.unit, figure.goal, verdict, figure.note)
-    met = [figure.met for figure in figures if figure.met is not None]
-    return "figures", figures, table, f"{sum(met)} of {len(met)} goals met"
+        return [figure.name, value, figure.unit, figure.goal, verdict, figure.note]
+
+    def sum_up(figures: list[Figure]) -> str:
+        met = [figure.met for figure in figures if figure.met is not None]
+        return f"{sum(met)} of {len(met)} goals met"
+
+    titles = [("What", "left"), ("Measured", "right"), ("", "left"), ("Goal", "left"), ("", "left"), ("Also", "left")]
+    return "figures", measure, titles, row, sum_up
 
 
-def _isolation(quick: bool) -> tuple[str, Sequence[Row], Table, str]:
-    """The same of isolation."""
-    from rich.table import Table
-
+def _isolation() -> _Kind:
     from .. import isolation_benchmarks as benchmarks
 
-    rows = benchmarks.measure(benchmarks.QUICK if quick else benchmarks.FULL)
-    table = Table("What", "", box=None, pad_edge=False)
-    for title in benchmarks.WAYS.values():
-        table.add_column(title, justify="right")
-    table.add_column("Also")
-    for row in rows:
-        notes = [row.note, *(f"{way}: {cell.note}" for way, cell in row.cells.items() if cell.note)]
-        table.add_row(row.name, row.unit, *map(_cell, row.cells.values()), "; ".join(filter(None, notes)))
-    return "rows", rows, table, "times: median (best);"
+    def measure(quick: bool) -> Iterable[Row]:
+        return benchmarks.measure(benchmarks.QUICK if quick else benchmarks.FULL)
+
+    def row(each: Row) -> list[Any]:
+        notes = [each.note, *(f"{way}: {cell.note}" for way, cell in each.cells.items() if cell.note)]
+        return [each.name, each.unit, *map(_cell, each.cells.values()), "; ".join(filter(None, notes))]
+
+    titles = [
+        ("What", "left"),
+        ("", "left"),
+        *((title, "right") for title in benchmarks.WAYS.values()),
+        ("Also", "left"),
+    ]
+    return "rows", measure, titles, row, lambda rows: "times: median (best);"
 
 
 def _cell(cell: Cell) -> str:
@@ -120,7 +140,7 @@ def _machine() -> dict[str, Any]:
 
 
 def _describe(machine: dict[str, Any]) -> str:
-    from .display import plural
+    from .console import plural
 
     cpus, load = plural(machine["cpus_usable"], "CPU"), machine["load_average"]
     return f"{machine['system']}, {cpus}, load {load}, {machine['compiler']}, Python {machine['python']}"

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from .. import supervisor
+from ..printable import one_line, shell_join
 from . import options
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("-p", "--platform", required=True, metavar="PLATFORM", help="For example a2a3sim.")
+@options.platform("Where to run them.")
 @options.runtime
 @click.option("-k", "text", metavar="TEXT", help="Scenes with this text in their name only.")
 @click.option(
@@ -83,9 +84,10 @@ def ci(
     from ..deadline import Deadline
     from ..runner import Runner, SceneResult, Settings
     from ..runtimes import ONBOARD, check_any, check_platform, find
-    from .display import Display, plural, print_lines
+    from .console import Command, Interrupted, plural, print_lines, progress
+    from .display import Display
 
-    deadline = Deadline(timeout)
+    started, deadline = time.monotonic(), Deadline(timeout)
     root = catalog.scenes_dir(scenes)
     check_platform(platform)
     library = _build(source, deadline) if build_runtime else None
@@ -98,7 +100,7 @@ def ci(
 
         chips.require(find(entries[0].runtime, platform, library), platform)
     names = [entry.name for entry in entries]
-    width = max(map(len, names))
+    width = max(len(one_line(name)) for name in names)
 
     class Rows(Display):
         """A row for each scene, in order: one that ends early waits for those before it."""
@@ -108,30 +110,43 @@ def ci(
             self._next = iter(names)
             self._name = next(self._next)
             self._waiting: dict[str, SceneResult] = {}
+            self._without_row: set[str] = set()
 
         def ended(self, result: SceneResult) -> None:
             """Print the rows whose turn it is."""
+            self._add(result)
+            super().ended(result)
+
+        def interrupted(self, result: SceneResult) -> None:
+            """Print no row: the report has what was not done, and one line will name it."""
+            self._without_row.add(result.name)
+            self._add(result)
+            super().interrupted(result)
+
+        def _add(self, result: SceneResult) -> None:
             self._waiting[result.name] = result
             while self._name in self._waiting:
-                self._print(self._waiting.pop(self._name))
+                next_one = self._waiting.pop(self._name)
+                if self._name not in self._without_row:
+                    self._print(next_one)
                 self._name = next(self._next, "")
-            super().ended(result)
 
         def _print(self, result: SceneResult) -> None:
             cases = plural(len(result.cases), "case") if result.cases else "-"
-            columns = f"{result.name:<{width}}  {cases:<8}  {result.seconds:8.3f} s"
+            columns = f"{one_line(result.name):<{width}}  {cases:<8}  {result.seconds:8.3f} s"
             if times := sum(len(case.earlier_errors) for case in result.cases):
                 columns += f"  {'1 retry' if times == 1 else f'{times} retries'}"
             below = [result.error or "", *map(report.retries, result.cases)]
             if again := report.replay_command(result, repeated):
-                where = f"CHIPHOST_LIB_DIR={shlex.quote(str(library))} " if library else ""
-                below.append(f"again: {where}{again}")
-            self.print_verdict(result.passed, columns, "\n".join(filter(None, below)))
+                where = f"CHIPHOST_LIB_DIR={shell_join([str(library)])} " if library else ""
+                below.append(Command(f"again: {where}{again}"))
+            self.print_verdict(result.passed, columns, [*filter(None, below)])
 
     with Rows() as rows:
         runner = Runner(settings, rows)
         results = runner.run(entries, parallel=parallel)
 
+    print_lines(rows.console, f"Time: {time.monotonic() - started:.1f} s")
     # Before the last line: nobody may be there to read that.
     problems: list[options.CannotWrite] = []
     for file, make in ((json_file, report.to_json), (junit_file, report.to_junit)):
@@ -141,13 +156,13 @@ def ci(
             file.write(make(results))
         except OSError as error:
             problems.append(options.CannotWrite(file, error))
-    if runner.interrupted:
-        click.echo("chiphost: interrupted", err=True)
     if runner.isolation:
         print_lines(rows.console, f"Isolation: {'; '.join(sorted(runner.isolation))}")
     print_lines(rows.console, report.summary(results))
     for problem in problems:
         problem.show()
+    if runner.interrupted:
+        raise Interrupted(progress(len(results) - len(runner.unfinished), len(results), "scene"), runner.under_way)
     sys.exit(2 if problems else 0 if all(result.passed for result in results) else 1)
 
 
@@ -158,7 +173,7 @@ def _build(source: Path | None, deadline: Deadline) -> Path | None:
 
     from .. import runtime_build
     from ..deadline import DeadlineOver
-    from .display import in_terminal, make_console, print_lines
+    from .console import in_terminal, make_console, print_lines
 
     console, started = make_console(), time.monotonic()
     checkout = runtime_build.find_source(source)

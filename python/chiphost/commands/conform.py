@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import options
+from . import completion, options
 
 if TYPE_CHECKING:
     from ..report import ReportFile
 
 
 @click.command()
-@click.option("-p", "--platform", required=True, metavar="PLATFORM", help="For example a2a3sim.")
+@click.option(
+    "-p",
+    "--platform",
+    required=True,
+    metavar="PLATFORM",
+    help="For example a2a3sim.",
+    shell_complete=completion.suites,
+)
 @click.option("-k", "text", metavar="TEXT", default="", help="Tests with this text in their name only.")
 @click.option(
     "-t",
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--isolation",
-    type=click.Choice(["namespace", "copy"]),
+    type=options.Choice(["namespace", "copy"]),
     help="How the platform's programs are loaded.  [default: the best that this system has]",
 )
 @click.option("--list", "only_list", is_flag=True, help="Show the tests and what they try; run nothing.")
@@ -54,7 +61,7 @@ def conform(
     from rich.text import Text
 
     from .. import conformance
-    from .display import make_console, print_lines
+    from .console import Interrupted, make_console, print_lines, progress
 
     console = make_console()
     chosen = conformance.tests(platform, text)
@@ -64,15 +71,23 @@ def conform(
             print_lines(console, f"{test.id:<{width}}  {' '.join(test.requirements)}")
         return
 
-    results = []
-    for result in conformance.run(platform, text, isolation=isolation, timeout_s=timeout):
-        results.append(result)
-        listed = result.good and result.outcome != "passed"
-        verdict = ("LIST", "yellow") if listed else ("PASS", "green") if result.good else ("FAIL", "bold red")
-        line = Text.assemble(verdict, f"  {result.id:<{width}}  {result.seconds:7.3f} s")
-        if listed:
-            line.append(f"  {result.outcome}: {result.reason}")
-        print_lines(console, line, "" if result.good else f"{result.message}\n{' '.join(result.requirements)}".strip())
+    results: list[conformance.ConformanceResult] = []
+    interrupted = False
+    try:
+        for result in conformance.run(platform, text, isolation=isolation, timeout_s=timeout):
+            results.append(result)
+            listed = result.good and result.outcome != "passed"
+            verdict = ("LIST", "yellow") if listed else ("PASS", "green") if result.good else ("FAIL", "bold red")
+            line = Text.assemble(verdict, f"  {result.id:<{width}}  {result.seconds:7.3f} s")
+            if listed:
+                line.append(f"  {result.outcome}: {result.reason}")
+            below = [] if result.good else [f"{result.message}\n{' '.join(result.requirements)}".strip()]
+            print_lines(console, line, below)
+    except KeyboardInterrupt:
+        interrupted = True
+    done = len(results)
+    if interrupted:  # in the reports, what was not done is no success
+        results += [conformance.interrupted(test) for test in chosen if test.id not in {each.id for each in results}]
 
     problems = []
     for file, make in ((json_file, conformance.to_json), (junit_file, conformance.to_junit)):
@@ -85,4 +100,6 @@ def conform(
     print_lines(console, conformance.summary(results))
     for problem in problems:
         problem.show()
+    if interrupted:
+        raise Interrupted(progress(done, len(results), "test"))
     sys.exit(2 if problems else 0 if all(result.good for result in results) else 1)

@@ -23,37 +23,39 @@ Row = tuple[str, str]
 
 @click.command()
 @options.json_file("Write what was found to this file as JSON.")
-def doctor(json_file: ReportFile | None) -> None:
+@click.option("--details", is_flag=True, help="Say also what was looked for in vain for real chips.")
+def doctor(json_file: ReportFile | None, details: bool) -> None:
     """Show what this machine can do, and try it.
 
     Looks at compilers, runtimes, linker namespaces and the compile cache, and loads every runtime once. The exit code
     is 0 if the simulated platforms can run.
     """
     import dataclasses
-    import json
 
     from rich.text import Text
 
     from ..machine import look
-    from .display import make_console, print_lines
+    from ..report import as_json
+    from .console import interruptible, make_console, print_lines
 
     console = make_console()
-    machine = look()
+    with interruptible(lambda: "nothing is known yet"):
+        machine = look()
     if json_file:
         try:
-            json_file.write(json.dumps(dataclasses.asdict(machine), indent=2) + "\n")
+            json_file.write(as_json(dataclasses.asdict(machine)))
         except OSError as error:
             raise options.CannotWrite(json_file, error) from error
     styles = {"ok": "green", "-": "dim", "FAIL": "bold red"}
-    for verdict, text in _rows(machine):
-        first, *others = text.splitlines()
+    for verdict, text in _rows(machine, details):
+        first, *others = text.split("\n")
         line = Text.assemble("  ", (f"{verdict:<4}", styles[verdict]), "  ", first) if verdict else first
-        print_lines(console, line, "\n".join(f"  {other}" for other in others))
+        print_lines(console, line, [f"  {other}" for other in others])
     sys.exit(0 if machine.ok else 1)
 
 
-def _rows(machine: Machine) -> Iterator[Row]:
-    from .display import plural
+def _rows(machine: Machine, details: bool) -> Iterator[Row]:
+    from .console import plural
 
     yield "", f"chiphost {machine.version}, Python {machine.python}, {machine.libc}, {machine.system}"
     yield "ok", f"{plural(machine.cpus_usable, 'CPU')} usable"
@@ -76,7 +78,7 @@ def _rows(machine: Machine) -> Iterator[Row]:
             yield "ok" if load.ok else "FAIL", f"{platform} ({description})  {load.runtime}: {how}"
 
     yield "", "Chips"
-    yield from _chip_rows(machine.chips)
+    yield from _chip_rows(machine.chips, details)
 
     yield "", "Linker namespaces"
     yield from _namespace_rows(machine.namespaces)
@@ -98,14 +100,21 @@ def _rows(machine: Machine) -> Iterator[Row]:
     yield ("-", instead) if temporary.problem else ("ok", f"{temporary.folder}: a library can be loaded from there")
 
     yield "", "oneTBB, for chiphost bench"
-    yield ("ok", machine.onetbb) if machine.onetbb else ("-", machine.onetbb_problem)
+    yield ("ok", machine.onetbb) if machine.onetbb else ("-", f"not to be had: {machine.onetbb_problem}")
 
     can = "can" if machine.ok else "cannot"
     why = "" if machine.ok else f": {'; '.join(machine.problems)}"
     yield "", f"This machine {can} run the simulated platforms{why}."
 
 
-def _chip_rows(found: ChipChecks) -> Iterator[Row]:
+def _chip_rows(found: ChipChecks, details: bool) -> Iterator[Row]:
+    if not details and not any(chip.ok for chip in found.chips):  # as on nearly every machine
+        platforms: dict[str, list[str]] = {}
+        for chip in found.chips:
+            platforms.setdefault(chip.problem.partition(";")[0], []).append(chip.platform)
+        for problem, names in platforms.items():
+            yield "-", f"{', '.join(names)}: {problem} (what was looked for: chiphost doctor --details)"
+        return
     for chip in found.chips:
         yield ("ok", f"{chip.platform}: device 0 was opened") if chip.ok else ("-", f"{chip.platform}: {chip.problem}")
         for name in chip.programs_missing:

@@ -6,9 +6,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import click
+
+from ..suggestion import nearest
+from . import completion
+from .console import complain
 
 if TYPE_CHECKING:
     from ..report import ReportFile
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
 
+DEFAULT_PLATFORM: Final = "a2a3sim"
 SEED_MAX: Final = 2**64 - 1
 
 
@@ -27,6 +32,24 @@ class CannotWrite(click.ClickException):
     def __init__(self, file: ReportFile, error: OSError) -> None:
         """Name the file and the reason."""
         super().__init__(f"cannot write {file.path}: {error}")
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Like every other error, and not only at the end of a command."""
+        text = f"chiphost: {self.message}"
+        complain(text) if file is None else click.echo(text, file=file)
+
+
+class Choice(click.Choice):  # type: ignore[type-arg]  # click before 8.4 has no argument for the type
+    """One of several words. For one that is misspelt the nearest is named."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse what is none of them."""
+        if value not in self.choices:
+            known = ", ".join(map(repr, self.choices))
+            near = nearest(value, self.choices)
+            guess = f" Did you mean {near!r}?" if near else ""
+            self.fail(f"{value!r} is not one of {known}.{guess}", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Seconds(click.FloatRange):
@@ -62,9 +85,24 @@ def report_file(*names: str, text: str) -> Decorator[Any]:
     return click.option(*names, metavar="FILE", callback=check, help=text)
 
 
+def platform(text: str) -> Decorator[Any]:
+    """-p: a platform, by default a simulated one."""
+    return click.option(
+        "-p",
+        "--platform",
+        default=DEFAULT_PLATFORM,
+        show_default=True,
+        metavar="PLATFORM",
+        help=text,
+        shell_complete=completion.platforms,
+    )
+
+
 def runtime(command: Command) -> Command:
     """-r: limit to one runtime."""
-    return click.option("-r", "--runtime", metavar="RUNTIME", help="Scenes of this runtime only.")(command)
+    text = "Scenes of this runtime only."
+    complete = completion.runtimes
+    return click.option("-r", "--runtime", metavar="RUNTIME", help=text, shell_complete=complete)(command)
 
 
 def scenes(command: Command) -> Command:
@@ -79,7 +117,7 @@ def how_to_run(command: Command) -> Command:
     for add in (
         click.option(
             "--isolation",
-            type=click.Choice(["namespace", "copy", "process", "auto"]),
+            type=Choice(["namespace", "copy", "process", "auto"]),
             help="How runtimes are kept apart from this process.  [default: the best that this system has]",
         ),
         click.option(

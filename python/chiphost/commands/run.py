@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import supervisor
-from . import options
+from ..printable import one_line
+from . import completion, options
 
 if TYPE_CHECKING:
     from ..catalog import Entry
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("scene", required=False)
-@click.option("-p", "--platform", default="a2a3sim", show_default=True, metavar="PLATFORM", help="Where to run it.")
+@click.argument("scene", required=False, shell_complete=completion.scenes)
+@options.platform("Where to run it.")
 @options.runtime
 @click.option("--case", "cases", multiple=True, metavar="CASE", help="Run this case; may be given several times.")
 @click.option("--all-cases", is_flag=True, help="Run all cases.")
@@ -55,7 +56,7 @@ def run(
 ) -> None:
     """Run a scene: its default case, unless others are named.
 
-    SCENE is "<runtime>/<scene>", or "<scene>" if there is only one of that name.
+    SCENE is "<runtime>/<scene>", or "<scene>" if there is only one of that name, or the path of a scene's folder.
     """
     if scene is None and not list_only:
         raise click.UsageError("name a scene; chiphost run --list shows them")
@@ -77,7 +78,8 @@ def run(
     _check(entry, platform, cases)
 
     from ..runner import Runner, Settings
-    from .display import Display, plural, print_lines
+    from .console import Interrupted, plural, print_lines, progress
+    from .display import Display
 
     settings = Settings(platform, isolation, seed, sim_threads, rounds, timeout)
     with Display(1) as display:
@@ -85,17 +87,18 @@ def run(
         [result] = runner.run([entry], cases=_wanted(entry, cases, all_cases))
 
     if entry.scene:
-        print_lines(display.console, f"{entry.name} on {platform}: {entry.scene.description}")
-    width = max((len(case.case) for case in result.cases), default=0)
-    for case in result.cases:
+        print_lines(display.console, one_line(f"{entry.name} on {platform}: {entry.scene.description}"))
+    width = max((len(one_line(case.case)) for case in result.cases), default=0)
+    done = runner.unfinished.get(entry.name, len(result.cases)) if runner.interrupted else len(result.cases)
+    for case in result.cases[:done]:
         tasks = "-" if case.tasks is None else plural(case.tasks, "task")
         times = f"  {plural(case.rounds, 'round')}" if case.rounds > 1 else ""
-        columns = f"{case.case:<{width}}  {tasks:>10}  {case.seconds:8.3f} s{times}"
-        display.print_verdict(case.passed, columns, case.error or "")
-    if not result.passed and all(case.passed for case in result.cases):  # the fault is in no case
-        display.print_verdict(False, entry.name, result.error or "")
+        columns = f"{one_line(case.case):<{width}}  {tasks:>10}  {case.seconds:8.3f} s{times}"
+        display.print_verdict(case.passed, columns, [case.error or ""])
     if runner.interrupted:
-        click.echo("chiphost: interrupted", err=True)
+        raise Interrupted(progress(done, len(result.cases), "case"), runner.under_way)
+    if not result.passed and all(case.passed for case in result.cases):  # the fault is in no case
+        display.print_verdict(False, entry.name, [result.error or ""])
     sys.exit(0 if result.passed else 1)
 
 
@@ -123,24 +126,23 @@ def _check(entry: Entry, platform: str, cases: Sequence[str]) -> None:
 
 def _list(root: Path, scene: str | None, runtime: str | None) -> None:
     from .. import catalog
-    from ..scene import Scene
-    from .display import make_console, print_lines
+    from .console import make_console, print_lines
 
     if scene is not None:
         entries = [catalog.find(root, scene, runtime=runtime)]
     else:
         entries = [
             catalog.load(name, folder)
-            for name, folder in Scene.discover(root)
+            for name, folder in catalog.scenes_in(root)
             if runtime is None or name.startswith(f"{runtime}/")
         ]
     console = make_console()
     for entry in entries:
-        print_lines(console, entry.name, _describe(entry.scene) if entry.scene else str(entry.error))
+        print_lines(console, one_line(entry.name), [_describe(entry.scene) if entry.scene else str(entry.error)])
 
 
 def _describe(scene: Scene) -> str:
     notes = {scene.default_case: "default"}
     notes |= {case: f"{', '.join(platforms)} only" for case, platforms in scene.case_platforms.items()}
-    cases = [f"{case} ({notes[case]})" if case in notes else case for case in scene.cases]
+    cases = [one_line(f"{case} ({notes[case]})" if case in notes else case) for case in scene.cases]
     return f"{scene.description}\ncases: {', '.join(cases)}\nplatforms: {', '.join(scene.platforms)}"
