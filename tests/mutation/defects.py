@@ -894,12 +894,12 @@ _REPORT: Final = "python/chiphost/report.py"
 _SCENE: Final = "python/chiphost/scene.py"
 _CACHE: Final = "python/chiphost/compile_cache.py"
 _PYTHON: Final = (
-    _sibling(
-        "report: a fault that is in no case is not in JUnit",
+    _required(
+        "report: a fault of the scene itself is not in JUnit",
         _REPORT,
         "if not result.passed and all(case.passed for case in result.cases):",
-        "if False:",
-        "test_report.py",
+        "if not result.passed and not result.cases:",
+        "test_report.py::test_junit_has_a_fault_of_the_scene_itself",
     ),
     _sibling(
         "report: the 13rd time",
@@ -923,12 +923,25 @@ _PYTHON: Final = (
         "test_report.py",
     ),
     _sibling(
-        "scene: integers have a tolerance",
+        "report: what XML has no place for",
+        _REPORT,
+        "case = TestCase(one_line(name), ",
+        "case = TestCase(name, ",
+        "test_report.py",
+    ),
+    _required(
+        "scene: unsigned outputs may be off by the tolerance",
         _SCENE,
         'exact = want.dtype.kind in "biu"',
         'exact = want.dtype.kind in "bi"',
-        "test_scene.py::test_check_compares_integers_exactly",
-        "test_scene.py::test_check_compares_large_integers_exactly",
+        "test_scene.py::test_no_tolerance_is_for_integers",
+    ),
+    _required(
+        "scene_run: the tasks of all rounds are counted",
+        "python/chiphost/scene_run.py",
+        "        out_tally.tasks = tasks\n",
+        "        out_tally.tasks = tasks + (out_tally.tasks or 0)\n",
+        "test_runner.py::test_tasks_are_those_of_one_round",
     ),
     _sibling(
         "scene: a difference to infinity",

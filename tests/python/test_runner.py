@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from throwaway_scenes import RUNTIME, warm_cache, write_scenes
+from throwaway_scenes import RUNTIME, change, warm_cache, write_scenes
 
 from chiphost import catalog, runner, scene_run
 from chiphost.deadline import Deadline
@@ -89,6 +89,26 @@ def test_named_cases_only(tmp_path: Path) -> None:
 def test_rounds_are_the_scene_s_or_the_caller_s(tmp_path: Path, rounds: int | None, expected: int) -> None:
     result = run_one(write_scenes(tmp_path, "three_rounds"), rounds=rounds)
     assert [case.rounds for case in result.cases] == [expected, expected]
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_tasks_are_those_of_one_round(tmp_path: Path, rounds: int) -> None:
+    write_scenes(tmp_path, "passes")
+    result = run_one(tmp_path, rounds=rounds)
+    assert [(case.rounds, case.tasks) for case in result.cases] == [(rounds, 1), (rounds, 1)]
+    change(
+        tmp_path,
+        "passes",
+        "scene.py",
+        'orchestration="orchestration.cpp",\n    entry="build_graph",\n    kernels=[Kernel(0, "kernel.cpp", "aiv")],',
+        'programs=[Program("orchestration.cpp", "build_graph", [Kernel(0, "kernel.cpp", "aiv")], SIGNATURE)] * 2,',
+    )
+    change(tmp_path, "passes", "scene.py", "import Scene", "import Program, Scene")
+    signature = '[In("x", "float32", (None,)), Out("out", "float32", (None,))]'
+    change(tmp_path, "passes", "scene.py", f"signature={signature}", "signature=SIGNATURE")
+    change(tmp_path, "passes", "scene.py", "scene = Scene(", f"SIGNATURE = {signature}\nscene = Scene(")
+    result = run_one(tmp_path, rounds=rounds)
+    assert [(case.rounds, case.tasks) for case in result.cases] == [(rounds, 2), (rounds, 2)], result.error
 
 
 def test_every_round_has_fresh_outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

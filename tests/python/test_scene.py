@@ -470,6 +470,33 @@ def test_check_compares_large_integers_exactly(tmp_path):
     assert "worst []: expected 4611686018427387905, got 4611686018427387904" in message
 
 
+@pytest.mark.parametrize("entry", ["", "entry=None,", 'entry="",'])
+def test_the_entry_is_that_of_compile(tmp_path, entry):
+    scene = Scene.load(write_scene(tmp_path, change=('entry="build_graph",', entry)))
+    assert [program.entry for program in scene.programs] == ["build_graph"]
+
+
+@pytest.mark.parametrize("dtype", [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)])
+@pytest.mark.parametrize("value", [0, 1, 100])
+def test_no_tolerance_is_for_integers(tmp_path, dtype, value):
+    """Off by one is wrong, whatever rtol and atol would allow, also for unsigned integers."""
+    folder = write_scene(tmp_path, change=('InOut("c", "int32", (4,))', f'InOut("c", "{dtype}", (4,))'))
+    text = (folder / "scene.py").read_text()
+    text = text.replace("np.arange(4, dtype=np.int32)", f'np.full(4, {value}, "{dtype}")')
+    text = text.replace('args["c"] + 1', 'args["c"]').replace("rtol=0.01", "rtol=1e9").replace("atol=0.1", "atol=1e9")
+    (folder / "scene.py").write_text(text)
+    scene = Scene.load(folder)
+    assert (scene.rtol, scene.atol) == (1e9, 1e9)
+    before = scene.make_args()
+    right = finished(scene, before) | {"c": before["c"].copy()}
+    scene.check("default", before, right)
+    for index in range(4):
+        wrong = copy_args(right)
+        wrong["c"][index] = value + 1
+        message = check(scene, before, wrong)
+        assert f"c: 1 of 4 elements differ (compared exactly)\n  worst [{index}]: expected" in message
+
+
 @pytest.mark.parametrize(
     ("want", "got", "right"),
     [
