@@ -4,12 +4,12 @@
 
 chiphost_add_platform(NAME sim FOLDER "${chiphost_root}/platform/sim"
     HOST_SOURCES device.cpp fiber.cpp parallel_engine.cpp sequential_engine.cpp
-    AICPU_SOURCES aicpu_port.cpp fiber.cpp orch_so_loader.cpp "${chiphost_root}/platform/shared/orch_so_file.cpp"
+    AICPU_SOURCES aicpu_port.cpp fiber.cpp orch_so_loader.cpp shared/orch_so_file.cpp
     AICORE_SOURCES aicore_port.cpp fiber.cpp)
 
 chiphost_add_platform(NAME onboard FOLDER "${chiphost_root}/platform/onboard"
     HOST_SOURCES device.cpp driver.cpp launcher.cpp program_file.cpp
-    AICPU_SOURCES aicpu_entry.cpp aicpu_port.cpp launch_watch.cpp orch_so_loader.cpp "${chiphost_root}/platform/shared/orch_so_file.cpp"
+    AICPU_SOURCES aicpu_entry.cpp aicpu_port.cpp launch_watch.cpp orch_so_loader.cpp shared/orch_so_file.cpp
     AICORE_SOURCES aicore_entry.cpp aicore_port.cpp)
 foreach(arch IN ITEMS a2a3 a5)
     set(chiphost_onboard_host_${arch}_sources "${chiphost_root}/platform/onboard/registers_${arch}.cpp")

@@ -85,13 +85,20 @@ function(chiphost_add_port platform program out_objects)
     set(${out_objects} "$<TARGET_OBJECTS:chiphost_${platform}_${program}_port>" PARENT_SCOPE)
 endfunction()
 
+# Sources of a target that include files of a platform: compiled again when files are added there.
+function(chiphost_include_platform target platform)
+    target_include_directories(${target} PRIVATE ${chiphost_${platform}_include_dirs})
+    target_compile_definitions(${target} PRIVATE ${chiphost_${platform}_definition})
+    set_property(SOURCE ${ARGN} APPEND PROPERTY OBJECT_DEPENDS ${chiphost_${platform}_file_lists})
+endfunction()
+
 function(chiphost_add_objects target platform)
     if(TARGET ${target})
         return()
     endif()
     add_library(${target} OBJECT ${ARGN})
     target_link_libraries(${target} PRIVATE chiphost_options)
-    target_include_directories(${target} PRIVATE ${chiphost_${platform}_include_dirs})
+    chiphost_include_platform(${target} ${platform} ${ARGN})
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden
                                                VISIBILITY_INLINES_HIDDEN ON UNITY_BUILD OFF)
 endfunction()
@@ -100,7 +107,8 @@ endfunction()
 #                       [HOST_SOURCES file...] [AICPU_SOURCES file...] [AICORE_SOURCES file...])
 #
 # A platform for chiphost_add_runtime(PLATFORM name): the functions of platform/include, for each of the three programs.
-# Files are in FOLDER, which is this one if it is not said; headers and conformance.def are looked for there. CHIP defines
+# Files are in FOLDER, which is this one if it is not said; headers and conformance.def are looked for there. A source that
+# is not there may be one that chiphost's platforms share: shared/orch_so_file.cpp, sim/fiber.cpp. CHIP defines
 # chiphost::platform::chip; without it the constants are those of the ARCH. BASED_ON takes over another platform, but for
 # sources that a file of the same name stands in for.
 function(chiphost_add_platform)
@@ -145,6 +153,9 @@ function(chiphost_add_platform)
         foreach(source IN LISTS own)
             get_filename_component(path "${source}" ABSOLUTE BASE_DIR "${folder}")
             get_filename_component(name "${source}" NAME)
+            if(NOT EXISTS "${path}" AND NOT IS_ABSOLUTE "${source}" AND EXISTS "${chiphost_root}/platform/${source}")
+                set(path "${chiphost_root}/platform/${source}")
+            endif()
             list(APPEND sources "${path}")
             list(APPEND names "${name}")
         endforeach()
@@ -162,6 +173,28 @@ function(chiphost_add_platform)
     set(include_dirs "${folder}" ${chiphost_${arg_BASED_ON}_include_dirs} "${chiphost_root}/platform")
     list(REMOVE_DUPLICATES include_dirs)
     set(chiphost_${arg_NAME}_include_dirs ${include_dirs} PARENT_SCOPE)
+    # A file that is added later may stand before one that was found elsewhere, which no compiler's list of what it has
+    # read can say. So the names are in the commands that compile for a platform of a project: a compiler cache sees them,
+    # too. Those of chiphost's own have no such word, as they are the same for everybody who has them in a cache.
+    file(GLOB found CONFIGURE_DEPENDS "${folder}/*.h" "${folder}/*.hpp" "${folder}/*.inc" "${folder}/*.def"
+                                      "${folder}/*/*.h")
+    list(JOIN found "\n" found)
+    set(file_list "${CMAKE_BINARY_DIR}/chiphost_platforms/${arg_NAME}.txt")
+    set(known "")
+    if(EXISTS "${file_list}")
+        file(READ "${file_list}" known)
+    endif()
+    if(NOT known STREQUAL "${found}\n")
+        file(WRITE "${file_list}" "${found}\n")
+    endif()
+    set(chiphost_${arg_NAME}_file_lists "${file_list}" ${chiphost_${arg_BASED_ON}_file_lists} PARENT_SCOPE)
+    string(FIND "${folder}/" "${chiphost_root}/platform/" own)
+    set(definition "")
+    if(NOT own EQUAL 0)
+        string(MD5 digest "${found}")
+        set(definition "CHIPHOST_PLATFORM_FILES=_${digest}")
+    endif()
+    set(chiphost_${arg_NAME}_definition "${definition}" PARENT_SCOPE)
     set(chip "${chiphost_${arg_BASED_ON}_chip}")
     if(arg_CHIP)
         get_filename_component(chip "${arg_CHIP}" ABSOLUTE BASE_DIR "${folder}")
@@ -226,7 +259,7 @@ function(chiphost_add_program program runtime arch platform sources)
     endif()
     add_library(${target} MODULE ${named} ${parts} "${chip}")
     chiphost_make_program(${target})
-    target_include_directories(${target} PRIVATE ${chiphost_${platform}_include_dirs})
+    chiphost_include_platform(${target} ${platform} ${named} "${chip}")
     target_compile_definitions(${target} PRIVATE CHIPHOST_PLATFORM="${full_name}" CHIPHOST_ARCH="${arch}"
                                                  CHIPHOST_RUNTIME="${runtime}")
     target_link_libraries(${target} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})

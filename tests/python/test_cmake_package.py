@@ -202,6 +202,30 @@ def test_an_out_of_tree_platform_passes_the_conformance_suite(out_of_tree):
     assert total and int(total[1]) == int(total[2]) > 50, said
 
 
+def test_a_port_begins_with_a_suite_that_has_nothing_to_find(cmake, tmp_path):
+    """As the guide says, up to the first file that is taken over: then its functions are looked at."""
+    source, build = tmp_path / "source", tmp_path / "build"
+    shutil.copytree(EXAMPLE.parent / "begin_a_platform", source)
+    options = (f"-Dchiphost_DIR={cmake_dir()}", *ninja())
+    run(cmake, "-S", source, "-B", build, *options)
+    run(
+        cmake, "--build", build, "--target", "a2a3mychip_conform_conform", "a2a3mychip_conform_aicpu", "--parallel", "2"
+    )
+    said = chiphost(build, "conform", "-p", "a2a3mychip", "-k", "memory.")
+    assert "Failed: 0" in said and "Passed: 0" in said
+    null = cmake_dir().parent / "src" / "platform" / "null"
+    for name in ("device.cpp", "unimplemented.h", "conformance.def"):
+        shutil.copy(null / name, source)
+    cmake_lists = source / "CMakeLists.txt"
+    cmake_lists.write_text(cmake_lists.read_text().replace("BASED_ON null", "BASED_ON null HOST_SOURCES device.cpp"))
+    device = source / "device.cpp"
+    device.write_text(device.read_text().replace('unimplemented("open_device"', 'unimplemented("my own open_device"'))
+    run(cmake, "--build", build, "--target", "a2a3mychip_conform_conform", "--parallel", "2")
+    report = tmp_path / "report.json"
+    chiphost(build, "conform", "-p", "a2a3mychip", "-k", "memory.open_and_close", "--json", report)
+    assert "my own open_device" in json.loads(report.read_text())["tests"][0]["message"]
+
+
 def test_a_description_of_a_platform_that_is_none_is_an_error(tmp_path, monkeypatch):
     import chiphost as ch
     from chiphost import runtimes, toolchain
@@ -327,6 +351,51 @@ def test_a_runtime_is_found_when_it_is_built_after_a_first_look(monkeypatch, tmp
 )
 def test_wrong_use_of_the_functions_is_an_error(line, words, cmake, tmp_path):
     assert words in refusal(cmake, tmp_path, f"project(p CXX)\nfind_package(chiphost REQUIRED)\n{line}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "target"), [("conformance.def", "conform_conform"), ("shared/orch_so_file.h", "tiny_aicpu_port")]
+)
+def test_a_file_that_is_added_after_a_build_is_noticed(cmake, tmp_path, name, target):
+    """It stands before one of chiphost, so what includes it is compiled again."""
+    source, build = tmp_path / "source", tmp_path / "build"
+    shutil.copytree(OUT_OF_TREE["platform"], source)
+    run(cmake, "-S", source, "-B", build, f"-Dchiphost_DIR={cmake_dir()}", *ninja())
+    files = {
+        "conform_conform": "conformance_library.cpp.o",
+        "tiny_aicpu_port": "orch_so_loader.cpp.o",
+    }
+    objects = run(tool("ninja"), "-C", build, "-t", "targets", "all").splitlines()
+    made = [line.partition(":")[0] for line in objects if target in line and files[target] in line]
+    run(cmake, "--build", build, "--target", made[0])
+    (source / name).parent.mkdir(exist_ok=True)
+    (source / name).write_text("#error this file is new\n")
+    done = subprocess.run([cmake, "--build", build, "--target", made[0]], capture_output=True, text=True, timeout=300)
+    assert done.returncode != 0
+    assert "this file is new" in done.stdout + done.stderr
+
+
+def test_sources_that_platforms_share_are_named_by_where_they_are_in_chiphost(cmake, tmp_path):
+    """As long as the platform has none of that name."""
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.20)\nproject(p CXX)\nfind_package(chiphost REQUIRED)\n"
+        "chiphost_add_platform(NAME moon BASED_ON null AICPU_SOURCES shared/orch_so_file.cpp sim/fiber.cpp)\n"
+        'message("found ${chiphost_moon_aicpu_sources}")\n'
+    )
+    (tmp_path / "sim").mkdir()
+    (tmp_path / "sim" / "fiber.cpp").touch()
+    done = subprocess.run(
+        [cmake, "-S", tmp_path, "-B", tmp_path / "build", f"-Dchiphost_DIR={cmake_dir()}", *ninja()],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    found = re.search(r"^found (.*)$", done.stderr, re.M)
+    assert found, done.stderr
+    shared, fiber, *rest = map(Path, found[1].split(";"))
+    assert shared.parts[-3:] == ("platform", "shared", "orch_so_file.cpp") and shared.is_file()
+    assert fiber == tmp_path / "sim" / "fiber.cpp"
+    assert {path.name for path in rest} == {"aicpu_port.cpp", "orch_so_loader.cpp"}
 
 
 def test_a_project_without_cpp_is_an_error(cmake, tmp_path):
@@ -483,7 +552,9 @@ SHOWN = {
     "write-a-runtime.md": ("out_of_tree_runtime", ("CMakeLists.txt", "repeat.cpp", "run.py")),
 }
 SHOWN_FILES = [(guide, folder, name) for guide, (folder, names) in SHOWN.items() for name in names]
-SHOWN_FILES.append(("port-a-platform.md", "out_of_tree_platform", "CMakeLists.txt"))
+SHOWN_FILES += [
+    ("port-a-platform.md", folder, "CMakeLists.txt") for folder in ("out_of_tree_platform", "begin_a_platform")
+]
 
 
 @pytest.mark.parametrize(("guide", "folder", "name"), SHOWN_FILES)
