@@ -4,8 +4,9 @@
 
 # chiphost_add_conformance(ARCH a2a3 PLATFORM sim [FOLDER folder])
 #
-# Builds the suite for a platform: lib/<arch><platform>/conform/{conform,aicpu,aicore}.so in the build folder, for
-# `chiphost conform`; lib/<arch>/conform/... for PLATFORM onboard, the last two where there are compilers for them. The
+# Builds the suite for a platform: lib/<arch><platform>/conform/{conform,aicpu,graph_aicpu,aicore}.so in the build folder,
+# for `chiphost conform`; lib/<arch>/conform/... for PLATFORM onboard, all but the first where there are compilers for
+# them. aicpu.so is a program of the suite's own, graph_aicpu.so is the real one. The
 # platform's folder has a conformance.def. FOLDER: where to build, instead of lib; nothing is installed then.
 function(chiphost_add_conformance)
     cmake_parse_arguments(arg "" "ARCH;PLATFORM;FOLDER" "" ${ARGN})
@@ -22,24 +23,33 @@ function(chiphost_add_conformance)
     endif()
     chiphost_add_conformance_cases()
     set(suite "${chiphost_root}/tests/conformance")
-    set(own_aicpu_sources ${suite}/programs/aicpu_program.cpp ${chiphost_root}/cpp/abi/report.cpp
-                          ${chiphost_root}/cpp/isolate/constructors.cpp ${chiphost_root}/cpp/isolate/thread_state.cpp)
+    set(own_aicpu_sources ${suite}/programs/aicpu_program.cpp ${chiphost_loading_sources})
     set(conform_sources ${suite}/suite/conformance_library.cpp $<TARGET_OBJECTS:chiphost_conformance_cases>
                         ${chiphost_${arg_PLATFORM}_host_${arg_ARCH}_sources})
     set(aicpu_sources ${own_aicpu_sources})
     set(aicore_sources ${chiphost_aicore_sources})
-    set(programs conform aicpu aicore)
+    chiphost_split_sources("${chiphost_aicpu_sources}" graph_aicpu_sources others)
+    set(programs conform aicpu graph_aicpu aicore)
     if(arg_PLATFORM STREQUAL "onboard")
         set(programs conform)
         chiphost_add_device_programs(conform ${arg_ARCH} ${own_aicpu_sources})
+        chiphost_add_aicpu_program(${arg_ARCH} ${arg_ARCH}_aicpu_program ${chiphost_aicpu_sources})
+        chiphost_copy_program(conform ${arg_ARCH} ${arg_ARCH}_aicpu_program graph_aicpu)
     endif()
     foreach(program IN LISTS programs)
         set(target "${platform}_conform_${program}")
         string(REPLACE conform host port_of ${program})
-        chiphost_add_port(${arg_PLATFORM} ${port_of} port)
+        if(program STREQUAL "graph_aicpu")
+            chiphost_add_parts(${arg_PLATFORM} aicpu port)
+        else()
+            chiphost_add_port(${arg_PLATFORM} ${port_of} port)
+        endif()
         add_library(${target} MODULE ${${program}_sources} ${port} "${chip}")
         chiphost_make_program(${target})
-        target_include_directories(${target} PRIVATE ${chiphost_${arg_PLATFORM}_include_dirs} "${chiphost_root}/tests")
+        set(included ${${program}_sources} "${chip}")
+        list(FILTER included EXCLUDE REGEX "^\\$<")
+        chiphost_include_platform(${target} ${arg_PLATFORM} ${included})
+        target_include_directories(${target} PRIVATE "${chiphost_root}/tests")
         target_compile_definitions(${target} PRIVATE CHIPHOST_PLATFORM="${platform}" CHIPHOST_ARCH="${arg_ARCH}")
         target_link_libraries(${target} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
         set_target_properties(${target} PROPERTIES OUTPUT_NAME ${program})
@@ -62,6 +72,8 @@ function(chiphost_add_conformance_cases)
         ${suite}/contexts.cpp
         ${suite}/copies.cpp
         ${suite}/errors.cpp
+        ${suite}/graph_runtimes.cpp
+        ${suite}/graphs.cpp
         ${suite}/launches.cpp
         ${suite}/memory.cpp
         ${suite}/orchestrations.cpp
@@ -69,7 +81,7 @@ function(chiphost_add_conformance_cases)
         ${suite}/registers.cpp
         ${suite}/teardown.cpp
         ${suite}/time.cpp
-        ${chiphost_root}/cpp/abi/report.cpp)
+        ${chiphost_host_frame_sources})
     target_link_libraries(chiphost_conformance_cases PRIVATE chiphost_options)
     target_include_directories(chiphost_conformance_cases PRIVATE "${chiphost_root}/tests")
     set_target_properties(chiphost_conformance_cases PROPERTIES POSITION_INDEPENDENT_CODE ON

@@ -295,10 +295,16 @@ void Scheduler::make_ready(uint32_t task) {
     give_back(threads_[launch_.aicpu_thread_count - 1], tasks_[task].shape, task);
 }
 
-// On platforms whose strands cannot pause: an orchestrator's thread that has clusters looks after them while it waits.
+// On platforms whose strands cannot pause: what the orchestrator's thread would do between two steps. If it has
+// clusters, it looks after them; if not, others do, and have to know what was submitted.
 void Scheduler::work() {
     Thread& thread = threads_[launch_.aicpu_thread_count - 1];
-    if (thread.cores.empty()) return;
+    if (thread.cores.empty()) {
+        if (!thread.shared && !stopped()) return;
+        thread.shared = false;
+        platform::signal_threads(thread.port);
+        return;
+    }
     thread.orchestrates = false;
     run(thread);
     thread.orchestrates = true;

@@ -186,6 +186,9 @@ def _compile_for_chip(platform: str, sources: Path, folder: Path) -> None:
     kernels, orchestrations = sources / "kernels", sources / "orchestrations"
     jobs = [kernel_job(Kernel(0, kernels / "hand_over.cpp", "aiv"), platform)]
     jobs.append(orchestration_job(orchestrations / "throwing.cpp", "conformance", platform))
+    jobs.append(orchestration_job(orchestrations / "graph_on_host.cpp", "host_build_graph", platform))
+    jobs.append(orchestration_job(orchestrations / "graph_on_device.cpp", "tensormap_and_ringbuffer", platform))
+    jobs.append(kernel_job(Kernel(0, kernels / "graph_cell.cpp", "aiv"), platform))
     for build in _BUILDS:
         name, answer = f"record_{build}", [f"ANSWER={build}"]
         jobs.append(kernel_job(Kernel(build, kernels / "record.cpp", "aiv", name, defines=answer), platform))

@@ -59,6 +59,17 @@ add_variant(canary_writes_reordered aicpu_port
         if (held.exchange(0) == 1) value = scheduler::main_base_idle;
     }
     port->registers.at(physical_core, which).store(value, std::memory_order_release);")
+# Dispatches are told apart by the lowest bits of their numbers, as far as the suite's own program goes.
+add_variant(canary_narrow_register aicpu_port
+    "    port->registers.at(physical_core, which).store(value, std::memory_order_release);"
+    "    if (which == Register::data_main_base && value > 0x30 && value < 0x1000) value = 2 + value % 0x30;
+    port->registers.at(physical_core, which).store(value, std::memory_order_release);")
+add_variant(canary_signal_lost aicpu_port
+    "    port->hooks->threads_signalled(port->hooks->engine, port->thread);" "    static_cast<void>(port);")
+# Wakes the thread before only.
+add_variant(canary_signal_for_one sequential_engine
+    "self.runnable_[1] |= (self.aicpu_alive_ & ~(uint64_t{1} << thread)) << (first_aicpu & 63);"
+    "if (thread > 0 && (self.aicpu_alive_ & uint64_t{1} << (thread - 1))) self.set_runnable(first_aicpu + thread - 1);")
 add_variant(canary_physical_core_twice aicore_port "    return port->physical;" "    return port->physical / 2 * 2;")
 
 # Launches and their ends.

@@ -94,7 +94,30 @@ TEST(Conformance, NullHasNothing) {
 TEST(Conformance, ThirdPlatformPasses) {
     const std::vector<TestResult> results = run(options_for(test_platforms + "/a2a3third/conform", "a2a3third"));
     expect_good(results);
+    for (const TestResult& result : results) {
+        const bool unsupported = result.outcome == CH_CONFORMANCE_UNSUPPORTED;
+        const bool waits = result.id == "programs.hands_over" || result.id == "launch.hand_over";
+        const bool on_aicpu = result.id.rfind("orchestrations.", 0) == 0 || result.id == "graphs.aicpu_build_graph" ||
+                              result.id == "graphs.tensormap_and_ringbuffer";
+        EXPECT_EQ(unsupported, waits || on_aicpu) << result.id;
+    }
+}
+
+// Strands that do not pause, threads that sleep until they are woken: graphs of all kinds run on it.
+TEST(Conformance, SleepingPlatformPasses) {
+    const std::vector<TestResult> results = run(options_for(test_platforms + "/a2a3sleeping/conform", "a2a3sleeping"));
+    expect_good(results);
     EXPECT_EQ(count(results, CH_CONFORMANCE_UNSUPPORTED), 2u);  // kernels that wait for each other
+}
+
+// There nobody hears a signal; that answers of any core wake all threads hides it from programs that end soon.
+TEST(Conformance, SignalsThatNobodyHearsAreFound) {
+    SuiteOptions options = options_for(test_platforms + "/a2a3deaf/conform", "a2a3deaf");
+    options.text = "launch.signal";
+    const std::vector<TestResult> results = run(options);
+    ASSERT_EQ(results.size(), 1u);
+    EXPECT_FALSE(results[0].good);
+    EXPECT_NE(results[0].message.find("slept on when thread 1 signalled"), std::string::npos) << results[0].message;
 }
 
 // A platform that prints, throws, never returns or ends the process fails tests and nothing else.
@@ -296,52 +319,54 @@ TEST_P(CanaryTest, IsFound) {
 // Where memory itself is broken, what else goes wrong is chance.
 INSTANTIATE_TEST_SUITE_P(
     All, CanaryTest,
-    testing::Values(Canary{"unaligned", false, {"memory.aligned"}}, Canary{"overlapping", false, {"memory.apart"}},
-                    Canary{"release_of_another", false, {"memory.release_one"}, "memory."},
-                    Canary{"release_forgets_bytes", true, {"memory.release_gives_back"}, "memory.release"},
-                    Canary{"not_zeroed", true, {"memory.zeroed"}},
-                    Canary{"limit_ignored", true, {"memory.limit", "errors.no_trace"}},
-                    Canary{"copy_one_short", false, {"copies.from_device"}},
-                    Canary{"wrong_direction", false, {"copies.from_device"}, "copies."},
-                    Canary{"kernel_stays", true, {"programs.unload_kernel"}, "programs."},
-                    Canary{"refused_kernel_stays", true, {"errors.no_trace_of_kernels"}, "errors."},
-                    Canary{"aicpu_header_unchecked", true, {"programs.wrong_header"}, "programs."},
-                    Canary{"aicore_header_unchecked", true, {"programs.wrong_header"}, "programs."},
-                    Canary{"mark_lost", true, {"programs.hands_over"}, "programs."},
-                    Canary{"all_marked", true, {"programs.hands_over_only"}, "programs."},
-                    Canary{"error_lost", true, {"programs.broken_kernel", "errors.no_trace_of_kernels"}},
-                    Canary{"write_lost", false, {"registers.dispatch", "registers.dispatch_ahead"}, "registers."},
-                    Canary{"writes_reordered", true, {"registers.last_write_stays"}},
-                    Canary{"physical_core_twice", false, {"registers.physical_cores"}, "registers."},
-                    Canary{"returns_early", false, {"completion.all_threads_done"}, "completion."},
-                    Canary{"kernel_fault_lost", true, {"errors.kernel_throws"}},
-                    Canary{"failure_lost",
-                           true,
-                           {"time.cancelled_before", "time.cancelled", "time.stalled", "time.cancelled_in_strand",
-                            "time.strand_abandoned", "time.usable_afterwards"},
-                           "time."},
-                    Canary{"cancel_ignored",
-                           true,
-                           {"time.cancelled", "time.cancelled_before", "time.cancelled_in_strand"},
-                           "time.cancelled"},
-                    Canary{"lost_by_a_cut_off", false, {"time.check_launch", "time.usable_afterwards"}, "time."},
-                    Canary{"question_takes_memory", true, {"time.check_launch"}, "time."},
-                    Canary{"strand_stack_again", true, {"time.strand_abandoned"}, "time."},
-                    Canary{"forgets_too_much", false, {"launch.forget_content"}, "launch."},
-                    Canary{"cancel_late",
-                           true,
-                           {"time.cancelled", "time.cancelled_before", "time.cancelled_in_strand"},
-                           "time.cancelled"},
-                    Canary{"cut_off_not_ended", true, {"completion.begin_and_end"}, "completion."},
-                    Canary{"launch_not_ended", false, {"completion.begin_and_end", "completion.status"}, "completion."},
-                    Canary{"cached_by_name",
-                           true,
-                           {"orchestrations.same_name", "orchestrations.same_file", "orchestrations.unload"}},
-                    Canary{"unload_leaks", true, {"orchestrations.unload"}},
-                    Canary{"file_left", true, {"orchestrations.leaves_no_file"}},
-                    Canary{"memory_shared", false, {"contexts.memory_apart"}, "contexts."},
-                    Canary{"close_leaks", true, {"teardown.frees_memory"}},
-                    Canary{"thread_kept", true, {"teardown.gives_back"}}),
+    testing::Values(
+        Canary{"unaligned", false, {"memory.aligned"}}, Canary{"overlapping", false, {"memory.apart"}},
+        Canary{"release_of_another", false, {"memory.release_one"}, "memory."},
+        Canary{"release_forgets_bytes", true, {"memory.release_gives_back"}, "memory.release"},
+        Canary{"not_zeroed", true, {"memory.zeroed"}},
+        Canary{"limit_ignored", true, {"memory.limit", "errors.no_trace"}},
+        Canary{"copy_one_short", false, {"copies.from_device"}},
+        Canary{"wrong_direction", false, {"copies.from_device"}, "copies."},
+        Canary{"kernel_stays", true, {"programs.unload_kernel"}, "programs."},
+        Canary{"refused_kernel_stays", true, {"errors.no_trace_of_kernels"}, "errors."},
+        Canary{"aicpu_header_unchecked", true, {"programs.wrong_header"}, "programs."},
+        Canary{"aicore_header_unchecked", true, {"programs.wrong_header"}, "programs."},
+        Canary{"mark_lost", true, {"programs.hands_over"}, "programs."},
+        Canary{"all_marked", true, {"programs.hands_over_only"}, "programs."},
+        Canary{"error_lost", true, {"programs.broken_kernel", "errors.no_trace_of_kernels"}},
+        Canary{"write_lost", false, {"registers.dispatch", "registers.dispatch_ahead"}, "registers."},
+        Canary{"writes_reordered", true, {"registers.last_write_stays"}},
+        Canary{"narrow_register", false, {"graphs.host_build_graph"}, "graphs."},
+        Canary{"signal_lost", false, {"graphs.host_build_graph", "graphs.tensormap_and_ringbuffer"}, "graphs."},
+        Canary{"signal_for_one", true, {"launch.signal"}, "launch."},
+        Canary{"physical_core_twice", false, {"registers.physical_cores"}, "registers."},
+        Canary{"returns_early", false, {"completion.all_threads_done"}, "completion."},
+        Canary{"kernel_fault_lost", true, {"errors.kernel_throws"}},
+        Canary{"failure_lost",
+               true,
+               {"time.cancelled_before", "time.cancelled", "time.stalled", "time.cancelled_in_strand",
+                "time.strand_abandoned", "time.usable_afterwards"},
+               "time."},
+        Canary{"cancel_ignored",
+               true,
+               {"time.cancelled", "time.cancelled_before", "time.cancelled_in_strand"},
+               "time.cancelled"},
+        Canary{"lost_by_a_cut_off", false, {"time.check_launch", "time.usable_afterwards"}, "time."},
+        Canary{"question_takes_memory", true, {"time.check_launch"}, "time."},
+        Canary{"strand_stack_again", true, {"time.strand_abandoned"}, "time."},
+        Canary{"forgets_too_much", false, {"launch.forget_content"}, "launch."},
+        Canary{"cancel_late",
+               true,
+               {"time.cancelled", "time.cancelled_before", "time.cancelled_in_strand"},
+               "time.cancelled"},
+        Canary{"cut_off_not_ended", true, {"completion.begin_and_end"}, "completion."},
+        Canary{"launch_not_ended", false, {"completion.begin_and_end", "completion.status"}, "completion."},
+        Canary{
+            "cached_by_name", true, {"orchestrations.same_name", "orchestrations.same_file", "orchestrations.unload"}},
+        Canary{"unload_leaks", true, {"orchestrations.unload"}},
+        Canary{"file_left", true, {"orchestrations.leaves_no_file"}},
+        Canary{"memory_shared", false, {"contexts.memory_apart"}, "contexts."},
+        Canary{"close_leaks", true, {"teardown.frees_memory"}}, Canary{"thread_kept", true, {"teardown.gives_back"}}),
     [](const auto& canary) { return std::string(canary.param.name); });
 
 #endif

@@ -16,7 +16,7 @@ enum class Work : uint32_t {
     dispatch_ahead,       // the same, the next dispatch is written while one runs
     overwrite,            // the same, and what is written to the register just before is none
     strand,               // thread 0 runs a strand that pauses `rounds` times
-    signal,               // thread 0 sleeps until thread 1 signals
+    signal,               // all threads sleep until thread 1 signals
     orchestrations,       // thread 0 loads the libraries
     report_status,        // thread 0 reports a fault
     never_end,            // thread 0 polls for ever
@@ -37,7 +37,9 @@ constexpr uint32_t kernel_args = 160;  // of a dispatch: all that there is room 
 struct alignas(64) ThreadRecord {
     uint32_t begun;
     uint32_t done;
-    uint32_t waited;  // atomic; Work::signal
+    uint32_t waited;     // atomic; Work::signal: times that the thread went to sleep
+    uint32_t woken;      // atomic; Work::signal: the thread was stepped after the signal,
+    uint32_t signalled;  // and by the end of thread 1's patience
 };
 
 // What the AICPU saw of one core.
@@ -94,7 +96,7 @@ struct Script {
     // What came of it.
     uint32_t begun;    // launches with this script that began,
     uint32_t ended;    // and ended
-    uint32_t word;     // atomic; Work::signal
+    uint32_t word;     // atomic; Work::signal: 1, signalled; 2, over
     uint32_t pauses;   // of the strand
     uint32_t resumes;  // of the strand
     uint32_t strand_ended;

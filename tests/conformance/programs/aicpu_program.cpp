@@ -31,6 +31,11 @@ constexpr uint32_t steps_between_ends = 64;  // Work::nothing
 // How long a strand that cannot pause waits for the end of its launch before it gives the thread back: less than a
 // launch may take to end.
 constexpr uint64_t strand_patience_ns = 250'000'000;
+// Work::signal: for how long nobody is stepped before the signal, how long at most that is waited for, and how long a
+// thread may take to be stepped after it.
+constexpr uint64_t quiet_ns = 10'000'000;
+constexpr uint64_t quiet_patience_ns = 100'000'000;
+constexpr uint64_t wake_up_patience_ns = 5'000'000'000;
 
 static_assert(cores_max >= platform::cores_max && threads_max >= platform::aicpu_threads_max, "script.h");
 
@@ -358,19 +363,51 @@ private:
         }
     }
 
+    // Thread 1 signals when the others have been asleep for a while. All stay until the others have been stepped: once
+    // a thread ends, answers of its cores might wake those that the signal has not.
     ch_step signal(uint32_t index) {
         Thread& thread = threads_[index];
-        if (index == 0) {
-            if (__atomic_load_n(&script_.word, __ATOMIC_ACQUIRE) != 0) return CH_STEP_DONE;
-            __atomic_store_n(&script_.threads[0].waited, 1, __ATOMIC_RELEASE);
-            return CH_STEP_IDLE;
+        if (index != 1) {
+            ThreadRecord& record = script_.threads[index];
+            const uint32_t word = __atomic_load_n(&script_.word, __ATOMIC_ACQUIRE);
+            if (word == 0) {
+                __atomic_fetch_add(&record.waited, 1, __ATOMIC_RELEASE);
+                return CH_STEP_IDLE;
+            }
+            __atomic_store_n(&record.woken, 1, __ATOMIC_RELEASE);
+            return word == 1 ? CH_STEP_POLL : CH_STEP_DONE;
         }
-        if (index == 1) {
-            if (__atomic_load_n(&script_.threads[0].waited, __ATOMIC_ACQUIRE) == 0) return CH_STEP_POLL;
-            __atomic_store_n(&script_.word, 1, __ATOMIC_RELEASE);
-            platform::signal_threads(thread.port);
+        uint32_t asleep = 0, woken = 0, steps = 0;
+        for (uint32_t other = 0; other < launch_.aicpu_thread_count; ++other) {
+            if (other == 1) continue;
+            const uint32_t waited = __atomic_load_n(&script_.threads[other].waited, __ATOMIC_ACQUIRE);
+            asleep += waited != 0;
+            steps += waited;
+            woken += __atomic_load_n(&script_.threads[other].woken, __ATOMIC_ACQUIRE);
         }
-        return CH_STEP_DONE;
+        const uint64_t now = now_ns();
+        if (signalled_) {
+            const bool all = woken == launch_.aicpu_thread_count - 1;
+            if (!all && now - since_ns_ < wake_up_patience_ns) return CH_STEP_POLL;
+            for (ThreadRecord& record : script_.threads) {
+                record.signalled = __atomic_load_n(&record.woken, __ATOMIC_ACQUIRE);
+            }
+            __atomic_store_n(&script_.word, 2, __ATOMIC_RELEASE);
+            return CH_STEP_DONE;
+        }
+        if (since_ns_ == 0 || asleep < launch_.aicpu_thread_count - 1 || steps != steps_) since_ns_ = now;
+        steps_ = steps;
+        // Threads that never sleep are never quiet.
+        const bool quiet = now - since_ns_ > quiet_ns;
+        if (begun_ns_ == 0) begun_ns_ = now;
+        if (!quiet && (asleep < launch_.aicpu_thread_count - 1 || now - begun_ns_ < quiet_patience_ns)) {
+            return CH_STEP_POLL;
+        }
+        __atomic_store_n(&script_.word, 1, __ATOMIC_RELEASE);
+        platform::signal_threads(thread.port);
+        signalled_ = true;
+        since_ns_ = now;
+        return CH_STEP_POLL;
     }
 
     using Answer = uint64_t (*)();
@@ -471,6 +508,10 @@ private:
     Thread* thread_in_strand_ = nullptr;  // the strand has not returned
     Thread* strand_thread_ = nullptr;
     std::atomic<bool> stopping_{false};
+    // Work::signal, thread 1's.
+    bool signalled_ = false;
+    uint32_t steps_ = 0;
+    uint64_t since_ns_ = 0, begun_ns_ = 0;
 };
 
 constexpr ch_aicpu_program table = {

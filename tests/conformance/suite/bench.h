@@ -180,5 +180,6 @@ Cases time_cases();
 Cases error_cases();
 Cases context_cases();
 Cases teardown_cases();
+Cases graph_cases();
 
 }  // namespace chiphost::conformance

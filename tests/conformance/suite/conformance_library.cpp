@@ -30,7 +30,7 @@ const Cases& cases() {
         Cases result;
         for (const auto& group :
              {memory_cases(), copy_cases(), program_cases(), register_cases(), launch_cases(), completion_cases(),
-              orchestration_cases(), time_cases(), error_cases(), context_cases(), teardown_cases()}) {
+              orchestration_cases(), time_cases(), graph_cases(), error_cases(), context_cases(), teardown_cases()}) {
             result.insert(result.end(), group.begin(), group.end());
         }
         return result;

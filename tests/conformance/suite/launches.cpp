@@ -110,10 +110,15 @@ void signal(const Bench& bench) {
     const OpenDevice device = bench.open();
     for (uint32_t sim_threads : {1, 2}) {
         Plan plan{Work::signal};
-        plan.aicpu_threads = 2;
+        plan.aicpu_threads = chip.aicpu_threads;
         plan.block_dim = chip.clusters < 2 ? 1 : 2;
         plan.sim_threads = sim_threads;
-        check(launch(device, plan).script.word == 1, "thread 0 ended without the signal");
+        const Script script = launch(device, plan).script;
+        check(script.word == 2, "the launch ended without the signal");
+        for (uint32_t thread = 0; thread < plan.aicpu_threads; ++thread) {
+            check(thread == 1 || script.threads[thread].signalled == 1, "thread %u slept on when thread 1 signalled",
+                  thread);
+        }
     }
 }
 

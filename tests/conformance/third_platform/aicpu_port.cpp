@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "machine.h"
-#include "shared/orch_so_file.h"
 
 namespace chiphost::platform {
 
@@ -40,16 +39,6 @@ bool should_breathe(AicpuPort*) {
 
 void log_line(AicpuPort*, const char* text) {
     fprintf(stderr, "%s\n", text);
-}
-
-// find_in_device_orch_so is shared/orch_so_file.cpp's.
-int32_t load_device_orch_so(AicpuPort*, const void* data, size_t bytes, const char* name, void** out_library,
-                            ch_error* out_error) {
-    return load_from_memory(nullptr, data, bytes, name, out_library, out_error);
-}
-
-void close_device_orch_so(AicpuPort*, void* library) {
-    close_library(nullptr, library);
 }
 
 }  // namespace chiphost::platform
