@@ -10,10 +10,13 @@ import sys
 from pathlib import Path
 
 
+BUILD_S = 1500  # for a build, many times what it needs where two processors are free
+
+
 def run(*command: object, **environment: str) -> str:
     words = [str(word) for word in command]
     environ = {**os.environ, **environment}
-    done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False, env=environ)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=BUILD_S, check=False, env=environ)
     assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

@@ -21,13 +21,16 @@ import callables
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from cmake_tools import ninja, run, tool
+from cmake_tools import BUILD_S, ninja, run, tool
 from device_programs import good_program, run_program
 from test_device_errors import device_misbehave
 
 import chiphost as ch
 from chiphost import chips, device_toolchain, runtimes
 from chiphost.cli import cli
+
+# The first test builds the stand-in.
+pytestmark = pytest.mark.timeout(BUILD_S + 300)
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = {"a2a3": 25, "a5": 24}
