@@ -112,6 +112,36 @@ TEST(TensorRegion, ComparesLikeSetsOfBytes) {
     EXPECT_GT(exact, 1000);
 }
 
+// An edge that is not needed costs time: tasks that only read do not wait for each other, nor for other buffers.
+TEST(TensorMap, FindsNothingThatNeedNotBeWaitedFor) {
+    Storage storage(8);
+    const DeviceTensor table = whole(base, CH_FLOAT32, {8, 6}), other = whole(base + 0x1000, CH_FLOAT32, {8, 6});
+    uint32_t heads[4] = {graph::none, graph::none, graph::none, graph::none};
+    const auto add = [&](const DeviceTensor& tensor, TensorMap::Use use, uint32_t task) {
+        const ch_device_tensor raw = tensor.raw();
+        ASSERT_TRUE(storage.map.add(raw.buffer, region_of(raw), use, task, &heads[task]));
+    };
+    const auto find = [&](const DeviceTensor& tensor, TensorMap::Use use, uint32_t over = graph::none) {
+        std::set<uint32_t> found;
+        const ch_device_tensor raw = tensor.raw();
+        storage.map.find(
+            raw.buffer, region_of(raw), use, [&](uint32_t task) { found.insert(task); },
+            [&](uint32_t task) { return task == over; });
+        return found;
+    };
+    using Tasks = std::set<uint32_t>;
+    add(table, TensorMap::Use::write, 0);
+    add(table, TensorMap::Use::read, 1);
+    add(table, TensorMap::Use::read, 2);
+    add(other, TensorMap::Use::read, 3);
+    EXPECT_EQ(find(table, TensorMap::Use::read), (Tasks{0}));
+    EXPECT_EQ(find(other, TensorMap::Use::read), Tasks{});
+    EXPECT_EQ(find(table.view({2, 6}, {3, 0}), TensorMap::Use::write), (Tasks{0, 1, 2}));
+    EXPECT_EQ(find(table, TensorMap::Use::read, 0), Tasks{}) << "it is over";
+    EXPECT_EQ(find(table, TensorMap::Use::write), (Tasks{1, 2})) << "and forgotten";
+    EXPECT_EQ(find(table, TensorMap::Use::write), Tasks{}) << "a write has covered them";
+}
+
 // Tasks that use random views, each with an edge from whatever the map finds: of any two that touch the same byte, one
 // of them writing, the later must come after the earlier, directly or by way of others.
 TEST(TensorMap, OrdersAllHazards) {

@@ -490,8 +490,8 @@ _ORCHESTRATOR: Final = (
     _required(
         "orchestrator: an element of a turned view",
         _ORCHESTRATOR_FILE,
-        "one.offset[tensor.raw_dim[dim]] += indices[dim];",
-        "one.offset[dim] += indices[dim];",
+        "uint64_t{indices[dim]} * tensor.stride[dim] * bytes;",
+        "uint64_t{indices[dim]} * tensor.stride[tensor.raw_dim[dim]] * bytes;",
         "ring_programs_test:RingPrograms.ReadAndWriteElements*",
     ),
     _required(
