@@ -1051,18 +1051,11 @@ _PYTHON: Final = (
         "test_compile_cache.py::test_a_header_that_appears_earlier_in_the_path_is_seen",
     ),
     _sibling(
-        "audit: threads that never end are no matter",
-        "python/chiphost/audit_hazards.py",
-        '        ("H2", "H3"),\n        ("__cxa_thread_atexit", "__cxa_thread_atexit_impl"),',
-        '        ("H2", "H3"),\n        ("__cxa_thread_atexit",),',
-        "test_audit.py::test_a_hazard_is_seen_and_its_absence_too",
-    ),
-    _sibling(
         "audit: names of all symbols are shown",
         "python/chiphost/audit_finding.py",
         "tuple(names[:_SYMBOLS_MAX]),",
         "tuple(names),",
-        "test_audit.py",
+        "test_audit_finding.py",
     ),
 )
 
