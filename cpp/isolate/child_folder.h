@@ -7,7 +7,8 @@
 
 namespace chiphost::isolate {
 
-// A folder for the temporary files of one child: readable by this user only, below TMPDIR.
+// A folder for the temporary files of one child: readable by this user only, below TMPDIR, or where that is of no use
+// below the system's own folder.
 //
 // It is locked as long as the program or the child lives, for both have its descriptor. Whoever finds one that is not
 // locked may remove it: so folders of which both were killed go away, whatever ids processes have been given since.
@@ -18,7 +19,7 @@ public:
     ChildFolder(ChildFolder&&) = default;
     ChildFolder& operator=(ChildFolder&&) = default;
 
-    // 0, or the errno of what failed. The first call of a process also removes what is left of others.
+    // 0, or the errno of what failed in TMPDIR. The first call of a process also removes what is left of others.
     [[nodiscard]] int create();
 
     const std::string& path() const { return path_; }
@@ -33,6 +34,8 @@ public:
     static void remove(int folder, const char* path);
 
 private:
+    int create_below(const std::string& parent);
+
     std::string path_;
     Descriptor lock_;
 };

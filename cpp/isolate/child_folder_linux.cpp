@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "per_process.h"
+#include "temporary_folder.h"
 
 namespace chiphost::isolate {
 
@@ -92,8 +93,12 @@ void sweep_once(const std::string& parent) {
 }  // namespace
 
 int ChildFolder::create() {
-    const char* variable = getenv("TMPDIR");
-    const std::string parent = variable && *variable ? variable : "/tmp";
+    const std::string chosen = temporary_folder();
+    const int failed = create_below(chosen);
+    return failed && (chosen == P_tmpdir || create_below(P_tmpdir) != 0) ? failed : 0;
+}
+
+int ChildFolder::create_below(const std::string& parent) {
     sweep_once(parent);
     for (;;) {
         std::string path = parent + "/" + prefix + "XXXXXX";

@@ -16,6 +16,7 @@
 #include "../abi/report.h"
 #include "child_process.h"
 #include "circumstances.h"
+#include "temporary_folder.h"
 
 extern char** environ;
 
@@ -30,6 +31,12 @@ constexpr auto P_PIDFD = static_cast<idtype_t>(3);
 
 Descriptor process_descriptor(pid_t process) {
     return above_streams(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
+}
+
+// Whether the kernel is too old for a call, or a filter of the program's container refuses it. Then there are numbers
+// of processes only.
+bool not_on_this_system(int error) {
+    return error == ENOSYS || error == EPERM || error == EACCES;
 }
 
 bool usable_processors_above_one() {
@@ -87,7 +94,10 @@ int32_t ChildProcess::start(const std::string& program, std::unique_ptr<ChildPro
         return report(out_error, CH_PROCESS_NOT_STARTED, program, "cannot %s: %s", what, strerror(failed));
     };
     if (const int failed = child->memory_.create()) return refuse("make shared memory", failed);
-    if (const int failed = child->folder_.create()) return refuse("make a temporary folder", failed);
+    if (const int failed = child->folder_.create()) {
+        return refuse(("make a folder in '" + temporary_folder() + "', the one for temporary files (TMPDIR)").c_str(),
+                      failed);
+    }
     ChildControl& control = child->memory_.control();
     if (child->folder_.path().size() >= sizeof control.temp_folder) return refuse("use TMPDIR", ENAMETOOLONG);
     copy_text(control.temp_folder, sizeof control.temp_folder, child->folder_.path());
@@ -127,7 +137,7 @@ int32_t ChildProcess::spawn(const std::string& program, ch_error* out_error) {
     if (!real_stderr.ok() && errno == EBADF) real_stderr = above_streams(open("/dev/null", O_WRONLY | O_CLOEXEC));
     if (!real_stderr.ok()) return refuse("duplicate stderr", errno);
     const Descriptor this_process = process_descriptor(getpid());
-    if (!this_process.ok() && errno != ENOSYS) return refuse("refer to this process", errno);
+    if (!this_process.ok() && !not_on_this_system(errno)) return refuse("refer to this process", errno);
 
     Spawn spawn;
     std::array<std::string, 6> numbers;
@@ -163,7 +173,7 @@ int32_t ChildProcess::spawn(const std::string& program, ch_error* out_error) {
     }
     id_ = id;
     process_ = process_descriptor(id);
-    if (!process_.ok() && errno != ENOSYS && errno != ESRCH) return refuse("refer to the child", errno);
+    if (!process_.ok() && !not_on_this_system(errno) && errno != ESRCH) return refuse("refer to the child", errno);
     return CH_OK;
 }
 
@@ -237,13 +247,16 @@ ChildProcess::Answer ChildProcess::wait(uint64_t timeout_ns) {
 void ChildProcess::kill_and_reap() {
     if (end_ || id_ < 0) return;
     siginfo_t status{};
-    const idtype_t kind = process_.ok() ? P_PIDFD : P_PID;
-    const id_t id = static_cast<id_t>(process_.ok() ? process_.get() : id_);
+    idtype_t kind = P_PIDFD;
+    id_t id = static_cast<id_t>(process_.get());
+    if (!process_.ok() || (waitid(kind, id, &status, WEXITED | WNOHANG | WNOWAIT) != 0 && errno != ECHILD)) {
+        kind = P_PID;  // no descriptor, or a kernel that has them but cannot wait for one
+        id = static_cast<id_t>(id_);
+    }
     // Where there are only numbers, one that was reaped by somebody else may be another process by now.
-    const bool ours = process_.ok() || waitid(kind, id, &status, WEXITED | WNOHANG | WNOWAIT) == 0;
-    if (process_.ok()) {
-        syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
-    } else if (ours) {
+    const bool ours = kind == P_PIDFD || waitid(kind, id, &status, WEXITED | WNOHANG | WNOWAIT) == 0;
+    const bool killed = process_.ok() && syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0) == 0;
+    if (!killed && waitid(P_PID, static_cast<id_t>(id_), &status, WEXITED | WNOHANG | WNOWAIT) == 0) {
         kill(id_, SIGKILL);
     }
     int result = -1;
@@ -302,7 +315,9 @@ const ChildProcess::End& ChildProcess::end() {
 
 std::string ChildProcess::describe_end() {
     const End& how = end();
-    if (!how.known) return "ended; how is not known, for something else in this program has taken its status";
+    if (!how.known)
+        return "ended; how is not known, for this program ignores SIGCHLD, or something else in it has taken the "
+               "status";
     if (!how.signalled) return "exited with code " + std::to_string(how.number);
     return "was killed by " + signal_name(how.number);
 }

@@ -19,6 +19,7 @@
 #include "anchor.h"
 #include "elf_image.h"
 #include "loader_gate.h"
+#include "loader_path.h"
 #include "loader_refusal.h"
 #include "namespace_budget.h"
 #include "per_process.h"
@@ -108,14 +109,15 @@ int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_doma
     // Before a namespace is spent: it cannot be given back.
     std::unique_ptr<Domain> domain(new Domain(Strategy::link_namespace));
     NamespaceBudget& budget = NamespaceBudget::of_this_process();
+    const LoaderPath path(anchor_path);
     if (const int32_t code = budget.take(anchor_path, out_error)) return code;
     void* handle = nullptr;
     {
         const LoaderPass pass(loader_gate_of_this_process());
         const ThreadStateGuard guard;  // the caller's thread, and constructors of what the anchor needs
-        handle = dlmopen(LM_ID_NEWLM, anchor_path.c_str(), RTLD_NOW | RTLD_LOCAL);
+        handle = dlmopen(LM_ID_NEWLM, path.c_str(), RTLD_NOW | RTLD_LOCAL);
     }
-    if (!handle) return budget.refused(loader_words(), out_error);
+    if (!handle) return budget.refused(path.words(loader_words(), anchor_path).c_str(), out_error);
 
     auto* entry = reinterpret_cast<ch_anchor_entry>(dlsym(handle, CH_ANCHOR_ENTRY));
     if (!entry) {
@@ -157,7 +159,10 @@ int32_t Domain::lease_thread(ch_mailbox** out_mailbox, ch_error* out_error) {
         const std::lock_guard lock(threads_mutex_);
         --threads_leased_;
     }
-    return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "the system refuses another thread");
+    return report(
+        out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor",
+        "the system refuses another thread: the limit on threads and processes is reached (ulimit -u, or that of a "
+        "container), or there is no memory for a stack");
 }
 
 void Domain::return_thread(ch_mailbox* mailbox) {

@@ -13,6 +13,7 @@
 #include "../abi/report.h"
 #include "elf_image.h"
 #include "loader_gate.h"
+#include "loader_path.h"
 #include "loader_refusal.h"
 #include "private_copy.h"
 #include "thread_state.h"
@@ -71,10 +72,13 @@ int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
     decltype(shared_) name;
     name[key] = library.get();
     if (request.in_place) {
+        const LoaderPath path(binary.name);
         const LoaderPass pass(gate_);
         const ThreadStateGuard guard;  // constructors
-        library->handle = dlopen(binary.name, RTLD_NOW | RTLD_LOCAL);
-        if (!library->handle) return report_refusal(out_error, binary.name, loader_words());
+        library->handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+        if (!library->handle) {
+            return report_refusal(out_error, binary.name, path.words(loader_words(), binary.name).c_str());
+        }
     } else {
         const std::string_view unique = request.only_copy ? std::string_view() : unique_symbol(data, bytes);
         if (!unique.empty()) {

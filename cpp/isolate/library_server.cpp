@@ -13,6 +13,7 @@
 #include "call_arguments.h"
 #include "call_frame.h"
 #include "library_messages.h"
+#include "loader_path.h"
 #include "loader_refusal.h"
 #include "mapped_address_linux.h"
 
@@ -44,14 +45,15 @@ int32_t LibraryServer::open(SharedMemory& memory, ch_error* out_error) {
     // dlopen is declared not to throw, so the compiler would drop what catches; a constructor throws nevertheless. The
     // loader's lock stays taken then: the child is of no use any more, and is ended.
     void* (*volatile may_throw)(const char*, int) = dlopen;
+    const LoaderPath path(path_);
     try {
-        library_ = may_throw(path_.c_str(), RTLD_NOW | RTLD_LOCAL);
+        library_ = may_throw(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     } catch (const std::exception& error) {
         return report(out_error, CH_LOAD_REFUSED, path_, "a constructor of a static variable threw: %s", error.what());
     } catch (...) {
         return report(out_error, CH_LOAD_REFUSED, path_, "a constructor of a static variable threw an exception");
     }
-    if (!library_) return report_refusal(out_error, path_, loader_words());
+    if (!library_) return report_refusal(out_error, path_, path.words(loader_words(), path_).c_str());
     return CH_OK;
 }
 

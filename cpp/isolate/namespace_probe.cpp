@@ -21,6 +21,7 @@
 #include "elf_image.h"
 #include "glibc_tunables.h"
 #include "loader_gate.h"
+#include "loader_path.h"
 #include "loader_refusal.h"
 #include "private_copy.h"
 
@@ -214,6 +215,8 @@ int32_t probe_namespaces(const std::string& anchor_path, const std::string& libr
         if (const int32_t code = read_file(path, &file, out_error)) return code;
         if (const int32_t code = check_elf_library(file.data(), file.size(), path, out_error)) return code;
     }
+    const LoaderPath anchor(anchor_path);
+    const LoaderPath library(library_path);
     const std::string& blamed = library_path.empty() ? anchor_path : library_path;
     Answer answer{};
     int status = 0;
@@ -230,11 +233,11 @@ int32_t probe_namespaces(const std::string& anchor_path, const std::string& libr
         pthread_sigmask(SIG_SETMASK, &all, &before);  // no handler of the program may run in the child
         const pid_t parent = getpid();
         const pid_t child = fork();
-        if (child == 0) open_until_refused(parent, pipe.in(), anchor_path.c_str(), library_path.c_str());
+        if (child == 0) open_until_refused(parent, pipe.in(), anchor.c_str(), library.c_str());
         const int error = errno;
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
         if (child < 0) {
-            return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "probe", "cannot make a child process: %s",
+            return report(out_error, CH_PROCESS_NOT_STARTED, "probe", "cannot make a child process: %s",
                           strerror(error));
         }
         pipe.close_in();

@@ -18,6 +18,7 @@
 #include "debugger.h"
 #include "loader_gate.h"
 #include "loader_refusal.h"
+#include "own_files.h"
 #include "thread_state.h"
 
 namespace chiphost::isolate {
@@ -34,6 +35,12 @@ public:
     File& operator=(const File&) = delete;
     int get() const { return descriptor_; }
     void leave_open() { descriptor_ = -1; }
+    void reset(int descriptor) {
+        const int failed = errno;
+        if (descriptor_ >= 0) close(descriptor_);
+        descriptor_ = descriptor;
+        errno = failed;
+    }
     bool ok() const { return descriptor_ >= 0; }
 
 private:
@@ -85,11 +92,12 @@ std::string base_name(const std::string& path) {
 
 // A path to the open file that no earlier load has used. The loader takes an equal path for the same library, even if
 // the descriptor was closed and reused since. So the path spells a number that only grows: "/." is a one, "/" a zero.
-// It names the process: a debugger opens the same path while the library is being loaded, and has a /proc/self of its
-// own.
+// Empty where no path leads to it.
 std::string unused_path(int descriptor) {
     static std::atomic<uint64_t> loads{0};  // names only: every value may be used once, nothing else depends on it
-    std::string path = "/proc/" + std::to_string(getpid()) + "/fd";
+    char folder[32];
+    if (!folder_of_own_files(descriptor, folder)) return "";
+    std::string path = folder;
     for (uint64_t number = ++loads; number != 0; number >>= 1) path += (number & 1) ? "/." : "/";
     return path + "/" + std::to_string(descriptor);
 }
@@ -97,7 +105,7 @@ std::string unused_path(int descriptor) {
 }  // namespace
 
 int32_t read_file(const std::string& path, std::vector<char>* out_bytes, ch_error* out_error) {
-    const File file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    const File file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));  // a pipe keeps nobody waiting
     struct stat status{};
     if (!file.ok() || fstat(file.get(), &status) != 0) {
         return report(out_error, CH_FILE_UNREADABLE, path, "cannot open: %s", strerror(errno));
@@ -119,15 +127,20 @@ int32_t read_file(const std::string& path, std::vector<char>* out_bytes, ch_erro
 int32_t load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, const std::string& name,
                           void** out_handle, ch_error* out_error) {
     TemporaryFile temporary;
-    int descriptor = static_cast<int>(syscall(SYS_memfd_create, base_name(name).substr(0, 200).c_str(), MFD_CLOEXEC));
-    if (descriptor < 0 && errno == ENOSYS) {
-        // A kernel without it: a file of our own, removed as soon as it is mapped.
-        // Not in TMPDIR: this may be another namespace's C library, whose environment points to memory that is gone.
-        descriptor = temporary.create(P_tmpdir "/chiphost-XXXXXX");
+    File file(static_cast<int>(syscall(SYS_memfd_create, base_name(name).substr(0, 200).c_str(), MFD_CLOEXEC)));
+    const int refused = file.ok() ? 0 : errno;
+    std::string path = file.ok() ? unused_path(file.get()) : "";
+    if (path.empty()) {
+        // A kernel without it, a filter that refuses it, or no /proc to find it in: a file of our own, removed as soon
+        // as it is mapped. Not in TMPDIR: this may be another namespace's C library, whose environment points to memory
+        // that is gone.
+        file.reset(temporary.create(P_tmpdir "/chiphost-XXXXXX"));
+        if (!file.ok()) {
+            return report(out_error, CH_LOAD_REFUSED, name, "no file for a private copy: in memory: %s; in %s: %s",
+                          refused ? strerror(refused) : "there is no /proc with it", P_tmpdir, strerror(errno));
+        }
+        path = temporary.path();
     }
-    File file(descriptor);
-    if (!file.ok()) return report(out_error, CH_LOAD_REFUSED, name, "no file for a private copy: %s", strerror(errno));
-    std::string path = temporary.path().empty() ? unused_path(file.get()) : temporary.path();
 
     const auto* begin = static_cast<const char*>(data);
     std::vector<char> copy(begin, begin + bytes);

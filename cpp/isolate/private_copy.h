@@ -18,8 +18,8 @@ namespace chiphost::isolate {
 [[nodiscard]] int32_t read_file(const std::string& path, std::vector<char>* out_bytes, ch_error* out_error);
 
 // Loads the bytes with RTLD_NOW | RTLD_LOCAL into the namespace of this code. Nothing is left in the file system, also
-// when the process is killed, as long as the system has memfd_create. `name` is for messages and for /proc/self/maps.
-// `gate`, which may be nullptr, is entered for the loader, but not for the library's own constructors.
+// when the process is killed, as long as the system has memfd_create and /proc. `name` is for messages and for
+// /proc/self/maps. `gate`, which may be nullptr, is entered for the loader, but not for the library's own constructors.
 [[nodiscard]] int32_t load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, const std::string& name,
                                         void** out_handle, ch_error* out_error);
 

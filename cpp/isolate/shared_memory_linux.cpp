@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -32,6 +33,21 @@ uint64_t available_bytes() {
     return found ? uint64_t{kilobytes} << 10 : UINT64_MAX;
 }
 
+// Where the kernel or a filter refuses memfd_create: a file without a name, in memory if it can be. It cannot be
+// sealed.
+int create_without_memfd(Descriptor* out_file) {
+    const int refused = errno;
+    for (const char* pattern : {"/dev/shm/chiphost-XXXXXX", P_tmpdir "/chiphost-XXXXXX"}) {
+        char path[64];
+        snprintf(path, sizeof path, "%s", pattern);
+        *out_file = above_streams(mkostemp(path, O_CLOEXEC));
+        if (!out_file->ok()) continue;
+        unlink(path);
+        return 0;
+    }
+    return refused;
+}
+
 }  // namespace
 
 SharedMemory::~SharedMemory() {
@@ -42,9 +58,12 @@ SharedMemory::~SharedMemory() {
 int SharedMemory::create() {
     file_ =
         above_streams(static_cast<int>(syscall(SYS_memfd_create, "chiphost-child", MFD_CLOEXEC | MFD_ALLOW_SEALING)));
-    if (!file_.ok()) return errno;
-    // A file that cannot shrink: else the other side, gone mad, could make every access here a SIGBUS.
-    if (fcntl(file_.get(), F_ADD_SEALS, F_SEAL_SHRINK) != 0) return errno;
+    if (file_.ok()) {
+        // A file that cannot shrink: else the other side, gone mad, could make every access here a SIGBUS.
+        if (fcntl(file_.get(), F_ADD_SEALS, F_SEAL_SHRINK) != 0) return errno;
+    } else if (const int failed = create_without_memfd(&file_)) {
+        return failed;
+    }
     if (ftruncate(file_.get(), control_room) != 0) return errno;
     if (const int failed = map_control()) return failed;
     control_ = new (control_) ChildControl{};

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "abi/report.h"
+#include "isolate/temporary_folder.h"
 
 namespace chiphost::worker {
 
@@ -78,9 +79,8 @@ int32_t LocalContext::open(std::shared_ptr<RuntimeLibrary> library, int32_t devi
     RuntimeLibrary& loaded = *context->library_;
     int32_t code = allocate_context(loaded, &context->memory_, out_error);
     if (code == CH_OK) code = loaded.domain().lease_thread(&context->thread_, out_error);
-    const char* folder = getenv("TMPDIR");
     try {
-        context->temp_folder_ = folder && *folder ? folder : "/tmp";
+        context->temp_folder_ = isolate::temporary_folder();
     } catch (const std::bad_alloc&) {
         code = report(out_error, CH_HOST_MEMORY_EXHAUSTED, "init", "no memory for a context");
     }

@@ -8,6 +8,7 @@
 
 #include "abi/report.h"
 #include "isolate/loader_gate.h"
+#include "isolate/loader_path.h"
 
 namespace chiphost::platform {
 
@@ -28,7 +29,7 @@ std::vector<std::string> places(const char* sdk_folder, const char* name) {
 
 void* open_first(const std::vector<std::string>& paths, std::string* out_refusals) {
     for (const std::string& path : paths) {
-        if (void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
+        if (void* library = dlopen(isolate::LoaderPath(path).c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
         const char* why = dlerror();
         if (!out_refusals->empty()) *out_refusals += "; ";
         *out_refusals += why ? why : path;

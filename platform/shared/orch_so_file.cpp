@@ -19,6 +19,7 @@
 #include "isolate/constructors.h"
 #include "isolate/debugger.h"
 #include "isolate/loader_refusal.h"
+#include "isolate/own_files.h"
 #include "isolate/thread_state.h"
 
 namespace chiphost::platform {
@@ -90,8 +91,14 @@ int32_t load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, c
     // time, which only grows: "/." is a one, "/" a zero.
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
+    char folder[32];
+    if (!isolate::folder_of_own_files(file, folder)) {
+        close(written);
+        close(file);
+        return report(out_error, CH_FILE_UNREADABLE, name, "no file in memory: there is no /proc to find it in");
+    }
     char path[512];
-    auto length = static_cast<size_t>(snprintf(path, sizeof path, "/proc/%d/fd", static_cast<int>(getpid())));
+    auto length = static_cast<size_t>(snprintf(path, sizeof path, "%s", folder));
     for (uint64_t left = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
          left != 0; left >>= 1) {
         path[length++] = '/';

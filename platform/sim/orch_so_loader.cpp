@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "abi/report.h"
@@ -30,6 +31,15 @@ bool may_be_mapped(int file) {
     return true;
 }
 
+// Whether another user may put a file of his own in the place of one that is about to be loaded. In a folder such as
+// /tmp everybody renames only what is theirs.
+bool others_may_exchange(const char* folder) {
+    struct stat status{};
+    if (stat(folder, &status) != 0) return false;  // making a file says why
+    const bool writable = status.st_mode & (S_IWGRP | S_IWOTH);
+    return (status.st_uid != geteuid() && status.st_uid != 0) || (writable && !(status.st_mode & S_ISVTX));
+}
+
 // CH_FILE_UNREADABLE: the folder is to blame, and another may do.
 int32_t load_from_folder(ch_loader_gate* gate, const char* folder, const void* data, size_t bytes, const char* name,
                          void** out_library, ch_error* out_error) {
@@ -37,6 +47,16 @@ int32_t load_from_folder(ch_loader_gate* gate, const char* folder, const void* d
     const int length = snprintf(path, sizeof path, "%s/chiphost-orch-XXXXXX.so", folder);
     if (length >= static_cast<int>(sizeof path)) {
         return report(out_error, CH_FILE_UNREADABLE, name, "TMPDIR: wanted fewer than %zu bytes", sizeof path - 32);
+    }
+    if (strchr(folder, '$')) {
+        return report(out_error, CH_FILE_UNREADABLE, name,
+                      "TMPDIR: wanted a path without $, found '%s': the loader puts something in for $LIB and the like",
+                      folder);
+    }
+    if (others_may_exchange(folder)) {
+        return report(out_error, CH_FILE_UNREADABLE, name,
+                      "TMPDIR: '%s' belongs to another user, or others may write to it and rename what is in it",
+                      folder);
     }
     const int file = mkostemps(path, 3, O_CLOEXEC);  // readable and writable by the owner only
     if (file < 0) {

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "own_files.h"
+
+namespace chiphost::isolate {
+
+// A path that the dynamic loader takes as it is. In one that it is given, also one to open, it puts something in for
+// $ORIGIN, ${LIB} and the like, and a dollar cannot be quoted. So a folder with one is named by a descriptor, which
+// stays open as long as the process lives: $ORIGIN of the library itself is that folder then. Where that is not
+// possible the path is the one given, and the loader's words say what it looked for. For any thread; may throw
+// std::bad_alloc.
+class LoaderPath {
+public:
+    explicit LoaderPath(const std::string& path) : path_(path) {
+        if (path.find('$') == std::string::npos) return;
+        const size_t name = path.rfind('/') + 1;
+        const bool in_name = path.find('$', name) != std::string::npos;
+        const int descriptor = in_name ? open(path.c_str(), O_PATH | O_CLOEXEC) : kept_folder(path.substr(0, name));
+        char folder[32];
+        if (descriptor < 0 || !folder_of_own_files(descriptor, folder)) return;
+        path_ = std::string(folder) + "/" + std::to_string(descriptor);
+        if (!in_name) path_ += "/" + path.substr(name);
+    }
+
+    const char* c_str() const { return path_.c_str(); }
+
+    // What the loader says, with the path that was given.
+    std::string words(const char* said, const std::string& given) const {
+        std::string words = said ? said : "the loader gave no reason";
+        if (const size_t at = words.find(path_); at != std::string::npos) words.replace(at, path_.size(), given);
+        return words;
+    }
+
+private:
+    // An equal path must lead to the same folder for ever: the loader takes it for the same library.
+    static int kept_folder(const std::string& folder) {
+        struct Kept {
+            std::mutex mutex;
+            std::map<std::string, int> folders;
+        };
+        static Kept& kept = *new Kept;
+        const std::lock_guard lock(kept.mutex);
+        const auto found = kept.folders.find(folder);
+        if (found != kept.folders.end()) return found->second;
+        const int descriptor = open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (descriptor >= 0) kept.folders.emplace(folder, descriptor);
+        return descriptor;
+    }
+
+    std::string path_;
+};
+
+}  // namespace chiphost::isolate
