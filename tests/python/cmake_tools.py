@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+BUILD_S = 1500  # for a build, many times what it needs where two processors are free
+
 
 BUILD_S = 1500  # for a build, many times what it needs where two processors are free
 

@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from chiphost._core import namespaces_unavailable
 
 ROOT = Path(__file__).resolve().parents[2]
