@@ -633,8 +633,8 @@ _FILES: Final = (
     _required(
         "files: a program that is started inherits a copy",
         _COPY,
-        "substr(0, 200).c_str(), MFD_CLOEXEC));",
-        "substr(0, 200).c_str(), 0));",
+        "substr(0, 200).c_str(), MFD_CLOEXEC)));",
+        "substr(0, 200).c_str(), 0)));",
         "private_copy_test:*",
     ),
     _sibling(
