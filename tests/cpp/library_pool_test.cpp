@@ -64,6 +64,9 @@ TEST(LibraryPool, SharesALibraryWithoutState) {
     EXPECT_NE(first, other);
     EXPECT_EQ(call(first, "seven"), 7);
     EXPECT_FALSE(pool.close(first)) << "it has another user";
+    ch_anchor_counts between{};
+    pool.count(&between);
+    EXPECT_EQ(between.libraries_idle, 0u);
     EXPECT_EQ(call(second, "seven"), 7);
     EXPECT_FALSE(pool.close(second)) << "it is kept";
     EXPECT_EQ(open(pool, stateless, "key"), first) << "it is kept for the next user";

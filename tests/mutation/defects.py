@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The defects that run.py plants: one small slip each, and the tests that must notice it.
 
-A test is `program:Filter` for GoogleTest, or `test_file.py::name` for pytest, below tests/python. Name few and fast
-ones: a defect is also worth planting if the tests that should notice it do not yet.
+A test is `program:Filter` for GoogleTest, or `test_file.py::name` for pytest, below tests/python. Tests of one filter
+run in one process: of those that count namespaces or threads name one. Name few and fast ones: a defect is also worth
+planting if the tests that should notice it do not yet.
 """
 
 from __future__ import annotations
@@ -633,8 +634,8 @@ _FILES: Final = (
     _required(
         "files: a program that is started inherits a copy",
         _COPY,
-        "substr(0, 200).c_str(), MFD_CLOEXEC)));",
-        "substr(0, 200).c_str(), 0)));",
+        "substr(0, 200).c_str(), MFD_CLOEXEC)",
+        "substr(0, 200).c_str(), 0)",
         "private_copy_test:*",
     ),
     _sibling(
@@ -685,21 +686,21 @@ _ISOLATE: Final = (
         _BUDGET,
         "    --opened_;\n",
         "",
-        "namespace_budget_test:*",
+        "namespace_budget_test:NamespaceBudget.CountsNo*",
     ),
     _sibling(
         "namespace_budget: the loader's word is not taken",
         _BUDGET,
         "        found_at_ = limit_ = open();\n",
         "        found_at_ = open();\n",
-        "namespace_budget_test:*",
+        "namespace_budget_test:NamespaceBudget.TakesThe*",
     ),
     _sibling(
         "namespace_pool: what is spare is lent twice",
         "cpp/isolate/namespace_pool.cpp",
         "            spare_.pop_back();\n",
         "",
-        "namespace_budget_test:*",
+        "namespace_budget_test:NamespacePool.*",
     ),
     _required(
         "library_pool: an unloaded library stays in the map",
@@ -791,7 +792,7 @@ _ISOLATE: Final = (
         "cpp/worker/runtime_library.cpp",
         "const bool threads_stay = domain.has_foreign_threads(",
         "const bool threads_stay = false && domain.has_foreign_threads(",
-        "runtime_library_test:*",
+        "runtime_library_test:RuntimeLibraries.ThatLeave*",
     ),
     _sibling(
         "call_arguments: a negative int32 is not extended",
