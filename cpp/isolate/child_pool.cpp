@@ -160,6 +160,7 @@ bool ChildPool::start_thread() {
 }
 
 void ChildPool::work() {
+    pthread_setname_np(pthread_self(), "chiphost-pool");  // no thread of a library's: see started_threads.h
     std::unique_lock lock(mutex_);
     while (changed_.wait_for(lock, idle_thread_time, [&] { return has_work() || ending_; }) && has_work()) {
         std::list<Order> order;
