@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -216,18 +218,21 @@ struct RunResult {
     nb::object trace;
 };
 
+// Any bytes, as Python's os.fsencode gives them: a file's name need not be UTF-8.
+using FilePath = std::filesystem::path;
+
 // A worker and what Python needs to call it.
 class Worker {
 public:
-    void init(const std::string& host, const std::string& aicpu, const std::string& aicore, const std::string& platform,
-              const std::string& anchor, const std::string& child, const std::string& isolation,
-              bool fall_back_if_spent, int device_id, uint64_t device_memory_bytes) {
+    void init(const FilePath& host, const FilePath& aicpu, const FilePath& aicore, const std::string& platform,
+              const FilePath& anchor, const FilePath& child, const std::string& isolation, bool fall_back_if_spent,
+              int device_id, uint64_t device_memory_bytes) {
         const CallGuard guard;
         worker::ChipWorker::Options options;
-        options.files = {host, aicpu, aicore};
+        options.files = {host.string(), aicpu.string(), aicore.string()};
         options.platform = platform;
-        options.anchor_path = anchor;
-        options.child_path = child;
+        options.anchor_path = anchor.string();
+        options.child_path = child.string();
         options.isolation.strategy = isolation == "copy"      ? isolate::Strategy::copy
                                      : isolation == "process" ? isolate::Strategy::process
                                                               : isolate::Strategy::link_namespace;
@@ -387,7 +392,7 @@ nb::object runtime_property(const Worker& self, const std::string worker::Runtim
     return nb::str((info->*field).c_str());
 }
 
-nb::dict namespace_capacity(const std::string& anchor, const std::string& library) {
+nb::dict namespace_capacity(const FilePath& anchor, const FilePath& library) {
     isolate::NamespaceCapacity capacity;
     worker::RuntimeLibrary::Counts counts;
     size_t spare = 0;
@@ -395,7 +400,7 @@ nb::dict namespace_capacity(const std::string& anchor, const std::string& librar
     int32_t code = CH_OK;
     {
         const nb::gil_scoped_release unlocked;
-        code = isolate::find_namespace_capacity(anchor, library, &capacity, &error);
+        code = isolate::find_namespace_capacity(anchor.string(), library.string(), &capacity, &error);
         counts = worker::RuntimeLibrary::counts();
         spare = isolate::NamespacePool::of_this_process().spare();
     }
@@ -467,12 +472,12 @@ NB_MODULE(_core, module) {
 
     module.def(
         "start_child",
-        [](const std::string& program) {
+        [](const FilePath& program) {
             const nb::gil_scoped_release unlocked;
             std::unique_ptr<isolate::ChildProcess> child;
             ch_error error = no_error();
             const uint64_t start_ns = ch_monotonic_ns();
-            const int32_t code = isolate::ChildProcess::start(program, &child, &error);
+            const int32_t code = isolate::ChildProcess::start(program.string(), &child, &error);
             const uint64_t took_ns = ch_monotonic_ns() - start_ns;
             child.reset();
             if (code != CH_OK) {

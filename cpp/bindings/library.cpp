@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "library.h"
 
+#include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 #include <string.h>
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -256,11 +258,19 @@ private:
     std::vector<ArgSpec> specs_;
 };
 
+// Any bytes, as Python's os.fsencode gives them: a file's name need not be UTF-8.
+using FilePath = std::filesystem::path;
+
+// What os.fsdecode makes of such bytes.
+nb::object text_of(const std::string& path) {
+    return nb::steal(PyUnicode_DecodeFSDefaultAndSize(path.data(), static_cast<Py_ssize_t>(path.size())));
+}
+
 class Library {
 public:
-    Library(const std::string& path, const std::string& anchor, const std::string& child, const std::string& strategy,
+    Library(const FilePath& path, const FilePath& anchor, const FilePath& child, const std::string& strategy,
             nb::handle timeout_s)
-        : owner_(open(path, anchor, child, strategy, timeout_s)) {}
+        : owner_(open(path.string(), anchor.string(), child.string(), strategy, timeout_s)) {}
 
     LibraryFunction function(const std::string& name, const PyType& result, const std::vector<PyType>& parameters,
                              nb::handle timeout_s) const {
@@ -279,7 +289,7 @@ public:
     }
 
     // (state, [(cause, object, what)], namespace_recycled)
-    std::tuple<std::string, std::vector<std::tuple<std::string, std::string, std::string>>, bool> close(
+    std::tuple<std::string, std::vector<std::tuple<std::string, nb::object, std::string>>, bool> close(
         nb::handle timeout_s) const {
         const CallGuard guard;
         const Timeout timeout = timeout_of(timeout_s, owner_->options().timeout);
@@ -292,9 +302,9 @@ public:
             code = owner_->close({timeout, patience.go_on()}, &result, &error);
         }
         patience.raise_if_failed(code, error);
-        std::vector<std::tuple<std::string, std::string, std::string>> pins;
+        std::vector<std::tuple<std::string, nb::object, std::string>> pins;
         for (const isolate::Pin& pin : result.pins) {
-            pins.emplace_back(isolate::pin_cause_name(pin.cause), pin.object, pin.what);
+            pins.emplace_back(isolate::pin_cause_name(pin.cause), text_of(pin.object), pin.what);
         }
         return {isolate::close_state_name(result.state), std::move(pins), result.namespace_recycled};
     }
@@ -336,8 +346,8 @@ void bind_library(nb::module_& module) {
         .def_prop_ro("name", &LibraryFunction::name);
 
     nb::class_<Library>(module, "Library", "An instance of a library; see chiphost.isolate.")
-        .def(nb::init<const std::string&, const std::string&, const std::string&, const std::string&, nb::handle>(),
-             "path"_a, "anchor"_a, "child"_a, "strategy"_a, "timeout_s"_a.none(),
+        .def(nb::init<const FilePath&, const FilePath&, const FilePath&, const std::string&, nb::handle>(), "path"_a,
+             "anchor"_a, "child"_a, "strategy"_a, "timeout_s"_a.none(),
              nb::sig("def __init__(self, path: str, anchor: str, child: str, strategy: str, timeout_s: float | None) "
                      "-> None"))
         .def("function", &Library::function, "name"_a, "result"_a, "parameters"_a, "timeout_s"_a.none(),
@@ -345,7 +355,7 @@ void bind_library(nb::module_& module) {
                      "collections.abc.Sequence[tuple[str, int, str]], timeout_s: float | None) -> LibraryFunction"))
         .def("close", &Library::close, "timeout_s"_a.none(),
              nb::sig("def close(self, timeout_s: float | None) -> tuple[str, list[tuple[str, str, str]], bool]"))
-        .def_prop_ro("path", [](const Library& self) { return self.instance().path(); })
+        .def_prop_ro("path", [](const Library& self) { return text_of(self.instance().path()); })
         .def_prop_ro("strategy",
                      [](const Library& self) { return isolate::strategy_name(self.instance().options().strategy); })
         .def_prop_ro(

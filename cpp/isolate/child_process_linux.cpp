@@ -304,6 +304,10 @@ void ChildProcess::read_last_words() {
         if (put <= 0 && errno != EINTR) break;
         if (put > 0) done += static_cast<size_t>(put);
     }
+    if (const std::string fault = memory_.control().fault.get(); !fault.empty()) {
+        if (!words.empty() && words.back() != '\n') words += '\n';
+        words += fault;
+    }
     if (words.size() > StderrTail::capacity) words.erase(0, words.size() - StderrTail::capacity);
     while (!words.empty() && words.back() == '\n') words.pop_back();
 }

@@ -17,12 +17,13 @@
 #include "chiphost/abi/error.h"
 #include "chiphost/abi/host_runtime.h"
 #include "chiphost/abi/mailbox.h"
+#include "fault_text.h"
 #include "stderr_tail.h"
 
 namespace chiphost::isolate {
 
 constexpr uint32_t child_magic = 0x44494843;  // "CHID"
-constexpr uint32_t child_version = 4;         // of everything in this file, and of the messages
+constexpr uint32_t child_version = 5;         // of everything in this file, and of the messages
 
 // What the child may be asked to do. Numbers are never used again for something else.
 enum class ChildVerb : uint32_t {
@@ -69,6 +70,9 @@ struct ChildControl {
 
     // By the child's thread that forwards stderr.
     alignas(64) StderrTail tail;
+
+    // By the child's thread that crashes.
+    alignas(64) FaultText fault;
 };
 
 // Exit code of a child that found a control block it does not understand.

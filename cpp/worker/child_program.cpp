@@ -140,7 +140,7 @@ private:
         const ch_run_request request{sizeof request, 0, &callable, &args, &message.config, &memory.control().progress,
                                      &message.result};
         WatchedRun watched;
-        watched.begin(callable, memory.control().progress, thread_);
+        watched.begin(callable, memory.control().progress, thread_, &memory.control().fault);
         if (const int32_t code =
                 guarded("run", out_error, [&] { return library_->table().run(context_, &request, out_error); })) {
             return code;

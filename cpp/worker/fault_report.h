@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// When a kernel or an orchestration crashes, says on stderr which, and where: on SIGSEGV, SIGBUS, SIGFPE, SIGILL and
-// SIGABRT. The process then dies, or whatever else it would have done: the handler that was there before gets the
-// signal next, so core dumps, Python's faulthandler and sanitizers work as ever.
+// When a kernel or an orchestration crashes, says on stderr, or to whom the run says, which and where: on SIGSEGV,
+// SIGBUS, SIGFPE, SIGILL and SIGABRT. The process then dies, or whatever else it would have done: the handler that was
+// there before gets the signal next, so core dumps, Python's faulthandler and sanitizers work as ever.
 #pragma once
 
 #include <stdint.h>
@@ -10,6 +10,7 @@
 
 #include "chiphost/abi/callable.h"
 #include "chiphost/abi/host_runtime.h"
+#include "isolate/fault_text.h"
 
 namespace chiphost::worker {
 
@@ -36,8 +37,9 @@ public:
     WatchedRun& operator=(const WatchedRun&) = delete;
 
     // `thread` is the system's number of the thread that runs it; threads that help are in the progress. Both records
-    // are borrowed until end().
-    void begin(const ch_callable& callable, const ch_run_progress& progress, int32_t thread);
+    // are borrowed until end(), and so is `text`: where a report goes instead of stderr, if not null.
+    void begin(const ch_callable& callable, const ch_run_progress& progress, int32_t thread,
+               isolate::FaultText* text = nullptr);
 
     // Returns when no handler reads the records any more.
     void end();

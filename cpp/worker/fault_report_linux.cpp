@@ -56,6 +56,7 @@ struct Slot {
     std::atomic<const ch_run_progress*> progress{nullptr};  // not null: the rest is valid
     std::atomic<bool> taken{false};
     const ch_callable* callable = nullptr;
+    isolate::FaultText* text = nullptr;
     int32_t thread = 0;
 };
 constexpr int32_t slot_count = 256;
@@ -106,17 +107,25 @@ void* program_counter(const ucontext_t& context) {
 }
 
 struct Stack {
-    void* fault;         // where the signal came
+    void* fault;  // where the signal came
+    isolate::FaultText* text;
     bool begun = false;  // the frames of the handler are behind
     int32_t frame = 0;
 };
 
-void write_frame(int32_t number, void* address, bool is_call) {
+void write(TextLine* line, isolate::FaultText* text) {
+    if (!text) return line->write(STDERR_FILENO);
+    size_t bytes = 0;
+    const char* finished = line->finished(&bytes);
+    text->add(finished, bytes);
+}
+
+void write_frame(int32_t number, void* address, bool is_call, isolate::FaultText* text) {
     TextLine line;
     line.add("  #").add_number(number).add(" ");
     // A return address belongs to the instruction after the call, which may be another function's.
     describe_code(static_cast<char*>(address) - (is_call ? 1 : 0), &line);
-    line.write(STDERR_FILENO);
+    write(&line, text);
 }
 
 void walk_stack([[maybe_unused]] _Unwind_Trace_Fn visit, [[maybe_unused]] Stack* stack) {
@@ -133,7 +142,7 @@ _Unwind_Reason_Code visit_frame(_Unwind_Context* context, void* argument) {
     stack.begun = stack.begun || address == stack.fault;
     if (!stack.begun) return _URC_NO_REASON;
     if (!address && stack.frame != 0) return _URC_END_OF_STACK;  // the first function of a thread has no caller
-    write_frame(stack.frame, address, before == 0);
+    write_frame(stack.frame, address, before == 0, stack.text);
     return ++stack.frame < frames_max ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
@@ -143,19 +152,21 @@ void report(const Signal& signal, const siginfo_t& info, const ucontext_t& conte
     if (info.si_code > 0) line.add(" at address ").add_hex(reinterpret_cast<uint64_t>(info.si_addr));
     readers.fetch_add(1);
     bool known = false;
+    isolate::FaultText* text = nullptr;
     for (const Slot& slot : slots) {
         const ch_run_progress* progress = slot.progress.load();
         if (progress && describe_place(slot, *progress, &line)) {
             known = true;
+            text = slot.text;
             break;
         }
     }
     readers.fetch_sub(1);
     if (!known) return;
-    line.write(STDERR_FILENO);
-    Stack stack{program_counter(context)};
+    write(&line, text);
+    Stack stack{program_counter(context), text};
     walk_stack(visit_frame, &stack);
-    if (!stack.begun) write_frame(0, stack.fault, false);  // the code there is none that can be unwound
+    if (!stack.begun) write_frame(0, stack.fault, false, text);  // the code there is none that can be unwound
 }
 
 // The process whose runs are watched. A copy that one of its kernels has made has the handlers, too, and no runs.
@@ -248,13 +259,15 @@ FaultHandlers::~FaultHandlers() {
     }
 }
 
-void WatchedRun::begin(const ch_callable& callable, const ch_run_progress& progress, int32_t thread) {
+void WatchedRun::begin(const ch_callable& callable, const ch_run_progress& progress, int32_t thread,
+                       isolate::FaultText* text) {
     end();
     for (int32_t i = 0; i < slot_count; ++i) {
         Slot& slot = slots[i];
         if (slot.taken.load(std::memory_order_relaxed) || slot.taken.exchange(true)) continue;
         slot.callable = &callable;
         slot.thread = thread;
+        slot.text = text;
         slot.progress.store(&progress);
         slot_ = i;
         return;

@@ -30,11 +30,19 @@ public:
         return add_digits(number, 16);
     }
 
-    // With the end of the line, in one piece if the system takes it.
-    void write(int file) {
+    // The text with the end of the line; lent.
+    const char* finished(size_t* out_bytes) {
         text_[used_] = '\n';
-        for (size_t done = 0; done <= used_;) {
-            const ssize_t written = ::write(file, text_ + done, used_ + 1 - done);
+        *out_bytes = used_ + 1;
+        return text_;
+    }
+
+    // In one piece if the system takes it.
+    void write(int file) {
+        size_t bytes = 0;
+        finished(&bytes);
+        for (size_t done = 0; done < bytes;) {
+            const ssize_t written = ::write(file, text_ + done, bytes - done);
             if (written <= 0) return;  // there is nobody to tell
             done += static_cast<size_t>(written);
         }

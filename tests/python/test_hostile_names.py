@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import pytest
 from program import PROGRAM, TIMEOUT_S, finish, in_terminal, start
 from throwaway_scenes import RUNTIME, change, write_scenes
 
+import chiphost as ch
 from chiphost import _core
 from chiphost.printable import encodable, one_line, printable, shell_join
 from chiphost.scene import make_rng
@@ -261,3 +263,14 @@ def test_files_may_be_called_anything(tmp_path: Path) -> None:
     code, out, err = finish("doctor", "--json", report, **settings)
     assert (code, err) == (0, "")
     assert is_plain(out)
+
+
+@pytest.mark.parametrize("strategy", ["namespace", "copy", "process"])
+def test_a_library_may_be_called_anything(tmp_path: Path, strategy: str) -> None:
+    source, library = tmp_path / "one.c", tmp_path / f"{BYTE}\x1b.so"
+    source.write_text("int one(void) { return 1; }\n")
+    subprocess.run(["gcc", "-shared", "-fPIC", source, "-o", library], check=True, timeout=TIMEOUT_S)
+    with ch.isolate.open(library, strategy) as opened:
+        assert opened.function("one", ctypes.c_int)() == 1
+    with pytest.raises(ch.LoadError, match="FILE_UNREADABLE"):
+        ch.isolate.open(tmp_path / f"no {BYTE}", strategy)

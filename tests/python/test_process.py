@@ -103,6 +103,16 @@ def test_a_fault_of_a_kernel_is_an_error(worker: ch.ChipWorker, what: int, detai
     assert worker.process_id != child
 
 
+@pytest.mark.parametrize("what", [1, 4], ids=["crash", "abort"])
+def test_the_stack_of_a_crash_is_told_once(worker: ch.ChipWorker, what: int, capfd: pytest.CaptureFixture[str]) -> None:
+    """In the error, and not on stderr besides."""
+    with pytest.raises(ch.ProcessError) as caught:
+        do(worker, what)
+    assert caught.value.message.count("chiphost: SIG") == 1
+    assert caught.value.message.count("#0 ") == 1
+    assert "chiphost" not in capfd.readouterr().err
+
+
 def test_a_kernel_that_never_returns_ends_at_the_deadline(worker: ch.ChipWorker) -> None:
     with pytest.raises(
         ch.DeadlineError, match=r"kernel fault_kernel \(func_id 0\) of task 0 on core .* its process was ended"

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stdint.h>
+#include <string.h>
+
+#include <algorithm>
+#include <string>
+
+namespace chiphost::isolate {
+
+// What a child process says of the fault that ends it, in memory that it shares with its parent. It is not written to
+// stderr: the error of the parent has it, and who sees both would read it twice. Begins as zeros.
+struct FaultText {
+    static constexpr size_t capacity = 2048;
+
+    // The child, one thread at a time; also in a signal handler. What does not fit is left out.
+    void add(const char* text, size_t count) {
+        count = std::min(count, capacity - static_cast<size_t>(bytes));
+        memcpy(this->text + bytes, text, count);
+        __atomic_store_n(&bytes, bytes + count, __ATOMIC_RELEASE);
+    }
+
+    // The parent, when the child has ended.
+    std::string get() const {
+        return {text, std::min(static_cast<size_t>(__atomic_load_n(&bytes, __ATOMIC_ACQUIRE)), capacity)};
+    }
+
+    uint64_t bytes;
+    char text[capacity];
+};
+
+}  // namespace chiphost::isolate
