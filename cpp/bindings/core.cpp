@@ -30,6 +30,7 @@
 #include "isolate/namespace_pool.h"
 #include "library.h"
 #include "patience.h"
+#include "python_output.h"
 #include "raise.h"
 #include "worker/chip_worker.h"
 
@@ -228,6 +229,7 @@ public:
               const FilePath& anchor, const FilePath& child, const std::string& isolation, bool fall_back_if_spent,
               int device_id, uint64_t device_memory_bytes) {
         const CallGuard guard;
+        write_python_output();
         worker::ChipWorker::Options options;
         options.files = {host.string(), aicpu.string(), aicore.string()};
         options.platform = platform;
@@ -252,6 +254,7 @@ public:
     // The configuration by value: while the run goes on without the GIL, others may change what they passed.
     RunResult run(const nb::object& callable_object, nb::sequence args, CallConfig config) {
         const CallGuard guard;
+        write_python_output();
         const auto& callable = nb::cast<const Callable&>(callable_object);
         auto call = std::make_unique<Call>();
         call->callable = callable_object;
@@ -286,6 +289,7 @@ public:
 
     void reset() {
         const CallGuard guard;
+        write_python_output();
         Patience patience(guard);
         ch_error error = no_error();
         int32_t code = CH_OK;
@@ -298,6 +302,7 @@ public:
 
     void finalize() {
         const CallGuard guard;
+        write_python_output();
         Patience patience(guard);
         ch_error error = no_error();
         int32_t code = CH_OK;

@@ -20,6 +20,7 @@
 #include "chiphost/abi/tensor.h"
 #include "isolate/instance.h"
 #include "patience.h"
+#include "python_output.h"
 #include "raise.h"
 
 namespace nb = nanobind;
@@ -140,6 +141,7 @@ public:
 
     nb::object call(const nb::args& values, nb::handle timeout_s) const {
         const CallGuard guard;
+        write_python_output();
         const Timeout timeout = timeout_of(timeout_s, timeout_);
         if (values.size() != specs_.size()) {
             raise(CH_ARGUMENT_COUNT, symbol_.name,
@@ -292,6 +294,7 @@ public:
     std::tuple<std::string, std::vector<std::tuple<std::string, nb::object, std::string>>, bool> close(
         nb::handle timeout_s) const {
         const CallGuard guard;
+        write_python_output();
         const Timeout timeout = timeout_of(timeout_s, owner_->options().timeout);
         Patience patience(guard);
         isolate::CloseResult result;
@@ -315,6 +318,7 @@ private:
     static std::shared_ptr<Instance> open(const std::string& path, const std::string& anchor, const std::string& child,
                                           const std::string& strategy, nb::handle timeout_s) {
         const CallGuard guard;
+        write_python_output();
         isolate::Options options;
         options.strategy = strategy == "copy"      ? isolate::Strategy::copy
                            : strategy == "process" ? isolate::Strategy::process

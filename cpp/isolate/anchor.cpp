@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -29,15 +30,14 @@
 #include "anchor.h"
 #include "call_frame.h"
 #include "library_pool.h"
+#include "signal_masks.h"
+#include "stack_size.h"
 #include "thread_state.h"
 
 namespace chiphost::isolate {
 
 namespace {
 
-// Stack of every thread of the namespace: what a program's first thread usually has. Pages are used as they are
-// touched.
-constexpr size_t stack_bytes = 8u << 20;
 constexpr size_t fault_stack_bytes = 64u << 10;
 
 uint32_t usable_processors() {
@@ -64,13 +64,19 @@ void lend_fault_stack(char* memory, size_t bytes) {
     sigaltstack(&own, nullptr);  // without it such a fault ends the process at once
 }
 
-int32_t find_symbol(void* state, const void* request, void* unused);
-int32_t call_function(void* state, const void* frame, void* out_outcome);
-
-// A thread is a library's as long as it calls functions of it: what they do to the thread stays, as on any thread of a
+// What a call does to the thread: nothing, as it calls nobody's code; anything; or what a library does to its own
+// thread. A thread is a library's as long as it calls functions of it: what they do to it stays, as on any thread of a
 // program.
-bool leaves_thread_as_it_is(ch_call call) {
-    return call == call_function || call == find_symbol;
+enum class Effect { none, any, of_its_library };
+Effect effect_of(ch_call call);
+
+// What code has printed goes out, before the caller prints something itself. Where stdout is no terminal, this C
+// library would keep it for the end of the process, and a namespace's has none. A thread that is printing keeps the
+// lock: what it prints goes out later.
+void flush_output() {
+    if (ftrylockfile(stdout) != 0) return;
+    if (__fpending(stdout) != 0) fflush(stdout);
+    funlockfile(stdout);
 }
 
 void* thread_main(void* argument) {
@@ -86,13 +92,22 @@ void* thread_main(void* argument) {
     bool restored = true;
     for (uint32_t served = 0;; ++served) {
         ch_mailbox_await(mailbox, served);
-        if (restored) state.refresh();
+        const Effect effect = effect_of(mailbox->call);
+        if (restored && effect != Effect::none) state.refresh();
         const int32_t code = call_guarded(*mailbox);
         // Code that was called may have made a copy of the process, which has come back here, too. It is not for the
         // copy to answer, and there is nobody in it whom it could wait for.
         if (getpid() != process) _exit(0);
-        restored = !leaves_thread_as_it_is(mailbox->call);
-        if (restored && !state.restore()) mailbox->spoiled = 1;
+        if (effect == Effect::of_its_library) {
+            restored = false;
+        } else if (mailbox->same_user) {
+            state.restore_quickly();
+            restored = false;
+        } else if (effect == Effect::any || !restored) {
+            if (!state.restore()) mailbox->spoiled = 1;
+            restored = true;
+        }
+        flush_output();
         ch_mailbox_complete(mailbox, served, code);
     }
     return nullptr;
@@ -110,19 +125,15 @@ struct ThreadName {
 };
 
 // Makes a thread that serves the mailbox for ever. 0, or the errno of what failed.
-int start_thread(ch_mailbox* mailbox, const void* state) {
+int start_thread(ch_mailbox* mailbox, const void* state, const sigset_t& blocked) {
     new (mailbox) ch_mailbox{};
     mailbox->spin = usable_processors() > 1;
     pthread_attr_t attributes;
     if (const int failed = pthread_attr_init(&attributes)) return failed;
-    pthread_attr_setstacksize(&attributes, stack_bytes);
+    pthread_attr_setstacksize(&attributes, usual_stack_bytes());
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    // The program's signal handlers are code of another namespace and must not run here. Faults stay deliverable.
-    sigset_t block;
     sigset_t before;
-    sigfillset(&block);
-    for (int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) sigdelset(&block, fault);
-    pthread_sigmask(SIG_SETMASK, &block, &before);
+    pthread_sigmask(SIG_SETMASK, &blocked, &before);
     // In a namespace the loader gets memory for a thread from the program's malloc, which sets the program's errno if
     // it has none. pthread_create looks at the namespace's, and ends the process unless that is ENOMEM.
     errno = ENOMEM;
@@ -138,7 +149,11 @@ struct Anchor {
     explicit Anchor(ch_loader_gate* the_gate) : gate(the_gate), mark(ch_fork_mark_create()), libraries(the_gate) {}
     ch_loader_gate* const gate;
     const ch_fork_mark* const mark;
-    std::mutex mutex;                  // guards threads and free_threads
+    sigset_t blocked;  // on all threads but the keeper
+    sigset_t blocked_by_keeper;
+    sigset_t blocked_by_program;       // on the thread that has made the anchor
+    std::mutex mutex;                  // guards all below but libraries
+    bool hands_down = false;           // processes get the program's mask
     std::vector<ch_mailbox*> threads;  // all, for counting
     std::vector<ch_mailbox*> free_threads;
     LibraryPool libraries;
@@ -158,7 +173,12 @@ int32_t create(ch_loader_gate* gate, void** out_state, ch_mailbox** out_keeper) 
 #endif
     auto* keeper = static_cast<ch_mailbox*>(memory);
     auto* state = new (static_cast<char*>(memory) + sizeof(ch_mailbox)) Anchor(gate);
-    if (const int failed = start_thread(keeper, state)) {
+    pthread_sigmask(SIG_SETMASK, nullptr, &state->blocked_by_program);
+    state->blocked = blocked_on_threads();
+    // The keeper takes no signals: a handler may jump out of the code that it interrupts, and that is never the
+    // keeper's.
+    state->blocked_by_keeper = blocked_for(Home::program);
+    if (const int failed = start_thread(keeper, state, state->blocked_by_keeper)) {
         munmap(memory, bytes);
         return failed;
     }
@@ -180,16 +200,26 @@ int32_t guarded(ch_error* out_error, Body&& body) {
     }
 }
 
+// Not when the anchor is made: that is on a foreign thread.
+void hand_down_programs_mask(Anchor& self) {
+    const std::lock_guard lock(self.mutex);
+    if (self.hands_down) return;
+    hand_down_mask(self.blocked_by_keeper, self.blocked_by_program);
+    hand_down_mask(self.blocked, self.blocked_by_program);
+    self.hands_down = true;
+}
+
 int32_t lease_thread(void* state, const void*, void* out_mailbox) {
     return guarded(nullptr, [&]() -> int32_t {
         Anchor& self = anchor(state);
+        hand_down_programs_mask(self);
         const std::lock_guard lock(self.mutex);
         if (self.free_threads.empty()) {
             self.threads.reserve(self.threads.size() + 1);
             self.free_threads.reserve(self.threads.size() + 1);  // so that return_thread never allocates
             void* memory = ::operator new(sizeof(ch_mailbox), std::align_val_t{64});
             auto* mailbox = static_cast<ch_mailbox*>(memory);
-            if (start_thread(mailbox, state) != 0) {
+            if (start_thread(mailbox, state, self.blocked) != 0) {
                 ::operator delete(memory, std::align_val_t{64});
                 return CH_HOST_MEMORY_EXHAUSTED;
             }
@@ -212,8 +242,10 @@ int32_t return_thread(void* state, const void* mailbox, void*) {
 
 int32_t open_library(void* state, const void* request, void* out_error) {
     auto* error = static_cast<ch_error*>(out_error);
-    return guarded(error,
-                   [&] { return anchor(state).libraries.open(*static_cast<const ch_open_request*>(request), error); });
+    return guarded(error, [&] {
+        hand_down_programs_mask(anchor(state));
+        return anchor(state).libraries.open(*static_cast<const ch_open_request*>(request), error);
+    });
 }
 
 int32_t find_symbol(void* state, const void* request, void*) {
@@ -318,6 +350,14 @@ constexpr ch_anchor table = {
     loader_gate,
     fork_mark,
 };
+
+Effect effect_of(ch_call call) {
+    if (call == call_function || call == find_symbol) return Effect::of_its_library;
+    for (const ch_call own : {lease_thread, return_thread, count, count_foreign_threads, loader_gate, fork_mark}) {
+        if (call == own) return Effect::none;
+    }
+    return Effect::any;
+}
 
 }  // namespace
 

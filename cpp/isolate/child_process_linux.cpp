@@ -150,7 +150,7 @@ int32_t ChildProcess::spawn(const std::string& program, ch_error* out_error) {
     }
     spawn.check(posix_spawn_file_actions_addopen(&spawn.actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0));
     spawn.check(posix_spawn_file_actions_adddup2(&spawn.actions, childs_stderr.get(), STDERR_FILENO));
-    // As on the threads of a domain: only faults are delivered. Ctrl-C, for one, is the parent's.
+    // Only faults are delivered. The thread that runs libraries' code takes more (child_server_linux.cpp).
     sigset_t all;
     sigset_t block;
     sigfillset(&all);

@@ -182,7 +182,11 @@ void ChildServer::serve(Handler& handler) {
         if (getpid() != process_) _exit(0);
         // Functions of a library leave the thread as they want it: it is theirs alone.
         const auto verb = static_cast<ChildVerb>(control.verb);
-        if (verb != ChildVerb::find_symbol && verb != ChildVerb::call_function) state.restore();
+        if (verb == ChildVerb::run) {
+            state.restore_quickly();
+        } else if (verb != ChildVerb::find_symbol && verb != ChildVerb::call_function) {
+            state.restore();
+        }
         fflush(stdout);
         answer(served, code);
     }

@@ -56,7 +56,7 @@ Constructors::Constructors(char* data, size_t bytes) {
     });
 }
 
-int32_t Constructors::run(void* handle, std::string_view name, ch_error* out_error) const {
+int32_t Constructors::run(void* handle, const ch_loader_gate* gate, std::string_view name, ch_error* out_error) const {
     if (address_ == 0) return CH_OK;
     link_map* map = nullptr;
     if (dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0) {
@@ -64,9 +64,12 @@ int32_t Constructors::run(void* handle, std::string_view name, ch_error* out_err
     }
     const auto* list = reinterpret_cast<const Constructor*>(map->l_addr + address_);
     const ThreadStateGuard guard;
-    char* no_arguments[] = {nullptr};
+    char* nothing[4] = {};  // no argument, no variable, and AT_NULL
+    const bool known = gate && gate->arguments;
+    const int count = known ? static_cast<int>(gate->argument_count) : 0;
+    char** const arguments = known ? gate->arguments : nothing;
     try {
-        for (uint64_t i = 0; i < bytes_ / sizeof *list; ++i) list[i](0, no_arguments, environ);
+        for (uint64_t i = 0; i < bytes_ / sizeof *list; ++i) list[i](count, arguments, environ);
     } catch (const std::exception& error) {
         return report(out_error, CH_LOAD_REFUSED, name, "a constructor of a static variable threw: %s", error.what());
     } catch (...) {

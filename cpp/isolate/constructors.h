@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "chiphost/abi/error.h"
+#include "chiphost/abi/loader_gate.h"
 
 namespace chiphost::isolate {
 
@@ -20,8 +21,10 @@ public:
     // and so is a file that is no library.
     Constructors(char* data, size_t bytes);
 
-    // Runs them. CH_OK, or CH_LOAD_REFUSED if one throws: then the library is to be closed. `name` is for messages.
-    [[nodiscard]] int32_t run(void* handle, std::string_view name, ch_error* out_error) const;
+    // Runs them, with the program's arguments, which the gate knows; nullptr: with none. CH_OK, or CH_LOAD_REFUSED if
+    // one throws: then the library is to be closed. `name` is for messages.
+    [[nodiscard]] int32_t run(void* handle, const ch_loader_gate* gate, std::string_view name,
+                              ch_error* out_error) const;
 
 private:
     uint64_t address_ = 0;  // of their list, in the library

@@ -3,9 +3,11 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <array>
 #include <memory>
 #include <new>
 #include <thread>
@@ -39,6 +41,40 @@ const char* strategy_name(Strategy strategy) {
     }
     return "?";
 }
+
+namespace {
+
+constexpr uint64_t flush_ns_max = 200'000'000;
+
+// The namespaces of this process, whose C libraries do not know when it ends.
+class Namespaces {
+public:
+    static Namespaces& of_this_process() {
+        static PerProcess<Namespaces> namespaces;
+        return namespaces.get([](Namespaces* inherited) {
+            // A process that a fork made has its parent's handlers: they then find this process's own.
+            if (!inherited) atexit([] { of_this_process().flush_output(); });
+            return new Namespaces;
+        });
+    }
+
+    void add(Domain* domain) {
+        const std::lock_guard lock(mutex_);
+        if (count_ < domains_.size()) domains_[count_++] = domain;
+    }
+
+    void flush_output() {
+        const std::lock_guard lock(mutex_);
+        for (size_t i = 0; i < count_; ++i) domains_[i]->flush_output();
+    }
+
+private:
+    std::mutex mutex_;
+    std::array<Domain*, 64> domains_{};  // more than glibc has room for
+    size_t count_ = 0;
+};
+
+}  // namespace
 
 Domain::Domain(Strategy strategy) : strategy_(strategy), process_(getpid()) {}
 
@@ -129,6 +165,7 @@ int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_doma
     domain->anchor_ = anchor;
     domain->anchor_handle_ = handle;
     *out_domain = domain.release();
+    Namespaces::of_this_process().add(*out_domain);
     return (*out_domain)->start(out_error);
 #else
     (void)out_domain;
@@ -138,6 +175,9 @@ int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_doma
 
 int32_t Domain::call_keeper(ch_call call, const void* second, void* third) {
     const std::lock_guard lock(keeper_mutex_);
+    int32_t ignored = CH_OK;
+    if (flushes_) ch_mailbox_wait(keeper_, CH_MAILBOX_FOR_EVER, &ignored);
+    flushes_ = false;
     return ch_mailbox_call(keeper_, call, state_, second, third);
 }
 
@@ -251,6 +291,14 @@ ch_anchor_counts Domain::counts() {
     const std::lock_guard lock(threads_mutex_);
     counts.threads_free += free_threads_.size();
     return counts;
+}
+
+void Domain::flush_output() {
+    const std::unique_lock lock(keeper_mutex_, std::try_to_lock);
+    if (!lock || !keeper_ || flushes_) return;
+    ch_mailbox_post(keeper_, anchor_->count, state_, nullptr, &unused_counts_);  // any call does it
+    int32_t code = CH_OK;
+    flushes_ = !ch_mailbox_wait(keeper_, flush_ns_max, &code);  // nobody reads from a pipe that is full
 }
 
 std::vector<std::string> Domain::loaded_objects() const {

@@ -63,6 +63,10 @@ public:
 
     ch_anchor_counts counts();
 
+    // Writes out what the domain's C library keeps of what was printed, if nothing hangs there: waits for a moment
+    // only. Calls do so at their end; this is for those that never end, and for the end of the process.
+    void flush_output();
+
     // Paths of all that is loaded in the domain's namespace, in the order of loading. Empty for copies: the program's
     // own namespace is everybody's. Nothing may be loaded into the domain meanwhile.
     std::vector<std::string> loaded_objects() const;
@@ -93,6 +97,8 @@ private:
     Objects objects_;          // of the anchor only
     std::mutex keeper_mutex_;  // one caller at a time
     ch_mailbox* keeper_ = nullptr;
+    bool flushes_ = false;                   // the keeper has a call of flush_output() under way
+    ch_anchor_counts unused_counts_{};       // of that call
     std::mutex threads_mutex_;               // guards the next two
     size_t threads_leased_ = 0;              // that the anchor has made for callers
     std::vector<ch_mailbox*> free_threads_;  // given back, so that lending one again wakes nobody

@@ -107,6 +107,7 @@ int32_t DomainInstance::await(const WaitTime& time, const std::string& what, std
     while (!left.compare_exchange_weak(mine->next_left, mine)) {
     }
     hung_function_ = what;
+    domain_->flush_output();
     if (interrupted) {
         report(out_error, CH_INTERRUPTED, what, "interrupted, and it has not returned; %s cannot be used again",
                path().c_str());
@@ -181,7 +182,7 @@ int32_t DomainInstance::unload(const WaitTime& time, ch_error* out_error) {
     bool known = false;
     const std::string running = threads_.find(&known);
     if (!known || !running.empty()) {
-        // Any call but those of functions makes the thread again what it was.
+        // A call that does nothing to the thread; what functions have done to it is undone then.
         ch_mailbox_call(thread_, domain_->anchor()->count, domain_->anchor_state(), nullptr, &spare_post_->counts);
         end(CloseState::kept, {{known ? PinCause::running_thread : PinCause::unknown_threads, path(), running}});
         return CH_OK;

@@ -15,6 +15,14 @@ ch_loader_gate gate;
     pthread_atfork([] { ch_loader_gate_close(&gate, fork_wait_ns); }, [] { ch_loader_gate_open(&gate); },
                    [] { ch_loader_gate_reset(&gate); });
 
+#ifdef __GLIBC__
+__attribute__((constructor)) void keep_arguments(int count, char** arguments, char**) {
+    if (!arguments) return;
+    gate.argument_count = static_cast<uint64_t>(count);
+    gate.arguments = arguments;
+}
+#endif
+
 }  // namespace
 
 ch_loader_gate* loader_gate_of_this_process() {

@@ -19,6 +19,7 @@
 #include "loader_gate.h"
 #include "loader_refusal.h"
 #include "own_files.h"
+#include "replaced_functions.h"
 #include "thread_state.h"
 
 namespace chiphost::isolate {
@@ -159,7 +160,13 @@ int32_t load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, 
         code = report_refusal(out_error, name, words.c_str());
     }
     temporary.remove();
-    if (code == CH_OK && (code = constructors.run(*out_handle, name, out_error)) != CH_OK) {
+#ifndef CHIPHOST_IN_NAMESPACE  // there the anchor comes first
+    if (code == CH_OK) {
+        const LoaderPass pass(gate);
+        replace_functions(*out_handle);
+    }
+#endif
+    if (code == CH_OK && (code = constructors.run(*out_handle, gate, name, out_error)) != CH_OK) {
         const LoaderPass pass(gate);
         const ThreadStateGuard guard;
         dlclose(*out_handle);

@@ -29,13 +29,16 @@ void ThreadState::refresh() {
     prctl(PR_GET_NAME, name_);
 }
 
-bool ThreadState::restore() const {
-    const int error = errno;
-    bool restored = true;
+void ThreadState::restore_quickly() const {
     floats_.restore();
     pthread_sigmask(SIG_SETMASK, &blocked_, nullptr);
     if (uselocale(nullptr) != locale_) uselocale(locale_);
+}
 
+bool ThreadState::restore() const {
+    const int error = errno;
+    bool restored = true;
+    restore_quickly();
     stack_t handler_stack;
     if (sigaltstack(nullptr, &handler_stack) == 0 &&
         (handler_stack.ss_sp != handler_stack_.ss_sp || handler_stack.ss_size != handler_stack_.ss_size ||

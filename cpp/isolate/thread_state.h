@@ -29,6 +29,9 @@ public:
     // it does when an ordinary user wants a higher priority back.
     bool restore() const;
 
+    // Only what takes no more than one short system call: floating-point environment, signal mask, locale.
+    void restore_quickly() const;
+
     // The floating-point environment that restore() establishes.
     void set_floats(const FloatState& floats) { floats_ = floats; }
 

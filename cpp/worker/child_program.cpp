@@ -2,6 +2,7 @@
 //
 // chiphost_child: the program of a child process. It does for its parent what ChipWorker does in its own process, or
 // has a library for a handle of the parent's.
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@
 #include "isolate/child_server.h"
 #include "isolate/domain.h"
 #include "isolate/library_server.h"
+#include "isolate/signal_masks.h"
 #include "local_context.h"
 #include "runtime_library.h"
 
@@ -222,15 +224,21 @@ int run_program(int argc, char** argv) {
     static auto& server = *new isolate::ChildServer;
     if (const int failed = server.start(argc, argv)) return failed;
     static auto& services = *new Services(server.temp_folder());
-    // Libraries are called on threads of their domain only, and here that is the one for copies.
+    // Libraries are called on threads of their domain only, and here that is the one for copies. These threads take the
+    // signals of this process; all others block everything but faults.
     ch_error error = no_error();
     isolate::Domain* domain = nullptr;
     ch_mailbox* thread = nullptr;
+    isolate::set_home(isolate::Home::child);
     if (isolate::Domain::open(isolate::Strategy::copy, "", &domain, &error) != CH_OK ||
         domain->lease_thread(&thread, &error) != CH_OK) {
         fprintf(stderr, "%s\n", error.message);
         return EXIT_FAILURE;
     }
+    sigset_t none;
+    sigemptyset(&none);
+    isolate::hand_down_mask(isolate::blocked_for(isolate::Home::program), none);
+    isolate::hand_down_mask(isolate::blocked_for(isolate::Home::child), none);
     Program program{server, services};
     return ch_mailbox_call(thread, serve, &program, nullptr, nullptr);
 }

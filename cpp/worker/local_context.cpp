@@ -135,6 +135,7 @@ int32_t LocalContext::prepare(const ch_callable& callable, const ch_task_args& a
 }
 
 void LocalContext::post() {
+    thread_->same_user = 1;  // until the device is closed
     ch_mailbox_post(thread_, as_call(library_->table().run), memory_, &request_, &error_);
 }
 
@@ -183,6 +184,7 @@ Context::GaveUp LocalContext::give_up() {
     uint32_t open = CH_CLAIM_OPEN;
     if (__atomic_compare_exchange_n(&progress_.claim, &open, CH_CLAIM_ABANDONED, false, __ATOMIC_ACQ_REL,
                                     __ATOMIC_ACQUIRE)) {
+        library_->domain().flush_output();
         return GaveUp::abandoned;
     }
     wait(CH_MAILBOX_FOR_EVER);  // it is copying results: that ends by itself
@@ -191,6 +193,7 @@ Context::GaveUp LocalContext::give_up() {
 
 int32_t LocalContext::close(ch_error* out_error) {
     ch_call function = as_call(library_->table().finalize_device);
+    thread_->same_user = 0;
     const int32_t code =
         checked(ch_mailbox_call(thread_, function, memory_, nullptr, out_error), "finalize_device", out_error);
     release();

@@ -70,7 +70,7 @@ int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, cons
     const char* refused = *out_library ? nullptr : isolate::loader_words();
     unlink(path);
     if (!*out_library) return isolate::report_refusal(out_error, name, refused);
-    const int32_t code = constructors.run(*out_library, name, out_error);
+    const int32_t code = constructors.run(*out_library, gate, name, out_error);
     if (code != CH_OK) {
         close_library(gate, *out_library);
         *out_library = nullptr;

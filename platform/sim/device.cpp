@@ -21,6 +21,7 @@
 
 #include "abi/report.h"
 #include "engine.h"
+#include "isolate/stack_size.h"
 #include "sim_port.h"
 
 namespace chiphost::platform {
@@ -29,9 +30,7 @@ namespace {
 
 constexpr uint64_t alignment = 64;
 constexpr uint64_t map_from_bytes = 64 << 10;  // zeroed memory of this size and above is mapped, not written
-constexpr size_t orchestration_stack_bytes = 8u << 20;
-constexpr size_t kernel_stack_bytes = 8u << 20;
-constexpr uint32_t let_down_max = 1 << 12;  // times that a kernel's wait throws before the kernel is given up
+constexpr uint32_t let_down_max = 1 << 12;     // times that a kernel's wait throws before the kernel is given up
 
 // What a kernel's wait throws when the launch is over. No std::exception, so that a handler of those does not end it.
 class LaunchOver {};
@@ -269,7 +268,7 @@ void Device::give_up(const KernelServices* services) {
 int32_t Device::make_fibers(uint32_t cores, ch_error* out_error) {
     if (!orchestration_) {
         auto made = std::make_unique<Pausable>();
-        if (!made->stack.make(orchestration_stack_bytes)) {
+        if (!made->stack.make(isolate::usual_stack_bytes())) {
             return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "device", "no memory for the orchestration's stack");
         }
         orchestration_ = std::move(made);
@@ -278,7 +277,7 @@ int32_t Device::make_fibers(uint32_t cores, ch_error* out_error) {
     for (uint32_t core = 0; kernels_pause_ && core < cores; ++core) {
         if (kernel_fibers_[core]) continue;
         auto made = std::make_unique<Pausable>();
-        if (!made->stack.make(kernel_stack_bytes)) {
+        if (!made->stack.make(isolate::usual_stack_bytes())) {
             return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "device", "no memory for the stack of core %u", core);
         }
         kernel_fibers_[core] = std::move(made);

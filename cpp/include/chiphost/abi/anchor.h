@@ -86,8 +86,8 @@ typedef struct ch_anchor {
     int32_t (*lease_thread)(void* state, const void* unused, void* out_mailbox);
 
     // Gives a thread back; it must not have a call under way. `second` is its ch_mailbox. What code has done to the
-    // thread was put back at the end of its last call (call_function and find_symbol excepted); if that was not
-    // possible, nobody gets the thread any more.
+    // thread was put back at the end of its last call (call_function, find_symbol and `same_user` excepted); if that
+    // was not possible, nobody gets the thread any more.
     int32_t (*return_thread)(void* state, const void* mailbox, void* unused);
 
     // Loads a library. `second` is a ch_open_request, `third` a ch_error.

@@ -22,6 +22,11 @@ extern "C" {
 typedef struct ch_loader_gate {
     uint32_t loading;  // threads inside
     uint32_t forking;  // forks under way: nobody enters
+    // What the loader passes to constructors, for those who call constructors themselves: the program's arguments, in
+    // the place where the system has put them. Behind them are its first environment and the auxiliary vector, and
+    // there are those who look there (Go's start code). 0 and NULL where the C library passes none.
+    uint64_t argument_count;
+    char** arguments;
 } ch_loader_gate;
 
 // All who wait: several threads may fork at once, and several may want to load.

@@ -35,7 +35,8 @@ typedef struct ch_mailbox {
     void* first;
     const void* second;
     void* third;
-    uint32_t reserved[6];
+    uint32_t same_user;  // 1: whoever calls next is the same; of the thread's state only what is quick is put back
+    uint32_t reserved[5];
     // Written by the thread, in a cache line of its own.
     uint32_t completed;      // number of calls that have returned; the caller sleeps on it
     uint32_t thread_sleeps;  // 1: the thread sleeps on `posted`
