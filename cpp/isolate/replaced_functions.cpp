@@ -58,10 +58,10 @@ bool holds_address(uint32_t type) {
 struct Protection {
     explicit Protection(const link_map* the_map) : map(the_map) {
         dl_iterate_phdr(
-            [](dl_phdr_info* object, size_t, void* self) {
+            [](dl_phdr_info* found, size_t, void* self) {
                 auto& protection = *static_cast<Protection*>(self);
-                if (object->dlpi_addr != protection.map->l_addr) return 0;
-                protection.object = *object;
+                if (found->dlpi_addr != protection.map->l_addr) return 0;
+                protection.object = *found;
                 return 1;
             },
             this);
