@@ -334,6 +334,7 @@ public:
         result["libraries_idle"] = counts.libraries_idle;
         result["loads"] = counts.loads;
         result["pinned"] = counts.pinned;
+        result["kept"] = counts.kept;
         return result;
     }
 

@@ -4,9 +4,7 @@
 // are loaded as private copies.
 #include "chiphost/abi/anchor.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,6 +27,7 @@
 #include "../abi/report.h"
 #include "anchor.h"
 #include "call_frame.h"
+#include "foreign_threads.h"
 #include "library_pool.h"
 #include "signal_masks.h"
 #include "stack_size.h"
@@ -146,7 +145,13 @@ int start_thread(ch_mailbox* mailbox, const void* state, const sigset_t& blocked
 }
 
 struct Anchor {
-    explicit Anchor(ch_loader_gate* the_gate) : gate(the_gate), mark(ch_fork_mark_create()), libraries(the_gate) {}
+    explicit Anchor(ch_loader_gate* the_gate)
+        : gate(the_gate), mark(ch_fork_mark_create()), libraries(the_gate, [this] { return foreign_threads(); }) {}
+
+    // The threads that libraries have made and that still live. Throws std::bad_alloc as long as there are no threads
+    // but the keeper.
+    ForeignThreads foreign_threads();
+
     ch_loader_gate* const gate;
     const ch_fork_mark* const mark;
     sigset_t blocked;  // on all threads but the keeper
@@ -156,8 +161,31 @@ struct Anchor {
     bool hands_down = false;           // processes get the program's mask
     std::vector<ch_mailbox*> threads;  // all, for counting
     std::vector<ch_mailbox*> free_threads;
+    std::vector<int32_t> numbers;  // of the threads, for foreign_threads(); has room for all
+    ch_mailbox* keeper = nullptr;
     LibraryPool libraries;
 };
+
+ForeignThreads Anchor::foreign_threads() {
+    constexpr uint64_t patience_ns = 20'000'000;
+    const ThreadName name(this);
+    const uint64_t start = ch_monotonic_ns();
+    const std::lock_guard lock(mutex);  // so that no thread is being made
+    for (;;) {
+        // Own threads may have another name for a while (started_threads.h); one that has only just been made has no
+        // number yet, and looks like a library's.
+        numbers.clear();
+        numbers.push_back(__atomic_load_n(&keeper->system_id, __ATOMIC_RELAXED));
+        for (const ch_mailbox* thread : threads) {
+            numbers.push_back(__atomic_load_n(&thread->system_id, __ATOMIC_RELAXED));
+        }
+        const bool all_known = std::find(numbers.begin(), numbers.end(), 0) == numbers.end();
+        const ForeignThreads found =
+            ForeignThreads::find({name.text, blocked, blocked_by_program}, numbers.data(), numbers.size());
+        if (found.none() || all_known || ch_monotonic_ns() - start > patience_ns) return found;
+        sched_yield();
+    }
+}
 
 Anchor& anchor(void* state) {
     return *static_cast<Anchor*>(state);
@@ -173,6 +201,7 @@ int32_t create(ch_loader_gate* gate, void** out_state, ch_mailbox** out_keeper) 
 #endif
     auto* keeper = static_cast<ch_mailbox*>(memory);
     auto* state = new (static_cast<char*>(memory) + sizeof(ch_mailbox)) Anchor(gate);
+    state->keeper = keeper;
     pthread_sigmask(SIG_SETMASK, nullptr, &state->blocked_by_program);
     state->blocked = blocked_on_threads();
     // The keeper takes no signals: a handler may jump out of the code that it interrupts, and that is never the
@@ -217,6 +246,7 @@ int32_t lease_thread(void* state, const void*, void* out_mailbox) {
         if (self.free_threads.empty()) {
             self.threads.reserve(self.threads.size() + 1);
             self.free_threads.reserve(self.threads.size() + 1);  // so that return_thread never allocates
+            self.numbers.reserve(self.threads.size() + 2);
             void* memory = ::operator new(sizeof(ch_mailbox), std::align_val_t{64});
             auto* mailbox = static_cast<ch_mailbox*>(memory);
             if (start_thread(mailbox, state, self.blocked) != 0) {
@@ -291,37 +321,19 @@ int32_t flush(void* state, const void* key, void*) {
     });
 }
 
-int32_t count_foreign_threads(void* state, const void*, void* out_count) {
-    auto& count = *static_cast<uint64_t*>(out_count);
-    Anchor& self = anchor(state);
-    const std::lock_guard lock(self.mutex);  // so that no thread is being made
-    const ThreadName wanted(state);
-    // Own threads may have another name for a while (started_threads.h); one that has only been made has no number yet.
-    std::vector<int32_t> own{static_cast<int32_t>(syscall(SYS_gettid))};
-    uint64_t without_number = 0;
-    for (const ch_mailbox* thread : self.threads) {
-        const int32_t number = __atomic_load_n(&thread->system_id, __ATOMIC_RELAXED);
-        own.push_back(number);
-        without_number += number == 0;
-    }
-    uint64_t named = 0;
-    DIR* threads = opendir("/proc/self/task");
-    if (!threads) return CH_INTERNAL;
-    while (const dirent* entry = readdir(threads)) {
-        if (std::find(own.begin(), own.end(), atoi(entry->d_name)) != own.end()) continue;
-        char path[64];
-        snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", entry->d_name);
-        const int file = open(path, O_RDONLY | O_CLOEXEC);
-        if (file < 0) continue;  // no thread, or it has ended
-        char name[32] = {};
-        const ssize_t bytes = read(file, name, sizeof name - 1);
-        close(file);
-        if (bytes > 0 && name[bytes - 1] == '\n') name[bytes - 1] = 0;
-        named += strcmp(name, wanted.text) == 0;
-    }
-    closedir(threads);
-    count = named > without_number ? named - without_number : 0;
-    return CH_OK;
+int32_t last_foreign_thread(void* state, const void*, void* out_time) {
+    return guarded(nullptr, [&]() -> int32_t {
+        *static_cast<uint64_t*>(out_time) = anchor(state).foreign_threads().last_ns();
+        return CH_OK;
+    });
+}
+
+int32_t keep_if_running(void* state, const void* request, void* out_kept) {
+    return guarded(nullptr, [&]() -> int32_t {
+        const auto& loaded = *static_cast<const ch_keep_request*>(request);
+        *static_cast<uint32_t*>(out_kept) = anchor(state).libraries.keep_if_running(loaded.handle, loaded.loaded_at_ns);
+        return CH_OK;
+    });
 }
 
 int32_t loader_gate(void* state, const void*, void* out_gate) {
@@ -346,14 +358,16 @@ constexpr ch_anchor table = {
     ask,
     call_function,
     flush,
-    count_foreign_threads,
+    last_foreign_thread,
     loader_gate,
     fork_mark,
+    keep_if_running,
 };
 
 Effect effect_of(ch_call call) {
     if (call == call_function || call == find_symbol) return Effect::of_its_library;
-    for (const ch_call own : {lease_thread, return_thread, count, count_foreign_threads, loader_gate, fork_mark}) {
+    for (const ch_call own :
+         {lease_thread, return_thread, count, last_foreign_thread, keep_if_running, loader_gate, fork_mark}) {
         if (call == own) return Effect::none;
     }
     return Effect::any;

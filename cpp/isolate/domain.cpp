@@ -252,9 +252,9 @@ bool Domain::clear() {
     return counts().libraries == 0 && holds_what_it_began_with();
 }
 
-bool Domain::has_foreign_threads() {
-    uint64_t count = 0;
-    return call_keeper(anchor_->count_foreign_threads, nullptr, &count) != CH_OK || count > 0;
+bool Domain::has_foreign_threads(uint64_t since_ns) {
+    uint64_t last = 0;
+    return call_keeper(anchor_->last_foreign_thread, nullptr, &last) != CH_OK || (last > 0 && last >= since_ns);
 }
 
 // The loader changes the list only when something is loaded into this namespace or unloaded.

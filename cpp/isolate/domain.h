@@ -58,8 +58,9 @@ public:
     // was loaded into it, and the next library finds it as new.
     [[nodiscard]] bool clear();
 
-    // True if threads live that a library has made; they may be running its code. See ch_anchor.
-    [[nodiscard]] bool has_foreign_threads();
+    // True if threads live that libraries have made since a time of CLOCK_BOOTTIME; they may be running code that was
+    // loaded then. See ch_anchor.
+    [[nodiscard]] bool has_foreign_threads(uint64_t since_ns);
 
     ch_anchor_counts counts();
 

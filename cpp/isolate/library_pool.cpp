@@ -3,6 +3,8 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <signal.h>
+#include <string.h>
 
 #include <algorithm>
 #include <new>
@@ -12,6 +14,7 @@
 
 #include "../abi/report.h"
 #include "elf_image.h"
+#include "foreign_threads.h"
 #include "loader_gate.h"
 #include "loader_path.h"
 #include "loader_refusal.h"
@@ -67,6 +70,7 @@ int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
 
     auto library = std::make_unique<ch_library>();
     library->users = 1;
+    library->loaded_at_ns = thread_clock_ns();
     decltype(libraries_) owner;
     owner[library.get()] = nullptr;
     decltype(shared_) name;
@@ -150,6 +154,7 @@ bool LibraryPool::close(ch_library* library) {
 
 // Without allocating: what nobody can have any more must not stay for want of memory.
 void LibraryPool::flush(std::string_view key) {
+    unload_kept(find_threads());
     for (;;) {
         std::unique_ptr<ch_library> unused;
         {
@@ -170,9 +175,106 @@ std::unique_ptr<ch_library> LibraryPool::forget(ch_library* library) {
     return std::move(libraries_.extract(library).mapped());
 }
 
-// Whether the loader let go of it. It has a name that no other library has, also for a private copy.
+ForeignThreads LibraryPool::find_threads() const {
+    return find_threads_ ? find_threads_() : ForeignThreads();
+}
+
+// The part of memory that a loaded library is in.
+struct Extent {
+    const char* name;
+    uintptr_t begin = UINTPTR_MAX;
+    uintptr_t end = 0;
+    bool has(uintptr_t address) const { return address >= begin && address < end; }
+};
+
+static int find_extent(dl_phdr_info* info, size_t, void* out_extent) {
+    auto& extent = *static_cast<Extent*>(out_extent);
+    if (strcmp(extent.name, info->dlpi_name) != 0) return 0;
+    for (int i = 0; i < info->dlpi_phnum; ++i) {
+        const auto& segment = info->dlpi_phdr[i];
+        if (segment.p_type != PT_LOAD) continue;
+        const uintptr_t begin = info->dlpi_addr + segment.p_vaddr;
+        extent.begin = std::min(extent.begin, begin);
+        extent.end = std::max(extent.end, begin + segment.p_memsz);
+    }
+    return 1;
+}
+
+// Whether a signal is handled by code of the library: it may arrive on any thread of the program.
+static bool handles_a_signal(const ch_library& library) {
+    link_map* map = nullptr;
+    if (dlinfo(library.handle, RTLD_DI_LINKMAP, &map) != 0) return false;
+    Extent extent{map->l_name};
+    dl_iterate_phdr(find_extent, &extent);
+    for (int number = 1; number < NSIG; ++number) {
+        struct sigaction action{};
+        if (sigaction(number, nullptr, &action) == 0 && extent.has(reinterpret_cast<uintptr_t>(action.sa_handler))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Whether the loader let go of it. Allocates nothing that must be had.
 bool LibraryPool::unload(std::unique_ptr<ch_library> library) {
+    const ForeignThreads threads = find_threads();
+    unload_kept(threads);
+    library->closed_at_ns = thread_clock_ns();
     const LoaderPass pass(gate_);
+    if (threads.began_between(library->loaded_at_ns, library->closed_at_ns) || handles_a_signal(*library)) {
+        auto place = std::move(library->kept_place);
+        place.front() = std::move(library);
+        const std::lock_guard lock(mutex_);
+        kept_.splice(kept_.end(), place);
+        return false;
+    }
+    return close_now(std::move(library));
+}
+
+// Threads that began after a library was closed do not run its code, but for those that one of its own has made and not
+// outlived.
+void LibraryPool::unload_kept(const ForeignThreads& threads) {
+    decltype(kept_) unused;
+    {
+        const std::lock_guard lock(mutex_);
+        for (auto next = kept_.begin(); next != kept_.end();) {
+            const auto library = next++;
+            if (threads.began_between((*library)->loaded_at_ns, (*library)->closed_at_ns)) continue;
+            unused.splice(unused.end(), kept_, library);
+        }
+    }
+    for (auto& library : unused) {
+        const LoaderPass pass(gate_);
+        if (handles_a_signal(*library)) continue;
+        close_now(std::move(library));
+    }
+    unused.remove(nullptr);
+    const std::lock_guard lock(mutex_);
+    kept_.splice(kept_.end(), unused);
+}
+
+bool LibraryPool::keep_if_running(void* handle, uint64_t loaded_at_ns) {
+    auto library = std::make_unique<ch_library>();
+    library->handle = handle;
+    library->loaded_at_ns = loaded_at_ns;
+    library->closed_at_ns = thread_clock_ns();
+    const ForeignThreads threads = find_threads();
+    const LoaderPass pass(gate_);
+    link_map* map = nullptr;
+    if (!threads.began_between(loaded_at_ns, library->closed_at_ns) && !handles_a_signal(*library)) return false;
+    if (dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0) return false;
+    // Its name is enough for another reference, also where its file is gone.
+    library->handle = dlopen(map->l_name, RTLD_NOW | RTLD_NOLOAD);
+    if (!library->handle) return false;
+    auto place = std::move(library->kept_place);
+    place.front() = std::move(library);
+    const std::lock_guard lock(mutex_);
+    kept_.splice(kept_.end(), place);
+    return true;
+}
+
+// Whether the loader let go of it. It has a name that no other library has, also for a private copy.
+bool LibraryPool::close_now(std::unique_ptr<ch_library> library) {
     const ThreadStateGuard guard;  // destructors
     link_map* map = nullptr;
     std::string name;
@@ -198,6 +300,7 @@ void LibraryPool::count(ch_anchor_counts* out_counts) {
     out_counts->libraries_idle = idle_.size();
     out_counts->loads = loads_;
     out_counts->pinned = pinned_;
+    out_counts->kept = kept_.size();
 }
 
 }  // namespace chiphost::isolate

@@ -16,6 +16,7 @@
 
 #include "abi/report.h"
 #include "isolate/elf_image.h"
+#include "isolate/foreign_threads.h"
 #include "isolate/loader_refusal.h"
 #include "isolate/namespace_pool.h"
 #include "isolate/per_process.h"
@@ -254,7 +255,7 @@ private:
     // thread_local's destructor, keeps a library, and the next load of the same path would be given that.
     bool unload(RuntimeLibrary& library) {
         Domain& domain = *library.domain_;
-        const bool threads_stay = domain.has_foreign_threads();
+        const bool threads_stay = domain.has_foreign_threads(library.loaded_at_ns_);
         {
             const std::lock_guard lock(mutex_);
             library.threads_stay_ = threads_stay;
@@ -297,6 +298,7 @@ private:
     int32_t load_into(RuntimeLibrary& library, const std::string& platform, bool only_copy, ch_error* out_error) {
         Domain& domain = *library.domain_;
         ch_library* loaded = nullptr;
+        library.loaded_at_ns_ = isolate::thread_clock_ns();
         int32_t code = domain.open_library(library.files_.host, &loaded, out_error, only_copy);
         if (code == CH_OK) {
             void* entry = nullptr;

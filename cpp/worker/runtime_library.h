@@ -83,6 +83,7 @@ private:
     RuntimeFiles files_;
     std::string aicpu_key_;
     std::string aicore_key_;
+    uint64_t loaded_at_ns_ = 0;  // CLOCK_BOOTTIME before that
 
     // Guarded by the mutex of RuntimeLibraries.
     size_t users_ = 0;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/lsan_interface.h>
@@ -72,6 +73,7 @@ public:
           temp_folder_(options.temp_folder),
           memory_limit_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes),
           fork_mark_(ch_anchor_fork_mark(anchor_, anchor_state_)),
+          keeper_{this, thread_clock_ns, orchestration_loaded, orchestration_closing},
           registers_(chip.physical_cores * register_count) {
         anchor_->loader_gate(anchor_state_, nullptr, &loader_gate_);
     }
@@ -105,6 +107,10 @@ private:
     void end_orchestration(char* message, size_t bytes);
     void leave_behind(std::unique_ptr<Pausable>* pausable);
     static void give_up(const KernelServices* services);
+    static uint64_t thread_clock_ns();
+    static void orchestration_loaded(void* device, void* library, uint64_t loaded_at_ns);
+    static void orchestration_closing(void* device, void* library);
+    void keep_if_running(const ch_keep_request& orchestration);
     static void free_memory(uint64_t address, const Allocation& allocation);
     int32_t run(Engine& engine, const LaunchOptions& options, ch_error* out_error);
 
@@ -114,6 +120,8 @@ private:
     const std::string temp_folder_;
     const uint64_t memory_limit_;
     const ch_fork_mark* const fork_mark_;
+    const OrchestrationKeeper keeper_;
+    std::vector<ch_keep_request> orchestrations_;  // that the AICPU program has loaded
     uint64_t memory_used_ = 0;
     std::unordered_map<uint64_t, Allocation> allocations_;  // by address
     ch_library* aicpu_library_ = nullptr;
@@ -135,6 +143,7 @@ private:
 
 Device::~Device() {
     if (aicpu_created_) {
+        for (const ch_keep_request& orchestration : orchestrations_) keep_if_running(orchestration);
         ch_loader_gate_enter(loader_gate_);  // for the orchestrations that it unloads
         aicpu_program_->destroy(aicpu_context_.at_least(0));
         ch_loader_gate_leave(loader_gate_);
@@ -143,6 +152,36 @@ Device::~Device() {
     for (ch_mailbox* helper : helpers_) anchor_->return_thread(anchor_state_, helper, nullptr);
     if (aicpu_library_) unload(aicpu_library_);
     if (aicore_library_) unload(aicore_library_);
+}
+
+uint64_t Device::thread_clock_ns() {
+    timespec now{};
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+// On the stack of a processor, which no exception may leave.
+void Device::orchestration_loaded(void* device, void* library, uint64_t loaded_at_ns) {
+    try {
+        static_cast<Device*>(device)->orchestrations_.push_back({library, loaded_at_ns});
+    } catch (const std::bad_alloc&) {
+    }
+}
+
+void Device::orchestration_closing(void* device, void* library) {
+    auto& self = *static_cast<Device*>(device);
+    for (auto& orchestration : self.orchestrations_) {
+        if (orchestration.handle != library) continue;
+        self.keep_if_running(orchestration);
+        orchestration = self.orchestrations_.back();
+        self.orchestrations_.pop_back();
+        return;
+    }
+}
+
+void Device::keep_if_running(const ch_keep_request& orchestration) {
+    uint32_t kept = 0;
+    anchor_->keep_if_running(anchor_state_, &orchestration, &kept);
 }
 
 int32_t Device::load_program(const ch_program_file& file, ch_library** out_library, ch_error* out_error) {
@@ -382,7 +421,8 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
                                &orchestration_->stack,
                                temp_folder_.c_str(),
                                options.progress,
-                               loader_gate_};
+                               loader_gate_,
+                               &keeper_};
         aicpu_port_addresses[thread] = &aicpu_ports[thread];
     }
     core_ports_.resize(cores);

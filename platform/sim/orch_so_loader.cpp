@@ -77,8 +77,8 @@ int32_t load_from_folder(ch_loader_gate* gate, const char* folder, const void* d
 
 }  // namespace
 
-int32_t load_device_orch_so(AicpuPort* port, const void* data, size_t bytes, const char* name, void** out_library,
-                            ch_error* out_error) {
+static int32_t load(AicpuPort* port, const void* data, size_t bytes, const char* name, void** out_library,
+                    ch_error* out_error) {
     if (isolate::is_debugged()) {
         return load_from_memory(port->loader_gate, data, bytes, name, out_library, out_error);
     }
@@ -98,8 +98,18 @@ int32_t load_device_orch_so(AicpuPort* port, const void* data, size_t bytes, con
     return other;
 }
 
-// Without a port the device, which is being closed, is inside the gate.
+int32_t load_device_orch_so(AicpuPort* port, const void* data, size_t bytes, const char* name, void** out_library,
+                            ch_error* out_error) {
+    const OrchestrationKeeper* keeper = port->keeper;
+    const uint64_t loaded_at_ns = keeper ? keeper->clock() : 0;
+    const int32_t code = load(port, data, bytes, name, out_library, out_error);
+    if (code == CH_OK && keeper) keeper->loaded(keeper->device, *out_library, loaded_at_ns);
+    return code;
+}
+
+// Without a port the device is being closed: it has seen to what may still run, and is inside the gate.
 void close_device_orch_so(AicpuPort* port, void* library) {
+    if (port && port->keeper) port->keeper->closing(port->keeper->device, library);
     close_library(port ? port->loader_gate : nullptr, library);
 }
 

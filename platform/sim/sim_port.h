@@ -47,6 +47,16 @@ inline uint32_t sim_physical_core(uint32_t core) {
     return (chip.physical_cores + 2 - core) % chip.physical_cores;
 }
 
+// Who outlives the AICPU program, and sees to it that an orchestration is not unloaded under a thread that it has made.
+struct OrchestrationKeeper {
+    void* device;
+    // Before and after an orchestration is loaded. What cannot be remembered is not kept.
+    uint64_t (*clock)();
+    void (*loaded)(void* device, void* library, uint64_t loaded_at_ns);
+    // Before it is closed.
+    void (*closing)(void* device, void* library);
+};
+
 struct AicpuPort {
     SimRegisters registers;
     const SimEngineHooks* hooks;
@@ -58,6 +68,7 @@ struct AicpuPort {
     const char* temp_folder;  // for files
     ch_run_progress* progress;
     ch_loader_gate* loader_gate;
+    const OrchestrationKeeper* keeper;  // nullptr: nobody does
 };
 
 // What a core offers a kernel that runs on a fiber.

@@ -27,8 +27,8 @@
 extern "C" {
 #endif
 
-#define CH_ANCHOR_MAJOR 2
-#define CH_ANCHOR_MINOR 1
+#define CH_ANCHOR_MAJOR 3
+#define CH_ANCHOR_MINOR 0
 #define CH_ANCHOR_ENTRY "chiphost_anchor"
 
 // What a posted call returns that let an exception out.
@@ -64,6 +64,12 @@ typedef struct ch_question {
     uint64_t (*number)(void);
 } ch_question;
 
+// For keep_if_running.
+typedef struct ch_keep_request {
+    void* handle;           // of dlopen
+    uint64_t loaded_at_ns;  // CLOCK_BOOTTIME before it was loaded
+} ch_keep_request;
+
 // Numbers for tests and `chiphost doctor`.
 typedef struct ch_anchor_counts {
     uint64_t threads;         // made so far; they live as long as the process
@@ -72,6 +78,7 @@ typedef struct ch_anchor_counts {
     uint64_t libraries_idle;  // of these, kept for the next user
     uint64_t loads;           // dlopen calls so far
     uint64_t pinned;          // closed so far, but not unloaded by the loader
+    uint64_t kept;            // closed, and still loaded for the sake of a thread or a signal handler that they left
 } ch_anchor_counts;
 
 typedef struct ch_anchor {
@@ -114,16 +121,22 @@ typedef struct ch_anchor {
     // NULL.
     int32_t (*flush)(void* state, const void* key, void* unused);
 
-    // Counts threads that libraries have made and that still live: they may be running a library's code. Threads are
-    // known by their name, which they inherit, so one that took another name is missed. `third` is a uint64_t.
-    int32_t (*count_foreign_threads)(void* state, const void* unused, void* out_count);
+    // When the last of those threads began that libraries have made and that still live, in ns of the clock that
+    // ch_keep_request has; 0 without one. What was loaded before may be run by it. Threads are known by name and
+    // blocked signals, which they inherit: one that took others of both is missed. `third` is a uint64_t.
+    int32_t (*last_foreign_thread)(void* state, const void* unused, void* out_time_ns);
 
     // The gate that `create` was given, for those who load libraries themselves. `third` is a ch_loader_gate**.
     int32_t (*loader_gate)(void* state, const void* unused, void* out_gate);
 
-    // Since minor 1; see ch_anchor_fork_mark. The mark of this process, for those who call code of others many times.
-    // `third` is a const ch_fork_mark**.
+    // The mark of this process, for those who call code of others many times; see ch_anchor_fork_mark. `third` is a
+    // const ch_fork_mark**.
     int32_t (*fork_mark)(void* state, const void* unused, void* out_mark);
+
+    // For those who load libraries themselves, before they close one: takes a reference of its own to it if a thread
+    // may still run its code, and gives it back when none may. `second` is a ch_keep_request, `third` a uint32_t* that
+    // becomes 1 if it is kept.
+    int32_t (*keep_if_running)(void* state, const void* request, void* out_kept);
 } ch_anchor;
 
 typedef const ch_anchor* (*ch_anchor_entry)(void);
@@ -131,7 +144,7 @@ typedef const ch_anchor* (*ch_anchor_entry)(void);
 // The mark of an anchor's process, NULL where there is none.
 static inline const ch_fork_mark* ch_anchor_fork_mark(const ch_anchor* anchor, void* state) {
     const ch_fork_mark* mark = NULL;
-    if (anchor->header.minor >= 1) anchor->fork_mark(state, NULL, &mark);
+    anchor->fork_mark(state, NULL, &mark);
     return mark;
 }
 
