@@ -227,7 +227,7 @@ class Worker {
 public:
     void init(const FilePath& host, const FilePath& aicpu, const FilePath& aicore, const std::string& platform,
               const FilePath& anchor, const FilePath& child, const std::string& isolation, bool fall_back_if_spent,
-              int device_id, uint64_t device_memory_bytes) {
+              int device_id, uint64_t device_memory_bytes, uint64_t stack_bytes) {
         const CallGuard guard;
         write_python_output();
         worker::ChipWorker::Options options;
@@ -241,6 +241,7 @@ public:
         options.isolation.fall_back_if_spent = fall_back_if_spent;
         options.device_id = device_id;
         options.device_memory_bytes = device_memory_bytes;
+        options.stack_bytes = stack_bytes;
         Patience patience(guard);
         ch_error error = no_error();
         int32_t code = CH_OK;
@@ -635,7 +636,7 @@ Attributes:
     nb::class_<Worker>(module, "Worker", "A device context in a host runtime; see chiphost.ChipWorker.")
         .def(nb::init<>())
         .def("init", &Worker::init, "host"_a, "aicpu"_a, "aicore"_a, "platform"_a, "anchor"_a, "child"_a, "isolation"_a,
-             "fall_back_if_spent"_a, "device_id"_a, "device_memory_bytes"_a)
+             "fall_back_if_spent"_a, "device_id"_a, "device_memory_bytes"_a, "stack_bytes"_a)
         .def("run", &Worker::run, "callable"_a, "args"_a, "config"_a,
              nb::sig("def run(self, callable: Callable, args: collections.abc.Sequence[object], config: CallConfig) "
                      "-> RunResult"))

@@ -271,8 +271,8 @@ nb::object text_of(const std::string& path) {
 class Library {
 public:
     Library(const FilePath& path, const FilePath& anchor, const FilePath& child, const std::string& strategy,
-            nb::handle timeout_s)
-        : owner_(open(path.string(), anchor.string(), child.string(), strategy, timeout_s)) {}
+            uint64_t stack_bytes, nb::handle timeout_s)
+        : owner_(open(path.string(), anchor.string(), child.string(), strategy, stack_bytes, timeout_s)) {}
 
     LibraryFunction function(const std::string& name, const PyType& result, const std::vector<PyType>& parameters,
                              nb::handle timeout_s) const {
@@ -316,13 +316,14 @@ public:
 
 private:
     static std::shared_ptr<Instance> open(const std::string& path, const std::string& anchor, const std::string& child,
-                                          const std::string& strategy, nb::handle timeout_s) {
+                                          const std::string& strategy, uint64_t stack_bytes, nb::handle timeout_s) {
         const CallGuard guard;
         write_python_output();
         isolate::Options options;
         options.strategy = strategy == "copy"      ? isolate::Strategy::copy
                            : strategy == "process" ? isolate::Strategy::process
                                                    : isolate::Strategy::link_namespace;
+        options.stack_bytes = stack_bytes;
         options.timeout = timeout_of(timeout_s, isolate::no_timeout);
         options.anchor_path = anchor;
         options.child_path = child;
@@ -350,9 +351,10 @@ void bind_library(nb::module_& module) {
         .def_prop_ro("name", &LibraryFunction::name);
 
     nb::class_<Library>(module, "Library", "An instance of a library; see chiphost.isolate.")
-        .def(nb::init<const FilePath&, const FilePath&, const FilePath&, const std::string&, nb::handle>(), "path"_a,
-             "anchor"_a, "child"_a, "strategy"_a, "timeout_s"_a.none(),
-             nb::sig("def __init__(self, path: str, anchor: str, child: str, strategy: str, timeout_s: float | None) "
+        .def(nb::init<const FilePath&, const FilePath&, const FilePath&, const std::string&, uint64_t, nb::handle>(),
+             "path"_a, "anchor"_a, "child"_a, "strategy"_a, "stack_bytes"_a, "timeout_s"_a.none(),
+             nb::sig("def __init__(self, path: str, anchor: str, child: str, strategy: str, stack_bytes: int, "
+                     "timeout_s: float | None) "
                      "-> None"))
         .def("function", &Library::function, "name"_a, "result"_a, "parameters"_a, "timeout_s"_a.none(),
              nb::sig("def function(self, name: str, result: tuple[str, int, str], parameters: "

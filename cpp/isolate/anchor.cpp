@@ -124,12 +124,13 @@ struct ThreadName {
 };
 
 // Makes a thread that serves the mailbox for ever. 0, or the errno of what failed.
-int start_thread(ch_mailbox* mailbox, const void* state, const sigset_t& blocked) {
+int start_thread(ch_mailbox* mailbox, const void* state, const sigset_t& blocked, uint64_t stack_bytes) {
     new (mailbox) ch_mailbox{};
     mailbox->spin = usable_processors() > 1;
+    mailbox->stack_bytes = stack_bytes;
     pthread_attr_t attributes;
     if (const int failed = pthread_attr_init(&attributes)) return failed;
-    pthread_attr_setstacksize(&attributes, usual_stack_bytes());
+    pthread_attr_setstacksize(&attributes, stack_bytes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     sigset_t before;
     pthread_sigmask(SIG_SETMASK, &blocked, &before);
@@ -207,7 +208,7 @@ int32_t create(ch_loader_gate* gate, void** out_state, ch_mailbox** out_keeper) 
     // The keeper takes no signals: a handler may jump out of the code that it interrupts, and that is never the
     // keeper's.
     state->blocked_by_keeper = blocked_for(Home::program);
-    if (const int failed = start_thread(keeper, state, state->blocked_by_keeper)) {
+    if (const int failed = start_thread(keeper, state, state->blocked_by_keeper, usual_stack_bytes())) {
         munmap(memory, bytes);
         return failed;
     }
@@ -238,26 +239,30 @@ void hand_down_programs_mask(Anchor& self) {
     self.hands_down = true;
 }
 
-int32_t lease_thread(void* state, const void*, void* out_mailbox) {
+int32_t lease_thread(void* state, const void* stack_bytes, void* out_mailbox) {
     return guarded(nullptr, [&]() -> int32_t {
         Anchor& self = anchor(state);
+        const uint64_t wanted = stack_bytes_for(stack_bytes ? *static_cast<const uint64_t*>(stack_bytes) : 0);
         hand_down_programs_mask(self);
         const std::lock_guard lock(self.mutex);
-        if (self.free_threads.empty()) {
+        auto free = std::find_if(self.free_threads.rbegin(), self.free_threads.rend(),
+                                 [&](const ch_mailbox* thread) { return thread->stack_bytes >= wanted; });
+        if (free == self.free_threads.rend()) {
             self.threads.reserve(self.threads.size() + 1);
             self.free_threads.reserve(self.threads.size() + 1);  // so that return_thread never allocates
             self.numbers.reserve(self.threads.size() + 2);
             void* memory = ::operator new(sizeof(ch_mailbox), std::align_val_t{64});
             auto* mailbox = static_cast<ch_mailbox*>(memory);
-            if (start_thread(mailbox, state, self.blocked) != 0) {
+            if (start_thread(mailbox, state, self.blocked, wanted) != 0) {
                 ::operator delete(memory, std::align_val_t{64});
                 return CH_HOST_MEMORY_EXHAUSTED;
             }
             self.threads.push_back(mailbox);
             self.free_threads.push_back(mailbox);
+            free = self.free_threads.rbegin();
         }
-        *static_cast<ch_mailbox**>(out_mailbox) = self.free_threads.back();
-        self.free_threads.pop_back();
+        *static_cast<ch_mailbox**>(out_mailbox) = *free;
+        self.free_threads.erase(std::next(free).base());
         return CH_OK;
     });
 }

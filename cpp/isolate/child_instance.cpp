@@ -39,7 +39,9 @@ int32_t ChildInstance::load(const GoOn& go_on, ch_error* out_error) {
     const WaitTime time(wait);
     if (const int32_t code = ChildProcess::start(options().child_path, &child_, out_error)) return code;
     process_id_ = child_->id();
-    return ask(ChildVerb::open_library, path(), time, path(), out_error);
+    const OpenLibrary message{options().stack_bytes};
+    std::string bytes(reinterpret_cast<const char*>(&message), sizeof message);
+    return ask(ChildVerb::open_library, bytes + path(), time, path(), out_error);
 }
 
 ChildInstance::~ChildInstance() {
@@ -54,7 +56,7 @@ void ChildInstance::end_child() {
     process_id_ = -1;
 }
 
-// Posts a verb whose message is a text, and waits for its answer.
+// Posts a verb whose message ends with a text, and waits for its answer.
 int32_t ChildInstance::ask(ChildVerb verb, const std::string& text, const WaitTime& time, const std::string& where,
                            ch_error* out_error) {
     SharedMemory& memory = child_->memory();

@@ -23,7 +23,7 @@
 namespace chiphost::isolate {
 
 constexpr uint32_t child_magic = 0x44494843;  // "CHID"
-constexpr uint32_t child_version = 5;         // of everything in this file, and of the messages
+constexpr uint32_t child_version = 6;         // of everything in this file, and of the messages
 
 // What the child may be asked to do. Numbers are never used again for something else.
 enum class ChildVerb : uint32_t {

@@ -145,11 +145,11 @@ void ChildServer::keep_copies_apart() {
     pthread_atfork(nullptr, nullptr, [] { server->memory_.become_private(); });
 }
 
-void ChildServer::await(uint32_t served) {
+void ChildServer::await() {
     ChildControl& control = memory_.control();
-    if (control.spin && look_for_change(&control.posted, served, CH_MAILBOX_LOOK_NS)) return;
+    if (control.spin && look_for_change(&control.posted, served_, CH_MAILBOX_LOOK_NS)) return;
     __atomic_store_n(&control.child_sleeps, 1, __ATOMIC_SEQ_CST);
-    while (__atomic_load_n(&control.posted, __ATOMIC_SEQ_CST) == served) {
+    while (__atomic_load_n(&control.posted, __ATOMIC_SEQ_CST) == served_) {
         char bytes[64];
         const ssize_t got = recv(socket_, bytes, sizeof bytes, 0);
         if (got == 0) pause();                                    // the parent is gone, and so is this process soon
@@ -158,37 +158,44 @@ void ChildServer::await(uint32_t served) {
     __atomic_store_n(&control.child_sleeps, 0, __ATOMIC_RELAXED);
 }
 
-void ChildServer::answer(uint32_t served, int32_t code) {
+void ChildServer::answer(int32_t code) {
     ChildControl& control = memory_.control();
     control.code = code;
-    change(&control.completed, served + 1, &control.parent_sleeps,
+    change(&control.completed, ++served_, &control.parent_sleeps,
            [&] { static_cast<void>(send(socket_, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT)); });
 }
 
-void ChildServer::serve(Handler& handler) {
+void ChildServer::refuse(const ch_error& error) {
+    memory_.control().error = error;
+    answer(error.code);
+}
+
+uint64_t ChildServer::serve(Handler& handler, uint64_t stack_bytes) {
     ChildControl& control = memory_.control();
     const ThreadState state = ThreadState::of_this_thread();
-    for (uint32_t served = 0;; ++served) {
-        await(served);
+    for (;;) {
+        await();
+        const auto verb = static_cast<ChildVerb>(control.verb);
         control.error = no_error();
         int32_t code = CH_OK;
         if (const int failed = memory_.follow()) {
             code = report(&control.error, CH_HOST_MEMORY_EXHAUSTED, "child process", "cannot map a message: %s",
                           strerror(failed));
         } else {
-            code = guarded(handler, static_cast<ChildVerb>(control.verb), memory_, &control.error);
+            const uint64_t wanted = handler.stack_bytes(verb, memory_);
+            if (wanted > stack_bytes) return wanted;
+            code = guarded(handler, verb, memory_, &control.error);
         }
         // The handler has called code of others, which may have made a copy of the process. Both come back here.
         if (getpid() != process_) _exit(0);
         // Functions of a library leave the thread as they want it: it is theirs alone.
-        const auto verb = static_cast<ChildVerb>(control.verb);
         if (verb == ChildVerb::run) {
             state.restore_quickly();
         } else if (verb != ChildVerb::find_symbol && verb != ChildVerb::call_function) {
             state.restore();
         }
         fflush(stdout);
-        answer(served, code);
+        answer(code);
     }
 }
 

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <thread>
@@ -26,6 +28,7 @@
 #include "namespace_budget.h"
 #include "per_process.h"
 #include "private_copy.h"
+#include "stack_size.h"
 #include "thread_state.h"
 
 namespace chiphost::isolate {
@@ -181,12 +184,15 @@ int32_t Domain::call_keeper(ch_call call, const void* second, void* third) {
     return ch_mailbox_call(keeper_, call, state_, second, third);
 }
 
-int32_t Domain::lease_thread(ch_mailbox** out_mailbox, ch_error* out_error) {
+int32_t Domain::lease_thread(ch_mailbox** out_mailbox, ch_error* out_error, uint64_t stack_bytes) {
+    const uint64_t wanted = stack_bytes_for(stack_bytes);
     try {
         const std::lock_guard lock(threads_mutex_);
-        if (!free_threads_.empty()) {
-            *out_mailbox = free_threads_.back();
-            free_threads_.pop_back();
+        const auto free = std::find_if(free_threads_.rbegin(), free_threads_.rend(),
+                                       [&](const ch_mailbox* thread) { return thread->stack_bytes >= wanted; });
+        if (free != free_threads_.rend()) {
+            *out_mailbox = *free;
+            free_threads_.erase(std::next(free).base());
             return CH_OK;
         }
         free_threads_.reserve(threads_leased_ + 1);  // so that return_thread never allocates
@@ -194,15 +200,15 @@ int32_t Domain::lease_thread(ch_mailbox** out_mailbox, ch_error* out_error) {
     } catch (const std::bad_alloc&) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "out of memory");
     }
-    if (call_keeper(anchor_->lease_thread, nullptr, out_mailbox) == CH_OK) return CH_OK;
+    if (call_keeper(anchor_->lease_thread, &wanted, out_mailbox) == CH_OK) return CH_OK;
     {
         const std::lock_guard lock(threads_mutex_);
         --threads_leased_;
     }
-    return report(
-        out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor",
-        "the system refuses another thread: the limit on threads and processes is reached (ulimit -u, or that of a "
-        "container), or there is no memory for a stack");
+    return report(out_error, CH_HOST_MEMORY_EXHAUSTED, stack_bytes ? "stack_bytes" : "anchor",
+                  "the system refuses another thread with a stack of %llu bytes: the limit on threads and processes is "
+                  "reached (ulimit -u, or that of a container), or there is no memory for the stack",
+                  static_cast<unsigned long long>(wanted));
 }
 
 void Domain::return_thread(ch_mailbox* mailbox) {

@@ -30,8 +30,9 @@ public:
     // Makes the first thread of a domain that open() could not make it for.
     [[nodiscard]] int32_t start(ch_error* out_error);
 
-    // Lends a thread that belongs to the domain. Every call into its libraries is made on such a thread.
-    [[nodiscard]] int32_t lease_thread(ch_mailbox** out_mailbox, ch_error* out_error);
+    // Lends a thread that belongs to the domain. Every call into its libraries is made on such a thread. stack_bytes:
+    // how large its stack must be at least; 0: as usual (stack_size.h).
+    [[nodiscard]] int32_t lease_thread(ch_mailbox** out_mailbox, ch_error* out_error, uint64_t stack_bytes = 0);
     void return_thread(ch_mailbox* mailbox);
 
     // Loads a library into the domain: in a namespace the file itself, otherwise a private copy. only_copy: this

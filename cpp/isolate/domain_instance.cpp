@@ -60,7 +60,7 @@ int32_t DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
     const Wait wait{options().timeout, go_on};
     const WaitTime time(wait);
     objects_before_ = domain_->loaded_objects();
-    if (const int32_t code = domain_->lease_thread(&thread_, out_error)) {
+    if (const int32_t code = domain_->lease_thread(&thread_, out_error, options().stack_bytes)) {
         if (options().strategy == Strategy::link_namespace) NamespacePool::of_this_process().give_back(domain_);
         return code;
     }

@@ -15,9 +15,9 @@ struct FaultText {
     static constexpr size_t capacity = 2048;
 
     // The child, one thread at a time; also in a signal handler. What does not fit is left out.
-    void add(const char* text, size_t count) {
+    void add(const char* said, size_t count) {
         count = std::min(count, capacity - static_cast<size_t>(bytes));
-        memcpy(this->text + bytes, text, count);
+        memcpy(text + bytes, said, count);
         __atomic_store_n(&bytes, bytes + count, __ATOMIC_RELEASE);
     }
 

@@ -8,7 +8,12 @@
 
 namespace chiphost::isolate {
 
-// ChildVerb::open_library: the file's path, NUL-terminated. No answer but the code.
+// ChildVerb::open_library. No answer but the code.
+struct OpenLibrary {
+    uint64_t stack_bytes;  // of the thread that runs its code, at least; 0: as usual
+    // char path[];  NUL-terminated
+};
+
 // ChildVerb::find_symbol: the symbol's name, NUL-terminated. The answer is its address, a uint64_t.
 
 // One argument of ChildVerb::call_function.

@@ -41,7 +41,7 @@ int32_t LibraryServer::handle(ChildVerb verb, SharedMemory& memory, ch_error* ou
 // The file itself, not a copy: nothing else is loaded here that it would have to be kept apart from.
 int32_t LibraryServer::open(SharedMemory& memory, ch_error* out_error) {
     if (library_) return report(out_error, CH_INTERNAL, "child process", "it has a library already");
-    path_ = memory.at(0);
+    path_ = memory.at(sizeof(OpenLibrary));
     // dlopen is declared not to throw, so the compiler would drop what catches; a constructor throws nevertheless. The
     // loader's lock stays taken then: the child is of no use any more, and is ended.
     void* (*volatile may_throw)(const char*, int) = dlopen;

@@ -22,4 +22,9 @@ inline uint64_t usual_stack_bytes() {
     return std::clamp<uint64_t>(limit.rlim_cur, stack_bytes_min, stack_bytes_max);
 }
 
+// What a thread or a fiber is made with whose code wants that much at least; 0: nothing in particular.
+inline uint64_t stack_bytes_for(uint64_t wanted) {
+    return wanted ? std::max(wanted, stack_bytes_min) : usual_stack_bytes();
+}
+
 }  // namespace chiphost::isolate

@@ -61,7 +61,7 @@ int32_t ChildContext::post_files(const Options& options, ChildVerb verb, ChildPr
     }
     isolate::SharedMemory& memory = child.memory();
     const OpenRuntime message{options.device_id, static_cast<uint32_t>(texts.bytes().size()),
-                              options.device_memory_bytes};
+                              options.device_memory_bytes, options.stack_bytes};
     if (const int failed = memory.reserve(sizeof message + texts.bytes().size())) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "%s", strerror(failed));
     }

@@ -22,6 +22,7 @@ public:
         std::string program;   // chiphost_child
         int32_t device_id = 0;
         uint64_t device_memory_bytes = 0;
+        uint64_t stack_bytes = 0;
     };
     // Errors of ChildProcess::start and of what the child does; CH_INTERRUPTED if go_on says so.
     [[nodiscard]] static int32_t open(const Options& options, const GoOn& go_on, std::unique_ptr<Context>* out_context,

@@ -47,6 +47,7 @@ struct OpenRuntime {
     int32_t device_id;
     uint32_t text_bytes;
     uint64_t device_memory_bytes;
+    uint64_t stack_bytes;  // of the threads that run its code, at least; 0: as usual
     // char texts[text_bytes];
 };
 

@@ -19,6 +19,7 @@
 #include "fault_report.h"
 #include "isolate/child_server.h"
 #include "isolate/domain.h"
+#include "isolate/library_messages.h"
 #include "isolate/library_server.h"
 #include "isolate/signal_masks.h"
 #include "local_context.h"
@@ -108,8 +109,8 @@ private:
             release();
             return code;
         }
-        const ch_device_options device =
-            device_options(*library_, message.device_id, message.device_memory_bytes, temp_folder_);
+        const ch_device_options device = device_options(*library_, message.device_id, message.device_memory_bytes,
+                                                        message.stack_bytes, temp_folder_);
         if (const int32_t code = guarded("set_device", out_error,
                                          [&] { return library_->table().set_device(context_, &device, out_error); })) {
             release();
@@ -204,6 +205,11 @@ public:
         return runtimes_.handle(verb, memory, out_error);
     }
 
+    uint64_t stack_bytes(ChildVerb verb, SharedMemory& memory) override {
+        if (verb == ChildVerb::open_runtime) return memory.at<OpenRuntime>(0)->stack_bytes;
+        return verb == ChildVerb::open_library ? memory.at<isolate::OpenLibrary>(0)->stack_bytes : 0;
+    }
+
 private:
     RuntimeServer runtimes_;
     isolate::LibraryServer library_;
@@ -214,9 +220,11 @@ struct Program {
     Services& services;
 };
 
-int32_t serve(void* program, const void*, void*) {
+int32_t serve(void* program, const void* thread, void* out_stack_bytes) {
     auto& self = *static_cast<Program*>(program);
-    self.server.serve(self.services);
+    *static_cast<uint64_t*>(out_stack_bytes) =
+        self.server.serve(self.services, static_cast<const ch_mailbox*>(thread)->stack_bytes);
+    return CH_OK;
 }
 
 int run_program(int argc, char** argv) {
@@ -240,7 +248,16 @@ int run_program(int argc, char** argv) {
     isolate::hand_down_mask(isolate::blocked_for(isolate::Home::program), none);
     isolate::hand_down_mask(isolate::blocked_for(isolate::Home::child), none);
     Program program{server, services};
-    return ch_mailbox_call(thread, serve, &program, nullptr, nullptr);
+    for (;;) {
+        uint64_t stack_bytes = 0;
+        ch_mailbox_call(thread, serve, &program, thread, &stack_bytes);
+        ch_mailbox* larger = nullptr;
+        if (domain->lease_thread(&larger, &error, stack_bytes) == CH_OK) {
+            domain->return_thread(std::exchange(thread, larger));
+        } else {
+            server.refuse(error);
+        }
+    }
 }
 
 }  // namespace

@@ -111,8 +111,9 @@ int32_t ChipWorker::initialize(const Options& options, ch_error* out_error, cons
 int32_t ChipWorker::open(const Options& options, const GoOn& go_on, ch_error* out_error) {
     fell_back_ = false;
     const auto open_child = [&] {
-        const ChildContext::Options child{options.files, options.platform, options.child_path, options.device_id,
-                                          options.device_memory_bytes};
+        const ChildContext::Options child{
+            options.files,      options.platform, options.child_path, options.device_id, options.device_memory_bytes,
+            options.stack_bytes};
         return ChildContext::open(child, go_on, &context_, out_error);
     };
     if (options.isolation.strategy == isolate::Strategy::process) return open_child();
@@ -127,8 +128,8 @@ int32_t ChipWorker::open(const Options& options, const GoOn& go_on, ch_error* ou
     }
     if (code != CH_OK) return code;
     fell_back_ = fell_back;
-    return LocalContext::open(std::move(library), options.device_id, options.device_memory_bytes, go_on, &context_,
-                              out_error);
+    return LocalContext::open(std::move(library), options.device_id, options.device_memory_bytes, options.stack_bytes,
+                              go_on, &context_, out_error);
 }
 
 int32_t ChipWorker::run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,

@@ -38,13 +38,14 @@ void find_sdk(ch_device_options* out_device) {
 }  // namespace
 
 ch_device_options device_options(const RuntimeLibrary& library, int32_t device_id, uint64_t device_memory_bytes,
-                                 const char* temp_folder) {
+                                 uint64_t stack_bytes, const char* temp_folder) {
     ch_device_options device{};
     device.struct_bytes = sizeof device;
     device.device_id = device_id;
     device.aicpu = {library.files().aicpu.c_str(), library.aicpu_key().c_str()};
     device.aicore = {library.files().aicore.c_str(), library.aicore_key().c_str()};
     device.device_memory_bytes = device_memory_bytes;
+    device.stack_bytes = stack_bytes;
     device.temp_folder = temp_folder;
     find_sdk(&device);
     device.anchor = library.domain().anchor();
@@ -70,7 +71,8 @@ int32_t LocalContext::checked(int32_t code, const char* verb, ch_error* out_erro
 }
 
 int32_t LocalContext::open(std::shared_ptr<RuntimeLibrary> library, int32_t device_id, uint64_t device_memory_bytes,
-                           const GoOn& go_on, std::unique_ptr<Context>* out_context, ch_error* out_error) {
+                           uint64_t stack_bytes, const GoOn& go_on, std::unique_ptr<Context>* out_context,
+                           ch_error* out_error) {
     std::unique_ptr<LocalContext> context(new (std::nothrow) LocalContext(library));
     if (!context) {
         library->give_back();
@@ -78,14 +80,15 @@ int32_t LocalContext::open(std::shared_ptr<RuntimeLibrary> library, int32_t devi
     }
     RuntimeLibrary& loaded = *context->library_;
     int32_t code = allocate_context(loaded, &context->memory_, out_error);
-    if (code == CH_OK) code = loaded.domain().lease_thread(&context->thread_, out_error);
+    if (code == CH_OK) code = loaded.domain().lease_thread(&context->thread_, out_error, stack_bytes);
     try {
         context->temp_folder_ = isolate::temporary_folder();
     } catch (const std::bad_alloc&) {
         code = report(out_error, CH_HOST_MEMORY_EXHAUSTED, "init", "no memory for a context");
     }
     if (code == CH_OK) {
-        context->device_ = device_options(loaded, device_id, device_memory_bytes, context->temp_folder_.c_str());
+        context->device_ =
+            device_options(loaded, device_id, device_memory_bytes, stack_bytes, context->temp_folder_.c_str());
         code = context->set_device(go_on, out_error);
         if (code == CH_INTERRUPTED) {
             leave_behind(std::move(context));

@@ -15,7 +15,7 @@ namespace chiphost::worker {
 
 // The options of a context in a runtime that is loaded in this process. Refers to the library and to temp_folder.
 ch_device_options device_options(const RuntimeLibrary& library, int32_t device_id, uint64_t device_memory_bytes,
-                                 const char* temp_folder);
+                                 uint64_t stack_bytes, const char* temp_folder);
 
 // Memory for a context of the library, of the size and alignment it wants. To be freed with free().
 [[nodiscard]] int32_t allocate_context(const RuntimeLibrary& library, void** out_memory, ch_error* out_error);
@@ -26,7 +26,7 @@ public:
     // Takes the use of the library over, also if it fails. CH_INTERRUPTED if go_on says so: then the library and a
     // thread of it are left behind.
     [[nodiscard]] static int32_t open(std::shared_ptr<RuntimeLibrary> library, int32_t device_id,
-                                      uint64_t device_memory_bytes, const GoOn& go_on,
+                                      uint64_t device_memory_bytes, uint64_t stack_bytes, const GoOn& go_on,
                                       std::unique_ptr<Context>* out_context, ch_error* out_error);
 
     int32_t prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,

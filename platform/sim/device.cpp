@@ -74,6 +74,7 @@ public:
           memory_limit_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes),
           fork_mark_(ch_anchor_fork_mark(anchor_, anchor_state_)),
           keeper_{this, thread_clock_ns, orchestration_loaded, orchestration_closing},
+          stack_bytes_(isolate::stack_bytes_for(options.stack_bytes)),
           registers_(chip.physical_cores * register_count) {
         anchor_->loader_gate(anchor_state_, nullptr, &loader_gate_);
     }
@@ -122,6 +123,7 @@ private:
     const ch_fork_mark* const fork_mark_;
     const OrchestrationKeeper keeper_;
     std::vector<ch_keep_request> orchestrations_;  // that the AICPU program has loaded
+    const uint64_t stack_bytes_;  // of fibers and helpers
     uint64_t memory_used_ = 0;
     std::unordered_map<uint64_t, Allocation> allocations_;  // by address
     ch_library* aicpu_library_ = nullptr;
@@ -307,7 +309,7 @@ void Device::give_up(const KernelServices* services) {
 int32_t Device::make_fibers(uint32_t cores, ch_error* out_error) {
     if (!orchestration_) {
         auto made = std::make_unique<Pausable>();
-        if (!made->stack.make(isolate::usual_stack_bytes())) {
+        if (!made->stack.make(stack_bytes_)) {
             return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "device", "no memory for the orchestration's stack");
         }
         orchestration_ = std::move(made);
@@ -316,7 +318,7 @@ int32_t Device::make_fibers(uint32_t cores, ch_error* out_error) {
     for (uint32_t core = 0; kernels_pause_ && core < cores; ++core) {
         if (kernel_fibers_[core]) continue;
         auto made = std::make_unique<Pausable>();
-        if (!made->stack.make(isolate::usual_stack_bytes())) {
+        if (!made->stack.make(stack_bytes_)) {
             return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "device", "no memory for the stack of core %u", core);
         }
         kernel_fibers_[core] = std::move(made);
@@ -382,7 +384,7 @@ int32_t Device::lend_helpers(uint32_t count, ch_error* out_error) {
     helpers_.reserve(count);  // before one is lent that would be lost
     while (helpers_.size() < count) {
         ch_mailbox* helper = nullptr;
-        if (const int32_t code = anchor_->lease_thread(anchor_state_, nullptr, &helper)) {
+        if (const int32_t code = anchor_->lease_thread(anchor_state_, &stack_bytes_, &helper)) {
             return report(out_error, static_cast<ch_code>(code), "sim_threads",
                           "the system refuses thread %zu of %u helpers", helpers_.size() + 1, count);
         }

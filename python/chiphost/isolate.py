@@ -18,9 +18,10 @@ texts are copied there for the time of a call; the library must not keep their a
 from __future__ import annotations
 
 import ctypes
+import functools
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Literal
@@ -28,6 +29,7 @@ from typing import Any, Final, Literal
 from . import _core, runtimes
 from .errors import LoadError, make_error
 from .signature import Dtype, dtype_name
+from .stacks import stack_bytes_or_default
 from .suggestion import did_you_mean
 from .worker import STRATEGIES, choose_strategy
 
@@ -222,7 +224,13 @@ class Library:
         return f"Library({self.path!r}, strategy={self.strategy!r})"
 
 
-def open(path: str | os.PathLike[str], strategy: str | None = None, *, timeout_s: float | None = None) -> Library:
+def open(
+    path: str | os.PathLike[str],
+    strategy: str | None = None,
+    *,
+    stack_bytes: int = 0,
+    timeout_s: float | None = None,
+) -> Library:
     """Load an instance of a shared library, apart from this process and from all other instances.
 
     Args:
@@ -231,6 +239,8 @@ def open(path: str | os.PathLike[str], strategy: str | None = None, *, timeout_s
             private copy of the file; as many as wanted; the libraries it depends on are shared), "process" (a child
             process; a crash or an exit there is an exception here), "auto" (the first of these that an audit of the
             file allows and this process has room for; see Library.strategy_reason); None: the default of this system.
+        stack_bytes: stack of the thread that runs the library's code, at least; 0: CHIPHOST_STACK_BYTES, or as much as
+            a program's first thread has (see the settings).
         timeout_s: deadline of loading, of every call and of closing; 0 or None: none.
 
     Raises:
@@ -241,17 +251,19 @@ def open(path: str | os.PathLike[str], strategy: str | None = None, *, timeout_s
     if strategy is not None and strategy not in STRATEGIES:
         message = f"wanted one of {', '.join(STRATEGIES)}; found {strategy!r}"
         raise make_error("INVALID_ARGUMENT", message, "strategy", guess=did_you_mean(strategy, STRATEGIES))
+    load = functools.partial(_load, path, stack_bytes_or_default(stack_bytes), timeout_s)
     if strategy == "auto":
-        return _open_audited(path, timeout_s)
+        return _open_audited(path, load)
     chosen, reason = choose_strategy(strategy)
-    return Library(_load(path, chosen, timeout_s), reason, fell_back=False)
+    return Library(load(chosen), reason, fell_back=False)
 
 
-def _load(path: str | os.PathLike[str], strategy: str, timeout_s: float | None) -> _core.Library:
-    return _core.Library(os.fspath(path), runtimes.anchor_path(), runtimes.child_path(), strategy, timeout_s)
+def _load(path: str | os.PathLike[str], stack_bytes: int, timeout_s: float | None, strategy: str) -> _core.Library:
+    anchor, child = runtimes.anchor_path(), runtimes.child_path()
+    return _core.Library(os.fspath(path), anchor, child, strategy, stack_bytes, timeout_s)
 
 
-def _open_audited(path: str | os.PathLike[str], timeout_s: float | None) -> Library:
+def _open_audited(path: str | os.PathLike[str], load: Callable[[str], _core.Library]) -> Library:
     """What "auto" does: the first strategy that the audit allows and this process still has room for."""
     from .audit import STRATEGIES as by_preference
     from .audit import audit  # takes its time: only "auto" waits for it
@@ -269,7 +281,7 @@ def _open_audited(path: str | os.PathLike[str], timeout_s: float | None) -> Libr
         else:
             how = f"{strategy} works with care ({', '.join(reasons)})" if reasons else f"{strategy} works"
             try:
-                return Library(_load(path, strategy, timeout_s), _explain(out, how), refused is not None)
+                return Library(load(strategy), _explain(out, how), refused is not None)
             except LoadError as error:
                 if error.name not in _NO_ROOM:
                     raise
@@ -278,7 +290,7 @@ def _open_audited(path: str | os.PathLike[str], timeout_s: float | None) -> Libr
     if refused:
         raise refused
     # Loading it says what is wrong, and harms nobody there.
-    return Library(_load(path, "process", timeout_s), _explain(out), fell_back=False)
+    return Library(load("process"), _explain(out), fell_back=False)
 
 
 # Another strategy may do: this process has used up what the one needs, or knows of something that the audit cannot see.

@@ -16,6 +16,7 @@ from ._core import CallConfig, RunResult
 from .callable import ChipCallable
 from .errors import make_error
 from .runtimes import RuntimeFiles
+from .stacks import stack_bytes_or_default
 from .suggestion import did_you_mean
 
 STRATEGIES: Final = ("namespace", "copy", "process", "auto")
@@ -57,6 +58,8 @@ class ChipWorker:
             (a private copy of its files), "process" (a child process), "auto" (the best that is to be had now; see
             isolation_reason); None: the default of this system.
         device_memory_bytes: device memory the worker may use; 0: what the chip has.
+        stack_bytes: stack for orchestrations and kernels on a simulated chip, and for the runtime, at least; 0:
+            CHIPHOST_STACK_BYTES, or as much as a program's first thread has (see the settings).
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class ChipWorker:
         device_id: int = 0,
         isolation: str | None = None,
         device_memory_bytes: int = 0,
+        stack_bytes: int = 0,
     ) -> None:
         """Make the worker; with a runtime, initialize it too."""
         self._worker = _core.Worker()
@@ -78,6 +82,7 @@ class ChipWorker:
                 device_id=device_id,
                 isolation=isolation,
                 device_memory_bytes=device_memory_bytes,
+                stack_bytes=stack_bytes,
             )
 
     def init(
@@ -88,6 +93,7 @@ class ChipWorker:
         device_id: int = 0,
         isolation: str | None = None,
         device_memory_bytes: int = 0,
+        stack_bytes: int = 0,
     ) -> None:
         """Load the runtime and open the device.
 
@@ -106,6 +112,7 @@ class ChipWorker:
             raise make_error("INVALID_ARGUMENT", message, "isolation", guess=did_you_mean(isolation, STRATEGIES))
         device_id = _integer("device_id", device_id, _DEVICE_ID_MAX)
         device_memory_bytes = _integer("device_memory_bytes", device_memory_bytes, _BYTES_MAX)
+        stack_bytes = stack_bytes_or_default(stack_bytes)
         strategy, reason = choose_strategy(isolation, platform)
         self._worker.init(
             os.fspath(files.host),
@@ -118,6 +125,7 @@ class ChipWorker:
             isolation == "auto",
             device_id,
             device_memory_bytes,
+            stack_bytes,
         )
         if self._worker.fell_back:
             reason = "auto: this process can open no other linker namespace with room for it"

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fiber.h"
 
+#include <fenv.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <stdexcept>
 #include <string>
@@ -74,6 +76,37 @@ TEST(Fiber, KeepsItsExceptionsToItself) {
         }).join();
     }
     for (const auto& story : stories) EXPECT_EQ(story->text, "00112233");
+}
+
+// How it rounds and what it blocks is a fiber's own while it pauses; a new body begins as the thread is.
+TEST(Fiber, KeepsWhatItDoesToTheThreadToItself) {
+    Story story;
+    const auto is_blocked = [] {
+        sigset_t mask;
+        pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+        return sigismember(&mask, SIGUSR1) == 1;
+    };
+    const auto body = [](void* argument) {
+        auto& self = *static_cast<Story*>(argument);
+        sigset_t mask;
+        pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+        self.text += sigismember(&mask, SIGUSR1) == 1 ? "blocked " : "open ";
+        sigaddset(&mask, SIGUSR1);
+        pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+        fesetround(FE_UPWARD);
+        self.fiber.pause();
+        self.text += fegetround() == FE_UPWARD ? "upward " : "other ";
+        fesetround(FE_TONEAREST);
+    };
+    for (int round = 0; round < 2; ++round) {
+        EXPECT_FALSE(story.fiber.resume(story.stack, body, &story));
+        EXPECT_EQ(fegetround(), FE_TONEAREST);
+        EXPECT_FALSE(is_blocked());
+        EXPECT_TRUE(story.fiber.resume(story.stack, body, &story));
+        EXPECT_EQ(fegetround(), FE_TONEAREST);
+        EXPECT_FALSE(is_blocked());
+    }
+    EXPECT_EQ(story.text, "open upward open upward ");
 }
 
 // What runs over the end of its stack must not write into somebody else's memory.

@@ -89,8 +89,9 @@ typedef struct ch_anchor {
     // lives as long as the process; NULL: nothing is said to fork(). 0, or the errno of what failed.
     int32_t (*create)(ch_loader_gate* gate, void** out_state, ch_mailbox** out_keeper);
 
-    // Lends a parked thread, making one if none is free. `third` is a ch_mailbox**.
-    int32_t (*lease_thread)(void* state, const void* unused, void* out_mailbox);
+    // Lends a parked thread, making one if none is free. `second` is a uint64_t, the least bytes of its stack, or NULL
+    // for the usual ones; `third` a ch_mailbox**.
+    int32_t (*lease_thread)(void* state, const void* stack_bytes, void* out_mailbox);
 
     // Gives a thread back; it must not have a call under way. `second` is its ch_mailbox. What code has done to the
     // thread was put back at the end of its last call (call_function, find_symbol and `same_user` excepted); if that

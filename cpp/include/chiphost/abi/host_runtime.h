@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 #define CH_HOST_RUNTIME_MAJOR 3
-#define CH_HOST_RUNTIME_MINOR 0
+#define CH_HOST_RUNTIME_MINOR 1
 #define CH_HOST_RUNTIME_ENTRY "chiphost_host_runtime"
 
 // Most host threads that one run may use (ch_call_config.sim_threads).
@@ -54,6 +54,9 @@ typedef struct ch_device_options {
     const char* sdk_folder;
     // The environment variable that named it (ASCEND_HOME_PATH), for messages; NULL or "" if none did.
     const char* sdk_variable;
+    // Version 3.1. Bytes of stack for orchestrations and kernels that run on this host, at least; 0: as usual. The
+    // thread that calls the runtime has them already.
+    uint64_t stack_bytes;
 } ch_device_options;
 
 // How one run is to be executed.

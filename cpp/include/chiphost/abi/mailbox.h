@@ -44,7 +44,8 @@ typedef struct ch_mailbox {
     int32_t system_id;       // kernel's id of the thread (gettid)
     uint32_t spin;           // 0: never look before sleeping, there is one processor only
     uint32_t spoiled;        // 1: what code has done to the thread cannot be undone; it must not be lent again
-    uint32_t reserved_too[10];
+    uint64_t stack_bytes;    // of the thread, as it was asked for
+    uint32_t reserved_too[8];
 } ch_mailbox;
 
 #define CH_MAILBOX_LOOK_NS 50000

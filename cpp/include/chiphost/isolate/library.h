@@ -55,6 +55,9 @@ struct Options {
     // Make a copy when no namespace is left, or no static TLS for the library in one; a process if that is so for
     // copies too, or all of them would share a symbol.
     bool fall_back_if_spent = false;
+    // Bytes of the stack that its code runs on, at least; 0: as much as a program's first thread has (RLIMIT_STACK),
+    // but 8 MiB to 1 GiB. CH_HOST_MEMORY_EXHAUSTED if the system refuses such a thread.
+    uint64_t stack_bytes = 0;
     Timeout timeout = no_timeout;  // deadline of opening, of every call and of closing, unless the call has its own
     std::string anchor_path = default_anchor_path();  // needed for namespaces
     std::string child_path = default_child_path();    // needed for processes
