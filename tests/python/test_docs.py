@@ -150,6 +150,13 @@ def test_every_error_has_a_class():
         assert str(error) == f"{row.name} ({row.code}): place: text\n  hint: {row.remedy}"
 
 
+def test_no_hint_sends_back_to_the_message():
+    """Who reads the hint has read that, and wants to know what to do."""
+    rows = [row for row in errors.ERROR_TABLE.values() if re.search(r"\bmessage\b", row.remedy)]
+    assert not rows
+    assert all(len(row.remedy.split()) > 1 for row in errors.ERROR_TABLE.values())
+
+
 @pytest.mark.parametrize("name", re.findall(r"^CH_ERROR\(\d+, (\w+),", ERRORS.read_text(), re.M))
 def test_every_error_is_provoked_by_a_test(name):
     """By its name in Python or C++; whether it is provoked, not only named, is for the reader to see."""
