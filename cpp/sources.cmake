@@ -10,7 +10,9 @@ set(chiphost_host_frame_sources
     ${chiphost_root}/cpp/host/host_context.cpp
     ${chiphost_root}/cpp/host/launch_area.cpp
     ${chiphost_root}/cpp/host/loaded_callable.cpp
-    ${chiphost_root}/cpp/host/run_memory.cpp)
+    ${chiphost_root}/cpp/host/run_memory.cpp
+    ${chiphost_root}/cpp/orchestrator/task_check.cpp
+    ${chiphost_root}/cpp/orchestrator/tensor_region.cpp)
 set(chiphost_host_sources ${chiphost_host_frame_sources} ${chiphost_root}/cpp/host/host_runtime.cpp)
 set(chiphost_runtime_aicpu_build_graph_sources ${chiphost_root}/cpp/runtimes/aicpu_build_graph/aicpu_build_graph.cpp)
 set(chiphost_runtime_host_build_graph_sources ${chiphost_root}/cpp/runtimes/host_build_graph/host_build_graph.cpp)

@@ -48,6 +48,10 @@ std::string own_dtype_name(nb::handle object) {
     return nb::hasattr(dtype, "name") ? nb::cast<std::string>(nb::str(dtype.attr("name"))) : "";
 }
 
+std::string unsupported(const std::string& dtype) {
+    return "dtype '" + dtype + "' is not supported; supported are " + supported_dtypes;
+}
+
 // "BufferError: what it says", for messages.
 std::string words_of(const nb::python_error& error) {
     const nb::handle value = error.value();
@@ -77,8 +81,7 @@ void check_device(nb::handle array, const std::string& where) {
         // NumPy's own words are about DLPack, of which the user knows nothing.
         const std::string dtype = own_dtype_name(array);
         if (!dtype.empty() && !is_supported(dtype)) {
-            raise_from(error, CH_ARGUMENT_DTYPE, where,
-                       "dtype '" + dtype + "' is not supported; supported are " + supported_dtypes);
+            raise_from(error, CH_ARGUMENT_DTYPE, where, unsupported(dtype));
         }
         raise_from(error, CH_INVALID_ARGUMENT, where, "its __dlpack__ raised " + words_of(error));
     }
@@ -116,6 +119,55 @@ int dtype_of_format(const char* format, Py_ssize_t item_bytes) {
     }
 }
 
+// "float8_e4m3fnuz", or what else an element of DLPack is called, for messages.
+std::string dlpack_dtype_text(nb::dlpack::dtype dtype) {
+    using Code = nb::dlpack::dtype_code;
+    const std::string bits = std::to_string(dtype.bits);
+    const auto name = [&]() -> std::string {
+        switch (static_cast<Code>(dtype.code)) {
+            case Code::Int:
+                return "int" + bits;
+            case Code::UInt:
+                return "uint" + bits;
+            case Code::Float:
+                return "float" + bits;
+            case Code::Bfloat:
+                return "bfloat" + bits;
+            case Code::Complex:
+                return "complex" + bits;
+            case Code::Bcomplex:
+                return "bcomplex" + bits;
+            case Code::Bool:
+                return dtype.bits == 8 ? "bool" : "bool of " + bits + " bits";
+            case Code::Float8_E3M4:
+                return "float8_e3m4";
+            case Code::Float8_E4M3:
+                return "float8_e4m3";
+            case Code::Float8_E4M3B11FNUZ:
+                return "float8_e4m3b11fnuz";
+            case Code::Float8_E4M3FN:
+                return "float8_e4m3fn";
+            case Code::Float8_E4M3FNUZ:
+                return "float8_e4m3fnuz";
+            case Code::Float8_E5M2:
+                return "float8_e5m2";
+            case Code::Float8_E5M2FNUZ:
+                return "float8_e5m2fnuz";
+            case Code::Float8_E8M0FNU:
+                return "float8_e8m0fnu";
+            case Code::Float6_E2M3FN:
+                return "float6_e2m3fn";
+            case Code::Float6_E3M2FN:
+                return "float6_e3m2fn";
+            case Code::Float4_E2M1FN:
+                return "float4_e2m1fn";
+            default:
+                return "DLPack's code " + std::to_string(dtype.code) + " with " + bits + " bits";
+        }
+    };
+    return name() + (dtype.lanes == 1 ? "" : " in vectors of " + std::to_string(dtype.lanes));
+}
+
 int dtype_of_dlpack(nb::dlpack::dtype dtype) {
     if (dtype.lanes != 1) return -1;
     switch (static_cast<nb::dlpack::dtype_code>(dtype.code)) {
@@ -125,6 +177,10 @@ int dtype_of_dlpack(nb::dlpack::dtype dtype) {
             return dtype.bits == 16 ? CH_BFLOAT16 : -1;
         case nb::dlpack::dtype_code::Bool:
             return dtype.bits == 8 ? CH_BOOL : -1;
+        case nb::dlpack::dtype_code::Float8_E4M3FN:
+            return dtype.bits == 8 ? CH_FLOAT8_E4M3FN : -1;
+        case nb::dlpack::dtype_code::Float8_E5M2:
+            return dtype.bits == 8 ? CH_FLOAT8_E5M2 : -1;
         case nb::dlpack::dtype_code::Int:
             return dtype.bits == 8    ? CH_INT8
                    : dtype.bits == 16 ? CH_INT16
@@ -171,7 +227,7 @@ void set_shape(const Length* shape, const Stride* strides, size_t ndims, int64_t
               "wanted at most " + std::to_string(CH_MAX_DIMS) + " dimensions, found " + std::to_string(ndims));
     }
     out_tensor->ndims = static_cast<uint32_t>(ndims);
-    int64_t expected = ch_dtype_bytes(out_tensor->dtype);
+    uint64_t expected = ch_dtype_bytes(out_tensor->dtype);  // wraps only in an array that is empty, or not contiguous
     bool empty = false;
     bool contiguous = true;
     for (size_t dim = ndims; dim-- > 0;) {
@@ -181,8 +237,9 @@ void set_shape(const Length* shape, const Stride* strides, size_t ndims, int64_t
         }
         out_tensor->shape[dim] = static_cast<uint32_t>(length);
         empty = empty || length == 0;
-        if (strides && length > 1 && static_cast<int64_t>(strides[dim]) * stride_unit != expected) contiguous = false;
-        expected *= length;
+        const int64_t stride = strides ? static_cast<int64_t>(strides[dim]) * stride_unit : 0;
+        if (strides && length > 1 && static_cast<uint64_t>(stride) != expected) contiguous = false;
+        expected *= static_cast<uint64_t>(length);
     }
     if (!contiguous && !empty) {
         raise(CH_ARGUMENT_LAYOUT, where, "the array of shape " + shape_text(shape, ndims) + " is not C-contiguous");
@@ -309,9 +366,12 @@ bool Pins::add_buffer(nb::handle array, ch_tensor* out_tensor, bool* out_read_on
     }
     const int dtype = dtype_of_format(buffer.format, buffer.itemsize);
     if (dtype < 0) {
+        const std::string format = std::string("elements of format '") + (buffer.format ? buffer.format : "") + "'";
+        const std::string name = own_dtype_name(array);
+        // A name that is supported is that of another byte order, which the format tells.
         raise(CH_ARGUMENT_DTYPE, where,
-              std::string("elements of format '") + (buffer.format ? buffer.format : "") +
-                  "' are not supported; supported are " + supported_dtypes);
+              name.empty() || is_supported(name) ? format + " are not supported; supported are " + supported_dtypes
+                                                 : unsupported(name) + "(it gives " + format + ")");
     }
     out_tensor->data = reinterpret_cast<uint64_t>(buffer.buf);
     out_tensor->dtype = static_cast<uint8_t>(dtype);
@@ -336,7 +396,7 @@ void Pins::add_dlpack(nb::handle array, ch_tensor* out_tensor, bool* out_read_on
     }
     const int dtype = dtype_of_dlpack(view.dtype());
     if (dtype < 0) {
-        raise(CH_ARGUMENT_DTYPE, where, std::string("the dtype is not supported; supported are ") + supported_dtypes);
+        raise(CH_ARGUMENT_DTYPE, where, unsupported(dlpack_dtype_text(view.dtype())));
     }
     out_tensor->data = reinterpret_cast<uint64_t>(view.data());
     out_tensor->dtype = static_cast<uint8_t>(dtype);

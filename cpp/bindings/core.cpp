@@ -528,7 +528,7 @@ Attributes:
     ring_task_window: tasks that each of the four rings of aicpu_build_graph and tensormap_and_ringbuffer keeps: a power
         of two, 4 or more.
     ring_heap_bytes: memory of each ring for tensors that tasks make: 1024 or more. Used as it is touched.
-    ring_dep_pool: edges of each ring: 4 or more.
+    ring_dep_pool: edges of each ring: 4 or more. Rings of default sizes are made smaller to fit a small device.
     timeout_s: wall-clock seconds after which the run is stopped, 0 or more; 0 waits for ever.)")
         .def(
             "__init__",

@@ -22,6 +22,17 @@ uint32_t queue_capacity(uint32_t tasks) {
     return tasks == 0 ? 0 : power;
 }
 
+// "2x3 at 0x1000": the lengths of a tensor and the address of its first element.
+std::string describe_tensor(const ch_device_tensor& tensor) {
+    std::string text = "tensor";
+    for (uint32_t dim = 0; dim < tensor.ndims; ++dim) {
+        text += (dim == 0 ? " " : "x") + std::to_string(tensor.shape[dim]);
+    }
+    char address[24];  // " at 0x", 16 digits and the end
+    snprintf(address, sizeof address, " at 0x%llx", static_cast<unsigned long long>(tensor.address));
+    return text + address;
+}
+
 // Keeps memory for the next graph, but not that of one exceptional graph for ever.
 template <typename T>
 void clear_and_trim(std::vector<T>* values) {
@@ -37,6 +48,8 @@ void GraphBuilder::clear() {
     clear_and_trim(&tasks_);
     clear_and_trim(&edges_);
     clear_and_trim(&args_);
+    clear_and_trim(&tensors_);
+    clear_and_trim(&tensor_args_);
     clear_and_trim(&cells_);
     for (uint32_t& count : tasks_of_) count = 0;
     forward_only_ = true;
@@ -58,6 +71,11 @@ uint32_t GraphBuilder::add_task(Shape shape, uint16_t func_id, const uint64_t* a
     ++tasks_of_[static_cast<uint32_t>(shape)];
     args_.insert(args_.end(), args, args + arg_count);
     return static_cast<uint32_t>(index);
+}
+
+void GraphBuilder::set_tensor(uint32_t task, uint32_t arg, const ch_device_tensor& tensor) {
+    tensor_args_.push_back(tasks_[task].first_arg + arg);
+    tensors_.push_back(tensor);
 }
 
 bool GraphBuilder::add_edge(uint32_t from, uint32_t to) {
@@ -128,7 +146,8 @@ GraphBuilder::Layout GraphBuilder::layout() const {
     at.tasks = aligned(sizeof(Image));
     at.edges = aligned(at.tasks + tasks_.size() * sizeof(Task));
     at.args = aligned(at.edges + edges_.size() * sizeof(Edge));
-    at.end = aligned(at.args + args_.size() * sizeof(uint64_t));
+    at.tensors = aligned(at.args + args_.size() * sizeof(uint64_t));
+    at.end = aligned(at.tensors + tensors_.size() * sizeof(ch_device_tensor));
     for (uint32_t shape = 0; shape < shape_count; ++shape) {
         at.capacity[shape] = queue_capacity(tasks_of_[shape]);
         at.cells[shape] = at.end;
@@ -162,11 +181,16 @@ void GraphBuilder::find_ready() {
 
 std::string GraphBuilder::describe() const {
     std::string text = std::to_string(tasks_.size()) + " tasks, " + std::to_string(edges_.size()) + " edges\n";
+    size_t tensor = 0;  // the next that is an argument
     for (const Task& task : tasks_) {
         const bool on_aic = task.shape == Shape::aic;
         text += "  task " + std::to_string(task.id) + (on_aic ? " AIC" : " AIV") + " func " +
                 std::to_string(task.func_id[on_aic ? 0 : 1]) + " args (";
         for (uint32_t i = 0; i < task.arg_count; ++i) {
+            if (tensor < tensors_.size() && tensor_args_[tensor] == task.first_arg + i) {
+                text += (i ? ", " : "") + describe_tensor(tensors_[tensor++]);
+                continue;
+            }
             char word[24];  // ", 0x", 16 digits and the end
             snprintf(word, sizeof word, "%s0x%llx", i ? ", " : "",
                      static_cast<unsigned long long>(args_[task.first_arg + i]));

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "chiphost/abi/device_tensor.h"
 #include "chiphost/abi/error.h"
 #include "task.h"
 
@@ -33,6 +34,10 @@ public:
     // Adds a task that runs one kernel on one core. Returns its index, none if there are too many tasks or words.
     uint32_t add_task(Shape shape, uint16_t func_id, const uint64_t* args, uint32_t arg_count);
 
+    // Argument `arg` of the task, which is the last one, becomes the device address of a copy of the tensor. Called in
+    // the order of the arguments.
+    void set_tensor(uint32_t task, uint32_t arg, const ch_device_tensor& tensor);
+
     // `to` starts after `from`. Both are indices of tasks. False if there are too many edges.
     bool add_edge(uint32_t from, uint32_t to);
 
@@ -52,7 +57,7 @@ public:
 
 private:
     struct Layout {
-        uint64_t tasks, edges, args, cells[shape_count], end;
+        uint64_t tasks, edges, args, tensors, cells[shape_count], end;
         uint32_t capacity[shape_count];
     };
     Layout layout() const;
@@ -63,7 +68,9 @@ private:
     std::vector<Task> tasks_;
     std::vector<Edge> edges_;
     std::vector<uint64_t> args_;
-    std::vector<QueueCell> cells_;  // of all shapes, one after the other
+    std::vector<ch_device_tensor> tensors_;
+    std::vector<uint32_t> tensor_args_;  // for each tensor the argument word that is its address
+    std::vector<QueueCell> cells_;       // of all shapes, one after the other
     Image image_{};
     uint32_t tasks_of_[shape_count] = {};
     bool forward_only_ = true;  // every edge leads to a later task, so there is no cycle
@@ -79,10 +86,14 @@ void GraphBuilder::write_image(uint64_t base, Copy&& copy) {
     image_.edges = base + at.edges;
     image_.args = base + at.args;
     for (uint32_t shape = 0; shape < shape_count; ++shape) image_.queues[shape].cells = base + at.cells[shape];
+    for (size_t i = 0; i < tensors_.size(); ++i) {
+        args_[tensor_args_[i]] = base + at.tensors + i * sizeof(ch_device_tensor);
+    }
     copy(uint64_t{0}, &image_, sizeof image_);
     copy(at.tasks, tasks_.data(), tasks_.size() * sizeof(Task));
     copy(at.edges, edges_.data(), edges_.size() * sizeof(Edge));
     copy(at.args, args_.data(), args_.size() * sizeof(uint64_t));
+    copy(at.tensors, tensors_.data(), tensors_.size() * sizeof(ch_device_tensor));
     copy(at.cells[0], cells_.data(), cells_.size() * sizeof(QueueCell));
 }
 

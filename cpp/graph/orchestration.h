@@ -27,8 +27,9 @@ struct alignas(64) Slot {
     uint32_t first_use;          // of the tensor map
     uint8_t published;           // 1: it may start as soon as its predecessors have completed
     uint8_t scope_ended;         // 1: what it made must not be used any more
-    uint8_t reserved[2];
-    uint64_t heap_begin;  // positions of the ring where this task's begin
+    uint8_t output_count;        // new tensors: the first of the tensors before its argument words
+    uint8_t tensor_count;        // all of these
+    uint64_t heap_begin;         // positions of the ring where this task's begin
     uint64_t record_begin;
     uint64_t edge_begin;
 };

@@ -26,6 +26,7 @@ static_assert(CH_MAX_TASK_TENSORS * sizeof(ch_device_tensor) +
               "a ring must have room for the arguments of the largest task");
 static_assert(heap_slack_max % heap_alignment == 0);
 constexpr uint32_t map_entries_per_slot = 4;
+constexpr uint32_t halvings_max = 6;                     // of the default sizes, to fit a small device
 constexpr uint64_t heap_bytes_worth_keeping = 32 << 20;  // in use from one run to the next
 
 constexpr uint64_t aligned(uint64_t bytes, uint64_t alignment = 64) {
@@ -70,13 +71,14 @@ private:
     uint64_t bytes_ = 0;
 };
 
-ch_device_tensor describe(const ch_tensor& tensor, uint64_t address) {
+ch_device_tensor describe(const ch_tensor& tensor, uint64_t address, uint32_t number) {
     ch_device_tensor result{};
     result.address = result.buffer = address;
     result.buffer_bytes = ch_tensor_bytes(&tensor);
     result.owner = -1;
     result.dtype = tensor.dtype;
     result.flags = tensor.access == CH_IN ? CH_TENSOR_READ_ONLY : 0;
+    result.number = number;
     ch_set_row_major(&result, tensor.shape, tensor.ndims);
     return result;
 }
@@ -91,10 +93,32 @@ int32_t DeviceOrchestration::load(const ch_callable& callable, std::unique_ptr<O
     return CH_OK;
 }
 
+// The sizes of a configuration, for a device with `room` bytes besides the arguments of the run. Those that are as by
+// default are halved together until all rings take half of that, or at least fit. A function of the run alone: what
+// fits must not depend on the runs before.
+DeviceOrchestration::RingSizes DeviceOrchestration::sizes_for(const ch_call_config& config, uint64_t room) const {
+    const RingSizes wanted{config.ring_task_window, config.ring_dep_pool,
+                           aligned(config.ring_heap_bytes, heap_alignment)};
+    const auto halved = [&](uint32_t times) {
+        RingSizes sizes = wanted;
+        if (sizes.window == CH_RING_TASK_WINDOW_DEFAULT) sizes.window >>= times;
+        if (sizes.edges == CH_RING_DEP_POOL_DEFAULT) sizes.edges >>= times;
+        if (sizes.heap_bytes == CH_RING_HEAP_DEFAULT) sizes.heap_bytes >>= times;
+        return sizes;
+    };
+    for (const uint64_t limit : {room / 2, room}) {
+        for (uint32_t times = 0; times <= halvings_max; ++times) {
+            if (lay_out(halved(times)).bytes <= limit) return halved(times);
+        }
+    }
+    return halved(halvings_max);  // the reservation of the rings fails, or that of the arguments
+}
+
 // Lays the rings and all that goes with them out in one piece of memory.
-int32_t DeviceOrchestration::reserve_rings(const RingSizes& sizes, ch_error* out_error) {
-    if (rings_.address() && sizes == sizes_) return CH_OK;
-    rings_.release();
+DeviceOrchestration::Layout DeviceOrchestration::lay_out(const RingSizes& sizes) const {
+    Layout at;
+    graph::Image& image = at.image;
+    graph::Orchestration& plan = at.plan;
     const uint32_t slots = sizes.window * graph::ring_count;
     const uint32_t edges = sizes.edges * graph::ring_count;
     const uint64_t record_bytes = std::max(sizes.window * record_bytes_per_slot, record_bytes_min);
@@ -104,52 +128,60 @@ int32_t DeviceOrchestration::reserve_rings(const RingSizes& sizes, ch_error* out
         end = begin + bytes;
         return begin;
     };
-    plan_ = graph::Orchestration{};
-    plan_.root_scope = root_scope_;
-    plan_.slot_count = slots;
-    plan_.map_capacity = slots * map_entries_per_slot;
-    plan_address_ = place(sizeof(graph::Orchestration));
-    image_ = graph::Image{};
-    image_.format = graph::image_format;
-    image_.tasks = place(uint64_t{slots} * sizeof(graph::Task));
-    plan_.slots = place(uint64_t{slots} * sizeof(graph::Slot));
-    image_.edges = place(uint64_t{edges} * sizeof(graph::Edge));
-    plan_.predecessors = place(uint64_t{edges} * sizeof(graph::Predecessor));
-    plan_.found = place(uint64_t{slots} * sizeof(uint32_t));
-    plan_.marks = place((1 + uint64_t{slots}) * sizeof(uint32_t));
-    plan_.map_entries = place(uint64_t{plan_.map_capacity} * sizeof(TensorMap::Entry));
-    plan_.map_buckets = place(TensorMap::bucket_count * sizeof(TensorMap::Bucket));
-    for (auto& queue : image_.queues) {
+    plan.root_scope = root_scope_;
+    plan.slot_count = slots;
+    plan.map_capacity = slots * map_entries_per_slot;
+    at.plan_address = place(sizeof(graph::Orchestration));
+    image.format = graph::image_format;
+    image.tasks = place(uint64_t{slots} * sizeof(graph::Task));
+    plan.slots = place(uint64_t{slots} * sizeof(graph::Slot));
+    image.edges = place(uint64_t{edges} * sizeof(graph::Edge));
+    plan.predecessors = place(uint64_t{edges} * sizeof(graph::Predecessor));
+    plan.found = place(uint64_t{slots} * sizeof(uint32_t));
+    plan.marks = place((1 + uint64_t{slots}) * sizeof(uint32_t));
+    plan.map_entries = place(uint64_t{plan.map_capacity} * sizeof(TensorMap::Entry));
+    plan.map_buckets = place(TensorMap::bucket_count * sizeof(TensorMap::Bucket));
+    for (auto& queue : image.queues) {
         queue.capacity = slots;
         queue.cells = place(uint64_t{slots} * sizeof(graph::QueueCell));
     }
-    image_.args = aligned(end);
+    image.args = aligned(end);
     for (uint32_t ring = 0; ring < graph::ring_count; ++ring) {
         // The outermost scope is alone in its ring.
         const bool shared = ring != 0;
-        graph::Ring& to = plan_.rings[ring];
+        graph::Ring& to = plan.rings[ring];
         to.first_slot = ring * sizes.window;
         to.window = sizes.window;
         to.record_bytes = record_bytes;
         to.record_slack = shared ? record_bytes : 0;
         to.first_record =
-            static_cast<uint32_t>((place(record_bytes + to.record_slack) - image_.args) / sizeof(uint64_t));
+            static_cast<uint32_t>((place(record_bytes + to.record_slack) - image.args) / sizeof(uint64_t));
         to.heap_bytes = sizes.heap_bytes;
         to.heap_slack = shared ? std::min(sizes.heap_bytes, heap_slack_max) : 0;
         to.first_edge = ring * sizes.edges;
         to.edge_count = sizes.edges;
     }
-    for (graph::Ring& ring : plan_.rings) ring.heap = place(ring.heap_bytes + ring.heap_slack, heap_alignment);
-    if (const int32_t code = rings_.reserve_zeroed(end + heap_alignment, out_error)) {
+    for (graph::Ring& ring : plan.rings) ring.heap = place(ring.heap_bytes + ring.heap_slack, heap_alignment);
+    at.bytes = end + heap_alignment;
+    return at;
+}
+
+int32_t DeviceOrchestration::reserve_rings(const RingSizes& sizes, ch_error* out_error) {
+    if (rings_.address() && sizes == sizes_) return CH_OK;
+    rings_.release();
+    const Layout layout = lay_out(sizes);
+    if (const int32_t code = rings_.reserve_zeroed(layout.bytes, out_error)) {
         if (code != CH_DEVICE_MEMORY_EXHAUSTED) return code;
         const std::string why = out_error->message;
         return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED, "rings",
-                      "%s; four rings of %llu bytes (ring_heap_bytes) and %u tasks (ring_task_window) each are to fit, "
-                      "three of them twice",
-                      why.c_str(), static_cast<unsigned long long>(sizes.heap_bytes), sizes.window);
+                      "%s; four rings of %llu bytes (ring_heap_bytes), %u tasks (ring_task_window) and %u edges "
+                      "(ring_dep_pool) each are to fit, three of them twice",
+                      why.c_str(), static_cast<unsigned long long>(sizes.heap_bytes), sizes.window, sizes.edges);
     }
     sizes_ = sizes;
-
+    image_ = layout.image;
+    plan_ = layout.plan;
+    plan_address_ = layout.plan_address;
     const uint64_t base = aligned(rings_.address(), heap_alignment);
     for (uint64_t* address : {&plan_address_, &image_.tasks, &plan_.slots, &image_.edges, &plan_.predecessors,
                               &plan_.found, &plan_.marks, &plan_.map_entries, &plan_.map_buckets, &image_.args}) {
@@ -216,7 +248,13 @@ int32_t DeviceOrchestration::place_arguments(const RunInput& input, ch_error* ou
         if (const int32_t code = find_alias(args, i, &address, out_error)) return code;
         const bool shared = address != 0;
         if (!shared) {
-            if (const int32_t code = memory_.allocate(tensor_bytes, &address, out_error)) return code;
+            if (const int32_t code = memory_.allocate(tensor_bytes, &address, out_error)) {
+                if (code != CH_DEVICE_MEMORY_EXHAUSTED) return code;
+                const std::string why = out_error->message;
+                return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED, "args",
+                              "tensor %u: %s; the rings have %llu (ring_heap_bytes, ring_task_window, ring_dep_pool)",
+                              i, why.c_str(), static_cast<unsigned long long>(rings_.bytes()));
+            }
         }
         if (tensor.access != CH_OUT) {
             const auto* host = reinterpret_cast<const void*>(tensor.data);
@@ -227,7 +265,7 @@ int32_t DeviceOrchestration::place_arguments(const RunInput& input, ch_error* ou
         if (tensor.access != CH_IN && tensor_bytes != 0 && !shared) {
             results_.push_back({reinterpret_cast<void*>(tensor.data), address, tensor_bytes, i});
         }
-        const ch_device_tensor described = describe(tensor, address);
+        const ch_device_tensor described = describe(tensor, address, i);
         memcpy(arguments_.data() + tensors_at + i * sizeof described, &described, sizeof described);
     }
     if (args.scalar_count) memcpy(arguments_.data() + scalars_at, args.scalars, args.scalar_count * sizeof(uint64_t));
@@ -246,9 +284,10 @@ int32_t DeviceOrchestration::build(const RunInput& input, BuiltGraph* out_graph,
         return report(out_error, CH_CONFIG_OUT_OF_RANGE, "orch_thread_num",
                       "wanted 1: one AICPU thread runs the orchestration; found %u", input.config.orch_thread_num);
     }
-    const RingSizes sizes{input.config.ring_task_window, input.config.ring_dep_pool,
-                          aligned(input.config.ring_heap_bytes, heap_alignment)};
-    if (const int32_t code = reserve_rings(sizes, out_error)) return code;
+    uint64_t arguments = 0;
+    for (uint32_t i = 0; i < input.args.tensor_count; ++i) arguments += ch_tensor_bytes(&input.args.tensors[i]);
+    const uint64_t room = input.device_memory_bytes - std::min(arguments, input.device_memory_bytes);
+    if (const int32_t code = reserve_rings(sizes_for(input.config, room), out_error)) return code;
     if (const int32_t code = place_arguments(input, out_error)) return code;
     static_cast<const DeviceLibrary&>(input.orchestration).describe(&plan_);
     if (const int32_t code = platform::copy_to_device(device_, plan_address_, &plan_, sizeof plan_, out_error)) {

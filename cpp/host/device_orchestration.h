@@ -45,6 +45,16 @@ private:
         uint32_t argument;
     };
 
+    // What goes into the memory of the rings. Addresses count from its beginning.
+    struct Layout {
+        graph::Image image{};
+        graph::Orchestration plan{};
+        uint64_t plan_address = 0;
+        uint64_t bytes = 0;
+    };
+
+    RingSizes sizes_for(const ch_call_config& config, uint64_t room) const;
+    Layout lay_out(const RingSizes& sizes) const;
     [[nodiscard]] int32_t reserve_rings(const RingSizes& sizes, ch_error* out_error);
     [[nodiscard]] int32_t find_alias(const ch_task_args& args, uint32_t index, uint64_t* out_address,
                                      ch_error* out_error) const;

@@ -71,6 +71,7 @@ bool claim_arrays(ch_run_progress* progress) {
 
 int32_t HostContext::open(const ch_device_options& options, ch_error* out_error) {
     if (const int32_t code = platform::open_device(options, &device_, out_error)) return code;
+    device_memory_bytes_ = options.device_memory_bytes ? options.device_memory_bytes : platform::chip.memory_bytes;
     runtime_ = make_runtime(device_, options.anchor, options.anchor_state);
     if (!runtime_) return report(out_error, CH_INTERNAL, runtime_name, "make_runtime returned no runtime");
     callables_ = std::make_unique<LoadedCallables>(device_, runtime_.get());
@@ -122,7 +123,8 @@ int32_t HostContext::execute(const ch_run_request& request, platform::LaunchOpti
     const uint64_t orchestration_start = ch_monotonic_ns();
     set_phase(request, CH_PHASE_ORCHESTRATION);
     BuiltGraph graph;
-    const RunInput input{callable.orchestration(), callable.kernels(), *request.args, config, *request.progress};
+    const RunInput input{callable.orchestration(), callable.kernels(),  *request.args, config,
+                         *request.progress,        device_memory_bytes_};
     if (const int32_t code = runtime_->build(input, &graph, out_error)) return code;
     result.task_count = graph.task_count;
     result.orchestration_ns = ch_monotonic_ns() - orchestration_start;

@@ -28,6 +28,7 @@ private:
                                   LoadedCallable& callable, ch_error* out_error);
 
     platform::Device* device_ = nullptr;
+    uint64_t device_memory_bytes_ = 0;
     std::unique_ptr<Runtime> runtime_;
     std::unique_ptr<LoadedCallables> callables_;
     std::unique_ptr<LaunchArea> launch_area_;

@@ -46,6 +46,7 @@ struct RunInput {
     const ch_task_args& args;
     const ch_call_config& config;
     const ch_run_progress& progress;  // progress.cancel asks to stop
+    uint64_t device_memory_bytes;     // what the device has, or may use
 };
 
 // A graph in device memory.

@@ -18,10 +18,7 @@ void fill(uint64_t address, uint64_t bytes, const uint64_t& value, uint32_t elem
 }  // namespace
 
 uint64_t new_tensor_bytes(const ch_tensor_spec& spec) {
-    uint64_t bytes = ch_dtype_bytes(spec.dtype);
-    for (uint32_t dim = 0; dim < spec.ndims; ++dim) {
-        if (__builtin_mul_overflow(bytes, uint64_t{spec.shape[dim]}, &bytes)) return UINT64_MAX;
-    }
+    const uint64_t bytes = ch_shape_bytes(spec.shape, spec.ndims, spec.dtype);
     return bytes > (uint64_t{1} << 62) ? UINT64_MAX : bytes;
 }
 
@@ -29,7 +26,7 @@ uint64_t new_tensor_heap_bytes(const ch_tensor_spec& spec) {
     return (new_tensor_bytes(spec) + new_tensor_alignment - 1) / new_tensor_alignment * new_tensor_alignment;
 }
 
-ch_device_tensor make_new_tensor(const ch_tensor_spec& spec, uint64_t address, int64_t owner) {
+ch_device_tensor make_new_tensor(const ch_tensor_spec& spec, uint64_t address, int64_t owner, uint32_t number) {
     const uint64_t bytes = new_tensor_bytes(spec);
     ch_device_tensor tensor{};
     tensor.address = tensor.buffer = address;
@@ -37,6 +34,7 @@ ch_device_tensor make_new_tensor(const ch_tensor_spec& spec, uint64_t address, i
     tensor.owner = owner;
     tensor.dtype = spec.dtype;
     tensor.flags = spec.flags;
+    tensor.number = number;
     ch_set_row_major(&tensor, spec.shape, spec.ndims);
     if (spec.has_initial) {
         fill(address, bytes, spec.initial, ch_dtype_bytes(spec.dtype));

@@ -140,15 +140,64 @@ int32_t Orchestrator::refuse(ch_code code, const char* where, const char* format
 int32_t Orchestrator::check_tensor(const ch_device_tensor* tensor, bool write, const char* where, uint32_t number,
                                    TensorRegion* out_region) {
     ch_error error;
-    if (const int32_t code = orchestrator::check_tensor(tensor, write, where, number, out_region, &error)) {
+    if (const int32_t code = orchestrator::check_tensor(tensor, where, number, out_region, &error)) {
         machine_->fail(error);
         return -code;
     }
-    if (tensor->owner < 0) return 0;
-    const uint32_t owner = room_.slot_of(tensor->owner);
-    if (owner != none && !slots_[owner].scope_ended) return 0;
-    return refuse(CH_TENSOR_EXPIRED, where, "tensor %u: the scope of task %lld, which made it, has ended", number,
-                  static_cast<long long>(tensor->owner));
+    if (tensor->owner >= 0) {
+        const uint32_t owner = room_.slot_of(tensor->owner);
+        if (owner == none && !room_.was_submitted(tensor->owner)) {
+            return refuse(CH_TASK_INVALID, where,
+                          "tensor %u: wanted one that a task made, found one of task %lld, "
+                          "which there was not",
+                          number, static_cast<long long>(tensor->owner));
+        }
+        if (owner == none || slots_[owner].scope_ended) {
+            return refuse(CH_TENSOR_EXPIRED, where, "tensor %u: the scope of task %lld, which made it, has ended",
+                          number, static_cast<long long>(tensor->owner));
+        }
+    }
+    const ch_device_tensor* origin = origin_of(*tensor);
+    if (!origin) {
+        return refuse(CH_TASK_INVALID, where,
+                      "tensor %u: wanted a buffer of the run, found %llu bytes at 0x%llx, which are no argument of the "
+                      "run and were made by no task that is named",
+                      number, static_cast<unsigned long long>(tensor->buffer_bytes),
+                      static_cast<unsigned long long>(tensor->buffer));
+    }
+    if (write && ((tensor->flags | origin->flags) & CH_TENSOR_READ_ONLY)) {
+        return refuse(CH_TASK_INVALID, where,
+                      "tensor %u must not be written: it is an input by the callable's signature, or its array is "
+                      "read-only",
+                      number);
+    }
+    return 0;
+}
+
+// The argument of the run, or the new tensor of a task that has a slot, whose buffer this tensor is in. nullptr: an
+// orchestration has made the buffer up, and nobody knows what is there.
+const ch_device_tensor* Orchestrator::origin_of(const ch_device_tensor& tensor) const {
+    const ch_device_tensor* tensors = nullptr;
+    uint32_t count = 0;
+    if (tensor.owner < 0) {
+        const auto& args = *at<const ch_device_args>(plan_->args);
+        tensors = args.tensors;
+        count = args.tensor_count;
+    } else {
+        const uint32_t owner = room_.slot_of(tensor.owner);
+        tensors =
+            reinterpret_cast<const ch_device_tensor*>(args_ + tasks_[owner].first_arg) - slots_[owner].tensor_count;
+        count = slots_[owner].output_count;
+    }
+    const auto is_origin = [&](const ch_device_tensor& known) {
+        return known.buffer == tensor.buffer && known.buffer_bytes == tensor.buffer_bytes;
+    };
+    if (tensor.number < count && is_origin(tensors[tensor.number])) return &tensors[tensor.number];
+    // Programs that were compiled before there was a number, or that copy fields, leave it 0.
+    for (uint32_t i = 0; i < count; ++i) {
+        if (is_origin(tensors[i])) return &tensors[i];
+    }
+    return nullptr;
 }
 
 int32_t Orchestrator::check(const ch_task_spec& spec, Need* out_need) {
@@ -220,13 +269,14 @@ void Orchestrator::write_record(const ch_task_spec& spec, const TaskRing::Place&
     for (uint32_t i = 0; i < spec.tensor_count; ++i) outputs += spec.tensors[i].role == CH_ROLE_OUTPUT;
     uint32_t next_output = 0;
     uint32_t next_other = outputs;
-    uint64_t heap = place.heap;
+    // A tensor without elements takes no room; an address tells it from one that was never made.
+    uint64_t heap = place.heap != 0 ? place.heap : room_.ring(ring_of(task.id)).sizes().heap;
     for (uint32_t i = 0; i < spec.tensor_count; ++i) {
         const ch_task_tensor& tensor = spec.tensors[i];
         ch_device_tensor* to = nullptr;
         if (tensor.role == CH_ROLE_OUTPUT) {
-            to = tensors + next_output++;
-            *to = make_new_tensor(*tensor.spec, heap, task.id);
+            to = tensors + next_output;
+            *to = make_new_tensor(*tensor.spec, heap, task.id, next_output++);
             heap += new_tensor_heap_bytes(*tensor.spec);
         } else {
             to = tensors + next_other++;
@@ -238,6 +288,8 @@ void Orchestrator::write_record(const ch_task_spec& spec, const TaskRing::Place&
     platform::flush_cache(tensors, spec.tensor_count * sizeof(ch_device_tensor));
     task.first_arg = static_cast<uint32_t>(words - args_);
     task.arg_count = static_cast<uint16_t>(spec.tensor_count + spec.scalar_count);
+    slots_[place.slot].output_count = static_cast<uint8_t>(outputs);
+    slots_[place.slot].tensor_count = static_cast<uint8_t>(spec.tensor_count);
     out_result->id = task.id;
     out_result->outputs = tensors;
     out_result->output_count = outputs;

@@ -81,6 +81,7 @@ private:
     int32_t check(const ch_task_spec& spec, Need* out_need);
     int32_t check_tensor(const ch_device_tensor* tensor, bool write, const char* where, uint32_t number,
                          TensorRegion* out_region);
+    const ch_device_tensor* origin_of(const ch_device_tensor& tensor) const;
     int32_t make_room(uint32_t ring, const char* where, Need* need);
 
     void find_producers(const ch_task_spec& spec);

@@ -40,7 +40,7 @@ int32_t check_new_tensor(const ch_tensor_spec& spec, uint32_t number, ch_error* 
                       "new tensor %u: wanted at most %d dimensions and a dtype, found %u, %u", number, CH_MAX_DIMS,
                       spec.ndims, spec.dtype);
     }
-    if (new_tensor_bytes(spec) == UINT64_MAX || new_tensor_bytes(spec) / ch_dtype_bytes(spec.dtype) > UINT32_MAX) {
+    if (ch_shape_elements(spec.shape, spec.ndims) > UINT32_MAX) {
         return report(out_error, CH_TASK_INVALID, "submit", "new tensor %u: wanted fewer than 2^32 elements", number);
     }
     return CH_OK;
@@ -82,19 +82,17 @@ int32_t check_task(const graph::Orchestration& plan, const ch_task_spec& spec, c
     return CH_OK;
 }
 
-int32_t check_tensor(const ch_device_tensor* tensor, bool write, const char* where, uint32_t number,
-                     TensorRegion* out_region, ch_error* out_error) {
+int32_t check_tensor(const ch_device_tensor* tensor, const char* where, uint32_t number, TensorRegion* out_region,
+                     ch_error* out_error) {
     if (!tensor) return report(out_error, CH_TASK_INVALID, where, "tensor %u: there is none", number);
+    if (tensor->buffer == 0) {
+        return report(out_error, CH_TASK_INVALID, where,
+                      "tensor %u was never made: it is a DeviceTensor that nothing was assigned to", number);
+    }
     if (tensor->ndims > CH_MAX_DIMS || ch_dtype_bytes(tensor->dtype) == 0) {
         return report(out_error, CH_TASK_INVALID, where,
                       "tensor %u: wanted at most %d dimensions and a dtype, found %u and %u", number, CH_MAX_DIMS,
                       tensor->ndims, tensor->dtype);
-    }
-    if (write && (tensor->flags & CH_TENSOR_READ_ONLY)) {
-        return report(out_error, CH_TASK_INVALID, where,
-                      "tensor %u must not be written: it is an input by the callable's signature, or its array is "
-                      "read-only",
-                      number);
     }
     if (!is_box(*tensor)) {
         return report(
@@ -104,6 +102,7 @@ int32_t check_tensor(const ch_device_tensor* tensor, bool write, const char* whe
             number);
     }
     const TensorRegion& region = *out_region = region_of(*tensor);
+    if (region.first_byte == region.end_byte) return CH_OK;  // nobody will touch it
     if (region.first_byte < tensor->buffer || region.first_byte - tensor->buffer > tensor->buffer_bytes ||
         region.end_byte - tensor->buffer > tensor->buffer_bytes) {
         return report(out_error, CH_TASK_INVALID, where, "tensor %u: bytes %lld to %lld of a buffer of %llu bytes",

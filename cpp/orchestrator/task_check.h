@@ -15,9 +15,9 @@ namespace chiphost::orchestrator {
 // Kernels, counts and new tensors. CH_OK or a code with *out_error filled.
 [[nodiscard]] int32_t check_task(const graph::Orchestration& plan, const ch_task_spec& spec, ch_error* out_error);
 
-// A tensor that exists: whether it lies in its buffer and, if it is to be written, may be; *out_region is where.
-// `where` names the call, `number` the argument.
-[[nodiscard]] int32_t check_tensor(const ch_device_tensor* tensor, bool write, const char* where, uint32_t number,
+// A tensor that exists: whether it was made, and lies in the buffer that it names; *out_region is where. `where` names
+// the call, `number` the argument.
+[[nodiscard]] int32_t check_tensor(const ch_device_tensor* tensor, const char* where, uint32_t number,
                                    TensorRegion* out_region, ch_error* out_error);
 
 }  // namespace chiphost::orchestrator

@@ -4,17 +4,19 @@
 namespace chiphost::orchestrator {
 
 bool is_box(const ch_device_tensor& tensor) {
+    const uint64_t elements = ch_shape_elements(tensor.raw_shape, tensor.ndims);
+    if (elements > UINT32_MAX) return false;
     uint64_t raw_stride[CH_MAX_DIMS];
-    uint64_t elements = 1;
+    uint64_t inner = 1;  // elements below the dimension
     for (uint32_t dim = tensor.ndims; dim-- > 0;) {
-        raw_stride[dim] = elements;
-        elements *= tensor.raw_shape[dim];
-        if (elements > UINT32_MAX) return false;
+        raw_stride[dim] = inner;
+        inner *= tensor.raw_shape[dim];
     }
     uint32_t seen = 0;
     for (uint32_t dim = 0; dim < tensor.ndims; ++dim) {
         const uint32_t raw = tensor.raw_dim[dim];
-        if (raw >= tensor.ndims || (seen & 1u << raw) || tensor.stride[dim] != raw_stride[raw]) return false;
+        if (raw >= tensor.ndims || (seen & 1u << raw)) return false;
+        if (elements != 0 && tensor.stride[dim] != raw_stride[raw]) return false;
         seen |= 1u << raw;
         if (uint64_t{tensor.offset[raw]} + tensor.shape[dim] > tensor.raw_shape[raw]) return false;
     }

@@ -39,43 +39,6 @@ namespace chiphost {
 constexpr ch_core_type AIC = CH_AIC;
 constexpr ch_core_type AIV = CH_AIV;
 
-// A tensor to be made for a task.
-class TensorSpec {
-public:
-    TensorSpec(ch_dtype dtype, std::initializer_list<uint32_t> shape)
-        : TensorSpec(dtype, shape.begin(), shape.size()) {}
-    TensorSpec(ch_dtype dtype, const uint32_t* shape, size_t ndims) {
-        require(ndims <= CH_MAX_DIMS, "TensorSpec: wanted at most %d dimensions, found %zu", CH_MAX_DIMS, ndims);
-        raw_.dtype = static_cast<uint8_t>(dtype);
-        raw_.ndims = static_cast<uint32_t>(ndims);
-        for (size_t dim = 0; dim < ndims; ++dim) raw_.shape[dim] = shape[dim];
-    }
-
-    // Every element starts as this value, which has the size of the dtype.
-    template <typename T>
-    TensorSpec& initial(T value) {
-        require(sizeof(T) == ch_dtype_bytes(raw_.dtype), "TensorSpec::initial: the value has %zu bytes, the dtype %u",
-                sizeof(T), ch_dtype_bytes(raw_.dtype));
-        raw_.has_initial = 1;
-        raw_.initial = 0;
-        memcpy(&raw_.initial, &value, sizeof(T));  // little-endian
-        return *this;
-    }
-    TensorSpec& manual_dep() {
-        raw_.flags |= CH_TENSOR_MANUAL_DEP;
-        return *this;
-    }
-    const ch_tensor_spec& raw() const { return raw_; }
-
-private:
-    ch_tensor_spec raw_{};
-};
-
-// A new tensor with the shape and dtype of another.
-inline TensorSpec like(const DeviceTensor& tensor) {
-    return TensorSpec(tensor.dtype(), tensor.raw().shape, tensor.ndims());
-}
-
 // Names a submitted task.
 class TaskId {
 public:

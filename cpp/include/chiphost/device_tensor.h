@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <string.h>
 
 #include <initializer_list>
 
@@ -13,13 +14,15 @@
 namespace chiphost {
 
 // A value of 128 bytes that refers to device memory. Making a view costs nothing on the device. Functions throw
-// BadArgument for a view that does not lie in the tensor.
+// BadArgument for a view that does not lie in the tensor. One that was made by default refers to nothing: it may be
+// assigned to, and asked whether it was made.
 class DeviceTensor {
 public:
     DeviceTensor() = default;
     explicit DeviceTensor(const ch_device_tensor& raw) : raw_(raw) {}
 
     const ch_device_tensor& raw() const { return raw_; }
+    bool made() const { return raw_.buffer != 0; }
     uint32_t ndims() const { return raw_.ndims; }
     uint32_t shape(uint32_t dim) const {
         require(dim < raw_.ndims, "DeviceTensor::shape: dimension %u of a tensor with %u", dim, raw_.ndims);
@@ -27,15 +30,12 @@ public:
     }
     ch_dtype dtype() const { return static_cast<ch_dtype>(raw_.dtype); }
     uint64_t address() const { return raw_.address; }
-    uint64_t elements() const {
-        uint64_t count = 1;
-        for (uint32_t dim = 0; dim < raw_.ndims; ++dim) count *= raw_.shape[dim];
-        return count;
-    }
-    uint64_t bytes() const { return elements() * ch_dtype_bytes(raw_.dtype); }
+    uint64_t elements() const { return ch_shape_elements(raw_.shape, raw_.ndims); }
+    uint64_t bytes() const { return ch_shape_bytes(raw_.shape, raw_.ndims, raw_.dtype); }
 
-    // Whether the elements follow each other without gaps.
+    // Whether the elements follow each other without gaps; true if there are none.
     bool contiguous() const {
+        if (elements() == 0) return true;
         uint64_t expected = 1;
         for (uint32_t dim = raw_.ndims; dim-- > 0;) {
             if (raw_.shape[dim] != 1 && raw_.stride[dim] != expected) return false;
@@ -49,6 +49,7 @@ public:
         return view(shape.begin(), shape.size(), offset.begin(), offset.size());
     }
     DeviceTensor view(const uint32_t* shape, size_t shape_count, const uint32_t* offset, size_t offset_count) const {
+        require_made("view");
         require(shape_count == raw_.ndims && offset_count == raw_.ndims,
                 "DeviceTensor::view: wanted %u lengths and offsets, found %zu and %zu", raw_.ndims, shape_count,
                 offset_count);
@@ -62,18 +63,19 @@ public:
             result.raw_.offset[raw_.raw_dim[dim]] += offset[dim];
             skipped += uint64_t{offset[dim]} * raw_.stride[dim];
         }
-        result.raw_.address += skipped * ch_dtype_bytes(raw_.dtype);
+        // A view without elements begins nowhere: what is skipped for it may lie outside of the buffer.
+        if (result.elements() != 0) result.raw_.address += skipped * ch_dtype_bytes(raw_.dtype);
         return result;
     }
 
     // The same elements with other lengths. Only for a contiguous tensor.
     DeviceTensor reshape(std::initializer_list<uint32_t> shape) const { return reshape(shape.begin(), shape.size()); }
     DeviceTensor reshape(const uint32_t* shape, size_t count) const {
+        require_made("reshape");
         require(contiguous(), "DeviceTensor::reshape: the tensor is not contiguous");
         require(count <= CH_MAX_DIMS, "DeviceTensor::reshape: wanted at most %d dimensions, found %zu", CH_MAX_DIMS,
                 count);
-        uint64_t wanted = 1;
-        for (size_t dim = 0; dim < count; ++dim) wanted *= shape[dim];
+        const uint64_t wanted = ch_shape_elements(shape, static_cast<uint32_t>(count));
         require(wanted == elements(), "DeviceTensor::reshape: the tensor has %llu elements, the shape %llu",
                 static_cast<unsigned long long>(elements()), static_cast<unsigned long long>(wanted));
         return row_major(raw_, shape, static_cast<uint32_t>(count));
@@ -81,6 +83,7 @@ public:
 
     // The same elements with two dimensions exchanged.
     DeviceTensor transpose(uint32_t first, uint32_t second) const {
+        require_made("transpose");
         require(first < raw_.ndims && second < raw_.ndims, "DeviceTensor::transpose: dimensions %u and %u of %u", first,
                 second, raw_.ndims);
         DeviceTensor result = *this;
@@ -113,12 +116,56 @@ public:
         raw.owner = where.owner;
         raw.dtype = where.dtype;
         raw.flags = where.flags;
+        raw.number = where.number;
         ch_set_row_major(&raw, shape, ndims);
         return result;
     }
 
 private:
+    void require_made(const char* what) const {
+        require(made(), "DeviceTensor::%s: the tensor was never made: no task and no argument of the run gave it",
+                what);
+    }
+
     ch_device_tensor raw_{};
 };
+
+// A tensor to be made.
+class TensorSpec {
+public:
+    TensorSpec(ch_dtype dtype, std::initializer_list<uint32_t> shape)
+        : TensorSpec(dtype, shape.begin(), shape.size()) {}
+    TensorSpec(ch_dtype dtype, const uint32_t* shape, size_t ndims) {
+        require(ndims <= CH_MAX_DIMS, "TensorSpec: wanted at most %d dimensions, found %zu", CH_MAX_DIMS, ndims);
+        raw_.dtype = static_cast<uint8_t>(dtype);
+        raw_.ndims = static_cast<uint32_t>(ndims);
+        for (size_t dim = 0; dim < ndims; ++dim) raw_.shape[dim] = shape[dim];
+    }
+
+    // Every element starts as this value, which has the size of the dtype.
+    template <typename T>
+    TensorSpec& initial(T value) {
+        require(sizeof(T) == ch_dtype_bytes(raw_.dtype), "TensorSpec::initial: the value has %zu bytes, the dtype %u",
+                sizeof(T), ch_dtype_bytes(raw_.dtype));
+        raw_.has_initial = 1;
+        raw_.initial = 0;
+        memcpy(&raw_.initial, &value, sizeof(T));  // little-endian
+        return *this;
+    }
+    TensorSpec& manual_dep() {
+        raw_.flags |= CH_TENSOR_MANUAL_DEP;
+        return *this;
+    }
+    const ch_tensor_spec& raw() const { return raw_; }
+
+private:
+    ch_tensor_spec raw_{};
+};
+
+// A new tensor with the shape and dtype of another.
+inline TensorSpec like(const DeviceTensor& tensor) {
+    require(tensor.made(), "like: the tensor was never made");
+    return TensorSpec(tensor.dtype(), tensor.raw().shape, tensor.ndims());
+}
 
 }  // namespace chiphost

@@ -6,9 +6,10 @@
 //
 //     extern "C" __aicore__ void kernel_entry(__gm__ int64_t* args)
 //
-// args[i] is the i-th argument of the task: a device address, a scalar as a 64-bit word, or, in the runtimes whose
-// orchestration runs on the AICPU, the address of a tensor's ch_device_tensor. The array belongs to the core and is
-// valid until kernel_entry returns. A kernel keeps nothing between calls, may run on several cores at once, and may
+// args[i] is the i-th argument of the task: for a tensor the address of its ch_device_tensor, for a scalar its 64-bit
+// word, and for a DevicePointer, which only host_build_graph has, that device address. So a kernel that takes tensors
+// first and scalars after them runs in every runtime. The array belongs to the core and is valid until kernel_entry
+// returns. A kernel keeps nothing between calls, may run on several cores at once, and may
 // throw only on the simulated chip, where the exception becomes the run's error.
 #pragma once
 

@@ -4,6 +4,8 @@
 // device starts.
 #include "host_build_graph.h"
 
+#include <stdio.h>
+
 #include <exception>
 #include <new>
 
@@ -11,6 +13,7 @@
 
 #include "abi/report.h"
 #include "isolate/float_state.h"
+#include "orchestrator/task_check.h"
 #include "scheduler/core_protocol.h"
 
 static_assert(CH_MAX_TASK_ARGS == chiphost::scheduler::payload_args_max, "a core has room for the arguments of a task");
@@ -97,6 +100,11 @@ const ch_host_graph_ops HostBuildGraph::ops = {
     [](ch_host_graph* graph, uint64_t device, const void* host, uint64_t bytes) {
         return self(graph).guarded(
             "copy_to_device", [&](HostBuildGraph& runtime) { return runtime.copy_to_device(device, host, bytes); });
+    },
+    [](ch_host_graph* graph, const ch_host_argument* args, uint32_t arg_count, int32_t func_id, int32_t core_type) {
+        return self(graph).guarded("add_task", [&](HostBuildGraph& runtime) {
+            return runtime.add_tensor_task(args, arg_count, func_id, core_type);
+        });
     },
 };
 
@@ -239,6 +247,35 @@ int32_t HostBuildGraph::add_task(const uint64_t* args, uint32_t arg_count, int32
         return refuse(report(&error_, CH_TOO_MANY_TASKS, "add_task", "there are %u tasks already", id));
     }
     return static_cast<int32_t>(id);
+}
+
+int32_t HostBuildGraph::add_tensor_task(const ch_host_argument* args, uint32_t arg_count, int32_t func_id,
+                                        int32_t core_type) {
+    if (!args || arg_count > CH_MAX_TASK_ARGS) return add_task(nullptr, arg_count, func_id, core_type);
+    uint64_t words[CH_MAX_TASK_ARGS];
+    for (uint32_t i = 0; i < arg_count; ++i) {
+        words[i] = args[i].is_tensor ? 0 : args[i].word;
+        if (!args[i].is_tensor) continue;
+        if (const int32_t code = check_tensor(args[i].tensor, i)) {
+            error_.task = graph_.task_count();
+            error_.func_id = func_id;
+            return -code;
+        }
+    }
+    const int32_t task = add_task(words, arg_count, func_id, core_type);
+    for (uint32_t i = 0; task >= 0 && i < arg_count; ++i) {
+        if (args[i].is_tensor) graph_.set_tensor(static_cast<uint32_t>(task), i, *args[i].tensor);
+    }
+    return task;
+}
+
+// Whether a tensor that is argument `number` of a task lies in device memory of this run.
+int32_t HostBuildGraph::check_tensor(const ch_device_tensor* tensor, uint32_t number) {
+    orchestrator::TensorRegion region;
+    if (const int32_t code = orchestrator::check_tensor(tensor, "add_task", number, &region, &error_)) return code;
+    char what[32];  // "add_task: tensor 159" and the end
+    snprintf(what, sizeof what, "add_task: tensor %u", number);
+    return memory_.check_range(tensor->buffer, tensor->buffer_bytes, what, &error_);
 }
 
 int32_t HostBuildGraph::add_successor(int32_t from, int32_t to) {

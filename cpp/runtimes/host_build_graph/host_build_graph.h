@@ -32,7 +32,9 @@ private:
     int32_t guarded(const char* where, Body&& body);
 
     int32_t add_task(const uint64_t* args, uint32_t arg_count, int32_t func_id, int32_t core_type);
+    int32_t add_tensor_task(const ch_host_argument* args, uint32_t arg_count, int32_t func_id, int32_t core_type);
     int32_t add_successor(int32_t from, int32_t to);
+    int32_t check_tensor(const ch_device_tensor* tensor, uint32_t number);
     int32_t record_tensor_pair(void* host, uint64_t device, uint64_t bytes);
     int32_t copy_to_device(uint64_t device, const void* host, uint64_t bytes);
     int32_t print() const;

@@ -34,17 +34,6 @@ typedef enum ch_tensor_role {
     CH_ROLE_NO_DEP = 4,           // uses it, but no edge is inferred from that, except to the task that made the buffer
 } ch_tensor_role;
 
-// A new tensor: row-major, its buffer aligned to 1024 bytes.
-typedef struct ch_tensor_spec {
-    uint32_t shape[CH_MAX_DIMS];
-    uint32_t ndims;
-    uint8_t dtype;        // ch_dtype
-    uint8_t flags;        // ch_device_tensor_flags
-    uint8_t has_initial;  // 1: every element starts as `initial`; otherwise the content is undefined
-    uint8_t reserved;
-    uint64_t initial;  // the element's bits
-} ch_tensor_spec;
-
 typedef struct ch_task_tensor {
     uint32_t role;  // ch_tensor_role
     uint32_t reserved;

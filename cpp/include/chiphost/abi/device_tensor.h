@@ -18,9 +18,10 @@ enum ch_device_tensor_flags {
 
 // The view is a box in an array of raw_shape, with its dimensions in any order: dimension i of the view runs along
 // dimension raw_dim[i] of the array. Lengths and strides are in elements, outermost first; entries from ndims on are 0.
+// Where a length of the array is 0, strides mean nothing.
 typedef struct ch_device_tensor {
     uint64_t address;  // device address of the view's first element
-    uint64_t buffer;   // device address of the buffer: what tells tensors of different buffers apart
+    uint64_t buffer;   // device address of the buffer: what tells tensors of different buffers apart; 0: never made
     uint64_t buffer_bytes;
     int64_t owner;                    // id of the task that made the buffer, -1: an argument of the run
     uint32_t shape[CH_MAX_DIMS];      // of the view
@@ -31,8 +32,21 @@ typedef struct ch_device_tensor {
     uint8_t ndims;
     uint8_t dtype;  // ch_dtype
     uint8_t flags;  // ch_device_tensor_flags
-    uint32_t reserved[2];
+    uint32_t
+        number;  // which argument of the run, or which new tensor of its task, the buffer is; a wrong one costs time
+    uint32_t reserved;
 } ch_device_tensor;
+
+// A new tensor: row-major.
+typedef struct ch_tensor_spec {
+    uint32_t shape[CH_MAX_DIMS];
+    uint32_t ndims;
+    uint8_t dtype;        // ch_dtype
+    uint8_t flags;        // ch_device_tensor_flags
+    uint8_t has_initial;  // 1: every element starts as `initial`; otherwise the content is undefined
+    uint8_t reserved;
+    uint64_t initial;  // the element's bits
+} ch_tensor_spec;
 
 // Makes *tensor all of a row-major array of this shape; what else it says stays.
 static inline void ch_set_row_major(ch_device_tensor* tensor, const uint32_t* shape, uint32_t ndims) {

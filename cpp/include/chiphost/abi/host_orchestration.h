@@ -8,6 +8,7 @@
 #pragma once
 
 #include "callable.h"
+#include "device_tensor.h"
 #include "header.h"
 #include "tensor.h"
 
@@ -16,12 +17,22 @@ extern "C" {
 #endif
 
 #define CH_HOST_ORCHESTRATION_MAJOR 1
-#define CH_HOST_ORCHESTRATION_MINOR 0
+#define CH_HOST_ORCHESTRATION_MINOR 1
 // Exported by every orchestration library: a ch_abi_header of kind CH_ABI_HOST_ORCHESTRATION.
 #define CH_HOST_ORCHESTRATION_ABI "chiphost_orchestration_abi"
 
 // Most 64-bit arguments of one task: what a core's argument area holds (16 tensors and 128 scalars, rounded up).
 #define CH_MAX_TASK_ARGS 160
+
+// An argument of a task. Borrowed for the call.
+typedef struct ch_host_argument {
+    uint32_t is_tensor;  // 0: `word` is the argument; 1: the kernel gets the device address of a copy of *tensor
+    uint32_t reserved;
+    union {
+        uint64_t word;
+        const ch_device_tensor* tensor;
+    };
+} ch_host_argument;
 
 typedef struct ch_host_graph ch_host_graph;
 
@@ -52,6 +63,10 @@ typedef struct ch_host_graph_ops {
 
     // Copies from any host memory to device memory now. 0 or negative.
     int32_t (*copy_to_device)(ch_host_graph* graph, uint64_t device, const void* host, uint64_t bytes);
+
+    // Since 1.1. As add_task; a tensor's buffer must be device memory of this run, its owner -1.
+    int32_t (*add_tensor_task)(ch_host_graph* graph, const ch_host_argument* args, uint32_t arg_count, int32_t func_id,
+                               int32_t core_type);
 } ch_host_graph_ops;
 
 // The runtime's own state follows.

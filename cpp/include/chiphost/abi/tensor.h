@@ -72,14 +72,33 @@ typedef struct ch_task_args {
     uint32_t scalar_count;
 } ch_task_args;
 
-static inline uint64_t ch_tensor_elements(const ch_tensor* tensor) {
+// Elements of an array of this shape: 0 if a length is 0, whatever the others are; UINT64_MAX if there are more than
+// that.
+static inline uint64_t ch_shape_elements(const uint32_t* shape, uint32_t ndims) {
+    for (uint32_t dim = 0; dim < ndims; ++dim) {
+        if (shape[dim] == 0) return 0;
+    }
     uint64_t elements = 1;
-    for (uint32_t dim = 0; dim < tensor->ndims; ++dim) elements *= tensor->shape[dim];
+    for (uint32_t dim = 0; dim < ndims; ++dim) {
+        if (elements > UINT64_MAX / shape[dim]) return UINT64_MAX;
+        elements *= shape[dim];
+    }
     return elements;
 }
 
+// Bytes of such an array; UINT64_MAX if there are more than that.
+static inline uint64_t ch_shape_bytes(const uint32_t* shape, uint32_t ndims, uint32_t dtype) {
+    const uint64_t elements = ch_shape_elements(shape, ndims);
+    const uint64_t element_bytes = ch_dtype_bytes(dtype);
+    return element_bytes != 0 && elements > UINT64_MAX / element_bytes ? UINT64_MAX : elements * element_bytes;
+}
+
+static inline uint64_t ch_tensor_elements(const ch_tensor* tensor) {
+    return ch_shape_elements(tensor->shape, tensor->ndims);
+}
+
 static inline uint64_t ch_tensor_bytes(const ch_tensor* tensor) {
-    return ch_tensor_elements(tensor) * ch_dtype_bytes(tensor->dtype);
+    return ch_shape_bytes(tensor->shape, tensor->ndims, tensor->dtype);
 }
 
 #ifdef __cplusplus
