@@ -9,6 +9,23 @@ if(NOT EXISTS "${chiphost_root}/platform")
     get_filename_component(chiphost_root "${CMAKE_CURRENT_LIST_DIR}/../.." ABSOLUTE)
 endif()
 find_package(Threads REQUIRED)
+
+# Without a build type nothing is optimised, and a scheduler takes three times as long. Only a project that is nobody's part
+# decides for its user; generators with several configurations choose when they build.
+get_property(chiphost_multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+if(NOT CMAKE_BUILD_TYPE AND NOT chiphost_multi_config)
+    get_property(chiphost_said GLOBAL PROPERTY chiphost_said_build_type)
+    if(PROJECT_SOURCE_DIR STREQUAL CMAKE_SOURCE_DIR)
+        set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
+        set(CMAKE_BUILD_TYPE Release)  # for a project that has an empty one of its own
+        message(STATUS "chiphost: CMAKE_BUILD_TYPE is not set: it is Release")
+    elseif(NOT chiphost_said)
+        message(STATUS "chiphost: CMAKE_BUILD_TYPE is not set: what is built is not optimised; set it, for example to "
+                       "Release")
+        set_property(GLOBAL PROPERTY chiphost_said_build_type TRUE)
+    endif()
+endif()
+unset(chiphost_multi_config)
 set(chiphost_identifier "^[a-zA-Z_][a-zA-Z0-9_]*$")
 
 # What everything of chiphost is compiled with.

@@ -422,9 +422,53 @@ def test_folders_of_a_project_find_the_package_each_for_itself(cmake, tmp_path):
         assert about == {"arch": "a2a3", "description": text}
 
 
-def configure(cmake: str, folder: Path, lines: str) -> subprocess.CompletedProcess[str]:
+KERNEL_LISTS = """
+find_package(chiphost REQUIRED COMPONENTS kernel)
+chiphost_add_kernel(NAME k SOURCE k.cpp CORE aiv)
+"""
+SAID = "chiphost: CMAKE_BUILD_TYPE is not set: it is Release"
+
+
+@pytest.mark.parametrize(
+    ("before", "options", "optimised", "words"),
+    [
+        ("", [], True, SAID),
+        ("", ["-DCMAKE_BUILD_TYPE="], True, SAID),
+        ("set(CMAKE_BUILD_TYPE)\n", [], True, SAID),
+        ("", ["-DCMAKE_BUILD_TYPE=Debug"], False, None),
+        ("set(CMAKE_BUILD_TYPE RelWithDebInfo)\n", [], True, None),
+    ],
+)
+def test_what_has_no_build_type_is_optimised(cmake, monkeypatch, tmp_path, before, options, optimised, words):
+    monkeypatch.delenv("CMAKE_BUILD_TYPE", raising=False)
+    (tmp_path / "k.cpp").touch()
+    options = [*options, "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON"]
+    done = configure(cmake, tmp_path, f"project(p CXX)\n{before}{KERNEL_LISTS}", *options)
+    assert done.returncode == 0, done.stderr
+    assert words in done.stdout if words else "CMAKE_BUILD_TYPE" not in done.stdout
+    assert bool(re.search(r" -O[23] ", (tmp_path / "build" / "compile_commands.json").read_text())) == optimised
+    again = configure(cmake, tmp_path, f"project(p CXX)\n{before}{KERNEL_LISTS}", *options)
+    assert again.returncode == 0, again.stderr
+    assert bool(re.search(r" -O[23] ", (tmp_path / "build" / "compile_commands.json").read_text())) == optimised
+
+
+def test_a_part_of_another_project_is_built_as_that_one_wants(cmake, monkeypatch, tmp_path):
+    monkeypatch.delenv("CMAKE_BUILD_TYPE", raising=False)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "k.cpp").touch()
+        lists = f"project({name} CXX)\n{KERNEL_LISTS}".replace("NAME k", f"NAME {name}_k")
+        (tmp_path / name / "CMakeLists.txt").write_text(lists)
+    lists = "project(p CXX)\nadd_subdirectory(one)\nadd_subdirectory(two)\n"
+    done = configure(cmake, tmp_path, lists, "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("CMAKE_BUILD_TYPE is not set: what is built is not optimised") == 1
+    assert not re.search(r" -O[23] ", (tmp_path / "build" / "compile_commands.json").read_text())
+
+
+def configure(cmake: str, folder: Path, lines: str, *options: str) -> subprocess.CompletedProcess[str]:
     (folder / "CMakeLists.txt").write_text(f"cmake_minimum_required(VERSION 3.20)\n{lines}")
-    command = [cmake, "-S", folder, "-B", folder / "build", f"-Dchiphost_DIR={cmake_dir()}", *ninja()]
+    command = [cmake, "-S", folder, "-B", folder / "build", f"-Dchiphost_DIR={cmake_dir()}", *ninja(), *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

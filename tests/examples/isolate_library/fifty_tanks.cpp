@@ -4,8 +4,8 @@
 #include <chiphost/isolate/library.h>
 
 #include <cstdio>
+#include <future>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace isolate = chiphost::isolate;
@@ -23,21 +23,18 @@ double run_fifty(const std::string& path) {
         tanks[i].function<void(double, double)>("tank_init")(100.0 * i, 0.5);
     }
 
-    std::vector<double> levels(tanks.size());
-    std::vector<std::thread> threads;
-    for (std::size_t i = 0; i < tanks.size(); ++i) {
-        threads.emplace_back([&, i] {
-            auto run = tanks[i].function<long(isolate::In<double>, isolate::Out<double>, std::size_t)>("tank_run");
+    std::vector<std::future<double>> levels;
+    for (isolate::Library& tank : tanks) {
+        levels.push_back(std::async(std::launch::async, [&tank] {
+            auto run = tank.function<long(isolate::In<double>, isolate::Out<double>, std::size_t)>("tank_run");
             const std::vector<double> inflow{20, 20};
             std::vector<double> level(inflow.size());
             run(inflow, level, inflow.size());
-            levels[i] = level.back();
-        });
+            return level.back();
+        }));
     }
-    for (std::thread& thread : threads) thread.join();
-
     double total = 0;
-    for (double level : levels) total += level;
+    for (std::future<double>& level : levels) total += level.get();  // throws what the call has thrown
     return total;
 }
 // [copies]

@@ -2,10 +2,13 @@
 //
 // A runtime of one's own. Its graph is a loop: the kernels of a callable, one after the other in the order of their
 // numbers, and that as many times as the orchestration says. Every kernel gets all tensors and scalars of the run.
+//
+// What can fail is looked at: each call gives a code, or an answer that says "no".
 #include <exception>
 #include <vector>
 
 #include "abi/report.h"
+#include "chiphost/abi/host_orchestration.h"
 #include "graph/graph_builder.h"
 #include "host/device_buffer.h"
 #include "host/run_memory.h"
@@ -35,7 +38,10 @@ public:
         if (const int32_t code = anchor_->open_library(state_, &open, out_error)) return code;
         void* entry = nullptr;
         const ch_symbol_request find{library_, callable.entry, &entry};
-        anchor_->find_symbol(state_, &find, nullptr);
+        if (const int32_t code = anchor_->find_symbol(state_, &find, nullptr)) {
+            return report(out_error, static_cast<ch_code>(code), open.binary.name, "%s cannot be looked up",
+                          callable.entry);
+        }
         if (!entry) return report(out_error, CH_ENTRY_MISSING, open.binary.name, "wanted %s", callable.entry);
         count_ = reinterpret_cast<CountRounds>(entry);
         return CH_OK;
@@ -65,16 +71,23 @@ public:
 
     int32_t build(const host::RunInput& input, host::BuiltGraph* out_graph, ch_error* out_error) override {
         args_ = &input.args;
+        if (const int32_t code = check_arguments(out_error)) return code;
         if (const int32_t code = copy_in(out_error)) return code;
         const int32_t rounds = static_cast<const Rounds&>(input.orchestration).count(input.args);
         if (rounds < 0) {
+            const int32_t code =
+                report(out_error, CH_ORCHESTRATION_FAILED, "rounds", "the orchestration returned %d", rounds);
             out_error->detail_code = rounds;
-            return report(out_error, CH_ORCHESTRATION_FAILED, "rounds", "the orchestration returned %d", rounds);
+            return code;
         }
         for (int32_t round = 0; round < rounds; ++round) {
+            if (__atomic_load_n(&input.progress.cancel, __ATOMIC_RELAXED)) {
+                return report(out_error, CH_DEADLINE_EXCEEDED, "rounds", "stopped on request in round %d", round);
+            }
             for (uint32_t func_id = 0; func_id < input.kernels.size(); ++func_id) {
                 const host::KernelTable::Entry kernel = input.kernels[func_id];
-                if (kernel.address != 0) add_task(func_id, kernel.core_type);
+                if (kernel.address == 0) continue;
+                if (const int32_t code = add_task(func_id, kernel.core_type, out_error)) return code;
             }
         }
         out_graph->task_count = graph_.task_count();
@@ -85,8 +98,9 @@ public:
         for (uint32_t i = 0; i < args_->tensor_count; ++i) {
             const ch_tensor& tensor = args_->tensors[i];
             if (tensor.access == CH_IN) continue;
-            if (const int32_t code = platform::copy_from_device(device_, reinterpret_cast<void*>(tensor.data),
-                                                                words_[i], ch_tensor_bytes(&tensor), out_error)) {
+            if (const int32_t code =
+                    platform::copy_from_device(device_, reinterpret_cast<void*>(tensor.data), tensors_[i].address,
+                                               ch_tensor_bytes(&tensor), out_error)) {
                 return code;
             }
         }
@@ -95,32 +109,55 @@ public:
 
     void end_run() override {
         graph_.clear();
+        tensors_.clear();
         words_.clear();
         memory_.release_all();
     }
 
 private:
+    int32_t check_arguments(ch_error* out_error) const {
+        const uint64_t count = uint64_t{args_->tensor_count} + args_->scalar_count;
+        if (count > CH_MAX_TASK_ARGS) {
+            return report(out_error, CH_TOO_MANY_TASK_ARGS, "args", "wanted at most %d arguments, found %llu",
+                          CH_MAX_TASK_ARGS, static_cast<unsigned long long>(count));
+        }
+        return CH_OK;
+    }
+
+    // Copies the tensors to the device, and describes them for kernels.
     int32_t copy_in(ch_error* out_error) {
         for (uint32_t i = 0; i < args_->tensor_count; ++i) {
             const ch_tensor& tensor = args_->tensors[i];
             const uint64_t bytes = ch_tensor_bytes(&tensor);
             uint64_t address = 0;
             if (const int32_t code = memory_.allocate(bytes, &address, out_error)) return code;
-            words_.push_back(address);
             if (const int32_t code = platform::copy_to_device(
                     device_, address, reinterpret_cast<const void*>(tensor.data), bytes, out_error)) {
                 return code;
             }
+            ch_device_tensor on_device{};
+            on_device.address = on_device.buffer = address;
+            on_device.buffer_bytes = bytes;
+            on_device.owner = -1;
+            on_device.dtype = tensor.dtype;
+            ch_set_row_major(&on_device, tensor.shape, tensor.ndims);
+            tensors_.push_back(on_device);
+            words_.push_back(0);  // set_tensor() puts the address of the description there
         }
         words_.insert(words_.end(), args_->scalars, args_->scalars + args_->scalar_count);
         return CH_OK;
     }
 
-    void add_task(uint32_t func_id, uint32_t core_type) {
+    // A task after all that there are.
+    int32_t add_task(uint32_t func_id, uint32_t core_type, ch_error* out_error) {
         const graph::Shape shape = core_type == CH_AIC ? graph::Shape::aic : graph::Shape::aiv;
         const uint32_t task =
             graph_.add_task(shape, static_cast<uint16_t>(func_id), words_.data(), static_cast<uint32_t>(words_.size()));
-        if (task != 0) graph_.add_edge(task - 1, task);
+        if (task == graph::none || (task != 0 && !graph_.add_edge(task - 1, task))) {
+            return report(out_error, CH_TOO_MANY_TASKS, "rounds", "there are %u tasks already", graph_.task_count());
+        }
+        for (uint32_t i = 0; i < tensors_.size(); ++i) graph_.set_tensor(task, i, tensors_[i]);
+        return CH_OK;
     }
 
     // Copies the graph to the device.
@@ -142,7 +179,8 @@ private:
     host::RunMemory memory_;    // the tensors of a run
     host::DeviceBuffer image_;  // the graph, kept from run to run
     graph::GraphBuilder graph_;
-    std::vector<uint64_t> words_;  // arguments of every kernel
+    std::vector<ch_device_tensor> tensors_;
+    std::vector<uint64_t> words_;  // arguments of every kernel, tensors first
     const ch_task_args* args_ = nullptr;
 };
 
