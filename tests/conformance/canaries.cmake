@@ -79,6 +79,7 @@ add_variant(canary_kernel_fault_lost aicore_port
     "payload->status = scheduler::KernelStatus::threw;
         snprintf(payload->fault_text, sizeof payload->fault_text, \"%s\", error.what());"
     "static_cast<void>(error);")
+add_variant(canary_lanes_empty aicore_port "    port->enter(*payload);" "")
 add_variant(canary_failure_lost device "if (code != CH_OK) append(out_error->message," "if (code != CH_OK) {
         *out_error = no_error();
         return CH_OK;

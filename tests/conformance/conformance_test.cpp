@@ -197,8 +197,9 @@ TEST_P(RealChip, PassesWithAStandIn) {
     for (const TestResult& result : results) {
         if (result.outcome != CH_CONFORMANCE_PASSED) listed.insert(result.id);
     }
-    const std::set<std::string> wanted{"errors.kernel_throws",   "errors.no_trace_of_kernels", "launch.same_trace",
-                                       "programs.broken_kernel", "programs.hands_over_only",   "programs.wrong_header"};
+    const std::set<std::string> wanted{"errors.kernel_named",  "errors.kernel_throws",   "errors.no_trace_of_kernels",
+                                       "launch.same_trace",    "programs.broken_kernel", "programs.hands_over_only",
+                                       "programs.wrong_header"};
     EXPECT_EQ(listed, wanted);
 }
 
@@ -342,6 +343,7 @@ INSTANTIATE_TEST_SUITE_P(
         Canary{"physical_core_twice", false, {"registers.physical_cores"}, "registers."},
         Canary{"returns_early", false, {"completion.all_threads_done"}, "completion."},
         Canary{"kernel_fault_lost", true, {"errors.kernel_throws"}},
+        Canary{"lanes_empty", true, {"errors.kernel_named"}, "errors."},
         Canary{"failure_lost",
                true,
                {"time.cancelled_before", "time.cancelled", "time.stalled", "time.cancelled_in_strand",

@@ -27,6 +27,64 @@ void kernel_throws(const Bench& bench) {
     device.unload(plan.kernel);
 }
 
+// Looks at the lanes of a launch from outside, as whoever reports a crash does.
+struct Observer {
+    ch_run_progress* progress;
+    uint32_t over;  // atomic
+    uint32_t seen;  // atomic: a lane that executes a task
+    int64_t task;   // what it said
+    int32_t core;
+    int32_t func_id;
+};
+int32_t observe(void* argument, const void*, void*) {
+    auto& self = *static_cast<Observer*>(argument);
+    while (!__atomic_load_n(&self.over, __ATOMIC_ACQUIRE)) {
+        for (const auto& lane : self.progress->lanes) {
+            const int64_t task = __atomic_load_n(&lane.task, __ATOMIC_ACQUIRE);
+            const int32_t core = __atomic_load_n(&lane.core, __ATOMIC_RELAXED);
+            const int32_t func_id = __atomic_load_n(&lane.func_id, __ATOMIC_RELAXED);
+            if (task < 0 || __atomic_load_n(&lane.task, __ATOMIC_ACQUIRE) != task) continue;
+            self.task = task;
+            self.core = core;
+            self.func_id = func_id;
+            __atomic_store_n(&self.seen, 1, __ATOMIC_RELEASE);
+            return CH_OK;
+        }
+    }
+    return CH_OK;
+}
+
+// While a kernel runs, its task, core and func_id can be read from outside: a crash is its fault, and has to be told
+// so.
+void kernel_named(const Bench& bench) {
+    constexpr uint64_t patience_ns = 10'000 * ms;
+    const OpenDevice device = bench.open();
+    ch_run_progress progress = no_progress();
+    Plan plan{Work::dispatch, 200};
+    plan.progress = &progress;
+    plan.kernel = device.load(bench.file("record_1"));
+    Observer observer{&progress, 0, 0, -1, -1, -1};
+    {
+        Bench::Meanwhile meanwhile(bench, observe, &observer);
+        struct Over {
+            Observer& observer;
+            ~Over() { __atomic_store_n(&observer.over, 1, __ATOMIC_RELEASE); }
+        } over{observer};  // before the wait for it
+        const uint64_t begun_ns = ch_monotonic_ns();
+        while (!__atomic_load_n(&observer.seen, __ATOMIC_ACQUIRE) && ch_monotonic_ns() - begun_ns < patience_ns) {
+            launch(device, plan);
+        }
+    }
+    check(observer.seen != 0, "no lane of the run's progress said which kernel runs");
+    check(observer.task >= 1 && observer.task <= plan.rounds && observer.core >= 0 && observer.core < 3 &&
+              observer.func_id == 0,
+          "a lane said task %lld, core %d, func_id %d; wanted task 1 to %u, core 0 to 2, func_id 0",
+          static_cast<long long>(observer.task), observer.core, observer.func_id, plan.rounds);
+    for (const auto& lane : progress.lanes)
+        check(lane.task == -1, "a lane says task %lld after the launch", static_cast<long long>(lane.task));
+    device.unload(plan.kernel);
+}
+
 constexpr uint64_t limit_bytes = 512 << 10;
 
 void run_well(const Bench& bench, const OpenDevice& device) {
@@ -76,6 +134,7 @@ void no_trace_of_kernels(const Bench& bench) {
 Cases error_cases() {
     return {
         {"errors.kernel_throws", "PLAT-22", kernel_throws},
+        {"errors.kernel_named", "PLAT-51", kernel_named},
         {"errors.no_trace", "PLAT-50", no_trace},
         {"errors.no_trace_of_kernels", "PLAT-50", no_trace_of_kernels},
     };
