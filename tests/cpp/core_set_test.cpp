@@ -35,6 +35,15 @@ TEST(CoreSet, BehavesLikeASet) {
     EXPECT_EQ(visited, std::vector<uint32_t>(model.begin(), model.end()));
 }
 
+TEST(CoreSet, KnowsItsFirstCoreWhereverItIs) {
+    for (uint32_t core = 0; core < CoreSet::capacity; ++core) {
+        CoreSet set;
+        set.insert(CoreSet::capacity - 1);
+        set.insert(core);
+        EXPECT_EQ(set.first(), core);
+    }
+}
+
 TEST(CoreSet, VisitsWhatWasThereAtTheStart) {
     CoreSet set;
     for (uint32_t core = 0; core < CoreSet::capacity; ++core) set.insert(core);
