@@ -19,8 +19,9 @@ public:
     ChildFolder(ChildFolder&&) = default;
     ChildFolder& operator=(ChildFolder&&) = default;
 
-    // 0, or the errno of what failed in TMPDIR. The first call of a process also removes what is left of others.
-    [[nodiscard]] int create();
+    // In the folder `chosen`, or in the system's own if nothing can be made there. 0, or the errno of what failed in
+    // the chosen one. The first call of a process also removes what is left of others.
+    [[nodiscard]] int create(const std::string& chosen);
 
     const std::string& path() const { return path_; }
     int lock() const { return lock_.get(); }

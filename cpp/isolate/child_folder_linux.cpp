@@ -92,8 +92,7 @@ void sweep_once(const std::string& parent) {
 
 }  // namespace
 
-int ChildFolder::create() {
-    const std::string chosen = temporary_folder();
+int ChildFolder::create(const std::string& chosen) {
     const int failed = create_below(chosen);
     return failed && (chosen == P_tmpdir || create_below(P_tmpdir) != 0) ? failed : 0;
 }

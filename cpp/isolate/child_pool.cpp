@@ -2,6 +2,7 @@
 #include "child_pool.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -13,7 +14,6 @@
 #include <utility>
 
 #include "../abi/report.h"
-#include "circumstances.h"
 #include "per_process.h"
 
 namespace chiphost::isolate {
@@ -58,8 +58,7 @@ ChildPool::~ChildPool() {
 }
 
 // A waiting child, taken out; nullptr without one. Ends those of the key that are of no use now.
-std::unique_ptr<ChildProcess> ChildPool::find(const std::string& key) {
-    const std::string now = circumstances_of_this_process();
+std::unique_ptr<ChildProcess> ChildPool::find(const std::string& key, const Circumstances& now) {
     std::list<Idle> useless;
     const std::lock_guard lock(mutex_);
     for (auto next = idle_.begin(); next != idle_.end();) {
@@ -78,11 +77,12 @@ std::unique_ptr<ChildProcess> ChildPool::find(const std::string& key) {
 int32_t ChildPool::take(const std::string& key, const std::string& program, const Prepare& prepare, const GoOn& go_on,
                         std::unique_ptr<ChildProcess>* out_child, ch_error* out_error) {
     const auto began = std::chrono::steady_clock::now();
+    const Circumstances circumstances = Circumstances::of_this_thread();
     for (;;) {
-        *out_child = find(key);
+        *out_child = find(key, circumstances);
         std::unique_lock lock(mutex_);
         if (*out_child || !in_the_making(key) || std::chrono::steady_clock::now() - began > patience) {
-            order_spare(key, program, prepare);
+            order_spare(key, program, prepare, circumstances);
             break;
         }
         // Sooner done than another one.
@@ -92,15 +92,16 @@ int32_t ChildPool::take(const std::string& key, const std::string& program, cons
             return report(out_error, CH_INTERRUPTED, program, "interrupted while a process was being started");
         }
     }
-    return *out_child ? CH_OK : ChildProcess::start(program, out_child, out_error);
+    return *out_child ? CH_OK : ChildProcess::start(program, circumstances, out_child, out_error);
 }
 
 // The next who takes one of the key finds a spare, if it can be had.
-void ChildPool::order_spare(const std::string& key, const std::string& program, const Prepare& prepare) {
+void ChildPool::order_spare(const std::string& key, const std::string& program, const Prepare& prepare,
+                            const Circumstances& circumstances) {
     const auto of_key = [&](const auto& entry) { return entry.key == key; };
     if (ending_ || in_the_making(key) || std::any_of(idle_.begin(), idle_.end(), of_key)) return;
     if (!was_used_up_before(key)) return;
-    orders_.push_back({key, program, prepare});
+    orders_.push_back({key, program, prepare, circumstances});
     if (!start_thread()) orders_.pop_back();
     changed_.notify_all();
 }
@@ -192,14 +193,17 @@ void ChildPool::work() {
     changed_.notify_all();
 }
 
-// A child that has been prepared. Empty if that failed: whoever wants one then starts one, and is told why not.
+// A child that has been prepared. Empty if that failed: whoever wants one then starts one, and is told why not. The
+// program may change its environment meanwhile, so the child gets the one of whoever has ordered it.
 std::list<ChildPool::Idle> ChildPool::make_spare(const Order& order) {
     std::list<Idle> made;
+    const cpu_set_t& processors = order.circumstances.processors();
+    if (sched_setaffinity(0, sizeof processors, &processors) != 0) return made;
     try {
         made.emplace_back();
         ch_error ignored = no_error();
-        if (ChildProcess::start(order.program, &made.front().child, &ignored) == CH_OK &&
-            order.prepare(*made.front().child) && made.front().child->usable()) {
+        if (ChildProcess::start(order.program, order.circumstances, &made.front().child, &ignored) == CH_OK &&
+            order.circumstances.still_hold() && order.prepare(*made.front().child) && made.front().child->usable()) {
             return made;
         }
     } catch (const std::exception&) {  // the same

@@ -65,13 +65,15 @@ private:
         std::string key;
         std::string program;
         Prepare prepare;
+        Circumstances circumstances;  // of who wants it
     };
 
-    std::unique_ptr<ChildProcess> find(const std::string& key);
+    std::unique_ptr<ChildProcess> find(const std::string& key, const Circumstances& now);
     static std::list<Idle> make_spare(const Order& order);
     void work();
     // With the lock held.
-    void order_spare(const std::string& key, const std::string& program, const Prepare& prepare);
+    void order_spare(const std::string& key, const std::string& program, const Prepare& prepare,
+                     const Circumstances& circumstances);
     bool in_the_making(const std::string& key) const;
     bool was_used_up_before(const std::string& key) const;
     void trim(Idle* out_too_many);

@@ -12,6 +12,7 @@
 
 #include "child_folder.h"
 #include "child_protocol.h"
+#include "circumstances.h"
 #include "descriptor.h"
 #include "kept_keys.h"
 #include "shared_memory.h"
@@ -27,8 +28,15 @@ namespace chiphost::isolate {
 class ChildProcess {
 public:
     // Starts the program and waits for its first answer. CH_PROCESS_NOT_STARTED, CH_ABI_MISMATCH.
+    // The child begins under these circumstances, but for the working directory, the streams and the limits, which are
+    // those of the moment.
+    [[nodiscard]] static int32_t start(const std::string& program, const Circumstances& circumstances,
+                                       std::unique_ptr<ChildProcess>* out_child, ch_error* out_error);
+    // Under those of the calling thread.
     [[nodiscard]] static int32_t start(const std::string& program, std::unique_ptr<ChildProcess>* out_child,
-                                       ch_error* out_error);
+                                       ch_error* out_error) {
+        return start(program, Circumstances::of_this_thread(), out_child, out_error);
+    }
 
     // Ends the child if it lives, waits for that, and removes its temporary files.
     ~ChildProcess();
@@ -40,7 +48,7 @@ public:
     const std::string& temp_folder() const { return folder_.path(); }
     KeptKeys& kept() { return kept_; }
     // What it was given when it was started; see circumstances.h.
-    const std::string& circumstances() const { return circumstances_; }
+    const Circumstances& circumstances() const { return circumstances_; }
 
     // From now on code of others has run in it.
     void use_up() { used_up_ = true; }
@@ -77,7 +85,7 @@ public:
     int32_t report_end(const std::string& where, const std::string& during, ch_error* out_error);
 
 private:
-    ChildProcess();
+    explicit ChildProcess(const Circumstances& circumstances);
     [[nodiscard]] int32_t spawn(const std::string& program, ch_error* out_error);
     void kill_and_reap();
     void read_last_words();
@@ -91,7 +99,7 @@ private:
     Descriptor process_;  // a pidfd; none on a system without them
     Descriptor stderr_;   // reading end of the child's stderr
     KeptKeys kept_;
-    std::string circumstances_;
+    const Circumstances circumstances_;
     bool used_up_ = false;
     uint64_t tail_begin_ = 0;
     std::optional<End> end_;

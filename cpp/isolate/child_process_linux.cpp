@@ -86,17 +86,20 @@ struct Spawn {
 
 }  // namespace
 
-ChildProcess::ChildProcess() : parent_(getpid()) {}
+ChildProcess::ChildProcess(const Circumstances& circumstances) : parent_(getpid()), circumstances_(circumstances) {}
 
-int32_t ChildProcess::start(const std::string& program, std::unique_ptr<ChildProcess>* out_child, ch_error* out_error) {
-    std::unique_ptr<ChildProcess> child(new ChildProcess);
+int32_t ChildProcess::start(const std::string& program, const Circumstances& circumstances,
+                            std::unique_ptr<ChildProcess>* out_child, ch_error* out_error) {
+    std::unique_ptr<ChildProcess> child(new ChildProcess(circumstances));
     const auto refuse = [&](const char* what, int failed) {
         return report(out_error, CH_PROCESS_NOT_STARTED, program, "cannot %s: %s", what, strerror(failed));
     };
     if (const int failed = child->memory_.create()) return refuse("make shared memory", failed);
-    if (const int failed = child->folder_.create()) {
-        return refuse(("make a folder in '" + temporary_folder() + "', the one for temporary files (TMPDIR)").c_str(),
-                      failed);
+    if (const int failed = child->folder_.create(circumstances.temporary_folder())) {
+        return refuse(
+            ("make a folder in '" + circumstances.temporary_folder() + "', the one for temporary files (TMPDIR)")
+                .c_str(),
+            failed);
     }
     ChildControl& control = child->memory_.control();
     if (child->folder_.path().size() >= sizeof control.temp_folder) return refuse("use TMPDIR", ENAMETOOLONG);
@@ -166,9 +169,10 @@ int32_t ChildProcess::spawn(const std::string& program, ch_error* out_error) {
                          numbers[3].data(), numbers[4].data(), numbers[5].data(), nullptr};
     memory_.control().posted = 1;
     memory_.control().verb = static_cast<uint32_t>(ChildVerb::hello);
-    circumstances_ = circumstances_of_this_process();
+    const std::vector<char*> environment = circumstances_.environment();
     pid_t id = -1;
-    if (const int failed = posix_spawn(&id, program.c_str(), &spawn.actions, &spawn.attributes, arguments, environ)) {
+    if (const int failed =
+            posix_spawn(&id, program.c_str(), &spawn.actions, &spawn.attributes, arguments, environment.data())) {
         return refuse("start the program", failed);
     }
     id_ = id;
@@ -194,6 +198,7 @@ bool ChildProcess::usable() {
 void ChildProcess::post(ChildVerb verb) {
     ChildControl& control = memory_.control();
     tail_begin_ = control.tail.position();
+    __atomic_store_n(&control.fault.bytes, 0, __ATOMIC_RELAXED);  // of a fault that its code has survived
     control.verb = static_cast<uint32_t>(verb);
     change(&control.posted, control.posted + 1, &control.child_sleeps, [&] {
         // If the child has ended, waiting finds that.

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "temporary_folder.h"
+
 extern char** environ;
 
 namespace chiphost::isolate {
@@ -27,9 +29,8 @@ void add_file(std::string* text, bool known, const struct stat& status) {
 
 }  // namespace
 
-std::string circumstances_of_this_process() {
-    std::string text;
-    text.reserve(8192);
+void Circumstances::find_facts() {
+    std::string& text = facts_;
     struct stat status{};
     add_file(&text, stat(".", &status) == 0, status);
     for (const int stream : {STDOUT_FILENO, STDERR_FILENO}) {
@@ -42,16 +43,38 @@ std::string circumstances_of_this_process() {
         add(&text, limit.rlim_cur);
         add(&text, limit.rlim_max);
     }
-    cpu_set_t processors;
-    CPU_ZERO(&processors);
-    sched_getaffinity(0, sizeof processors, &processors);
-    add(&text, processors);
+    CPU_ZERO(&processors_);
+    sched_getaffinity(0, sizeof processors_, &processors_);
+    add(&text, processors_);
     add(&text, geteuid());
     add(&text, getegid());
+}
+
+Circumstances Circumstances::of_this_thread() {
+    Circumstances now;
+    now.find_facts();
+    now.temporary_folder_ = isolate::temporary_folder();
+    now.environment_.reserve(8192);
     for (char** variable = environ; variable && *variable; ++variable) {
-        text.append(*variable, strlen(*variable) + 1);
+        now.environment_.append(*variable, strlen(*variable) + 1);
     }
-    return text;
+    return now;
+}
+
+bool Circumstances::still_hold() const {
+    Circumstances now;
+    now.find_facts();
+    return now.facts_ == facts_;
+}
+
+std::vector<char*> Circumstances::environment() const {
+    std::vector<char*> variables;
+    const char* const all = environment_.c_str();
+    for (size_t at = 0; at < environment_.size(); at += strlen(all + at) + 1) {
+        variables.push_back(const_cast<char*>(all + at));  // posix_spawn only reads it
+    }
+    variables.push_back(nullptr);
+    return variables;
 }
 
 }  // namespace chiphost::isolate

@@ -16,9 +16,10 @@ struct FaultText {
 
     // The child, one thread at a time; also in a signal handler. What does not fit is left out.
     void add(const char* said, size_t count) {
-        count = std::min(count, capacity - static_cast<size_t>(bytes));
-        memcpy(text + bytes, said, count);
-        __atomic_store_n(&bytes, bytes + count, __ATOMIC_RELEASE);
+        const size_t at = std::min<size_t>(bytes, capacity);  // the code at fault may have written here, too
+        count = std::min(count, capacity - at);
+        memcpy(text + at, said, count);
+        __atomic_store_n(&bytes, at + count, __ATOMIC_RELEASE);
     }
 
     // The parent, when the child has ended.

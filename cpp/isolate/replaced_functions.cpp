@@ -71,7 +71,13 @@ struct Protection {
         for (size_t i = 0; i < object.dlpi_phnum; ++i) {
             const ElfW(Phdr)& segment = object.dlpi_phdr[i];
             if (address - (object.dlpi_addr + segment.p_vaddr) >= segment.p_memsz) continue;
-            if (segment.p_type == PT_GNU_RELRO) return PROT_READ;
+            if (segment.p_type == PT_GNU_RELRO) {
+                // The loader protects whole pages; variables may follow in the last one.
+                const auto page_bytes = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+                const uintptr_t end = object.dlpi_addr + segment.p_vaddr + segment.p_memsz;
+                if (address < end / page_bytes * page_bytes) return PROT_READ;
+                continue;
+            }
             if (segment.p_type != PT_LOAD) continue;
             flags = ((segment.p_flags & PF_R) ? PROT_READ : 0) | ((segment.p_flags & PF_W) ? PROT_WRITE : 0) |
                     ((segment.p_flags & PF_X) ? PROT_EXEC : 0);

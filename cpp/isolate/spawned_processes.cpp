@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <exception>
 #include <mutex>
 #include <vector>
 
@@ -117,6 +118,17 @@ FILE* open_shell(const char* command, const char* mode) {
     int failed = posix_spawn_file_actions_adddup2(&actions, other, reads ? STDOUT_FILENO : STDIN_FILENO);
     FILE* file = failed ? nullptr : fdopen(own, reads ? "r" : "w");
     if (!file && !failed) failed = errno;
+    AllOpened& all = all_opened();
+    const std::lock_guard lock(all.mutex);
+    try {
+        all.streams.reserve(all.streams.size() + 1);
+    } catch (const std::exception&) {  // no memory; a C function lets no exception out
+        if (!failed) failed = ENOMEM;
+    }
+    // As the standard wants it: with an end of an earlier stream, the process would keep its reader waiting.
+    for (const Opened& earlier : all.streams) {
+        if (!failed) failed = posix_spawn_file_actions_addclose(&actions, fileno(earlier.file));
+    }
     if (!failed) failed = spawn_shell(&process, command, &actions);
     posix_spawn_file_actions_destroy(&actions);
     close(other);
@@ -130,8 +142,6 @@ FILE* open_shell(const char* command, const char* mode) {
         return nullptr;
     }
     if (!strchr(mode, 'e')) fcntl(own, F_SETFD, 0);
-    AllOpened& all = all_opened();
-    const std::lock_guard lock(all.mutex);
     all.streams.push_back({file, process});
     return file;
 }

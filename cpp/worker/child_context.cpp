@@ -36,7 +36,7 @@ int32_t ChildContext::open_child(const GoOn& go_on, ch_error* out_error) {
     process_id_ = -1;
     if (const int32_t code = runtime_key(options_.files, options_.platform, &key_, out_error)) return code;
     key_ += "|" + options_.program;
-    for (;;) {
+    for (bool again = false;; again = true) {
         const auto prepare = [options = options_](ChildProcess& child) { return prepare_spare(options, child); };
         if (const int32_t code =
                 ChildPool::of_this_process().take(key_, options_.program, prepare, go_on, &child_, out_error)) {
@@ -47,7 +47,7 @@ int32_t ChildContext::open_child(const GoOn& go_on, ch_error* out_error) {
         if (code == CH_OK) break;
         child_.reset();  // and what it may have loaded
         // One that had waited may have been killed just now, which is no fault of this work. A new one tells.
-        if (code != CH_PROCESS_DIED || fresh) return code;
+        if (code != CH_PROCESS_DIED || fresh || again) return code;
     }
     process_id_ = child_->id();
     return CH_OK;

@@ -123,7 +123,7 @@ private:
     const ch_fork_mark* const fork_mark_;
     const OrchestrationKeeper keeper_;
     std::vector<ch_keep_request> orchestrations_;  // that the AICPU program has loaded
-    const uint64_t stack_bytes_;  // of fibers and helpers
+    const uint64_t stack_bytes_;                   // of fibers and helpers
     uint64_t memory_used_ = 0;
     std::unordered_map<uint64_t, Allocation> allocations_;  // by address
     ch_library* aicpu_library_ = nullptr;
@@ -151,6 +151,11 @@ Device::~Device() {
         ch_loader_gate_leave(loader_gate_);
     }
     for (const auto& [address, allocation] : allocations_) free_memory(address, allocation);
+    for (ch_mailbox* helper : helpers_) {
+        helper->same_user = 0;
+        ch_anchor_counts ignored;
+        ch_mailbox_call(helper, anchor_->count, anchor_state_, nullptr, &ignored);  // puts its state back, all of it
+    }
     for (ch_mailbox* helper : helpers_) anchor_->return_thread(anchor_state_, helper, nullptr);
     if (aicpu_library_) unload(aicpu_library_);
     if (aicore_library_) unload(aicore_library_);
@@ -388,6 +393,7 @@ int32_t Device::lend_helpers(uint32_t count, ch_error* out_error) {
             return report(out_error, static_cast<ch_code>(code), "sim_threads",
                           "the system refuses thread %zu of %u helpers", helpers_.size() + 1, count);
         }
+        helper->same_user = 1;  // until the device is closed
         helpers_.push_back(helper);
     }
     return CH_OK;

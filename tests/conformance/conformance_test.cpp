@@ -347,7 +347,7 @@ INSTANTIATE_TEST_SUITE_P(
         Canary{"failure_lost",
                true,
                {"time.cancelled_before", "time.cancelled", "time.stalled", "time.cancelled_in_strand",
-                "time.strand_abandoned", "time.usable_afterwards"},
+                "time.strand_abandoned", "time.usable_afterwards", "time.check_launch"},
                "time."},
         Canary{"cancel_ignored",
                true,

@@ -564,8 +564,8 @@ INSTANTIATE_TEST_SUITE_P(
         Variant{"wrong_magic", "ABI_MISMATCH: @: wanted a table that begins with magic 0x54534843"},
         Variant{"wrong_kind", "ABI_MISMATCH: @: wanted a host runtime, found an anchor"},
         Variant{"wrong_tag", "ABI_MISMATCH: @: wanted tag " CH_HOST_TAG "/a2a3sim, found sparc-solaris/a2a3sim"},
-        Variant{"wrong_major", "ABI_MISMATCH: @: wanted a host runtime of ABI version 3.x, found 4.0"},
-        Variant{"short_table", "ABI_MISMATCH: @: wanted a host runtime of ABI version 3.0 or a later minor"},
+        Variant{"wrong_major", "ABI_MISMATCH: @: wanted a host runtime of ABI version 3.x, found 4.1"},
+        Variant{"short_table", "ABI_MISMATCH: @: wanted a host runtime of ABI version 3.1 or a later minor"},
         Variant{"no_entry", "ENTRY_MISSING: @: wanted the function chiphost_host_runtime"},
         Variant{"throws_in_entry", "INTERNAL: @: the runtime let an exception out of chiphost_host_runtime"},
         Variant{"throws_in_size", "INTERNAL: @: the runtime let an exception out of runtime_size"},
@@ -613,8 +613,8 @@ INSTANTIATE_TEST_SUITE_P(
                         Variant{"wrong_kind", "ABI_MISMATCH: @: wanted {program}, found an anchor"},
                         Variant{"wrong_tag",
                                 "ABI_MISMATCH: @: wanted tag " CH_HOST_TAG "/a2a3sim, found sparc-solaris/a2a3sim"},
-                        Variant{"wrong_major", "ABI_MISMATCH: @: wanted {program} of ABI version 2.x, found 3.1"},
-                        Variant{"short_table", "ABI_MISMATCH: @: wanted {program} of ABI version 2.1 or a later minor"},
+                        Variant{"wrong_major", "ABI_MISMATCH: @: wanted {program} of ABI version 3.x, found 4.0"},
+                        Variant{"short_table", "ABI_MISMATCH: @: wanted {program} of ABI version 3.0 or a later minor"},
                         Variant{"no_entry", "ENTRY_MISSING: @: wanted the function {entry}"})),
     [](const auto& parameter) {
         return std::string(std::get<0>(parameter.param) == 0 ? "aicpu_" : "aicore_") +

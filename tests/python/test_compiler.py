@@ -29,6 +29,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chiphost import compile_batch, compiler, toolchain
+from chiphost.callable import DEFAULT_ENTRY
 from chiphost.compile_cache import CompileCache
 from chiphost.compiler import Binary, Job, Kernel
 from chiphost.errors import ArgumentError, ChiphostError, CompileError, SceneError
@@ -226,6 +227,7 @@ class FakeCallable:
 def fake_callable(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("chiphost.callable")
     module.ChipCallable = FakeCallable  # type: ignore[attr-defined]
+    module.DEFAULT_ENTRY = DEFAULT_ENTRY  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "chiphost.callable", module)
 
 

@@ -253,6 +253,7 @@ int32_t HostBuildGraph::add_tensor_task(const ch_host_argument* args, uint32_t a
                                         int32_t core_type) {
     if (!args || arg_count > CH_MAX_TASK_ARGS) return add_task(nullptr, arg_count, func_id, core_type);
     uint64_t words[CH_MAX_TASK_ARGS];
+    words[0] = 0;  // the compiler does not see that nobody reads them if there are none
     for (uint32_t i = 0; i < arg_count; ++i) {
         words[i] = args[i].is_tensor ? 0 : args[i].word;
         if (!args[i].is_tensor) continue;

@@ -44,9 +44,9 @@ EXPORT int32_t finds_default(void*, const void* name, void*) {
 EXPORT int32_t finds_default_on_a_thread(void*, const void* name, void*) {
     struct Lookup {
         const void* name;
-        int32_t found = -1;
+        int32_t found;
     };
-    static Lookup lookup;  // the thread may look at it for ever
+    static Lookup lookup{nullptr, -1};  // the thread may look at it for ever
     lookup.name = name;
     pthread_t thread;
     const auto look = [](void* at) -> void* {

@@ -15,8 +15,8 @@
 extern "C" {
 #endif
 
-#define CH_DEVICE_PROGRAM_MAJOR 2
-#define CH_DEVICE_PROGRAM_MINOR 1
+#define CH_DEVICE_PROGRAM_MAJOR 3
+#define CH_DEVICE_PROGRAM_MINOR 0
 #define CH_AICPU_PROGRAM_ENTRY "chiphost_aicpu_program"
 #define CH_AICORE_PROGRAM_ENTRY "chiphost_aicore_program"
 
