@@ -119,6 +119,9 @@ def _x86_writes(register: int) -> re.Pattern[bytes]:
     out = bytes(mode << 6 | register << 3 | place for mode in range(4) for place in range(8))
     same = bytes([0xC0 | register << 3 | register])
     words = (
+        rb"[\x41\x43\x45\x47\x49\x4b\x4d\x4f][\xb8-\xbf\xc7]",  # mov to r8 and above, which carry none of these
+        rb"[\xc3\xe8\xe9\xeb]",  # ret, call, jmp: what was set before is not for this call
+        re.escape(bytes([0x58 | register])),  # pop
         bytes([0xB8 | register]) + _ANY,  # mov $constant
         rb"\xc7" + re.escape(bytes([0xC0 | register])) + _ANY,
         b"\x31" + re.escape(same) + b"()",  # xor: zero
@@ -181,7 +184,7 @@ def _arm_sites(segment: Code, slots: set[int]) -> Iterator[int | None]:
     if not stubs:
         yield from [None] * bool(slots)
         return
-    for match in re.finditer(b"(?s:...)[\x14-\x17\x94-\x97]", code):  # b, bl
+    for match in re.finditer(b"(?=(?s:...)[\x14-\x17\x94-\x97])", code):  # b, bl; in other words, too
         at = match.start()
         if at % 4 == 0:
             word = struct.unpack_from("<I", code, at)[0] & 0x3FFFFFF
@@ -192,6 +195,8 @@ def _arm_sites(segment: Code, slots: set[int]) -> Iterator[int | None]:
 def _arm_constant(code: bytes, at: int, argument: int) -> int | None:
     for before in range(at - 4, max(-1, at - _BACK_BYTES), -4):
         [word] = struct.unpack_from("<I", code, before)
+        if word & 0x7C000000 == 0x14000000 or word & 0xFE000000 == 0xD6000000:  # b, bl, br, blr, ret
+            return None  # what was set before is not for this call
         if word & 0x1F != argument:
             continue
         if word & 0x7FE0001F == 0x52800000 | argument:  # mov wN or xN, #constant

@@ -318,6 +318,13 @@ POINTERS = "static int (*calls[])(int, int, ...) = {fcntl, nullptr};\n"
 WRAPPER = "__attribute__((noinline)) static int own(int fd, int what, struct flock* l) { return fcntl(fd, what, l); }\n"
 
 
+# Its constant stands right before the wrapper's call.
+BEHIND_A_CONSTANT = """
+int flags(int fd) { return fcntl(fd, F_GETFL); }
+int own(int fd, int what, struct flock* l) { return fcntl(fd, what, l); }
+"""
+
+
 CONDITIONAL = "fcntl(fd, F_SETFD, FD_CLOEXEC) + fcntl(fd, wait ? F_SETLKW : F_SETLK, &all)"
 HARMLESS = "fcntl(fd, F_SETFD, FD_CLOEXEC) + fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK)"
 
@@ -335,6 +342,7 @@ HARMLESS = "fcntl(fd, F_SETFD, FD_CLOEXEC) + fcntl(fd, F_SETFL, fcntl(fd, F_GETF
         (POINTERS, "calls[wait != 0](fd, F_SETLK, &all)", "no", "-O2"),
         (WRAPPER, "own(fd, F_GETFL, nullptr) + own(fd, F_SETLK, &all)", "no", "-O2"),
         (WRAPPER, "own(fd, F_GETFL, nullptr) + own(fd, F_SETLK, &all)", "no", "-O2 -fno-plt"),
+        (BEHIND_A_CONSTANT, "flags(fd) + own(fd, F_SETLK, &all)", "no", "-O2"),
         ("", "lockf(fd, F_TLOCK, 0)", "no", "-O2"),
         ("", "flock(fd, LOCK_EX | LOCK_NB)", "ok", "-O2"),
         ("", "fcntl(fd, F_OFD_SETLK, &all)", "", "-O0"),
