@@ -9,7 +9,6 @@ from typing import Final
 
 from .errors import make_error
 
-VARIABLE: Final = "CHIPHOST_STACK_BYTES"
 _BYTES_MAX: Final = 2**40
 
 
@@ -25,8 +24,10 @@ def stack_bytes_or_default(stack_bytes: object) -> int:
         raise make_error("INVALID_ARGUMENT", message, "stack_bytes") from None
     if not 0 <= wanted <= _BYTES_MAX:
         raise make_error("INVALID_ARGUMENT", f"wanted 0 to {_BYTES_MAX} bytes, found {wanted}", "stack_bytes")
-    if wanted or not (text := os.environ.get(VARIABLE)):
+    if wanted or not (text := os.environ.get("CHIPHOST_STACK_BYTES")):
         return wanted
     if not text.isascii() or not text.isdigit() or int(text) > _BYTES_MAX:
-        raise make_error("CONFIG_OUT_OF_RANGE", f"wanted 0 to {_BYTES_MAX} bytes, found {text!r}", VARIABLE)
+        raise make_error(
+            "CONFIG_OUT_OF_RANGE", f"wanted 0 to {_BYTES_MAX} bytes, found {text!r}", "CHIPHOST_STACK_BYTES"
+        )
     return int(text)

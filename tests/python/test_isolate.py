@@ -352,6 +352,29 @@ def in_a_process(path: Path, program: str, **variables: str) -> subprocess.Compl
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
 
 
+def test_a_namespace_keeps_the_environment_that_it_began_with(tmp_path):
+    """The program's next setenv may move the array that the namespace was made with."""
+    source = """
+#include <cstdlib>
+extern "C" int has_early() { return std::getenv("EARLY_0") != nullptr; }
+extern "C" int start() { return std::system("exit 3") / 256; }
+"""
+    done = in_a_process(
+        c_libraries.build(source, tmp_path / "environment.so"),
+        """
+        import os
+        for number in range(200):
+            os.environ[f"EARLY_{number}"] = "x" * 100
+        library = isolate.open(path, "namespace")
+        for number in range(5000):
+            os.environ[f"LATE_{number}"] = "x" * 100
+        kept = [bytearray(size) for size in range(100, 60_000, 8)]  # over what has been freed
+        print(library.function("has_early", c_int)(), library.function("start", c_int)())
+        """,
+    )
+    assert done.stdout == "1 3\n", done.stderr
+
+
 def test_ctrl_c_ends_the_wait(path):
     program = """
     import os, signal, threading
