@@ -36,10 +36,10 @@ def test_ctrl_c_in_a_terminal_is_one_line(tmp_path: Path) -> None:
     row = f"{RUNTIME}/a_passes  "
     code, shown = in_terminal(["ci", "--scenes", scenes], columns=200, interrupt_at=row, NO_COLOR="1")
     assert code == 130
-    lines = plain(shown)[-4:]
-    assert [lines[0][:6], lines[1][:6], lines[2]] == ["PASS  ", "Time: ", "Total: 3  Passed: 1  Failed: 2"]
+    lines = plain(shown)[-3:]  # the row that was waited for may still share its line with the bar
+    assert [lines[0][:6], lines[1]] == ["Time: ", "Total: 3  Passed: 1  Failed: 2"]
     # The first scene has ended for sure; whether the next has begun is a matter of luck.
-    assert re.fullmatch(rf"chiphost: interrupted( in {RUNTIME}/hangs)?; 1 of 3 scenes had ended", lines[3])
+    assert re.fullmatch(rf"chiphost: interrupted( in {RUNTIME}/hangs)?; 1 of 3 scenes had ended", lines[2])
 
 
 def plain(shown: str) -> list[str]:
