@@ -12,9 +12,6 @@ from pathlib import Path
 BUILD_S = 1500  # for a build, many times what it needs where two processors are free
 
 
-BUILD_S = 1500  # for a build, many times what it needs where two processors are free
-
-
 def run(*command: object, **environment: str) -> str:
     words = [str(word) for word in command]
     environ = {**os.environ, **environment}

@@ -29,14 +29,11 @@ import chiphost as ch
 from chiphost import chips, device_toolchain, runtimes
 from chiphost.cli import cli
 
-# The first test builds the stand-in.
-pytestmark = pytest.mark.timeout(BUILD_S + 300)
-
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = {"a2a3": 25, "a5": 24}
 DEVICE_RUNTIME = "tensormap_and_ringbuffer"
 
-pytestmark = pytest.mark.timeout(1800)  # with the stand-in, which is built first
+pytestmark = pytest.mark.timeout(BUILD_S + 300)  # with the stand-in, which is built first
 
 
 @pytest.fixture(scope="session")
