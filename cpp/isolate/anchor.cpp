@@ -87,7 +87,7 @@ void* thread_main(void* argument) {
     const pid_t process = getpid();
     ThreadState state = ThreadState::of_this_thread();
     state.set_floats(FloatState());  // whatever the thread has that asked for this one
-    state.restore();
+    FloatState().restore();          // and no more: its maker may be giving it its name just now
     bool restored = true;
     for (uint32_t served = 0;; ++served) {
         ch_mailbox_await(mailbox, served);

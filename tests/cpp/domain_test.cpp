@@ -10,11 +10,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+#include <set>
+
 #include "guest.h"
 #include "isolate/namespace_budget.h"
+#include "raw_outcome.h"
 
 namespace chiphost::isolate {
 
+using tests::raw_outcome;
 using tests::text_of;
 
 TEST(CopyDomain, KeepsStaticsApart) {
@@ -75,6 +81,33 @@ TEST(CopyDomain, SaysWhatASymbolIsMissingFrom) {
 
 TEST(Namespace, KeepsSignalsOfTheProcessAway) {
     keep_signals_of_the_process_away(Strategy::link_namespace);
+}
+
+// A library's threads are told from a domain's own by their names. A thread names itself while its maker does, so this
+// is tried with many.
+TEST(Namespace, HasThreadsOfChiphostsName) {
+    for (int i = 0; i < 30; ++i) {
+        const std::string found = raw_outcome([] {
+            ch_error error = no_error();
+            for (;;) {
+                Domain* domain = nullptr;
+                if (Domain::open(Strategy::link_namespace, CHIPHOST_ANCHOR, &domain, &error) != CH_OK) break;
+                static_cast<void>(domain->counts());  // answered by the keeper, which has begun then
+            }
+            std::set<std::string> names;
+            for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+                if (thread.path().filename() == std::to_string(getpid())) continue;  // the program's first
+                std::ifstream file(thread.path() / "comm");
+                std::string name;
+                std::getline(file, name);
+                names.insert(name.substr(0, name.find('-')));
+            }
+            std::string all;
+            for (const std::string& name : names) all += name + " ";
+            return all;
+        });
+        ASSERT_EQ(found, "chiphost ") << "in try " << i;
+    }
 }
 
 TEST(Namespace, KeepsStaticsApart) {
