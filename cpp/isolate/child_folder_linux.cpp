@@ -8,13 +8,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include <mutex>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "folder_entries_linux.h"
 #include "per_process.h"
 #include "temporary_folder.h"
 
@@ -25,41 +25,23 @@ namespace {
 constexpr char prefix[] = "chiphost-child-";
 constexpr int folder_flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
-// As the kernel writes them.
-struct Entry {
-    uint64_t inode;
-    int64_t offset;
-    uint16_t bytes;
-    uint8_t type;
-    char name[];
-};
-
 // Removes all that is in an open folder, folders in folders too.
 void empty(int folder, int depth) {
     constexpr int depth_max = 16;
-    alignas(Entry) char buffer[2048];
     for (bool removed = true; removed;) {
         removed = false;
         lseek(folder, 0, SEEK_SET);  // after removals a listing may have gaps
-        for (;;) {
-            const long bytes = syscall(SYS_getdents64, folder, buffer, sizeof buffer);
-            if (bytes <= 0) break;
-            for (long at = 0; at < bytes;) {
-                const auto* entry = reinterpret_cast<const Entry*>(buffer + at);
-                at += entry->bytes;
-                if (strcmp(entry->name, ".") == 0 || strcmp(entry->name, "..") == 0) continue;
-                if (unlinkat(folder, entry->name, 0) == 0) {
-                    removed = true;
-                    continue;
-                }
-                if (depth == depth_max) continue;
-                const int inner = openat(folder, entry->name, folder_flags);
-                if (inner < 0) continue;
-                empty(inner, depth + 1);
-                close(inner);
-                removed = unlinkat(folder, entry->name, AT_REMOVEDIR) == 0 || removed;
+        for_each_entry(folder, [&](const char* name) {
+            if (unlinkat(folder, name, 0) == 0) {
+                removed = true;
+                return;
             }
-        }
+            if (depth == depth_max) return;
+            const Descriptor inner(openat(folder, name, folder_flags));
+            if (!inner.ok()) return;
+            empty(inner.get(), depth + 1);
+            removed = unlinkat(folder, name, AT_REMOVEDIR) == 0 || removed;
+        });
     }
 }
 

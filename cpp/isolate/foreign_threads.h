@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include <string_view>
 
@@ -21,7 +22,11 @@ struct InheritedTraits {
 };
 
 // Now, as the kernel counts for the beginnings of threads. Its clock is a coarse one, of some 10 ms.
-uint64_t thread_clock_ns();
+inline uint64_t thread_clock_ns() {
+    timespec now{};
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
 
 // When foreign threads began that still live.
 class ForeignThreads {

@@ -5,27 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+
+#include "folder_entries_linux.h"
 
 namespace chiphost::isolate {
 
 namespace {
 
 constexpr std::string_view name_of_all = "chiphost";  // how the names of all threads of chiphost begin
-constexpr uint64_t second_ns = 1'000'000'000;
-
-// Of a folder, as the kernel writes them: opendir() would allocate.
-struct Entry {
-    uint64_t inode;
-    int64_t offset;
-    uint16_t bytes;
-    uint8_t type;
-    char name[];
-};
 
 // What the kernel says about a thread in /proc/self/task/<number>/stat.
 struct ThreadStatus {
@@ -81,22 +71,16 @@ bool is_foreign(const ThreadStatus& status, const InheritedTraits& traits) {
 
 }  // namespace
 
-uint64_t thread_clock_ns() {
-    timespec now{};
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return static_cast<uint64_t>(now.tv_sec) * second_ns + static_cast<uint64_t>(now.tv_nsec);
-}
-
 ForeignThreads ForeignThreads::find(const InheritedTraits& traits, const int32_t* own, size_t own_count) {
     ForeignThreads found;
-    found.tick_ns_ = second_ns / static_cast<uint64_t>(std::max(1L, sysconf(_SC_CLK_TCK)));
+    found.tick_ns_ = 1'000'000'000 / static_cast<uint64_t>(std::max(1L, sysconf(_SC_CLK_TCK)));
     const int folder = open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder < 0) {
         found.all_known_ = false;
         return found;
     }
     const auto look_at = [&](const char* number) {
-        if (number[0] == '.' || std::find(own, own + own_count, atoi(number)) != own + own_count) return;
+        if (std::find(own, own + own_count, atoi(number)) != own + own_count) return;
         char buffer[1024];
         ThreadStatus status{};
         if (!read_status(number, buffer, sizeof buffer, &status) || is_ending(status)) return;
@@ -107,17 +91,8 @@ ForeignThreads ForeignThreads::find(const InheritedTraits& traits, const int32_t
             found.began_ns_[found.count_++] = status.start_ticks * found.tick_ns_;
         }
     };
-    alignas(Entry) char entries[2048];
-    long bytes = 0;
-    while ((bytes = syscall(SYS_getdents64, folder, entries, sizeof entries)) > 0) {
-        for (long at = 0; at < bytes;) {
-            const auto* entry = reinterpret_cast<const Entry*>(entries + at);
-            look_at(entry->name);
-            at += entry->bytes;
-        }
-    }
+    found.all_known_ = for_each_entry(folder, look_at) && found.all_known_;
     close(folder);
-    if (bytes < 0) found.all_known_ = false;
     return found;
 }
 

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/lsan_interface.h>
@@ -22,6 +21,7 @@
 
 #include "abi/report.h"
 #include "engine.h"
+#include "isolate/foreign_threads.h"
 #include "isolate/stack_size.h"
 #include "sim_port.h"
 
@@ -73,7 +73,7 @@ public:
           temp_folder_(options.temp_folder),
           memory_limit_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes),
           fork_mark_(ch_anchor_fork_mark(anchor_, anchor_state_)),
-          keeper_{this, thread_clock_ns, orchestration_loaded, orchestration_closing},
+          keeper_{this, isolate::thread_clock_ns, orchestration_loaded, orchestration_closing},
           stack_bytes_(isolate::stack_bytes_for(options.stack_bytes)),
           registers_(chip.physical_cores * register_count) {
         anchor_->loader_gate(anchor_state_, nullptr, &loader_gate_);
@@ -108,7 +108,6 @@ private:
     void end_orchestration(char* message, size_t bytes);
     void leave_behind(std::unique_ptr<Pausable>* pausable);
     static void give_up(const KernelServices* services);
-    static uint64_t thread_clock_ns();
     static void orchestration_loaded(void* device, void* library, uint64_t loaded_at_ns);
     static void orchestration_closing(void* device, void* library);
     void keep_if_running(const ch_keep_request& orchestration);
@@ -159,12 +158,6 @@ Device::~Device() {
     for (ch_mailbox* helper : helpers_) anchor_->return_thread(anchor_state_, helper, nullptr);
     if (aicpu_library_) unload(aicpu_library_);
     if (aicore_library_) unload(aicore_library_);
-}
-
-uint64_t Device::thread_clock_ns() {
-    timespec now{};
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
 // On the stack of a processor, which no exception may leave.

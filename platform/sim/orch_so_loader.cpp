@@ -75,10 +75,8 @@ int32_t load_from_folder(ch_loader_gate* gate, const char* folder, const void* d
     return load_through_file(gate, file, path, data, bytes, name, out_library, out_error);
 }
 
-}  // namespace
-
-static int32_t load(AicpuPort* port, const void* data, size_t bytes, const char* name, void** out_library,
-                    ch_error* out_error) {
+int32_t load(AicpuPort* port, const void* data, size_t bytes, const char* name, void** out_library,
+             ch_error* out_error) {
     if (isolate::is_debugged()) {
         return load_from_memory(port->loader_gate, data, bytes, name, out_library, out_error);
     }
@@ -97,6 +95,8 @@ static int32_t load(AicpuPort* port, const void* data, size_t bytes, const char*
     }
     return other;
 }
+
+}  // namespace
 
 int32_t load_device_orch_so(AicpuPort* port, const void* data, size_t bytes, const char* name, void** out_library,
                             ch_error* out_error) {
