@@ -6,12 +6,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import queue
 import re
 import shutil
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, NamedTuple
+from types import TracebackType
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from . import device_toolchain, toolchain
 from .compile_cache import CompileCache, Program, Request, Snapshot
@@ -44,6 +47,9 @@ _SANITIZER_RUNTIMES: Final = ("libasan.", "libtsan.", "liblsan.", "libhwasan.")
 _ELF: Final = b"\x7fELF"
 _ELF_KINDS: Final = {1: "an object file", 2: "a program", 3: "a shared library"}
 _SHARED_LIBRARY: Final = 3
+# A signal that arrives just before its thread begins to wait does not end the wait: Python sees it afterwards.
+_WAIT_S_MAX: Final = 0.2
+_Key = TypeVar("_Key")
 _log: Final = logging.getLogger("chiphost")
 
 
@@ -152,6 +158,60 @@ class Batch:
         message = f"{job.title}: {self._compilers[job.target].path.name} {problem}\n{words}\ncommand: {command}"
         is_full = shutil.disk_usage(temporary).free < _TEMPORARY_BYTES_MIN
         return make_error("COMPILE_FAILED", message, str(job.source), hint=_TEMPORARY_HINT if is_full else hint)
+
+
+class CompilePool(Generic[_Key]):
+    """Compiles of a batch on threads of their own. A context manager, whose end kills the compilers that still run.
+
+    Its methods are for one thread, which is never busy with a compile and can be interrupted at any moment.
+    """
+
+    def __init__(self, batch: Batch, threads: int) -> None:
+        """Start nothing yet. At most `threads` compilers will run at once."""
+        self._batch = batch
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="chiphost-compile")
+        self._compiles: dict[Future[Program | CompileError], _Key] = {}  # that nobody has taken
+        self._ended: queue.SimpleQueue[Future[Program | CompileError]] = queue.SimpleQueue()
+
+    def __enter__(self) -> CompilePool[_Key]:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Kill the compilers that run, and wait until they have left nothing behind."""
+        self._batch.cancel()
+        self._pool.shutdown(cancel_futures=True)
+
+    def submit(self, key: _Key, job: Job) -> None:
+        """Compile a file as soon as a thread is free. `key` names it."""
+        compile_ = self._pool.submit(self._batch.compile, job)
+        self._compiles[compile_] = key
+        compile_.add_done_callback(self._ended.put)
+
+    def take_ended(self, timeout_s: float) -> list[tuple[_Key, Future[Program | CompileError]]]:
+        """Those that have ended, as soon as there is one; none if the time is over, or for no reason.
+
+        Not by futures.wait() or as_completed(): a signal's exception may be raised in any line of these, also with a
+        lock held that a compile needs to end. A queue's get() holds none.
+        """
+        ended: list[Future[Program | CompileError]] = []
+        with contextlib.suppress(queue.Empty):
+            if self._compiles:
+                ended.append(self._ended.get(timeout=min(timeout_s, _WAIT_S_MAX)))
+            while True:
+                ended.append(self._ended.get_nowait())
+        return [(self._compiles.pop(each), each) for each in ended]
+
+    def running(self) -> list[_Key]:
+        """Those that are being compiled."""
+        return [key for each, key in self._compiles.items() if each.running()]
+
+    @property
+    def left(self) -> bool:
+        """Whether there are some that have not been taken."""
+        return bool(self._compiles)
 
 
 class _Made(NamedTuple):

@@ -11,13 +11,13 @@ is compiled, and not again when the program comes from the cache.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from .compile_batch import Batch
+from .compile_batch import Batch, CompilePool
 from .compile_cache import CompileCache, Program
 from .compile_job import Job, Kernel, StrPath, check_func_ids, invalid, kernel_job, orchestration_job
 from .cpus import usable_cpus
@@ -183,16 +183,12 @@ def _compile_missing(
     max_workers: int,
     note: Callable[[int, Program | CompileError], None],
 ) -> None:
-    # Always on other threads: the caller's thread must be free to be interrupted.
-    with ThreadPoolExecutor(min(max_workers, len(missing)), thread_name_prefix="chiphost-compile") as pool:
-        try:
-            futures = {pool.submit(batch.compile, jobs[index]): index for index in missing}
-            for future in as_completed(futures):
-                note(futures[future], future.result())
-        except BaseException:
-            batch.cancel()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with CompilePool[int](batch, min(max_workers, len(missing))) as pool:
+        for index in missing:
+            pool.submit(index, jobs[index])
+        while pool.left:
+            for index, ended in pool.take_ended(math.inf):
+                note(index, ended.result())
 
 
 def binaries(jobs: Sequence[Job], outcomes: Sequence[Program | Exception]) -> list[Binary]:

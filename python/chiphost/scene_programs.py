@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import queue
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Final
 
 from . import compiler
 from .callable import ChipCallable
 from .catalog import Entry
-from .compile_batch import Batch
+from .compile_batch import Batch, CompilePool
 from .compile_cache import CompileCache, Program
 from .compiler import Job, Progress
 from .cpus import usable_cpus
@@ -29,7 +26,6 @@ Programs = Mapping[str, tuple[ChipCallable, ...] | Exception]
 
 # What one file may take of the time until the deadline, and all files before scenes run that are ready.
 _SHARE: Final = 0.5
-_WAIT_S_MAX: Final = 3600.0  # what no clock finds too long
 
 
 class ScenePrograms:
@@ -51,12 +47,10 @@ class ScenePrograms:
         self._scenes: Final[dict[str, Scene]] = {}
         self._jobs: Final[dict[str, list[Job]]] = {}
         self._outcomes: Final[dict[tuple[str, int], Program | Exception]] = {}
-        self._compiles: Final[dict[Future[Program | CompileError], tuple[str, int]]] = {}
-        self._ended: Final[queue.SimpleQueue[Future[Program | CompileError]]] = queue.SimpleQueue()
         self._deadline = deadline
         self._share_ends = time.monotonic() + deadline.left_s * _SHARE
         self._progress = progress
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: CompilePool[tuple[str, int]] | None = None
         for entry in entries:
             try:
                 if entry.scene is None:
@@ -65,7 +59,6 @@ class ScenePrograms:
                 self._scenes[entry.name] = entry.scene
             except Exception as error:
                 self.done[entry.name] = error
-        self._batch: Batch | None = None
 
     def __enter__(self) -> ScenePrograms:
         """Return itself."""
@@ -75,13 +68,12 @@ class ScenePrograms:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Kill the compilers that run, and wait until they have left nothing behind."""
-        for each, (scene, index) in self._compiles.items():
-            if each.running():
-                others = f"{self.stopped[scene]} and " if scene in self.stopped else ""
-                self.stopped[scene] = others + self._jobs[scene][index].title
-        if self._batch is not None and self._pool is not None:
-            self._batch.cancel()
-            self._pool.shutdown(cancel_futures=True)
+        if self._pool is None:
+            return
+        for scene, index in self._pool.running():
+            others = f"{self.stopped[scene]} and " if scene in self.stopped else ""
+            self.stopped[scene] = others + self._jobs[scene][index].title
+        self._pool.__exit__(kind, error, traceback)
 
     def start(self) -> None:
         """Look into the cache, and begin to compile what is not there. Once."""
@@ -89,46 +81,29 @@ class ScenePrograms:
             return
         timeout_s = min(compiler.TIMEOUT_S, self._deadline.left_s * _SHARE)
         compilers = compilers_for(job for jobs in self._jobs.values() for job in jobs)
-        batch = self._batch = Batch(compilers, CompileCache(), timeout_s)
+        batch = Batch(compilers, CompileCache(), timeout_s)
         missing = [place for place in self._places() if not self._look_up(batch, *place)]
         if missing:
-            # Never on the caller's thread, which must be free to be interrupted.
-            self._pool = ThreadPoolExecutor(usable_cpus(), thread_name_prefix="chiphost-compile")
+            self._pool = CompilePool(batch, usable_cpus())
             for scene, index in missing:
-                compile_ = self._pool.submit(batch.compile, self._jobs[scene][index])
-                self._compiles[compile_] = (scene, index)
-                compile_.add_done_callback(self._ended.put)
+                self._pool.submit((scene, index), self._jobs[scene][index])
 
     def wait_for_all(self) -> None:
         """Wait until every scene is done, or the compilers' share of the time is over."""
-        while self._compiles and time.monotonic() < self._share_ends:
+        while self._pool is not None and self._pool.left and time.monotonic() < self._share_ends:
             self.wait(self._share_ends - time.monotonic())
 
     def wait(self, timeout_s: float = math.inf) -> None:
-        """Wait for the next file, but not longer than the deadline."""
-        most = min(self._deadline.left_s, timeout_s, _WAIT_S_MAX)
-        for each in self._take_ended(max(most, 0)):
-            scene, index = self._compiles.pop(each)
+        """Wait for the next file, but not long, and not longer than the deadline."""
+        if self._pool is None:
+            return
+        for (scene, index), ended in self._pool.take_ended(max(min(self._deadline.left_s, timeout_s), 0)):
             try:
-                self._note(scene, index, each.result())
+                self._note(scene, index, ended.result())
             except Exception as error:
                 if _ends_everything(error):
                     raise
                 self._note(scene, index, error)
-
-    def _take_ended(self, timeout_s: float) -> list[Future[Program | CompileError]]:
-        """Those that have ended, as soon as there is one.
-
-        Not by futures.wait(): the alarm of the deadline or Ctrl-C may raise in any line of it, also with a lock held
-        that a compile needs to end. A queue's get() holds none.
-        """
-        ended: list[Future[Program | CompileError]] = []
-        with contextlib.suppress(queue.Empty):
-            if self._compiles:
-                ended.append(self._ended.get(timeout=timeout_s))
-            while True:
-                ended.append(self._ended.get_nowait())
-        return ended
 
     def _places(self) -> list[tuple[str, int]]:
         return [(scene, index) for scene, jobs in self._jobs.items() for index in range(len(jobs))]

@@ -561,13 +561,20 @@ def test_a_compile_that_takes_too_long_is_killed(
     assert b"survived" not in b"".join(iter(liveness.read, b""))
 
 
-def test_an_interrupt_kills_the_compilers(tmp_path: Path, liveness: Liveness, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ends_a_wait", [True, False])
+def test_an_interrupt_kills_the_compilers(
+    tmp_path: Path, liveness: Liveness, monkeypatch: pytest.MonkeyPatch, ends_a_wait: bool
+) -> None:
     use_hanging_compiler(liveness, tmp_path, monkeypatch)
     sources = [write(tmp_path / f"k{i}.cpp", KERNEL) for i in range(4)]
     code = """
-import signal, sys
+import signal, sys, threading
 from chiphost import compiler
 signal.signal(signal.SIGINT, signal.default_int_handler)
+def interrupt_when_told():
+    sys.stdin.read()
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)  # as if it came just before the first thread's wait
+threading.Thread(target=interrupt_when_told, daemon=True).start()
 jobs = [compiler.kernel_job(compiler.Kernel(i, source, "aiv"), "a2a3sim") for i, source in enumerate(sys.argv[1:])]
 try:
     compiler.compile_all(jobs, max_workers=2)
@@ -576,12 +583,14 @@ except KeyboardInterrupt:
 """
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code, *map(str, sources)]
-    parent = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     said = b""
     while said.count(b"started") < 2:
         said += liveness.read(parent)
-    parent.send_signal(signal.SIGINT)
-    output, _ = parent.communicate()
+    if ends_a_wait:
+        parent.send_signal(signal.SIGINT)
+        assert parent.wait() == 0
+    output, _ = parent.communicate()  # closes its input
     assert output == "interrupted\n"
     said += b"".join(iter(liveness.read, b""))
     assert said == b"started\nstarted\n"
