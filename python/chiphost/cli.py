@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 from typing import Any, Final, TextIO, cast
 
@@ -44,9 +44,9 @@ _SIGNALLED: Final = 128
 class _Formatter(click.HelpFormatter):
     """Lays out lists of options so that both columns fit in the width."""
 
-    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
         """Write a list of terms and what they mean."""
-        super().write_dl(rows, min(col_max, self.width // 3), col_spacing)
+        super().write_dl(list(rows), min(col_max, self.width // 3), col_spacing)
 
 
 class _Context(click.Context):

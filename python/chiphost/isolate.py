@@ -182,7 +182,7 @@ class Library:
     @property
     def path(self) -> str:
         """Path of the file."""
-        return self._core.path
+        return str(self._core.path)
 
     @property
     def strategy(self) -> str:

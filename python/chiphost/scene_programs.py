@@ -18,7 +18,7 @@ from .compiler import Job, Progress
 from .cpus import usable_cpus
 from .deadline import Deadline
 from .device_toolchain import compilers_for
-from .errors import ChiphostError, CompileError, make_error
+from .errors import ChiphostError, make_error
 from .scene import Scene
 
 # Of each scene by its name: its programs, in the order in which they run, or why it has none.
