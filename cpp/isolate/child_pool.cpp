@@ -125,7 +125,7 @@ void ChildPool::give_back(const std::string& key, std::unique_ptr<ChildProcess> 
         used_up.push_back(std::move(child));
         if (!was_used_up_before(key)) used_before_.push_front(key);
         if (used_before_.size() > used_before_max) used_before_.pop_back();
-        if (!start_thread()) return;
+        if (used_up_.size() == used_up_max || !start_thread()) return;
         used_up_.splice(used_up_.end(), used_up);
         changed_.notify_all();
         return;

@@ -30,6 +30,7 @@ namespace chiphost::isolate {
 class ChildPool {
 public:
     static constexpr size_t idle_max = 8;
+    static constexpr size_t used_up_max = 8;  // that wait to be ended; who gives back more ends them himself
 
     // Brings a child that has just been started as far as it can come before its work is known. Runs no code of others
     // but what the child's every user would run. False: the child is of no use.

@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <future>
 #include <thread>
 #include <utility>
 
@@ -353,6 +355,37 @@ TEST_F(ChildProcesses, OfAPoolAreNotUsedAgainOnceTheyAreUsedUp) {
     pool.give_back("a", std::move(child));
     pool.end_idle();
     EXPECT_EQ(pool.idle(), 0u);
+    EXPECT_FALSE(has_child_processes());
+}
+
+TEST_F(ChildProcesses, OfAPoolThatAreUsedUpDoNotPileUp) {
+    ChildPool pool;
+    std::vector<std::unique_ptr<ChildProcess>> many(2 * ChildPool::used_up_max);
+    for (auto& one : many) {
+        ASSERT_EQ(take(pool, "a", &one), CH_OK);
+        one->use_up();
+    }
+    std::vector<pid_t> ids;
+    for (const auto& one : many) ids.push_back(one->id());
+    std::unique_ptr<ChildProcess> last;
+    ASSERT_EQ(take(pool, "b", &last), CH_OK);
+    last->use_up();
+    pool.give_back("b", std::move(last));
+
+    // The pool's thread is kept busy with a spare.
+    std::promise<void> go_on;
+    ch_error error = no_error();
+    const auto prepare = [done = go_on.get_future().share()](ChildProcess&) {
+        done.wait();
+        return false;
+    };
+    ASSERT_EQ(pool.take("b", CHIPHOST_CHILD, prepare, {}, &last, &error), CH_OK);
+    for (auto& one : many) pool.give_back("a", std::move(one));
+    const auto lives = std::count_if(ids.begin(), ids.end(), [](pid_t id) { return kill(id, 0) == 0; });
+    EXPECT_LE(static_cast<size_t>(lives), ChildPool::used_up_max);
+    go_on.set_value();
+    last.reset();
+    pool.end_idle();
     EXPECT_FALSE(has_child_processes());
 }
 
