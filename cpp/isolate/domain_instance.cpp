@@ -44,8 +44,12 @@ int32_t DomainInstance::open(const std::string& path, UnloadTraits traits, const
                              const Selection& selection, const GoOn& go_on, std::shared_ptr<Instance>* out_instance,
                              ch_error* out_error) {
     Domain* domain = nullptr;
+    const Wait wait{options.timeout, go_on};
+    const WaitTime time(wait);
+    const auto still_wanted = [&] { return time.next_slice_ns() > 0 && !time.interrupted(); };
+    NamespacePool& pool = NamespacePool::of_this_process();
     if (const int32_t code = options.strategy == Strategy::link_namespace
-                                 ? NamespacePool::of_this_process().take(options.anchor_path, &domain, out_error)
+                                 ? pool.take(options.anchor_path, still_wanted, &domain, out_error)
                                  : Domain::open(options.strategy, options.anchor_path, &domain, out_error)) {
         return code;
     }

@@ -10,7 +10,21 @@ NamespacePool& NamespacePool::of_this_process() {
     return pool.get([](NamespacePool*) { return new NamespacePool; });
 }
 
-int32_t NamespacePool::take(const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
+int32_t NamespacePool::take(const std::string& anchor_path, const GoOn& still_wanted, Domain** out_domain,
+                            ch_error* out_error) {
+    Reclaim reclaim = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        reclaim = reclaim_;
+    }
+    for (;;) {
+        const int32_t code = try_take(anchor_path, out_domain, out_error);
+        // Somebody else may be faster and take what was given back.
+        if (code != CH_NAMESPACES_SPENT || !reclaim || !reclaim(still_wanted)) return code;
+    }
+}
+
+int32_t NamespacePool::try_take(const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
     Domain* not_started = nullptr;
     {
         const std::lock_guard lock(mutex_);
@@ -47,6 +61,11 @@ int32_t NamespacePool::take(const std::string& anchor_path, Domain** out_domain,
 void NamespacePool::give_back(Domain* domain) {
     const std::lock_guard lock(mutex_);
     spare_.push_back(domain);
+}
+
+void NamespacePool::set_reclaim(Reclaim reclaim) {
+    const std::lock_guard lock(mutex_);
+    reclaim_ = reclaim;
 }
 
 size_t NamespacePool::spare() {

@@ -7,10 +7,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <new>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -90,6 +92,11 @@ public:
         return libraries.get([](RuntimeLibraries*) { return new RuntimeLibraries; });
     }
 
+    RuntimeLibraries() {
+        NamespacePool::of_this_process().set_reclaim(
+            [](const isolate::GoOn& still_wanted) { return of_this_process().reclaim(still_wanted); });
+    }
+
     int32_t load(const RuntimeFiles& files, const std::string& platform, const Isolation& isolation,
                  const std::string& anchor_path, Shared* out_library, bool* out_fell_back, ch_error* out_error) {
         *out_fell_back = false;
@@ -152,6 +159,21 @@ public:
         try {
             retire_stale();
         } catch (const std::bad_alloc&) {  // the same
+        }
+    }
+
+    // Makes a namespace spare for who wants one for something else than a runtime.
+    bool reclaim(const isolate::GoOn& still_wanted) {
+        // If somebody is loading, that may take any time.
+        while (!load_mutex_.try_lock()) {
+            if (still_wanted && !still_wanted()) return false;
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        const std::lock_guard one_at_a_time(load_mutex_, std::adopt_lock);
+        try {
+            return retire_oldest_idle();
+        } catch (const std::bad_alloc&) {
+            return false;
         }
     }
 
@@ -290,8 +312,10 @@ private:
     int32_t open_domain(Strategy strategy, const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
         if (strategy != Strategy::link_namespace) return Domain::open(strategy, anchor_path, out_domain, out_error);
         NamespacePool& pool = NamespacePool::of_this_process();
-        int32_t code = pool.take(anchor_path, out_domain, out_error);
-        if (code == CH_NAMESPACES_SPENT && retire_oldest_idle()) code = pool.take(anchor_path, out_domain, out_error);
+        int32_t code = pool.try_take(anchor_path, out_domain, out_error);
+        if (code == CH_NAMESPACES_SPENT && retire_oldest_idle()) {
+            code = pool.try_take(anchor_path, out_domain, out_error);
+        }
         return code;
     }
 

@@ -55,16 +55,16 @@ TEST(NamespacePool, OpensNothingForABrokenAnchor) {
     Domain* domain = nullptr;
     ch_error error = no_error();
     for (int i = 0; i < 3; ++i) {
-        EXPECT_EQ(pool.take("/missing/anchor.so", &domain, &error), CH_FILE_UNREADABLE);
+        EXPECT_EQ(pool.take("/missing/anchor.so", {}, &domain, &error), CH_FILE_UNREADABLE);
         EXPECT_EQ(budget().numbers().opened, 0u);
         EXPECT_EQ(pool.spare(), 0u);
     }
-    ASSERT_EQ(pool.take(CHIPHOST_ANCHOR, &domain, &error), CH_OK) << tests::text_of(error);
+    ASSERT_EQ(pool.take(CHIPHOST_ANCHOR, {}, &domain, &error), CH_OK) << tests::text_of(error);
     EXPECT_EQ(budget().numbers().opened, 1u);
     pool.give_back(domain);
     EXPECT_EQ(pool.spare(), 1u);
     Domain* again = nullptr;
-    ASSERT_EQ(pool.take(CHIPHOST_ANCHOR, &again, &error), CH_OK);
+    ASSERT_EQ(pool.take(CHIPHOST_ANCHOR, {}, &again, &error), CH_OK);
     EXPECT_EQ(again, domain);
     EXPECT_EQ(budget().numbers().opened, 1u);
     EXPECT_EQ(pool.spare(), 0u);

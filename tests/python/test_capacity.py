@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import c_libraries
 import pytest
 from click.testing import CliRunner
 from plain_dlmopen import namespaces_allowed
@@ -222,6 +223,30 @@ print(last.isolation, last.fell_back, last.isolation_reason, sep="|")
 last.reset()
 print(last.isolation_reason)
 """
+
+
+def test_idle_runtimes_give_way_to_libraries(tmp_path: Path) -> None:
+    library = c_libraries.build("int answer() { return 42; }", tmp_path / "library.so")
+    program = """
+import sys
+import chiphost as ch
+from chiphost import isolate
+from chiphost.capacity import capacity
+for runtime in "host_build_graph", "aicpu_build_graph":
+    for platform in "a2a3sim", "a5sim":
+        ch.ChipWorker(runtime, platform, isolation="namespace").finalize()
+found = capacity()
+held = [isolate.open(sys.argv[1], "namespace") for _ in range(found.left + found.idle)]
+assert found.idle == 4 and capacity().idle == 0
+try:
+    isolate.open(sys.argv[1], "namespace")
+except ch.ChiphostError as error:
+    print(error.name)
+held.pop().close()
+with ch.ChipWorker("host_build_graph", isolation="namespace") as worker:
+    print(worker.runtime)
+"""
+    assert python(program, library) == f"NAMESPACES_SPENT\n{RUNTIME}"
 
 
 def test_auto_says_why(tmp_path: Path) -> None:
