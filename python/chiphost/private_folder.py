@@ -29,6 +29,10 @@ _FILE: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a p
 _OTHER_KINDS: Final = (errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.ENXIO)
 _LINKS_MAX: Final = 40  # as the system's own limit
 _ROOT: Final = 0
+# Folders that are root's on any system. A user namespace may show them as another's.
+_OF_ROOT: Final = frozenset(
+    ("/", "/dev", "/dev/shm", "/home", "/run", "/run/user", "/tmp", "/var", "/var/cache", "/var/tmp")
+)
 # How names begin of what is not complete yet, and of what was moved out of the way and is to be removed.
 TEMPORARY: Final = ".tmp-"
 ASIDE: Final = ".cleared-"
@@ -217,7 +221,9 @@ def open_private_folder(path: Path, *, make: bool = False) -> PrivateFolder | No
 
     Raises:
         NotPrivate: it is no folder of this user's, or others may write to it; a folder on the way belongs to another
-            user than this one and root, or others may exchange what is in it; a link on the way is another user's.
+            user than this one and root, or others may exchange what is in it; a link on the way is another user's. Of
+            users that a user namespace does not have, nobody can tell which is root: only the system's own folders,
+            such as / and /tmp, may be theirs.
         OSError: the system refuses.
     """
     waiting = deque(path.parts[1:])
@@ -239,7 +245,7 @@ def open_private_folder(path: Path, *, make: bool = False) -> PrivateFolder | No
             there = f"{where.rstrip('/')}/{name}"
             if stat.S_ISLNK(status.st_mode):
                 if not _is_trusted(status.st_uid):
-                    raise NotPrivate(there, f"the link {there} belongs to user {status.st_uid}")
+                    raise NotPrivate(there, f"the link {there} belongs to {_named(status.st_uid)}")
                 links += 1
                 if links > _LINKS_MAX:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), there)
@@ -264,15 +270,16 @@ def open_private_folder(path: Path, *, make: bool = False) -> PrivateFolder | No
 
 
 def _check_own(status: os.stat_result, path: str) -> None:
-    if status.st_uid != os.geteuid():
-        raise NotPrivate(path, f"it belongs to user {status.st_uid}, and you are user {os.geteuid()}")
+    if not _is_own(status.st_uid):
+        raise NotPrivate(path, f"it belongs to {_named(status.st_uid)}, and you are user {os.geteuid()}")
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise NotPrivate(path, f"others may write to it (its mode is {stat.S_IMODE(status.st_mode):04o})")
 
 
 def _check_on_the_way(status: os.stat_result, path: str) -> None:
-    if not _is_trusted(status.st_uid):
-        reason = f"{path}, a folder above it, belongs to user {status.st_uid}, who could exchange what is in it"
+    of_root = status.st_uid == _outsider() and path in _OF_ROOT
+    if not of_root and not _is_trusted(status.st_uid):
+        reason = f"{path}, a folder above it, belongs to {_named(status.st_uid)}, who could exchange what is in it"
         raise NotPrivate(path, reason)
     by_all = status.st_mode & stat.S_IWOTH
     by_group = status.st_mode & stat.S_IWGRP and not _is_own_group(status.st_gid)
@@ -283,14 +290,22 @@ def _check_on_the_way(status: os.stat_result, path: str) -> None:
 
 
 def _is_trusted(user: int) -> bool:
-    return user in (os.geteuid(), _ROOT) or user == _outsider()
+    return user == _ROOT or _is_own(user)
+
+
+def _is_own(user: int) -> bool:
+    return user == os.geteuid() and user != _outsider()
+
+
+def _named(user: int) -> str:
+    return f"user {user}" + (", as this user namespace shows all whom it does not have" if user == _outsider() else "")
 
 
 @lru_cache(maxsize=1)
 def _outsider() -> int | None:
-    """How a user namespace shows all users that it does not have, the system's root among them; None outside of one."""
+    """How a user namespace shows all users that it does not have, whoever they are; None if it has that one too."""
     try:
-        shown = int(Path("/proc/sys/fs/overflowuid").read_text())
+        shown = int(Path("/proc/sys/kernel/overflowuid").read_text())
         ranges = [list(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
     except (OSError, ValueError):
         return None
@@ -299,13 +314,19 @@ def _outsider() -> int | None:
 
 @lru_cache(maxsize=16)
 def _is_own_group(group: int) -> bool:
-    """Whether a group has no other member than this user, as where each user has a group of the same name."""
+    """Whether a group has no other member than this user, as where each user has a group of the same name.
+
+    Members are those whom the group names, and those whose own group it is.
+    """
+    own = os.geteuid()
     try:
-        user = pwd.getpwuid(os.geteuid())
+        user = pwd.getpwuid(own)
         found = grp.getgrgid(group)
     except KeyError:
         return False
-    return group == user.pw_gid and found.gr_name == user.pw_name and set(found.gr_mem) <= {user.pw_name}
+    if group != user.pw_gid or found.gr_name != user.pw_name or not set(found.gr_mem) <= {user.pw_name}:
+        return False
+    return all(other.pw_uid == own for other in pwd.getpwall() if other.pw_gid == group)
 
 
 def _status(name: str, within: int) -> os.stat_result | None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import grp
 import itertools
 import os
 import pwd
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import IO, ClassVar
 
 import pytest
+from foreign_user import CAN_GIVE_FILES_AWAY, FOREIGN_USER, a_foreign_folder, as_root
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -747,18 +749,10 @@ def test_a_folder_that_others_may_write_to_is_refused(mode: int, tmp_path: Path)
 
 
 def test_a_folder_of_another_user_is_refused(tmp_path: Path) -> None:
-    root = tmp_path / "foreign"
-    root.mkdir()
-    owner = 12345
-    if os.geteuid() == 0:
-        os.chown(root, owner, owner)
-    else:
-        root, owner = Path("/usr"), 0
-    assert_unusable(root, f"belongs to user {owner}, and you are user {os.geteuid()}", write_source(tmp_path / "k.cpp"))
-
-
-FOREIGN_USER = 12345
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
+    root, owner = a_foreign_folder(tmp_path / "foreign")
+    assert_unusable(
+        root, f"belongs to user {owner}.*, and you are user {os.geteuid()}", write_source(tmp_path / "k.cpp")
+    )
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o703])
@@ -786,6 +780,29 @@ def test_a_folder_above_that_a_group_may_write_to(tmp_path: Path, monkeypatch: p
     assert_unusable(root, "others may write to", source)
 
 
+@pytest.mark.parametrize(
+    ("name", "members", "users", "own"),
+    [
+        ("me", [], {"me": 10}, True),
+        ("me", ["me"], {"me": 10, "other": 11}, True),
+        ("me", ["me", "other"], {"me": 10, "other": 11}, False),
+        ("me", [], {"me": 10, "other": 10}, False),  # it is the other's own group, so the group does not name him
+        ("staff", [], {"me": 10}, False),
+    ],
+)
+def test_whose_group_is_one_s_own(
+    name: str, members: list[str], users: dict[str, int], own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = [
+        pwd.struct_passwd((user, "x", os.geteuid() + at, group, "", "/", "/bin/sh"))
+        for at, (user, group) in enumerate(users.items())
+    ]
+    monkeypatch.setattr(pwd, "getpwuid", lambda user: known[user - os.geteuid()])
+    monkeypatch.setattr(pwd, "getpwall", lambda: known)
+    monkeypatch.setattr(grp, "getgrgid", lambda group: grp.struct_group((name, "x", group, members)))
+    assert private_folder._is_own_group.__wrapped__(10) is own
+
+
 @as_root
 def test_a_folder_above_of_another_user_is_refused(tmp_path: Path) -> None:
     source = write_source(tmp_path / "k.cpp")
@@ -807,6 +824,50 @@ def test_a_link_of_another_user_is_refused(place: str, tmp_path: Path) -> None:
     assert build(source, CompileCache(tmp_path / "links" / place)) == build_fresh(source)
     os.chown(link, FOREIGN_USER, FOREIGN_USER, follow_symlinks=False)
     assert_unusable(tmp_path / "links" / place, f"the link {link} belongs to user {FOREIGN_USER}", source)
+
+
+# In a user namespace that has no other user than this one, an ordinary one. It shows all others alike.
+ALONE = """
+import ctypes, os, sys
+from pathlib import Path
+from chiphost.private_folder import NotPrivate, open_private_folder
+libc = ctypes.CDLL(None, use_errno=True)
+user = int(sys.argv[1])
+os.setresuid(user, user, user)
+set_dumpable, new_user = 4, 0x10000000
+libc.prctl(set_dumpable, 1)
+if libc.unshare(new_user):
+    raise SystemExit(77)
+if sys.argv[2] == "mapped":
+    Path("/proc/self/uid_map").write_text(f"{user} {user} 1")
+for path in sys.argv[3:]:
+    try:
+        open_private_folder(Path(path))
+        print("ok")
+    except NotPrivate as error:
+        print(error.reason)
+"""
+
+
+@pytest.mark.parametrize("mapped", ["mapped", "not mapped"])
+def test_users_that_a_user_namespace_does_not_have_are_not_trusted(mapped: str) -> None:
+    user = os.geteuid() or FOREIGN_USER
+    if user == FOREIGN_USER and not CAN_GIVE_FILES_AWAY:
+        pytest.skip("no ordinary user is to be had here")
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chown(folder, user, -1)
+        paths = [folder, "/usr/x/y", "/var/run/x"]
+        done = subprocess.run(
+            [sys.executable, "-c", ALONE, str(user), mapped, *paths], capture_output=True, text=True, timeout=60
+        )
+    if done.returncode == 77:
+        pytest.skip("this user may not make user namespaces")
+    own, above, *link = done.stdout.splitlines()
+    whose = f"belongs to user {Path('/proc/sys/kernel/overflowuid').read_text().strip()}, as this user namespace shows"
+    assert own == "ok" if mapped == "mapped" else own.startswith(f"it {whose}"), done.stderr
+    assert above.startswith(f"/usr, a folder above it, {whose} all whom it does not have")
+    if Path("/var/run").is_symlink():
+        assert link[0].startswith(f"the link /var/run {whose}")
 
 
 @pytest.mark.parametrize("target", ["../real/deep", "{}/real/deep", "../real/../real/./deep", "second"])

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from foreign_user import FOREIGN_USER, as_root
 from throwaway_scenes import write_scenes
 
 from chiphost import cli, runtime_build, temp_folder
@@ -140,7 +141,7 @@ def test_a_home_folder_that_nobody_knows_is_an_error_that_says_so(tmp_path: Path
     assert "~nobody-at-all" in err
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another user")
+@as_root
 @pytest.mark.parametrize("foreign", [".", "CMakeLists.txt"])
 def test_a_checkout_of_another_user_above_is_not_built(
     tmp_path: Path, foreign: str, monkeypatch: pytest.MonkeyPatch
@@ -149,8 +150,8 @@ def test_a_checkout_of_another_user_above_is_not_built(
     (tmp_path / "CMakeLists.txt").write_text("project(chiphost)\n")
     monkeypatch.chdir(tmp_path / "inner")
     assert runtime_build.find_source() == tmp_path
-    os.chown(tmp_path / foreign, 12345, 12345)
-    with pytest.raises(ArgumentError, match="above the working folder belongs to user 12345") as caught:
+    os.chown(tmp_path / foreign, FOREIGN_USER, FOREIGN_USER)
+    with pytest.raises(ArgumentError, match=f"above the working folder belongs to user {FOREIGN_USER}") as caught:
         runtime_build.find_source()
     assert "--source" in caught.value.hint
     assert runtime_build.find_source(tmp_path) == tmp_path
