@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fcntl
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -21,10 +22,13 @@ _RTLD_GLOBAL_ARGUMENT: Final = {
     "EM_AARCH64": (b"\x21\x20\x80\x52", b"\x41\x20\x80\x52"),
 }
 _LOOKUPS: Final = ("dlsym", "dlvsym")
-# Instructions that make F_SETLK or F_SETLKW the second argument of a call.
-_LOCK_COMMANDS: Final = {
-    "EM_X86_64": (b"\xbe\x06\x00\x00\x00", b"\xbe\x07\x00\x00\x00"),
-    "EM_AARCH64": (b"\xc1\x00\x80\x52", b"\xe1\x00\x80\x52"),
+# fcntl() with these commands takes or asks for a lock that is the process's. F_OFD_SETLK and its like are about locks
+# of the open file: instances open it each for themselves, so they are apart under every strategy.
+_LOCK_COMMANDS: Final = frozenset((fcntl.F_GETLK, fcntl.F_SETLK, fcntl.F_SETLKW))
+# Instructions that make one of them the second argument of a call.
+_LOCK_ARGUMENT: Final = {
+    "EM_X86_64": tuple(b"\xbe" + struct.pack("<I", command) for command in _LOCK_COMMANDS),  # mov $command, %esi
+    "EM_AARCH64": tuple(struct.pack("<I", 0x52800001 | command << 5) for command in _LOCK_COMMANDS),  # mov w1, #command
 }
 # Sections in which compiler and linker put writable data that is no variable of the program's.
 _LINKER_SECTIONS: Final = (
@@ -289,15 +293,13 @@ _FAILED_LOOKUP_IS_HARMLESS: Final = (2, 41)
 
 def file_locks(subject: Subject) -> Iterator[Finding]:
     """Does it lock files, and whose are the locks?"""
-    # fcntl() with these commands takes or asks for a lock that is the process's. F_OFD_SETLK and its like are others.
-    of_the_process = {fcntl.F_GETLK, fcntl.F_SETLK, fcntl.F_SETLKW}
     users: dict[str, list[str]] = {}
     for file in _with_dependencies(subject):
         calls: list[str] = [name for name in ("lockf", "lockf64") if name in file.imports]
         commands: list[str] = [name for name in ("fcntl", "fcntl64", "__fcntl") if name in file.imports]
         if commands:
             seen = passed(file, commands, argument=1)
-            if (seen.values | seen.nearby) & of_the_process or (seen.unknown and _has_lock_command(file)):
+            if (seen.values | seen.nearby) & _LOCK_COMMANDS or (seen.unknown and _has_lock_command(file)):
                 calls += commands
         if calls:
             users[file.soname or file.path.name] = calls
@@ -324,8 +326,8 @@ def file_locks(subject: Subject) -> Iterator[Finding]:
 
 
 def _has_lock_command(file: ElfFile) -> bool:
-    """Whether its code has what may be F_SETLK or F_SETLKW as the second argument of a call."""
-    return any(file.count_in_code(pattern) for pattern in _LOCK_COMMANDS.get(str(file.machine), (b"",)))
+    """Whether its code has what may be one of these commands as the second argument of a call."""
+    return any(file.count_in_code(pattern) for pattern in _LOCK_ARGUMENT.get(str(file.machine), (b"",)))
 
 
 def pins(subject: Subject) -> Iterator[Finding]:

@@ -125,7 +125,11 @@ class CompileCache:
         Once a day `store` removes programs that nobody used for `unused_s_max` seconds, then those unused for longest
         until the rest fits into `size_bytes_max`.
         """
-        chosen = root or os.environ.get("CHIPHOST_CACHE_DIR") or home.cache_folder()
+        try:
+            chosen = root or os.environ.get("CHIPHOST_CACHE_DIR") or home.cache_folder()
+        except OSError as error:
+            message = f"you have no home folder, nor one for temporary files (TMPDIR): {error.strerror}"
+            raise _unusable(Path(os.environ.get("TMPDIR", "")), message) from error
         try:
             self.root: Final = home.expanded(chosen).absolute()
         except RuntimeError as error:

@@ -6,9 +6,8 @@ from __future__ import annotations
 import os
 import pwd
 import sys
+import tempfile
 from pathlib import Path
-
-from . import temp_folder
 
 
 def folder() -> Path | None:
@@ -38,6 +37,8 @@ def cache_folder() -> Path:
     """Where chiphost keeps what it can make again: in the user's cache folder of this system.
 
     Who has no folder gets one of the own number in that for temporary files.
+
+    Raises OSError if nothing can be made there either.
     """
     # The specification of XDG: relative paths are to be ignored.
     chosen = Path(os.environ.get("XDG_CACHE_HOME", ""))
@@ -45,5 +46,5 @@ def cache_folder() -> Path:
         return chosen / "chiphost"
     own = folder()
     if own is None:
-        return Path(temp_folder.chosen(), f"chiphost-cache-{os.geteuid()}")
+        return Path(tempfile.gettempdir(), f"chiphost-cache-{os.geteuid()}")
     return own / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "chiphost"

@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from chiphost import compile_cache, compiler, private_folder, toolchain
+from chiphost import compile_cache, compiler, home, private_folder, toolchain
 from chiphost.compile_cache import CompileCache, Program
 from chiphost.errors import CacheError
 
@@ -949,6 +949,7 @@ def test_a_user_without_a_folder_has_a_cache(
         raise KeyError(f"getpwuid(): uid not found: {user}")
 
     monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     monkeypatch.delenv("CHIPHOST_CACHE_DIR")
@@ -961,6 +962,28 @@ def test_a_user_without_a_folder_has_a_cache(
     monkeypatch.setenv("CHIPHOST_CACHE_DIR", "~/there")
     with pytest.raises(CacheError, match="nobody knows what ~ stands for"):
         CompileCache()
+
+
+def test_the_folder_for_temporary_files_of_one_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(home, "folder", lambda: None)
+    monkeypatch.delenv("CHIPHOST_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    own = f"chiphost-cache-{os.geteuid()}"
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", "tmp")
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert CompileCache().root == tmp_path / "tmp" / own
+    monkeypatch.chdir("/")
+    assert CompileCache().root == tmp_path / "tmp" / own
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "missing"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert CompileCache().root.parent.is_dir()
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "missing")])
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with pytest.raises(CacheError, match="no home folder, nor one for temporary files") as caught:
+        CompileCache()
+    assert caught.value.where == str(tmp_path / "missing")
 
 
 @pytest.mark.parametrize("home", ["", "relative"])

@@ -398,7 +398,7 @@ def complete(words: str, **settings: str) -> list[str]:
     command = [sys.executable, "-c", f"import sys; sys.argv[0] = 'chiphost'\n{script}"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=TIMEOUT_S)
     assert done.stderr == ""
-    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
 
 @pytest.mark.parametrize(
@@ -420,8 +420,18 @@ def test_names_are_completed(tmp_path: Path, words: str, offered: list[str]) -> 
     assert complete(words, CHIPHOST_SCENES_DIR=str(scenes)) == offered
 
 
-def test_completion_of_a_folder_that_is_not_there_is_quiet() -> None:
-    assert complete("run pas", CHIPHOST_SCENES_DIR="/nonexistent") == ["pas"]
+@pytest.mark.parametrize(
+    ("words", "offered", "settings"),
+    [
+        ("run pas", ["pas"], {"CHIPHOST_SCENES_DIR": "/nonexistent"}),
+        ("run pas", ["pas"], {"CHIPHOST_SCENES_DIR": "n" * 300}),
+        ("ci -p a2a3", [], {"CHIPHOST_RUNTIME_PATH": "~nobody-at-all"}),
+        ("conform -p a5s", [], {"CHIPHOST_LIB_DIR": "~nobody-at-all"}),
+        ("run -r host", [], {"CHIPHOST_RUNTIME_PATH": "n" * 300}),
+    ],
+)
+def test_completion_that_cannot_be_is_quiet(words: str, offered: list[str], settings: dict[str, str]) -> None:
+    assert complete(words, **settings) == offered
 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash")

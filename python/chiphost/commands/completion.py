@@ -1,23 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a shell offers when somebody presses the tab key: names of platforms, runtimes and scenes.
 
-No scene.py is imported for it. What cannot be found out is not offered: an error would spoil the line that is typed.
+No scene.py is imported for it. What cannot be found out is not offered.
 """
 
 from __future__ import annotations
 
-import contextlib
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from click.shell_completion import CompletionItem
 
+    _Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
+
+def _quiet(completer: _Completer) -> _Completer:
+    """Offer nothing, whatever goes wrong: what is printed would spoil the line that is typed."""
+
+    @functools.wraps(completer)
+    def offered(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        try:
+            return completer(ctx, param, incomplete)
+        except Exception:  # the command says what is wrong, when it is run
+            return []
+
+    return offered
+
+
+@_quiet
 def platforms(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Platforms, with what they are."""
     from .. import runtimes
@@ -25,6 +41,7 @@ def platforms(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     return _items(runtimes.platforms().items(), incomplete)
 
 
+@_quiet
 def suites(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Platforms that were built with the conformance suite."""
     from .. import conformance, runtimes
@@ -33,6 +50,7 @@ def suites(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     return _items(((name, about.get(name, "")) for name in conformance.platforms()), incomplete)
 
 
+@_quiet
 def runtimes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Runtimes that are installed for the platform, or for any if none is named yet."""
     from .. import runtimes
@@ -47,20 +65,22 @@ def scenes(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
     """Scenes, by their whole names, or by the last part where that is enough; and folders, for a path."""
     from click.shell_completion import CompletionItem
 
+    return _scene_names(ctx, param, incomplete) or [CompletionItem(incomplete, type="dir")]
+
+
+@_quiet
+def _scene_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     from .. import catalog
-    from ..errors import ChiphostError
 
     wanted: Any = ctx.params.get("runtime")
     folder: Any = ctx.params.get("scenes")
-    names: list[str] = []
-    with contextlib.suppress(ChiphostError):
-        there = [name for name, _ in catalog.scenes_in(catalog.scenes_dir(Path(folder) if folder else None))]
-        names = [name for name in there if wanted in (None, name.partition("/")[0])]
+    there = [name for name, _ in catalog.scenes_in(catalog.scenes_dir(Path(folder) if folder else None))]
+    names = [name for name in there if wanted in (None, name.partition("/")[0])]
     lasts = [name.partition("/")[2] for name in names]
     offered = _items(((name, "") for name in names), incomplete)
     if incomplete and not offered:
         offered = _items(((last, "") for last in lasts if lasts.count(last) == 1), incomplete)
-    return offered or [CompletionItem(incomplete, type="dir")]
+    return offered
 
 
 def _items(names: Iterable[tuple[str, str]], incomplete: str) -> list[CompletionItem]:
