@@ -87,6 +87,7 @@ assert not heavy, heavy
         (["ci", "-p", "a2a3sim", "--sim-threads", "65"], "1 to 64"),
         (["ci", "-p", "a2a3sim", "--isolation", "hope"], "--isolation"),
         (["ci", "-p", "a2a3sim", "--scenes", "/nonexistent"], "/nonexistent"),
+        (["ci", "-p", "a2a3sim", "--scenes", "n" * 300], "there is no such folder of scenes"),
         (["ci", "-p", "a2a3sim", "--json", "/nonexistent/out.json"], "no folder /nonexistent"),
         (["ci", "-p", "a2a3sim", "--junit", "/"], "is a folder"),
         (["ci", "-p", "a2a3sim", "--json", "/dev/null", "--junit", "/dev/null"], "same file"),

@@ -65,7 +65,8 @@ def test_a_python_without_headers_is_named_and_what_to_install(tmp_path: Path) -
     version = ".".join(map(str, sys.version_info[:2]))
     assert f"The headers of Python {version}" in said
     assert f"missing for {sys.executable}" in said
-    for package in ("python3-dev", "python3-devel", "README.md", "Python_INCLUDE_DIR"):
+    of_the_version = f"python{version}-devel", f"python{version.replace('.', '')}-devel"
+    for package in ("python3-dev", "python3-devel", *of_the_version, "README.md", "Python_INCLUDE_DIR"):
         assert package in said
     assert said.count("CMake Error") == 1
     readme = (ROOT / "README.md").read_text()
