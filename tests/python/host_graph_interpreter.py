@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from chiphost import toolchain
 from chiphost.scene import Scene
 from chiphost.signature import Arg
 
@@ -266,7 +267,7 @@ class HostGraphInterpreter:
 
 
 def compile_library(source: str | Path, output: Path) -> None:
-    command = [os.environ.get("CXX", "g++"), *COMPILE_FLAGS, str(source), "-o", str(output)]
+    command = [*toolchain.find_compiler().command, *COMPILE_FLAGS, str(source), "-o", str(output)]
     subprocess.run(command, check=True)
 
 

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import pty
+import shutil
 import signal
 import struct
 import subprocess
@@ -16,6 +17,11 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
+# What takes the words $'\x1b' and >(command) as they are meant.
+SHELL = next(filter(None, map(shutil.which, ("bash", "zsh", "ksh"))), "")
+needs_shell = pytest.mark.skipif(not SHELL, reason="there is no bash, zsh or ksh")
 PROGRAM = [sys.executable, "-m", "chiphost"]
 TIMEOUT_S = 120
 

@@ -14,12 +14,13 @@ import textwrap
 import time
 from pathlib import Path
 
+import c_libraries
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chiphost import isolate
+from chiphost import isolate, toolchain
 from chiphost.audit import STRATEGIES, Audit, Choice, audit
 from chiphost.audit_subject import Program
 from chiphost.cli import cli
@@ -39,7 +40,10 @@ OWN_CALL = 'extern "C" { void* malloc(unsigned long) { return nullptr; }\nvoid* 
 def build(folder: Path, source: str, *flags: str, name: str = "library.so") -> Path:
     """A small library."""
     output = folder / name
-    words = ["g++", "-x", "c++", "-", "-x", "none", "-O1", "-fno-builtin", "-shared", "-fPIC", "-o", output, *flags]
+    if UNIQUE in source:
+        c_libraries.needs_unique_symbols()
+    command = toolchain.find_compiler().command
+    words = [*command, "-x", "c++", "-", "-x", "none", "-O1", "-fno-builtin", "-shared", "-fPIC", "-o", output, *flags]
     done = subprocess.run(words, input=source, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return output
@@ -524,7 +528,7 @@ def test_sanitizers_need_to_be_first(tmp_path):
     with pytest.raises(ChiphostError):
         isolate.open(library, "process")
     for name in ("asan", "tsan", "lsan"):
-        words = ["g++", f"-print-file-name=lib{name}.so"]
+        words = [*toolchain.find_compiler().command, f"-print-file-name=lib{name}.so"]
         runtime = Path(subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout.strip())
         if runtime.is_file():
             found = audit(runtime)

@@ -75,16 +75,15 @@ def test_c4_imports_make_no_difference(before: str) -> None:
 
 def test_finds_what_a_library_leaves_room_for(tmp_path: Path) -> None:
     """Fact C3: a library that needs much static TLS fits into fewer namespaces; what is advised is enough for all."""
-    source = tmp_path / "large.cpp"
-    source.write_text(
+    source = (
         '__attribute__((tls_model("initial-exec"))) thread_local char large[300]; '
         'extern "C" char* get() { return large; }'
     )
-    subprocess.run(["g++", "-shared", "-fPIC", "-o", tmp_path / "large.so", source], check=True, timeout=TIMEOUT_S)
-    found = show(tmp_path / "large.so")
-    assert found.left == namespaces_allowed(library=tmp_path / "large.so")
+    library = c_libraries.build(source, tmp_path / "large.so")
+    found = show(library)
+    assert found.left == namespaces_allowed(library=library)
     assert 0 < found.left < namespaces_allowed() and found.limited_by == "static TLS"
-    more = show(tmp_path / "large.so", GLIBC_TUNABLES=found.more_with)
+    more = show(library, GLIBC_TUNABLES=found.more_with)
     assert more.left == found.more_namespaces == namespaces_allowed(MORE_TLS)
 
 

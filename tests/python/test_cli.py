@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import c_libraries
 import junitparser
 import pytest
 from click.testing import CliRunner, Result
-from program import PROGRAM, TIMEOUT_S, finish, in_terminal, interrupt, start
+from program import PROGRAM, SHELL, TIMEOUT_S, finish, in_terminal, interrupt, needs_shell, start
 from throwaway_scenes import RUNTIME, warm_cache, write_scenes
 
 from chiphost import __version__, runtimes
@@ -441,7 +442,8 @@ def test_a_crash_leaves_a_cursor_in_the_terminal(tmp_path: Path) -> None:
 def test_a_signal_during_compiling_leaves_nothing(tmp_path: Path, number: signal.Signals, words: list[str]) -> None:
     scenes = write_scenes(tmp_path / "scenes", "passes")
     compiler, started, temporary = tmp_path / "g++", tmp_path / "started", tmp_path / "tmp"
-    compiler.write_text(f'#!/bin/sh\ncase "$*" in *-MD*) echo $$ >> {started}; sleep 60;; *) exec g++ "$@";; esac\n')
+    real = c_libraries.compiler()
+    compiler.write_text(f'#!/bin/sh\ncase "$*" in *-MD*) echo $$ >> {started}; sleep 60;; *) exec {real} "$@";; esac\n')
     compiler.chmod(0o700)
     temporary.mkdir()
     settings = {"CXX": str(compiler), "CHIPHOST_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(temporary)}
@@ -582,11 +584,12 @@ def test_a_report_to_standard_output_comes_before_the_last_line(tmp_path: Path) 
     assert json.loads(json_and_total[: json_and_total.index("Total: ")])["passed"] == 1
 
 
+@needs_shell
 def test_a_report_to_a_pipe_that_the_shell_made(tmp_path: Path) -> None:
     scenes = write_scenes(tmp_path / "scenes", "passes")
     command = [*PROGRAM, "ci", "-p", "a2a3sim", "--scenes", str(scenes)]
     script = f'"$@" --json >(cat > {tmp_path}/out.json); wait'
-    subprocess.run(["bash", "-c", script, "bash", *command], check=True, timeout=TIMEOUT_S)
+    subprocess.run([SHELL, "-c", script, SHELL, *command], check=True, timeout=TIMEOUT_S)
     deadline = time.monotonic() + 10
     while not (tmp_path / "out.json").stat().st_size and time.monotonic() < deadline:
         time.sleep(0.05)

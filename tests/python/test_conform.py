@@ -13,6 +13,7 @@ import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import c_libraries
 import pytest
 from click.testing import CliRunner, Result
 
@@ -203,10 +204,8 @@ def test_an_interruption_leaves_no_process(tmp_path, number):
     """The signal reaches the command alone; a test that waits for ever is under way two processes below."""
     mark = tmp_path / "mark"
     suite = library_without("a2a3sim", tmp_path)
-    (tmp_path / "suite.cpp").write_text(WAITS_FOR_EVER)
-    command = ["g++", "-shared", "-fPIC", "-fno-gnu-unique", "-o", suite / "conform.so", f'-DMARK="{mark}"']
     includes = [f"-I{ROOT / 'cpp' / 'include'}", f"-I{ROOT / 'tests'}"]
-    subprocess.run([*command, *includes, tmp_path / "suite.cpp"], check=True)
+    c_libraries.build(WAITS_FOR_EVER, suite / "conform.so", f'-DMARK="{mark}"', *includes)
     words = [sys.executable, "-m", "chiphost", "conform", "-p", "a2a3sim", "-t", "600"]
     environment = {**os.environ, "CHIPHOST_LIB_DIR": str(tmp_path)}
     with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as program:

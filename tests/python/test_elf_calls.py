@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chiphost import toolchain
 from chiphost.elf_calls import Passed, passed
 from chiphost.elf_file import ElfFile
 
@@ -32,13 +33,14 @@ COMPILERS = {"x86_64": "x86_64-linux-gnu-gcc", "aarch64": "aarch64-linux-gnu-gcc
 @pytest.mark.parametrize("machine", COMPILERS)
 @pytest.mark.parametrize("flags", ["-O0", "-O2", "-Os", "-O2 -Wl,-z,now"])
 def test_constants_that_are_passed(tmp_path: Path, machine: str, flags: str) -> None:
-    compiler = "gcc" if machine == platform.machine() else COMPILERS[machine]
-    if not shutil.which(compiler):
+    own = machine == platform.machine()
+    compiler = toolchain.find_compiler().command if own else (COMPILERS[machine],)
+    if not shutil.which(compiler[0]):
         pytest.skip(f"no compiler for {machine}")
 
     def found(*more: str) -> Passed:
         library = tmp_path / "library.so"
-        words = [compiler, "-x", "c", "-", "-shared", "-fPIC", "-nostdlib", *flags.split(), *more, "-o", str(library)]
+        words = [*compiler, "-x", "c", "-", "-shared", "-fPIC", "-nostdlib", *flags.split(), *more, "-o", str(library)]
         done = subprocess.run(words, input=SOURCE, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         with ElfFile(library) as file:

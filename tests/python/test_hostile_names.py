@@ -13,9 +13,10 @@ import unicodedata
 from pathlib import Path
 from xml.etree import ElementTree
 
+import c_libraries
 import junitparser
 import pytest
-from program import PROGRAM, TIMEOUT_S, finish, in_terminal, start
+from program import PROGRAM, SHELL, TIMEOUT_S, finish, in_terminal, needs_shell, start
 from throwaway_scenes import RUNTIME, change, write_scenes
 
 import chiphost as ch
@@ -60,8 +61,14 @@ def test_text_is_made_printable(name: str) -> None:
     assert printable(raw).replace("\n", "\\n").replace("\t", "\\t") == shown
     ElementTree.fromstring(f"<a>{printable(raw).replace('&', '').replace('<', '')}</a>".encode())
     json.dumps(encodable({raw: [raw, (raw, None, 1.5)]}), ensure_ascii=False).encode()
+
+
+@needs_shell
+@each_name
+def test_a_shell_reads_what_was_joined(name: str) -> None:
+    raw, _ = NAMES[name]
     script = f"printf %s {shell_join([raw])}"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, check=True, timeout=TIMEOUT_S)
+    done = subprocess.run([SHELL, "-c", script], capture_output=True, check=True, timeout=TIMEOUT_S)
     assert done.stdout == os.fsencode(raw)
 
 
@@ -118,11 +125,12 @@ def test_ci_takes_scenes_of_every_name(scenes: Path, tmp_path: Path, isolation: 
         assert len(list(junit)) == 5
 
 
+@needs_shell
 def test_the_command_that_ci_names_can_be_pasted(scenes: Path) -> None:
     _, out, _ = finish("ci", "--scenes", scenes, "-k", "wrong_golden")
     [command] = re.findall("again: chiphost (.*)", out)
     words = f"{shell_join(PROGRAM)} {command}"
-    done = subprocess.run(["bash", "-c", words], capture_output=True, timeout=TIMEOUT_S)
+    done = subprocess.run([SHELL, "-c", words], capture_output=True, timeout=TIMEOUT_S)
     assert done.returncode == 1, done.stderr
     assert b"GOLDEN_MISMATCH" in done.stdout
 
@@ -267,9 +275,8 @@ def test_files_may_be_called_anything(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("strategy", ["namespace", "copy", "process"])
 def test_a_library_may_be_called_anything(tmp_path: Path, strategy: str) -> None:
-    source, library = tmp_path / "one.c", tmp_path / f"{BYTE}\x1b.so"
-    source.write_text("int one(void) { return 1; }\n")
-    subprocess.run(["gcc", "-shared", "-fPIC", source, "-o", library], check=True, timeout=TIMEOUT_S)
+    built = c_libraries.build('extern "C" int one() { return 1; }\n', tmp_path / "one.so")
+    library = built.rename(tmp_path / f"{BYTE}\x1b.so")
     with ch.isolate.open(library, strategy) as opened:
         assert opened.function("one", ctypes.c_int)() == 1
     with pytest.raises(ch.LoadError, match="FILE_UNREADABLE"):

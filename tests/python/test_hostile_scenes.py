@@ -13,10 +13,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import c_libraries
 import pytest
 from throwaway_scenes import RUNTIME, change, warm_cache, write_scenes
 
-from chiphost import scene_programs
+from chiphost import compile_batch, scene_programs
 from chiphost.catalog import select
 from chiphost.deadline import Deadline
 from chiphost.runner import Runner, Settings
@@ -67,13 +68,14 @@ def test_an_interruption_between_two_compiles_leaves_nothing(tmp_path: Path, mon
             self._threads = Threads()
 
     compiler, started, temporary = tmp_path / "g++", tmp_path / "started", tmp_path / "tmp"
-    compiler.write_text(f'#!/bin/sh\ncase "$*" in *-MD*) touch {started}; sleep 60;; *) exec g++ "$@";; esac\n')
+    real = c_libraries.compiler()
+    compiler.write_text(f'#!/bin/sh\ncase "$*" in *-MD*) touch {started}; sleep 60;; *) exec {real} "$@";; esac\n')
     compiler.chmod(0o700)
     temporary.mkdir()
     monkeypatch.setenv("CXX", str(compiler))
     monkeypatch.setenv("CHIPHOST_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    monkeypatch.setattr(scene_programs, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(compile_batch, "ThreadPoolExecutor", Pool)
     entries = select(write_scenes(tmp_path / "scenes", "passes"), platform="a2a3sim")
     programs = scene_programs.ScenePrograms(entries, "a2a3sim", Deadline(), lambda done, total, name: None)
     with pytest.raises(KeyboardInterrupt), programs:
@@ -133,7 +135,8 @@ def test_a_terminal_gets_no_escapes_of_a_scene(tmp_path: Path) -> None:
 def test_ctrl_c_while_compiling_names_the_file(tmp_path: Path) -> None:
     scenes = write_scenes(tmp_path / "scenes", "passes")
     compiler, started = tmp_path / "g++", tmp_path / "started"
-    compiler.write_text(f'#!/bin/sh\ncase "$*" in *-MD*) : > {started}; exec sleep 600;; *) exec g++ "$@";; esac\n')
+    real = c_libraries.compiler()
+    compiler.write_text(f'#!/bin/sh\ncase "$*" in *-MD*) : > {started}; exec sleep 600;; *) exec {real} "$@";; esac\n')
     compiler.chmod(0o700)
     settings = {"CXX": str(compiler), "CHIPHOST_CACHE_DIR": str(tmp_path / "cache")}
     with subprocess.Popen(

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import c_libraries
 import callables
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from device_programs import good_program, run_program
 from test_device_errors import device_misbehave
 
 import chiphost as ch
-from chiphost import chips, device_toolchain, runtimes
+from chiphost import chips, device_toolchain, runtimes, toolchain
 from chiphost.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +51,7 @@ def variables(standin: Path, platform: str) -> dict[str, str]:
     return {
         "ASCEND_HOME_PATH": str(standin / platform),
         "CHIPHOST_LIB_DIR": str(standin / "lib"),
-        "CHIPHOST_AICPU_CXX": "g++",
+        "CHIPHOST_AICPU_CXX": c_libraries.compiler(),
     }
 
 
@@ -294,7 +295,7 @@ def test_a_library_of_another_version_is_told_what_it_lacks(standin: Path, monke
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("libascendcl.so", "libruntime.so", "libascend_hal.so"):
         (folder / name).unlink(missing_ok=True)
-    subprocess.run(["g++", "-shared", "-o", folder / "libascendcl.so", "-x", "c++", "/dev/null"], check=True)
+    c_libraries.build("", folder / "libascendcl.so")
     for name in ("libruntime.so", "libascend_hal.so"):
         (folder / name).symlink_to(folder / "libascendcl.so")
     monkeypatch.setenv("ASCEND_HOME_PATH", str(folder.parent))
@@ -398,7 +399,8 @@ def test_the_code_of_a_kernel_is_its_section_text(tmp_path: Path, source: str, p
     (tmp_path / "kernel.cpp").write_text(source)
     compiled = tmp_path / "kernel.o"
     options = ("-c", "-O2", "-g", "-fno-toplevel-reorder")  # debug information has relocations, too
-    subprocess.run(["g++", *options, "-o", compiled, tmp_path / "kernel.cpp"], check=True)
+    command = toolchain.find_compiler().command
+    subprocess.run([*command, *options, "-o", compiled, tmp_path / "kernel.cpp"], check=True)
     if problem:
         with pytest.raises(ValueError, match=problem):
             device_toolchain.kernel_code(compiled.read_bytes())

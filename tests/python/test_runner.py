@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import c_libraries
 import pytest
 from throwaway_scenes import RUNTIME, change, warm_cache, write_scenes
 
@@ -304,7 +305,8 @@ def test_a_deadline_that_is_over_before_anything_starts(tmp_path: Path, parallel
 def test_a_deadline_kills_compilers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_scenes(tmp_path / "scenes", "passes")
     script = tmp_path / "slow_g++"
-    script.write_text('#!/bin/sh\ncase "$1" in --version|-dumpmachine) exec g++ "$@";; esac\nexec sleep 600\n')
+    ask = f'case "$1" in --version|-dumpmachine) exec {c_libraries.compiler()} "$@";; esac'
+    script.write_text(f"#!/bin/sh\n{ask}\nexec sleep 600\n")
     script.chmod(0o755)
     monkeypatch.setenv("CXX", str(script))
     monkeypatch.setenv("CHIPHOST_CACHE_DIR", str(tmp_path / "cache"))

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import c_libraries
 import pytest
 
 from chiphost import compiler, swept_folder
@@ -50,7 +51,7 @@ def test_what_lives_stays_and_what_was_killed_goes(tmp_path: Path, parent: Path)
     script, said, gate = tmp_path / "cxx", tmp_path / "said", tmp_path / "gate"
     for pipe in (said, gate):
         os.mkfifo(pipe)
-    ask = 'case "$1" in --version|-dumpmachine) exec g++ "$@";; esac'
+    ask = f'case "$1" in --version|-dumpmachine) exec {c_libraries.compiler()} "$@";; esac'
     script.write_text(f'#!/bin/sh\n{ask}\necho started > "{said}"\nread -r line < "{gate}"\n')
     script.chmod(0o700)
     environment = {**os.environ, "CXX": str(script), "TMPDIR": str(parent)}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from program import PROGRAM, TIMEOUT_S, finish, in_terminal, interrupt, start
+from program import PROGRAM, SHELL, TIMEOUT_S, finish, in_terminal, interrupt, needs_shell, start
 from throwaway_scenes import RUNTIME, change, write_scenes
 
 from chiphost import _core, machine, runtimes
@@ -143,6 +143,7 @@ def test_lines_are_broken_between_words(width: int) -> None:
     assert console._broken(line, None) == [line]
 
 
+@needs_shell
 def test_a_command_that_is_broken_can_still_be_pasted(tmp_path: Path) -> None:
     words = [
         "printf",
@@ -158,7 +159,7 @@ def test_a_command_that_is_broken_can_still_be_pasted(tmp_path: Path) -> None:
     broken = console._broken(f"  again: {shell_join(words)}", 30, command=True)
     assert len(broken) > 3
     script = "\n".join(broken).replace("again: ", "", 1)
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True, timeout=TIMEOUT_S)
+    done = subprocess.run([SHELL, "-c", script], capture_output=True, text=True, check=True, timeout=TIMEOUT_S)
     assert done.stdout == "\n".join(words[2:]) + "\n"
 
 

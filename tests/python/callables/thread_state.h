@@ -69,9 +69,11 @@ inline void change(int what) {
             sched_setaffinity(0, sizeof one, &one);
             return;
         }
-        case 7:
-            setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), 5);
+        case 7: {
+            const id_t thread = static_cast<id_t>(syscall(SYS_gettid));
+            setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + 5);
             return;
+        }
         case 8:
             uselocale(newlocale(LC_ALL_MASK, "C", nullptr));
             return;
