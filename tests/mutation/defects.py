@@ -76,7 +76,6 @@ _FAKES: Final = ("counter", "fake_good", "fake_leaks_thread", "fake_leaves_libra
 NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "domain_test": ("counter", "inspector", "signatures"),
     "library_pool_test": ("counter", "counter_without_names", "gated", "stateless"),
-    "library_test": ("counter", "no_delete", "opens_plugin", "pins_itself", "plugin", "stateless", "unique_symbols"),
     "orch_so_loader_onboard_test": ("counter", "throws_when_loaded"),
     "orch_so_loader_sim_test": ("counter", "throws_when_loaded"),
     "private_copy_test": ("counter", "throws_when_loaded"),

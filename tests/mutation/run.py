@@ -9,8 +9,9 @@ Usage, in the root of the repository, with the packages that HACKING.md names:
 
 The tree is copied to build/mutation and built there. A defect is put into the copy, what it changes is built again, and
 the tests that must notice it are run; they have passed without it first. Outcomes are kept: a run that was interrupted
-goes on where it stopped, and only what has changed since (the defect, its file, its tests) is tried again. ccache is
-used if there is one.
+goes on where it stopped. A defect is tried again only after a change of it, of its file, of its tests, or of headers
+and helpers that these use; not for other sources that are linked to them (--again tries all). ccache is used if there
+is one.
 
 Exit code 0: at least 90 % of the defects were noticed, and all that are marked as required.
 
@@ -22,9 +23,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -36,6 +39,9 @@ from defects import DEFECTS, NEEDS, Defect
 
 ROOT = Path(__file__).resolve().parents[2]
 GOAL = 0.9
+_INCLUDED = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">]', re.MULTILINE)
+_IMPORTED = re.compile(r"^[ \t]*(?:from|import) (\w+)", re.MULTILINE)
+_COMPILED = re.compile(r'"([\w/]+\.(?:cpp|h))"')
 NOTICED, MISSED, STALE, BROKEN = "noticed", "missed", "does not apply", "does not build"
 
 
@@ -168,14 +174,46 @@ def uses_python(specs: Sequence[str]) -> bool:
 def test_file(spec: str) -> Path:
     if spec.startswith("test_"):
         return ROOT / "tests" / "python" / spec.partition("::")[0]
-    return ROOT / "tests" / "cpp" / f"{spec.partition(':')[0]}.cpp"
+    program = spec.partition(":")[0]
+    own = ROOT / "tests" / "cpp" / f"{program}.cpp"
+    # One source may be several programs: orch_so_loader_sim_test and orch_so_loader_onboard_test.
+    return own if own.exists() else own.with_name(f"{program.rsplit('_', 2)[0]}_test.cpp")
+
+
+def used_files(path: Path) -> Iterator[Path]:
+    """What a file of the tree names: headers that it includes, helpers that it imports, sources that it compiles."""
+    text = path.read_text(errors="replace")
+    if path.suffix == ".py":
+        names = [f"/tests/python/{name}.py" for name in _IMPORTED.findall(text)]
+        names += [f"/{name}" for name in _COMPILED.findall(text)]
+        names += ["/tests/python/conftest.py"] if path.is_relative_to(ROOT / "tests") else []
+    else:
+        names = [f"/{name}" for name in _INCLUDED.findall(text)]
+        names += ["/tests/cpp/CMakeLists.txt"] if path.is_relative_to(ROOT / "tests") else []
+    for name in names:
+        yield from (found for found in _files_by_name(ROOT).get(Path(name).name, ()) if found.as_posix().endswith(name))
+
+
+@functools.cache
+def _files_by_name(root: Path) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for top in ("cpp", "platform", "tests"):
+        for folder, _, names in os.walk(root / top):
+            for name in names:
+                found.setdefault(name, []).append(Path(folder, name))
+    return found
 
 
 def digest(defect: Defect) -> str:
-    """Changes with the defect, its file, and the files of its tests."""
+    """Changes with the defect, its file, the files of its tests, and all that these use."""
     state = hashlib.sha256(repr(defect).encode())
-    for path in (ROOT / defect.file, *map(test_file, defect.tests)):
-        state.update(path.read_bytes() if path.exists() else b"")
+    waiting = {path for path in (ROOT / defect.file, *map(test_file, defect.tests)) if path.exists()}
+    seen: set[Path] = set()
+    while waiting:
+        seen |= waiting
+        waiting = {used for path in waiting for used in used_files(path)} - seen
+    for path in sorted(seen):
+        state.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes() + b"\0")
     return state.hexdigest()
 
 

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import fnmatch
 import importlib.util
 import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 
@@ -26,7 +28,9 @@ def load(name: str) -> ModuleType:
     return module
 
 
-LIST = load("defects")
+with pytest.MonkeyPatch.context() as patch:
+    patch.syspath_prepend(str(RUNNER.parent))
+    LIST, RUN = load("defects"), load("run")
 CMAKE = (ROOT / "tests" / "cpp" / "CMakeLists.txt").read_text()
 
 
@@ -57,9 +61,97 @@ def test_every_defect_has_a_name_and_tests():
     assert sum(defect.required for defect in LIST.DEFECTS) >= 30
 
 
-def test_what_tests_need_is_built():
-    programs = {spec.partition(":")[0] for defect in LIST.DEFECTS for spec in defect.tests}
-    assert set(LIST.NEEDS) <= programs | {"library_test"}
+# What CMake builds for tests to load; a name with variables in it is any.
+LIBRARIES = [
+    re.sub(r"\\?\$\\?\{\w+\\?\}", r"\\w+", re.escape(name))
+    for pattern in (r"chiphost_test_library\((?!NAME)([^\s)]+)", r"set\(name ([^)]+)\)", r"add_library\((\w+) SHARED")
+    for name in re.findall(pattern, CMAKE)
+    if name != "${name}"
+]
+RUNTIMES = "|".join(path.name for path in (ROOT / "cpp" / "runtimes").iterdir() if path.is_dir())
+
+
+def is_library(name: str) -> bool:
+    return any(re.fullmatch(library, name) for library in LIBRARIES)
+
+
+def missing(program: str, needed: Collection[str]) -> set[str]:
+    """Libraries that the tests of defects name, and that are not among those that are needed."""
+    specs = [spec.partition(":") for defect in LIST.DEFECTS for spec in defect.tests]
+    filters = [each for name, _, names in specs if name == program for each in names.split(":")]
+    helpers, *blocks = re.split(r"^(?=TEST)", RUN.test_file(program).read_text(), flags=re.MULTILINE)
+    text = helpers
+    for block in blocks:
+        suite, name = re.match(r"TEST\w*\((\w+),\s*(\w+)\)", block).groups()
+        body, _, more_helpers = block.partition("\n}\n")
+        text += more_helpers
+        if any(fnmatch.fnmatch(f"{suite}.{name}", each.rpartition("/")[2]) for each in filters):
+            text += body
+    loaded = {("fake_" if "fake" in maker else "") + library for maker, library in FIRST_WORD.findall(text)}
+    return set(filter(is_library, loaded)) - set(needed)
+
+
+FIRST_WORD = re.compile(r'(\w+)[({](?:[^"(){}]*,)?\s*"(\w+)"')  # of a call or a constructor
+PROGRAMS = sorted(
+    {spec.partition(":")[0] for defect in LIST.DEFECTS for spec in defect.tests if not spec.startswith("test_")}
+)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_what_tests_need_is_built(program):
+    assert missing(program, LIST.NEEDS.get(program, ())) == set()
+
+
+def test_what_is_not_built_would_be_noticed():
+    assert missing("private_copy_test", ()) == {"counter", "throws_when_loaded"}
+
+
+def test_what_is_built_is_needed_and_there():
+    assert set(LIST.NEEDS) <= set(PROGRAMS)
+    for name in {name for names in LIST.NEEDS.values() for name in names}:
+        assert is_library(name) or re.fullmatch(rf"a2a3sim_({RUNTIMES})_(host|aicpu|aicore)", name), name
+
+
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [
+        ("cpp/noun.cpp", True),
+        ("cpp/noun.h", True),
+        ("cpp/include/chiphost/deep.h", True),  # noun.h includes it
+        ("tests/cpp/noun_test.cpp", True),
+        ("tests/cpp/helper.h", True),
+        ("tests/cpp/CMakeLists.txt", True),
+        ("tests/python/test_noun.py", True),
+        ("tests/python/conftest.py", True),
+        ("tests/python/helper.py", True),
+        ("tests/python/callables/graph.cpp", True),  # helper.py compiles it
+        ("cpp/other.h", False),
+        ("tests/python/test_other.py", False),
+    ],
+)
+def test_what_was_tried_is_tried_again_after_a_change(tmp_path, monkeypatch, file, counts):
+    for name, text in {
+        "cpp/noun.cpp": '#include "noun.h"\n',
+        "cpp/noun.h": "#include <chiphost/deep.h>\n#include <vector>\n",
+        "cpp/include/chiphost/deep.h": "",
+        "cpp/other.h": "",
+        "tests/cpp/noun_test.cpp": '  #include "helper.h"\n',
+        "tests/cpp/helper.h": '#include "noun.h"\n',
+        "tests/cpp/CMakeLists.txt": "",
+        "tests/python/test_noun.py": "import os\nfrom helper import graph\n",
+        "tests/python/test_other.py": "",
+        "tests/python/conftest.py": "",
+        "tests/python/helper.py": 'graph = FOLDER / "graph.cpp"\n',
+        "tests/python/callables/graph.cpp": "",
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(RUN, "ROOT", tmp_path)
+    defect = LIST.Defect("noun: off", "cpp/noun.cpp", "a", "b", ("noun_test:*", "test_noun.py::test"))
+    before = RUN.digest(defect)
+    with (tmp_path / file).open("a") as changed:
+        changed.write("\n")
+    assert (RUN.digest(defect) != before) is counts
 
 
 def test_the_runner_names_the_defects():
@@ -70,20 +162,11 @@ def test_the_runner_names_the_defects():
     assert "scheduler" not in listed
 
 
-class Outcomes:
+def exit_code(outcomes: list[str], required: bool = False) -> int:
     """What the runner makes of outcomes, without planting anything."""
-
-    @staticmethod
-    def exit_code(outcomes: list[str], required: bool = False) -> int:
-        sys.path.insert(0, str(RUNNER.parent))
-        try:
-            runner = load("run")
-        finally:
-            sys.path.remove(str(RUNNER.parent))
-        defects = [
-            LIST.Defect(f"noun: {i}", "file", "a", "b", ("x:*",), required=required) for i in range(len(outcomes))
-        ]
-        return runner.verdict(defects, {d.name: o for d, o in zip(defects, outcomes, strict=True)})
+    defects = [LIST.Defect(f"noun: {i}", "file", "a", "b", ("x:*",), required=required) for i in range(len(outcomes))]
+    code: int = RUN.verdict(defects, {d.name: o for d, o in zip(defects, outcomes, strict=True)})
+    return code
 
 
 @pytest.mark.parametrize(
@@ -99,5 +182,5 @@ class Outcomes:
     ],
 )
 def test_nine_of_ten_must_be_noticed(outcomes, required, code, capsys):
-    assert Outcomes.exit_code(outcomes, required) == code
+    assert exit_code(outcomes, required) == code
     assert f"Planted: {len(outcomes)}  Noticed: {outcomes.count('noticed')}" in capsys.readouterr().out
