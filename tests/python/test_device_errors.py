@@ -210,13 +210,13 @@ TMR_STALLS: dict[str, tuple[dict[str, int], str, str]] = {
 @pytest.mark.parametrize("sim_threads", [1, 2])
 @pytest.mark.parametrize("what", STALLS)
 def test_kernels_that_wait_for_ever(workers, what, sim_threads):
-    check_fault(workers, what, sim_threads=sim_threads, timeout_s=5.0)
+    check_fault(workers, what, sim_threads=sim_threads)
 
 
 @pytest.mark.parametrize("sim_threads", [1, 2])
 @pytest.mark.parametrize("what", TMR_STALLS)
 def test_an_orchestration_that_waits_for_ever(tmr_workers, what, sim_threads):
-    check_fault(tmr_workers, what, sim_threads=sim_threads, timeout_s=5.0)
+    check_fault(tmr_workers, what, sim_threads=sim_threads)
 
 
 def test_every_scope_of_aicpu_build_graph_is_manual():
@@ -254,7 +254,7 @@ def test_orchestrations_that_loop(workers, what, sim_threads):
 @pytest.mark.parametrize("seed", [0, 3])
 def test_an_orchestration_sees_that_a_kernel_has_thrown(tmr_workers, sim_threads, seed):
     with pytest.raises(ch.KernelError, match="what the kernel says"):
-        run_fault(tmr_workers[0], "asks until a kernel has thrown", timeout_s=10, sim_threads=sim_threads, seed=seed)
+        run_fault(tmr_workers[0], "asks until a kernel has thrown", sim_threads=sim_threads, seed=seed)
     check_good(*tmr_workers)
 
 
@@ -346,8 +346,8 @@ class TestDeadline:
         check_good(worker)
         started = time.monotonic()
         with pytest.raises(ch.DeadlineError) as caught:
-            run_fault(worker, what, timeout_s=0.1)
-        assert time.monotonic() - started < 10
+            run_fault(worker, what, timeout_s=0.3)  # time to begin
+        assert time.monotonic() - started < 30
         assert (caught.value.name, caught.value.code) == ("DEADLINE_EXCEEDED", 605)
         assert worker.poisoned
         worker.finalize()
@@ -362,7 +362,7 @@ class TestDeadline:
             begin = time.monotonic()
             with pytest.raises(ch.DeadlineError) as caught:
                 run_fault(worker, "submit for ever", timeout_s=0.2, sim_threads=sim_threads)
-            assert time.monotonic() - begin < 20
+            assert time.monotonic() - begin < 30
             assert caught.value.name == "DEADLINE_EXCEEDED"
             assert not worker.poisoned
             check_good(worker, *workers)

@@ -62,7 +62,7 @@ def ended(process: int) -> bool:
     except ProcessLookupError:
         return True
     try:
-        return bool(select.select([descriptor], [], [], 30)[0])
+        return bool(select.select([descriptor], [], [], 120)[0])
     finally:
         os.close(descriptor)
 
