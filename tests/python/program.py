@@ -53,7 +53,7 @@ def in_terminal(
     Args:
         words: of the command.
         columns: width of the terminal; 0: it does not say.
-        interrupt_at: when this is shown, Ctrl-C is typed, once.
+        interrupt_at: when this is shown, Ctrl-C is typed, once. Names alone are shown by the progress bar, too.
         **options: environment variables.
     """
     ours, theirs = pty.openpty()
