@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 #include <string_view>
 
@@ -21,13 +20,6 @@ struct InheritedTraits {
     const sigset_t& blocked_by_program;
 };
 
-// Now, as the kernel counts for the beginnings of threads. Its clock is a coarse one, of some 10 ms.
-inline uint64_t thread_clock_ns() {
-    timespec now{};
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
-
 // When foreign threads began that still live.
 class ForeignThreads {
 public:
@@ -38,7 +30,7 @@ public:
     bool none() const { return count_ == 0 && all_known_; }
     // 0 without one; UINT64_MAX if that is not known.
     uint64_t last_ns() const;
-    // Whether one began between two moments of thread_clock_ns(). Yes if that is not known: because this system does
+    // Whether one began between two moments of thread_clock_ns() (thread_clock.h). Yes if that is not known: because this system does
     // not list threads (/proc), or there are too many.
     bool began_between(uint64_t from_ns, uint64_t to_ns) const;
 

@@ -14,11 +14,11 @@
 
 #include "../abi/report.h"
 #include "elf_image.h"
-#include "foreign_threads.h"
 #include "loader_gate.h"
 #include "loader_path.h"
 #include "loader_refusal.h"
 #include "private_copy.h"
+#include "thread_clock.h"
 #include "thread_state.h"
 
 namespace chiphost::isolate {

@@ -18,11 +18,11 @@
 
 #include "abi/report.h"
 #include "isolate/elf_image.h"
-#include "isolate/foreign_threads.h"
 #include "isolate/loader_refusal.h"
 #include "isolate/namespace_pool.h"
 #include "isolate/per_process.h"
 #include "isolate/private_copy.h"
+#include "isolate/thread_clock.h"
 
 namespace chiphost::worker {
 

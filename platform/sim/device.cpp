@@ -21,8 +21,8 @@
 
 #include "abi/report.h"
 #include "engine.h"
-#include "isolate/foreign_threads.h"
 #include "isolate/stack_size.h"
+#include "isolate/thread_clock.h"
 #include "sim_port.h"
 
 namespace chiphost::platform {
