@@ -30,8 +30,8 @@ public:
     bool none() const { return count_ == 0 && all_known_; }
     // 0 without one; UINT64_MAX if that is not known.
     uint64_t last_ns() const;
-    // Whether one began between two moments of thread_clock_ns() (thread_clock.h). Yes if that is not known: because this system does
-    // not list threads (/proc), or there are too many.
+    // Whether one began between two moments of thread_clock_ns() (thread_clock.h). Yes if that is not known: because
+    // this system does not list threads (/proc), or there are too many.
     bool began_between(uint64_t from_ns, uint64_t to_ns) const;
 
 private:

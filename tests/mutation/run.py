@@ -143,7 +143,7 @@ class Workshop:
         """Whether a test passes. One that is not there does not."""
         if spec.startswith("test_"):
             program, names = self.environment / "bin" / "python", self.tree / "tests" / "python" / spec
-            command = [program, "-m", "pytest", "-qx", "-p", "no:cacheprovider", names]
+            command = [program, "-m", "pytest", "-qx", "-n0", "-p", "no:cacheprovider", names]
         else:
             name, _, names = spec.partition(":")
             command = [self.cpp / "tests" / "cpp" / name, f"--gtest_filter={names}"]

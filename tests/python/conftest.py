@@ -2,11 +2,16 @@
 """What all tests share: a compile cache of their own, and the scenes.
 
 A process can open few linker namespaces. Tests use the installed runtimes, which are loaded once.
+
+pytest-xdist runs files in several processes at once. These share the compile cache; each has a folder of its own for
+temporary files, since some tests look what is left in it.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,10 +39,15 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The compile cache of this session; a test may choose another with monkeypatch."""
-    folder = tmp_path_factory.mktemp("session") / "cache"
+    one_of_several = "PYTEST_XDIST_WORKER" in os.environ
+    folder = tmp_path_factory.getbasetemp()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CHIPHOST_CACHE_DIR", str(folder))
-        yield folder
+        if one_of_several:
+            patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))
+            patch.setattr(tempfile, "tempdir", None)
+            folder = folder.parent
+        patch.setenv("CHIPHOST_CACHE_DIR", str(folder / "cache"))
+        yield folder / "cache"
 
 
 @pytest.fixture(scope="session")
