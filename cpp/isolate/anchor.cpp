@@ -29,6 +29,9 @@
 #include "call_frame.h"
 #include "foreign_threads.h"
 #include "library_pool.h"
+#include "loader_gate.h"
+#include "own_signal_handlers.h"
+#include "replaced_functions.h"
 #include "signal_masks.h"
 #include "stack_size.h"
 #include "thread_state.h"
@@ -78,6 +81,10 @@ void flush_output() {
     funlockfile(stdout);
 }
 
+// The keeper takes no signals: a handler may jump out of the code that it interrupts, and that is never the keeper's.
+enum class Role { keeper, of_libraries };
+
+template <Role role>
 void* thread_main(void* argument) {
     // At the far end of the stack, and for ever, as the thread never ends.
     alignas(16) char fault_stack[fault_stack_bytes];
@@ -89,22 +96,27 @@ void* thread_main(void* argument) {
     state.set_floats(FloatState());  // whatever the thread has that asked for this one
     FloatState().restore();          // and no more: its maker may be giving it its name just now
     bool restored = true;
+    AdmittedSignals signals;
     for (uint32_t served = 0;; ++served) {
         ch_mailbox_await(mailbox, served);
         const Effect effect = effect_of(mailbox->call);
         if (restored && effect != Effect::none) state.refresh();
+        if (role == Role::of_libraries && effect != Effect::none) signals.update();
         const int32_t code = call_guarded(*mailbox);
         // Code that was called may have made a copy of the process, which has come back here, too. It is not for the
         // copy to answer, and there is nobody in it whom it could wait for.
         if (getpid() != process) _exit(0);
         if (effect == Effect::of_its_library) {
             restored = false;
+            signals.note();
         } else if (mailbox->same_user) {
             state.restore_quickly();
             restored = false;
+            signals.forget();
         } else if (effect == Effect::any || !restored) {
             if (!state.restore()) mailbox->spoiled = 1;
             restored = true;
+            signals.forget();
         }
         flush_output();
         ch_mailbox_complete(mailbox, served, code);
@@ -124,7 +136,8 @@ struct ThreadName {
 };
 
 // Makes a thread that serves the mailbox for ever. 0, or the errno of what failed.
-int start_thread(ch_mailbox* mailbox, const void* state, const sigset_t& blocked, uint64_t stack_bytes) {
+int start_thread(ch_mailbox* mailbox, void* (*main)(void*), const void* state, const sigset_t& blocked,
+                 uint64_t stack_bytes) {
     new (mailbox) ch_mailbox{};
     mailbox->spin = usable_processors() > 1;
     mailbox->stack_bytes = stack_bytes;
@@ -138,7 +151,7 @@ int start_thread(ch_mailbox* mailbox, const void* state, const sigset_t& blocked
     // it has none. pthread_create looks at the namespace's, and ends the process unless that is ENOMEM.
     errno = ENOMEM;
     pthread_t thread;
-    const int failed = pthread_create(&thread, &attributes, thread_main, mailbox);
+    const int failed = pthread_create(&thread, &attributes, main, mailbox);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     pthread_attr_destroy(&attributes);
     if (!failed) pthread_setname_np(thread, ThreadName(state).text);
@@ -205,10 +218,10 @@ int32_t create(ch_loader_gate* gate, void** out_state, ch_mailbox** out_keeper) 
     state->keeper = keeper;
     pthread_sigmask(SIG_SETMASK, nullptr, &state->blocked_by_program);
     state->blocked = blocked_on_threads();
-    // The keeper takes no signals: a handler may jump out of the code that it interrupts, and that is never the
-    // keeper's.
+    look_after_handlers();
     state->blocked_by_keeper = blocked_for(Home::program);
-    if (const int failed = start_thread(keeper, state, state->blocked_by_keeper, usual_stack_bytes())) {
+    if (const int failed =
+            start_thread(keeper, thread_main<Role::keeper>, state, state->blocked_by_keeper, usual_stack_bytes())) {
         munmap(memory, bytes);
         return failed;
     }
@@ -253,7 +266,7 @@ int32_t lease_thread(void* state, const void* stack_bytes, void* out_mailbox) {
             self.numbers.reserve(self.threads.size() + 2);
             void* memory = ::operator new(sizeof(ch_mailbox), std::align_val_t{64});
             auto* mailbox = static_cast<ch_mailbox*>(memory);
-            if (start_thread(mailbox, state, self.blocked, wanted) != 0) {
+            if (start_thread(mailbox, thread_main<Role::of_libraries>, state, self.blocked, wanted) != 0) {
                 ::operator delete(memory, std::align_val_t{64});
                 return CH_HOST_MEMORY_EXHAUSTED;
             }
@@ -351,6 +364,16 @@ int32_t fork_mark(void* state, const void*, void* out_mark) {
     return CH_OK;
 }
 
+int32_t adopt(void* state, [[maybe_unused]] const void* handle, void*) {
+#ifndef CHIPHOST_IN_NAMESPACE  // there the anchor comes first
+    const LoaderPass pass(anchor(state).gate);
+    replace_functions(const_cast<void*>(handle));
+#else
+    static_cast<void>(state);
+#endif
+    return CH_OK;
+}
+
 constexpr ch_anchor table = {
     CH_ABI_HEADER(ch_anchor, CH_ABI_ANCHOR, CH_ANCHOR_MAJOR, CH_ANCHOR_MINOR, "*"),
     create,
@@ -367,12 +390,13 @@ constexpr ch_anchor table = {
     loader_gate,
     fork_mark,
     keep_if_running,
+    adopt,
 };
 
 Effect effect_of(ch_call call) {
     if (call == call_function || call == find_symbol) return Effect::of_its_library;
     for (const ch_call own :
-         {lease_thread, return_thread, count, last_foreign_thread, keep_if_running, loader_gate, fork_mark}) {
+         {lease_thread, return_thread, count, last_foreign_thread, keep_if_running, loader_gate, fork_mark, adopt}) {
         if (call == own) return Effect::none;
     }
     return Effect::any;

@@ -19,6 +19,7 @@
 #include "../abi/report.h"
 #include "child_folder.h"
 #include "child_server.h"
+#include "own_signal_handlers.h"
 #include "thread_state.h"
 
 namespace chiphost::isolate {
@@ -173,6 +174,7 @@ void ChildServer::refuse(const ch_error& error) {
 uint64_t ChildServer::serve(Handler& handler, uint64_t stack_bytes) {
     ChildControl& control = memory_.control();
     const ThreadState state = ThreadState::of_this_thread();
+    AdmittedSignals signals;
     for (;;) {
         await();
         const auto verb = static_cast<ChildVerb>(control.verb);
@@ -184,15 +186,20 @@ uint64_t ChildServer::serve(Handler& handler, uint64_t stack_bytes) {
         } else {
             const uint64_t wanted = handler.stack_bytes(verb, memory_);
             if (wanted > stack_bytes) return wanted;
+            signals.update();
             code = guarded(handler, verb, memory_, &control.error);
         }
         // The handler has called code of others, which may have made a copy of the process. Both come back here.
         if (getpid() != process_) _exit(0);
-        // Functions of a library leave the thread as they want it: it is theirs alone.
-        if (verb == ChildVerb::run) {
-            state.restore_quickly();
-        } else if (verb != ChildVerb::find_symbol && verb != ChildVerb::call_function) {
-            state.restore();
+        if (verb == ChildVerb::find_symbol || verb == ChildVerb::call_function) {
+            signals.note();  // functions of a library leave the thread as they want it: it is theirs alone
+        } else {
+            if (verb == ChildVerb::run) {
+                state.restore_quickly();
+            } else {
+                state.restore();
+            }
+            signals.forget();
         }
         fflush(stdout);
         answer(code);

@@ -42,8 +42,6 @@ CHIPHOST_COMES_FIRST pid_t vfork() noexcept {
     return fork_instead();
 }
 
-#ifdef CHIPHOST_IN_NAMESPACE  // in a child nobody else has handlers
-
 CHIPHOST_COMES_FIRST int sigaction(int number, const struct sigaction* action, struct sigaction* out_before) noexcept {
     return install_action(number, action, out_before);
 }
@@ -52,5 +50,4 @@ CHIPHOST_COMES_FIRST sighandler_t signal(int number, sighandler_t handler) noexc
     return install_handler(number, handler);
 }
 
-#endif
 #endif

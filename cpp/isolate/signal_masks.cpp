@@ -7,12 +7,20 @@
 #include <atomic>
 #include <initializer_list>
 
+#include "own_signal_handlers.h"
+
 namespace chiphost::isolate {
 
 namespace {
 
 constexpr int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
-constexpr size_t kernel_bytes = 8;  // of a mask; the C library's record has room for more
+
+// What the kernel has of a mask; the C library's record has room for more. The lowest bit is signal 1.
+Signals first_word(const sigset_t& mask) {
+    Signals word = 0;
+    memcpy(&word, &mask, sizeof word);
+    return word;
+}
 
 struct Rule {
     sigset_t given;
@@ -28,6 +36,10 @@ Home home = Home::program;
 
 void set_home(Home of_this_process) {
     home = of_this_process;
+}
+
+Home home_of_this_process() {
+    return home;
 }
 
 sigset_t blocked_on_threads() {
@@ -53,8 +65,10 @@ sigset_t mask_to_hand_down() {
     sigset_t mask;
     sigemptyset(&mask);
     pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+    // Which of these a thread takes is nothing that its code has asked for.
+    const Signals handled = handled_by_own();
     for (size_t i = rule_count.load(std::memory_order_acquire); i-- > 0;) {
-        if (memcmp(&mask, &rules[i].given, kernel_bytes) == 0) return rules[i].handed_down;
+        if ((first_word(mask) | handled) == (first_word(rules[i].given) | handled)) return rules[i].handed_down;
     }
     return mask;
 }

@@ -24,11 +24,13 @@ sigset_t blocked_for(Home home);
 // before it makes any.
 sigset_t blocked_on_threads();
 void set_home(Home of_this_process);
+Home home_of_this_process();
 
 // From now on a process that is started by a thread of this C library that blocks exactly `given` gets `handed_down` as
-// its mask. A thread that has changed its mask hands that down, as usual. Of two rules for one mask the later counts;
-// there may be four. Holds for fork(), and, where the functions of spawned_processes.cpp come first, for posix_spawn(),
-// system(), popen() and vfork(). Calls malloc. One call at a time.
+// its mask; signals that isolated code handles (own_signal_handlers.h) do not count in that. A thread that has changed
+// its mask hands that down, as usual. Of two rules for one mask the later counts; there may be four. Holds for fork(),
+// and, where the functions of spawned_processes.cpp come first, for posix_spawn(), system(), popen() and vfork(). Calls
+// malloc. One call at a time.
 void hand_down_mask(const sigset_t& given, const sigset_t& handed_down);
 
 // The mask for a process that this thread starts.

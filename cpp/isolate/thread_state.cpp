@@ -7,6 +7,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "handled_signals.h"
+
 namespace chiphost::isolate {
 
 ThreadState ThreadState::of_this_thread() {
@@ -27,6 +29,11 @@ void ThreadState::refresh() {
     processors_known_ = sched_getaffinity(0, sizeof processors_, &processors_) == 0;
     scheduling_known_ = get_scheduling(&scheduling_);
     prctl(PR_GET_NAME, name_);
+}
+
+void ThreadState::admit_handled() {
+    sigset_t now;
+    if (pthread_sigmask(SIG_SETMASK, nullptr, &now) == 0) admit_handled_signals(now, &blocked_);
 }
 
 void ThreadState::restore_quickly() const {

@@ -32,6 +32,10 @@ public:
     // Only what takes no more than one short system call: floating-point environment, signal mask, locale.
     void restore_quickly() const;
 
+    // A signal that code has let through on this thread meanwhile, and that has a handler now, is one that restore()
+    // lets through.
+    void admit_handled();
+
     // The floating-point environment that restore() establishes.
     void set_floats(const FloatState& floats) { floats_ = floats; }
 
@@ -60,16 +64,20 @@ private:
     locale_t locale_;
 };
 
-// Leaves this thread at the end of a scope as it was at the beginning.
+// Leaves this thread at the end of a scope as it was at the beginning, but for signals that code in it has begun to
+// handle: what it does next on this thread may rely on them.
 class ThreadStateGuard {
 public:
     ThreadStateGuard() : state_(ThreadState::of_this_thread()) {}
-    ~ThreadStateGuard() { state_.restore(); }
+    ~ThreadStateGuard() {
+        state_.admit_handled();
+        state_.restore();
+    }
     ThreadStateGuard(const ThreadStateGuard&) = delete;
     ThreadStateGuard& operator=(const ThreadStateGuard&) = delete;
 
 private:
-    const ThreadState state_;
+    ThreadState state_;
 };
 
 }  // namespace chiphost::isolate

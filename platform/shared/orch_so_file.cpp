@@ -41,7 +41,7 @@ bool write_all(int file, const void* data, size_t bytes) {
 }  // namespace
 
 int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, const void* data, size_t bytes,
-                          const char* name, void** out_library, ch_error* out_error) {
+                          const char* name, void** out_library, ch_error* out_error, const OpenedLibrary& opened) {
     // No exception: nobody would catch it on the processor's stack.
     const std::unique_ptr<char[]> copy(new (std::nothrow) char[bytes]);
     if (!copy) {
@@ -70,6 +70,7 @@ int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, cons
     const char* refused = *out_library ? nullptr : isolate::loader_words();
     unlink(path);
     if (!*out_library) return isolate::report_refusal(out_error, name, refused);
+    if (opened.tell) opened.tell(opened.whom, *out_library);
     const int32_t code = constructors.run(*out_library, gate, name, out_error);
     if (code != CH_OK) {
         close_library(gate, *out_library);
@@ -79,7 +80,7 @@ int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, cons
 }
 
 int32_t load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, const char* name, void** out_library,
-                         ch_error* out_error) {
+                         ch_error* out_error, const OpenedLibrary& opened) {
     const int file = static_cast<int>(syscall(SYS_memfd_create, "chiphost-orch", MFD_CLOEXEC));
     const int written = file < 0 ? -1 : fcntl(file, F_DUPFD_CLOEXEC, 0);  // closed before the library is loaded
     if (written < 0) {
@@ -105,7 +106,7 @@ int32_t load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, c
         if (left & 1) path[length++] = '.';
     }
     snprintf(path + length, sizeof path - length, "/%d", file);
-    const int32_t code = load_through_file(gate, written, path, data, bytes, name, out_library, out_error);
+    const int32_t code = load_through_file(gate, written, path, data, bytes, name, out_library, out_error, opened);
     if (code != CH_OK || !isolate::is_debugged()) close(file);
     return code;
 }

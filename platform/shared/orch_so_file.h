@@ -11,14 +11,21 @@
 
 namespace chiphost::platform {
 
+// Is told of a library that the loader has just opened, before the library's constructors run.
+struct OpenedLibrary {
+    void (*tell)(void* whom, void* library);  // nullptr: nobody is
+    void* whom;
+};
+
 // Writes the library into the open, empty file at `path`, loads it from there, closes the file and removes it, whatever
 // happens. `name` is for messages. `gate`, which may be nullptr, is entered for the loader.
 [[nodiscard]] int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, const void* data,
-                                        size_t bytes, const char* name, void** out_library, ch_error* out_error);
+                                        size_t bytes, const char* name, void** out_library, ch_error* out_error,
+                                        const OpenedLibrary& opened = {});
 
 // The same without a file system: for where no folder lets libraries be loaded.
 [[nodiscard]] int32_t load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, const char* name,
-                                       void** out_library, ch_error* out_error);
+                                       void** out_library, ch_error* out_error, const OpenedLibrary& opened = {});
 
 // Unloads it.
 void close_library(ch_loader_gate* gate, void* library);

@@ -73,7 +73,7 @@ public:
           temp_folder_(options.temp_folder),
           memory_limit_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes),
           fork_mark_(ch_anchor_fork_mark(anchor_, anchor_state_)),
-          keeper_{this, isolate::thread_clock_ns, orchestration_loaded, orchestration_closing},
+          keeper_{this, isolate::thread_clock_ns, orchestration_loaded, orchestration_closing, orchestration_opened},
           stack_bytes_(isolate::stack_bytes_for(options.stack_bytes)),
           registers_(chip.physical_cores * register_count) {
         anchor_->loader_gate(anchor_state_, nullptr, &loader_gate_);
@@ -110,6 +110,7 @@ private:
     static void give_up(const KernelServices* services);
     static void orchestration_loaded(void* device, void* library, uint64_t loaded_at_ns);
     static void orchestration_closing(void* device, void* library);
+    static void orchestration_opened(void* device, void* library);
     void keep_if_running(const ch_keep_request& orchestration);
     static void free_memory(uint64_t address, const Allocation& allocation);
     int32_t run(Engine& engine, const LaunchOptions& options, ch_error* out_error);
@@ -177,6 +178,11 @@ void Device::orchestration_closing(void* device, void* library) {
         self.orchestrations_.pop_back();
         return;
     }
+}
+
+void Device::orchestration_opened(void* device, void* library) {
+    const auto& self = *static_cast<Device*>(device);
+    self.anchor_->adopt(self.anchor_state_, library, nullptr);
 }
 
 void Device::keep_if_running(const ch_keep_request& orchestration) {

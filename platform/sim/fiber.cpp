@@ -2,6 +2,8 @@
 #include "fiber.h"
 
 #include <cxxabi.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,6 +15,8 @@
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/tsan_interface.h>
 #endif
+
+#include "isolate/handled_signals.h"
 
 namespace chiphost::platform {
 
@@ -72,7 +76,7 @@ bool Fiber::resume(const FiberStack& stack, void (*body)(void*), void* argument)
             if (!tsan_inside_) tsan_inside_ = __tsan_create_fiber(0);
 #endif
         } else {
-            inside_.uc_sigmask = outside_.uc_sigmask;  // not what the last body has left
+            pthread_sigmask(SIG_SETMASK, nullptr, &inside_.uc_sigmask);  // not what the last body has left
         }
     }
     switch_in();
@@ -99,6 +103,10 @@ void Fiber::switch_in() {
 #ifdef __SANITIZE_ADDRESS__
     __sanitizer_finish_switch_fiber(asan_outside_, nullptr, nullptr);
 #endif
+    // What else the thread does relies on handlers that the fiber has installed.
+    if (isolate::admit_handled_signals(inside_.uc_sigmask, &outside_.uc_sigmask)) {
+        pthread_sigmask(SIG_SETMASK, &outside_.uc_sigmask, nullptr);
+    }
     exceptions_ = *of_thread;
     *of_thread = outside;
 }

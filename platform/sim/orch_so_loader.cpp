@@ -40,8 +40,13 @@ bool others_may_exchange(const char* folder) {
     return (status.st_uid != geteuid() && status.st_uid != 0) || (writable && !(status.st_mode & S_ISVTX));
 }
 
+OpenedLibrary opened(const AicpuPort& port) {
+    if (!port.keeper) return {};
+    return {port.keeper->opened, port.keeper->device};
+}
+
 // CH_FILE_UNREADABLE: the folder is to blame, and another may do.
-int32_t load_from_folder(ch_loader_gate* gate, const char* folder, const void* data, size_t bytes, const char* name,
+int32_t load_from_folder(const AicpuPort& port, const char* folder, const void* data, size_t bytes, const char* name,
                          void** out_library, ch_error* out_error) {
     char path[path_bytes_max];
     const int length = snprintf(path, sizeof path, "%s/chiphost-orch-XXXXXX.so", folder);
@@ -72,21 +77,20 @@ int32_t load_from_folder(ch_loader_gate* gate, const char* folder, const void* d
                       "cannot load a library from '%s', the folder for temporary files (TMPDIR): %s%s", folder,
                       strerror(failed), failed == EPERM ? "; it is mounted noexec" : "");
     }
-    return load_through_file(gate, file, path, data, bytes, name, out_library, out_error);
+    return load_through_file(port.loader_gate, file, path, data, bytes, name, out_library, out_error, opened(port));
 }
 
 int32_t load(AicpuPort* port, const void* data, size_t bytes, const char* name, void** out_library,
              ch_error* out_error) {
     if (isolate::is_debugged()) {
-        return load_from_memory(port->loader_gate, data, bytes, name, out_library, out_error);
+        return load_from_memory(port->loader_gate, data, bytes, name, out_library, out_error, opened(*port));
     }
-    const int32_t code =
-        load_from_folder(port->loader_gate, port->temp_folder, data, bytes, name, out_library, out_error);
+    const int32_t code = load_from_folder(*port, port->temp_folder, data, bytes, name, out_library, out_error);
     if (code != CH_FILE_UNREADABLE) return code;
     ch_error error = no_error();  // if nothing helps, the first one stays
-    int32_t other = load_from_folder(port->loader_gate, P_tmpdir, data, bytes, name, out_library, &error);
+    int32_t other = load_from_folder(*port, P_tmpdir, data, bytes, name, out_library, &error);
     if (other == CH_FILE_UNREADABLE)
-        other = load_from_memory(port->loader_gate, data, bytes, name, out_library, &error);
+        other = load_from_memory(port->loader_gate, data, bytes, name, out_library, &error, opened(*port));
     if (other == CH_FILE_UNREADABLE) return code;
     if (other == CH_OK) {
         *out_error = no_error();

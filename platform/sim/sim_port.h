@@ -55,6 +55,8 @@ struct OrchestrationKeeper {
     void (*loaded)(void* device, void* library, uint64_t loaded_at_ns);
     // Before it is closed.
     void (*closing)(void* device, void* library);
+    // Before any code of it runs.
+    void (*opened)(void* device, void* library);
 };
 
 struct AicpuPort {

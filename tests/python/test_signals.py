@@ -24,7 +24,9 @@ WAYS = ("fork", "vfork", "posix_spawn", "posix_spawnp", "system", "popen")
 
 SOURCE = r"""
 #include <elf.h>
+#include <link.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
@@ -109,6 +111,56 @@ int raise_handled(int number) {
     const int count = handled;
     signal(number, SIG_DFL);
     return count;
+}
+#ifdef HANDLED
+// Installed by a constructor, on whatever thread that runs.
+__attribute__((constructor)) static void install() {
+    const int numbers[] = {HANDLED};
+    for (int number : numbers) signal(number, handle);
+}
+#endif
+int raise_now(int number) {
+    handled = 0;
+    raise(number);
+    return handled;
+}
+void unhandle(int number) { signal(number, SIG_DFL); }
+void block(int number) {
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, number);
+    pthread_sigmask(SIG_BLOCK, &mask, nullptr);
+}
+int is_blocked(int number) {
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+    return sigismember(&mask, number);
+}
+// Handles a signal here and in a copy of this process while another thread walks the loader's list. How the copy ended.
+static volatile sig_atomic_t walks = 0;
+static int stay(dl_phdr_info*, size_t, void*) {
+    walks = 1;
+    while (walks) sched_yield();
+    return 1;
+}
+static void* walk(void*) { return reinterpret_cast<void*>(static_cast<intptr_t>(dl_iterate_phdr(stay, nullptr))); }
+int handle_while_the_loader_is_busy(int number) {
+    pthread_t walker;
+    if (pthread_create(&walker, nullptr, walk, nullptr) != 0) return -1;
+    while (!walks) sched_yield();
+    signal(number, handle);
+    const pid_t copy = fork();
+    if (copy == 0) {
+        alarm(10);
+        signal(number, handle);
+        _exit(7);
+    }
+    int status = -1;
+    waitpid(copy, &status, 0);
+    signal(number, SIG_DFL);
+    walks = 0;
+    pthread_join(walker, nullptr);
+    return status;
 }
 int raise_handled_by_signal(int number) {
     signal(number, handle);
@@ -196,6 +248,89 @@ def test_raise_reaches_the_library_s_handler(library):
         assert library.function("raise_handled", c_int, [c_int])(number) == 1, number
         assert library.function("raise_handled_by_signal", c_int, [c_int])(number) == 1, number
         assert signal.getsignal(number) is before
+
+
+def test_a_handler_is_installed_while_the_loader_is_busy(library):
+    status = library.function("handle_while_the_loader_is_busy", c_int, [c_int], timeout_s=20)(signal.SIGUSR1)
+    assert (os.WIFEXITED(status), os.WEXITSTATUS(status)) == (True, 7)
+
+
+@pytest.fixture(scope="module")
+def handling_path(tmp_path_factory) -> Path:
+    numbers = "-DHANDLED=SIGUSR2,SIGINT,SIGPIPE"
+    return c_libraries.build(SOURCE, tmp_path_factory.mktemp("signals") / "handling.so", "-pthread", numbers)
+
+
+@pytest.fixture
+def program_s_handlers():
+    handled = {number: signal.getsignal(number) for number in (signal.SIGUSR2, signal.SIGINT, signal.SIGPIPE)}
+    yield handled
+    for number, handler in handled.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_handler_that_a_constructor_installs_is_reached_by_later_calls(handling_path, strategy, program_s_handlers):
+    with isolate.open(handling_path, strategy, timeout_s=60) as library:
+        numbers = {name: library.function(name, c_int, [c_int]) for name in ("raise_now", "is_blocked")}
+        for number in program_s_handlers:
+            assert [numbers["raise_now"](number) for _ in range(2)] == [1, 1], number
+        # What it starts reacts to signals as ever.
+        status = library.function("run", c_int, [c_char_p, c_char_p])(b"system", b"kill -TERM $$; exit 3")
+        assert os.WIFSIGNALED(status)
+        # The thread is the library's: what it blocks itself stays blocked.
+        library.function("block", None, [c_int])(signal.SIGUSR2)
+        assert numbers["is_blocked"](signal.SIGUSR2) == 1
+        for number in program_s_handlers:
+            library.function("unhandle", None, [c_int])(number)
+        assert numbers["is_blocked"](signal.SIGINT) == 1  # as if it had never been handled
+
+
+@pytest.mark.parametrize("strategy", ["namespace", "copy"])
+def test_a_handler_of_the_program_takes_a_library_s_place(handling_path, strategy, program_s_handlers):
+    with isolate.open(handling_path, strategy, timeout_s=60) as library:
+        is_blocked = library.function("is_blocked", c_int, [c_int])
+        assert is_blocked(signal.SIGUSR2) == 0
+        signal.signal(signal.SIGUSR2, lambda number, frame: None)
+        assert is_blocked(signal.SIGUSR2) == 1
+        for number in program_s_handlers:
+            library.function("unhandle", None, [c_int])(number)
+
+
+@cache
+def handling_kernel() -> ch.ChipCallable:
+    return ch.compile(
+        FOLDER / "one_task.cpp",
+        [ch.Kernel(0, FOLDER / "handled_signal_kernel.cpp", "aiv", include_dirs=[FOLDER])],
+        signature=[ch.Out("out", "int32", (1,)), ch.Scalar("last", "uint64")],
+    )
+
+
+@cache
+def handling_orchestration() -> ch.ChipCallable:
+    return ch.compile(
+        FOLDER / "handled_signal_device_graph.cpp",
+        [],
+        runtime="aicpu_build_graph",
+        include_dirs=[FOLDER],
+        signature=[ch.Scalar("last", "int64")],
+    )
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_kernel_s_handler_is_reached_in_every_run(strategy, program_s_handlers):
+    with ch.ChipWorker(RUNTIME, isolation=strategy) as worker:
+        for last in 0, 0, 1:
+            out = np.zeros(1, np.int32)
+            worker.run(handling_kernel(), [out, last])
+            assert out[0] == 1
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_an_orchestration_s_handler_is_reached_in_every_run(strategy, program_s_handlers):
+    with ch.ChipWorker("aicpu_build_graph", isolation=strategy) as worker:
+        for last in 0, 0, 1:
+            worker.run(handling_orchestration(), [last])
 
 
 def test_a_timer_stops_a_computation_in_a_process(path):

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 #define CH_ANCHOR_MAJOR 3
-#define CH_ANCHOR_MINOR 0
+#define CH_ANCHOR_MINOR 1
 #define CH_ANCHOR_ENTRY "chiphost_anchor"
 
 // What a posted call returns that let an exception out.
@@ -138,6 +138,10 @@ typedef struct ch_anchor {
     // may still run its code, and gives it back when none may. `second` is a ch_keep_request, `third` a uint32_t* that
     // becomes 1 if it is kept.
     int32_t (*keep_if_running)(void* state, const void* request, void* out_kept);
+
+    // For those who load libraries themselves, before any code of one runs: makes it a library of this anchor as far as
+    // it needs to be told, so that what it does about signals and processes is seen to. `second` is dlopen's handle.
+    int32_t (*adopt)(void* state, const void* handle, void* unused);
 } ch_anchor;
 
 typedef const ch_anchor* (*ch_anchor_entry)(void);
