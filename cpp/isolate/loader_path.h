@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <map>
@@ -14,8 +15,8 @@
 namespace chiphost::isolate {
 
 // A path that the dynamic loader takes as it is. In one that it is given, also one to open, it puts something in for
-// $ORIGIN, ${LIB} and the like, and a dollar cannot be quoted. So a folder with one is named by a descriptor, which
-// stays open as long as the process lives: $ORIGIN of the library itself is that folder then. Where that is not
+// $ORIGIN, ${LIB} and the like, and a dollar cannot be quoted. So a folder or a file with one is named by a descriptor,
+// which stays open as long as the process lives: $ORIGIN of the library itself is that folder then. Where that is not
 // possible the path is the one given, and the loader's words say what it looked for. For any thread; may throw
 // std::bad_alloc.
 class LoaderPath {
@@ -24,7 +25,7 @@ public:
         if (path.find('$') == std::string::npos) return;
         const size_t name = path.rfind('/') + 1;
         const bool in_name = path.find('$', name) != std::string::npos;
-        const int descriptor = in_name ? open(path.c_str(), O_PATH | O_CLOEXEC) : kept_folder(path.substr(0, name));
+        const int descriptor = kept(in_name ? path : path.substr(0, name), in_name ? 0 : O_DIRECTORY);
         char folder[32];
         if (descriptor < 0 || !folder_of_own_files(descriptor, folder)) return;
         path_ = std::string(folder) + "/" + std::to_string(descriptor);
@@ -41,19 +42,25 @@ public:
     }
 
 private:
-    // An equal path must lead to the same folder for ever: the loader takes it for the same library.
-    static int kept_folder(const std::string& folder) {
+    // An equal path must lead to the same folder or file for ever: the loader takes it for the same library. So there
+    // is one descriptor for each that was ever at the path, and it is never closed; a new one only if something else is
+    // there now. -1 if nothing is.
+    static int kept(const std::string& path, int flags) {
         struct Kept {
             std::mutex mutex;
-            std::map<std::string, int> folders;
+            std::map<std::string, int> descriptors;  // of what was there last
         };
         static Kept& kept = *new Kept;
         const std::lock_guard lock(kept.mutex);
-        const auto found = kept.folders.find(folder);
-        if (found != kept.folders.end()) return found->second;
-        const int descriptor = open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (descriptor >= 0) kept.folders.emplace(folder, descriptor);
-        return descriptor;
+        int& descriptor = kept.descriptors.try_emplace(path, -1).first->second;
+        struct stat before{};
+        struct stat now{};
+        if (stat(path.c_str(), &now) != 0) return -1;
+        if (descriptor >= 0 && fstat(descriptor, &before) == 0 && before.st_dev == now.st_dev &&
+            before.st_ino == now.st_ino) {
+            return descriptor;
+        }
+        return descriptor = open(path.c_str(), O_PATH | O_CLOEXEC | flags);
     }
 
     std::string path_;

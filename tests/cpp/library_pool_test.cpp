@@ -6,10 +6,14 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <string>
 #include <thread>
 
+#include "isolate/loader_path.h"
 #include "isolate/private_copy.h"
+#include "temp_folder.h"
 #include "test_files.h"
 
 namespace chiphost::isolate {
@@ -39,6 +43,42 @@ int32_t call(const ch_library* library, const char* symbol) {
 }
 
 }  // namespace
+
+// What the loader puts something in for is named by a descriptor, and that stays open. One for each folder or file, not
+// for each load; and a new one if something else is there now.
+TEST(LoaderPath, OpensWhatHasADollarOnce) {
+    const tests::TempFolder folder;
+    for (const std::string place : {"/$LIB/one.so", "/one$.so"}) {
+        const std::filesystem::path path = folder.path() + place;
+        const auto make = [&](const char* content) {
+            std::filesystem::create_directories(path.parent_path());
+            std::ofstream(path) << content;
+        };
+        const auto read = [&] {
+            std::string content;
+            std::ifstream(LoaderPath(path).c_str()) >> content;
+            return content;
+        };
+        make("first");
+        EXPECT_EQ(read(), "first");
+        const std::string first = LoaderPath(path).c_str();
+        const auto files = [] {
+            const std::filesystem::directory_iterator listed("/proc/self/fd");
+            return std::distance(begin(listed), end(listed));
+        };
+        const auto open_before = files();
+        for (int i = 0; i < 10; ++i) EXPECT_EQ(LoaderPath(path).c_str(), first);
+        EXPECT_EQ(files(), open_before);
+        std::filesystem::rename(path, folder.path() + "/kept");  // so that the file system gives its number to none
+        if (place[1] == '$') std::filesystem::remove(path.parent_path());
+        make("second");
+        EXPECT_EQ(read(), "second");
+        EXPECT_NE(std::string(LoaderPath(path).c_str()), first);
+        std::filesystem::remove_all(path);
+        std::filesystem::remove(folder.path() + "/kept");
+        if (place[1] == '$') std::filesystem::remove(path.parent_path());
+    }
+}
 
 TEST(LibraryPool, GivesEveryUserOfALibraryWithStateItsOwn) {
     LibraryPool pool(nullptr);
