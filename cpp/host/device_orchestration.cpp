@@ -287,7 +287,13 @@ int32_t DeviceOrchestration::build(const RunInput& input, BuiltGraph* out_graph,
     uint64_t arguments = 0;
     for (uint32_t i = 0; i < input.args.tensor_count; ++i) arguments += ch_tensor_bytes(&input.args.tensors[i]);
     const uint64_t room = input.device_memory_bytes - std::min(arguments, input.device_memory_bytes);
-    if (const int32_t code = reserve_rings(sizes_for(input.config, room), out_error)) return code;
+    // A run that asks for the same as the one before lays nothing out.
+    const RingSizes asked{input.config.ring_task_window, input.config.ring_dep_pool, input.config.ring_heap_bytes};
+    if (!rings_.address() || !(asked == asked_) || room != room_) {
+        if (const int32_t code = reserve_rings(sizes_for(input.config, room), out_error)) return code;
+        asked_ = asked;
+        room_ = room;
+    }
     if (const int32_t code = place_arguments(input, out_error)) return code;
     static_cast<const DeviceLibrary&>(input.orchestration).describe(&plan_);
     if (const int32_t code = platform::copy_to_device(device_, plan_address_, &plan_, sizeof plan_, out_error)) {

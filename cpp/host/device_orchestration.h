@@ -64,6 +64,8 @@ private:
     const graph::RootScope root_scope_;
     RunMemory memory_;  // the tensors of a run
     RingSizes sizes_{};
+    RingSizes asked_{};   // what sizes_ was found for: the configuration's,
+    uint64_t room_ = 0;   // and the device's
     DeviceBuffer rings_;  // for sizes_
     graph::Image image_{};
     graph::Orchestration plan_{};
