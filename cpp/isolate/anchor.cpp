@@ -30,6 +30,7 @@
 #include "foreign_threads.h"
 #include "library_pool.h"
 #include "loader_gate.h"
+#include "made_threads.h"
 #include "own_signal_handlers.h"
 #include "replaced_functions.h"
 #include "signal_masks.h"
@@ -92,6 +93,7 @@ void* thread_main(void* argument) {
     lend_fault_stack(fault_stack, sizeof fault_stack);
     __atomic_store_n(&mailbox->system_id, static_cast<int32_t>(syscall(SYS_gettid)), __ATOMIC_RELAXED);
     const pid_t process = getpid();
+    become_origin();
     ThreadState state = ThreadState::of_this_thread();
     state.set_floats(FloatState());  // whatever the thread has that asked for this one
     FloatState().restore();          // and no more: its maker may be giving it its name just now
@@ -151,7 +153,7 @@ int start_thread(ch_mailbox* mailbox, void* (*main)(void*), const void* state, c
     // it has none. pthread_create looks at the namespace's, and ends the process unless that is ENOMEM.
     errno = ENOMEM;
     pthread_t thread;
-    const int failed = pthread_create(&thread, &attributes, main, mailbox);
+    const int failed = make_own_thread(&thread, &attributes, main, mailbox);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     pthread_attr_destroy(&attributes);
     if (!failed) pthread_setname_np(thread, ThreadName(state).text);
@@ -194,8 +196,8 @@ ForeignThreads Anchor::foreign_threads() {
             numbers.push_back(__atomic_load_n(&thread->system_id, __ATOMIC_RELAXED));
         }
         const bool all_known = std::find(numbers.begin(), numbers.end(), 0) == numbers.end();
-        const ForeignThreads found =
-            ForeignThreads::find({name.text, blocked, blocked_by_program}, numbers.data(), numbers.size());
+        const ForeignThreads found = ForeignThreads::find(
+            {name.text, blocked, blocked_by_program, gate ? gate->origins : nullptr}, numbers.data(), numbers.size());
         if (found.none() || all_known || ch_monotonic_ns() - start > patience_ns) return found;
         sched_yield();
     }
@@ -219,6 +221,7 @@ int32_t create(ch_loader_gate* gate, void** out_state, ch_mailbox** out_keeper) 
     pthread_sigmask(SIG_SETMASK, nullptr, &state->blocked_by_program);
     state->blocked = blocked_on_threads();
     look_after_handlers();
+    note_origins_in(gate ? gate->origins : nullptr);
     state->blocked_by_keeper = blocked_for(Home::program);
     if (const int failed =
             start_thread(keeper, thread_main<Role::keeper>, state, state->blocked_by_keeper, usual_stack_bytes())) {

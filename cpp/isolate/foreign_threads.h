@@ -9,22 +9,26 @@
 
 #include <string_view>
 
+#include "chiphost/abi/thread_origins.h"
+
 namespace chiphost::isolate {
 
-// What a thread inherits from the one that made it, unless it is given others: how the threads are known that libraries
-// have made on an anchor's threads. One that took another name is known by the signals that it blocks, if these are not
-// those of the program's threads; only who changes both is missed.
+// How the threads are known that libraries have made on an anchor's threads: by what was noted when they were made;
+// else by what a thread inherits from the one that made it, unless it is given others. Of a thread of which nothing was
+// noted and that took another name, the signals are looked at that it blocks. They are those of all anchors' threads,
+// so it may be another anchor's, and counts all the same; only who changes both is missed.
 struct InheritedTraits {
     std::string_view name;
     const sigset_t& blocked;
     const sigset_t& blocked_by_program;
+    ch_thread_origins* origins;  // may be nullptr
 };
 
 // When foreign threads began that still live.
 class ForeignThreads {
 public:
-    // `own` are the kernel's numbers of threads that are not asked for. A thread that is at its end counts no more.
-    // Allocates nothing.
+    // `own` are the kernel's numbers of the anchor's threads, which are not asked for. A thread that is at its end
+    // counts no more. Allocates nothing.
     static ForeignThreads find(const InheritedTraits& traits, const int32_t* own, size_t own_count);
 
     bool none() const { return count_ == 0 && all_known_; }

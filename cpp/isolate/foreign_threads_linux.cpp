@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "folder_entries_linux.h"
+#include "started_threads.h"
 
 namespace chiphost::isolate {
 
@@ -62,9 +63,20 @@ unsigned long word_of(const sigset_t& blocked) {
     return word;
 }
 
-bool is_foreign(const ThreadStatus& status, const InheritedTraits& traits) {
+// Threads that come from one that is lent to an open library are none of those: whoever closes it looks for them.
+bool is_watched(int32_t thread) {
+    char number[16];
+    snprintf(number, sizeof number, "%d", thread);
+    char buffer[1024];
+    ThreadStatus status{};
+    return read_status(number, buffer, sizeof buffer, &status) &&
+           status.name.substr(0, strlen(watched_name)) == watched_name;
+}
+
+bool is_foreign(const ThreadStatus& status, const InheritedTraits& traits, int32_t origin, bool counts) {
     if (status.name == traits.name) return true;
     if (status.name.substr(0, name_of_all.size()) == name_of_all) return false;
+    if (origin != 0) return counts;
     const unsigned long blocked = word_of(traits.blocked);
     return status.blocked == blocked && blocked != word_of(traits.blocked_by_program);
 }
@@ -80,11 +92,14 @@ ForeignThreads ForeignThreads::find(const InheritedTraits& traits, const int32_t
         return found;
     }
     const auto look_at = [&](const char* number) {
-        if (std::find(own, own + own_count, atoi(number)) != own + own_count) return;
+        const auto is_own = [&](int32_t thread) { return std::find(own, own + own_count, thread) != own + own_count; };
+        const int32_t thread = atoi(number);
+        if (is_own(thread)) return;
         char buffer[1024];
         ThreadStatus status{};
         if (!read_status(number, buffer, sizeof buffer, &status) || is_ending(status)) return;
-        if (!is_foreign(status, traits)) return;
+        const int32_t origin = ch_thread_origins_of(traits.origins, thread);
+        if (!is_foreign(status, traits, origin, is_own(origin) && !is_watched(origin))) return;
         if (found.count_ == count_max) {
             found.all_known_ = false;
         } else {

@@ -5,6 +5,7 @@
 // told (replaced_functions.h).
 #include <unistd.h>
 
+#include "made_threads.h"
 #include "own_signal_handlers.h"
 #include "spawned_processes.h"
 
@@ -49,5 +50,14 @@ CHIPHOST_COMES_FIRST int sigaction(int number, const struct sigaction* action, s
 CHIPHOST_COMES_FIRST sighandler_t signal(int number, sighandler_t handler) noexcept {
     return install_handler(number, handler);
 }
+
+#ifdef CHIPHOST_IN_NAMESPACE  // a child ends with all its threads
+
+CHIPHOST_COMES_FIRST int pthread_create(pthread_t* thread, const pthread_attr_t* attributes, void* (*main)(void*),
+                                        void* argument) noexcept {
+    return make_thread(thread, attributes, main, argument);
+}
+
+#endif
 
 #endif

@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "chiphost/abi/mailbox.h"
+#include "loader_gate.h"
 
 namespace chiphost::isolate {
 
@@ -59,7 +60,7 @@ bool list_threads(std::set<int32_t>* out_threads) {
 std::string unused_name() {
     static std::atomic<uint32_t> number{0};
     char name[16];
-    snprintf(name, sizeof name, "%s.%06x", own_name, ++number & 0xffffff);
+    snprintf(name, sizeof name, "%s%06x", watched_name, ++number & 0xffffff);
     return name;
 }
 
@@ -87,6 +88,10 @@ std::string StartedThreads::find_now(bool* out_known) const {
         if (before_.count(thread)) continue;
         const std::string name = first_line(task_file(thread, "comm"));
         if (name == name_) return name;
+        if (const int32_t origin = ch_thread_origins_of(loader_gate_of_this_process()->origins, thread)) {
+            if (origin == thread_ && !name.empty()) return name;
+            continue;
+        }
         if (name.compare(0, strlen(own_name), own_name) == 0) continue;
         if (!name.empty() && blocked_signals(thread) == mask_) return name;
     }

@@ -8,6 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+#include <string>
 #include <thread>
 
 #include "isolate/domain.h"
@@ -276,6 +279,31 @@ TEST_P(LibraryHandlesHere, SayWhichThreadKeepsThem) {
         EXPECT_NE(result.pins[0].what, "");
     }
 }
+
+#if !CHIPHOST_SANITIZED  // a sanitizer makes the threads, and nobody notes whose they are
+static bool has_thread_of_name(const std::string& name) {
+    for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+        std::string found;
+        std::ifstream file(task.path() / "comm");
+        std::getline(file, found);
+        if (found == name) return true;
+    }
+    return false;
+}
+
+// Also not if it has taken another name; it blocks the same signals as one of this library would.
+TEST_P(LibraryHandlesHere, AreNotKeptByAThreadOfAnother) {
+    for (const Strategy others : {Strategy::copy, Strategy::link_namespace}) {
+        Library library = open("signatures", GetParam());
+        Library other = open("signatures", others);
+        ASSERT_EQ(other.function<int32_t(int32_t)>("start_thread")(true), 0);
+        while (!has_thread_of_name("my_worker")) std::this_thread::yield();
+        const CloseResult result = library.close();
+        EXPECT_EQ(result.state, CloseState::unloaded) << result.text();
+        EXPECT_EQ(other.function<int32_t()>("end_thread")(), 0);
+    }
+}
+#endif
 
 TEST_P(LibraryHandles, AreNotKeptByAThreadThatHasEnded) {
     Library library = open("signatures", GetParam());

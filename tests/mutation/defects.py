@@ -754,9 +754,9 @@ _ISOLATE: Final = (
     _required(
         "anchor: signals of the process on a thread of a domain",
         "cpp/isolate/anchor.cpp",
-        "    const int failed = pthread_create(&thread, &attributes, thread_main, mailbox);\n",
+        "    const int failed = make_own_thread(&thread, &attributes, main, mailbox);\n",
         "    pthread_sigmask(SIG_SETMASK, &before, nullptr);\n"
-        "    const int failed = pthread_create(&thread, &attributes, thread_main, mailbox);\n",
+        "    const int failed = make_own_thread(&thread, &attributes, main, mailbox);\n",
         "domain_test:*KeepsSignals*",
     ),
     _required(

@@ -14,6 +14,7 @@
 #include <limits.h>
 
 #include "mailbox.h"
+#include "thread_origins.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,6 +28,8 @@ typedef struct ch_loader_gate {
     // there are those who look there (Go's start code). 0 and NULL where the C library passes none.
     uint64_t argument_count;
     char** arguments;
+    // Where threads come from that libraries have made.
+    ch_thread_origins* origins;
 } ch_loader_gate;
 
 // All who wait: several threads may fork at once, and several may want to load.
