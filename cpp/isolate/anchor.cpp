@@ -35,6 +35,7 @@
 #include "replaced_functions.h"
 #include "signal_masks.h"
 #include "stack_size.h"
+#include "thread_refusal.h"
 #include "thread_state.h"
 
 namespace chiphost::isolate {
@@ -271,7 +272,7 @@ int32_t lease_thread(void* state, const void* stack_bytes, void* out_mailbox) {
             auto* mailbox = static_cast<ch_mailbox*>(memory);
             if (start_thread(mailbox, thread_main<Role::of_libraries>, state, self.blocked, wanted) != 0) {
                 ::operator delete(memory, std::align_val_t{64});
-                return CH_HOST_MEMORY_EXHAUSTED;
+                return thread_refusal(wanted);
             }
             self.threads.push_back(mailbox);
             self.free_threads.push_back(mailbox);

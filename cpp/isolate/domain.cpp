@@ -29,6 +29,7 @@
 #include "per_process.h"
 #include "private_copy.h"
 #include "stack_size.h"
+#include "thread_refusal.h"
 #include "thread_state.h"
 
 namespace chiphost::isolate {
@@ -88,8 +89,8 @@ int32_t Domain::start(ch_error* out_error) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "out of memory");
     }
     if (const int32_t failed = anchor_->create(loader_gate_of_this_process(), &state_, &keeper_)) {
-        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "cannot make the first thread of a domain: %s",
-                      strerror(failed));
+        return report(out_error, static_cast<ch_code>(thread_refusal(usual_stack_bytes())), "anchor",
+                      "cannot make the first thread of a domain: %s", strerror(failed));
     }
     return CH_OK;
 }
@@ -129,7 +130,8 @@ static int32_t leave_single_thread_mode(ch_error* out_error) {
     try {
         std::thread([] {}).join();
     } catch (const std::exception& error) {
-        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "dlmopen", "cannot make a thread: %s", error.what());
+        return report(out_error, static_cast<ch_code>(thread_refusal(usual_stack_bytes())), "dlmopen",
+                      "cannot make a thread: %s", error.what());
     }
     return CH_OK;
 }
@@ -200,14 +202,19 @@ int32_t Domain::lease_thread(ch_mailbox** out_mailbox, ch_error* out_error, uint
     } catch (const std::bad_alloc&) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "out of memory");
     }
-    if (call_keeper(anchor_->lease_thread, &wanted, out_mailbox) == CH_OK) return CH_OK;
+    const int32_t code = call_keeper(anchor_->lease_thread, &wanted, out_mailbox);
+    if (code == CH_OK) return CH_OK;
     {
         const std::lock_guard lock(threads_mutex_);
         --threads_leased_;
     }
+    if (code == CH_THREAD_NOT_STARTED) {
+        return report(out_error, CH_THREAD_NOT_STARTED, "anchor",
+                      "the system refuses another thread, whatever its stack: the limit on threads and processes is "
+                      "reached");
+    }
     return report(out_error, CH_HOST_MEMORY_EXHAUSTED, stack_bytes ? "stack_bytes" : "anchor",
-                  "the system refuses another thread with a stack of %llu bytes: the limit on threads and processes is "
-                  "reached (ulimit -u, or that of a container), or there is no memory for the stack",
+                  "the system refuses another thread with a stack of %llu bytes: there is no memory for it",
                   static_cast<unsigned long long>(wanted));
 }
 

@@ -23,7 +23,8 @@ class Domain {
 public:
     // Opens a new namespace, or hands out the program's one domain for copies. anchor_path names the anchor library
     // that a namespace begins with. CH_NAMESPACES_SPENT, CH_ISOLATION_UNAVAILABLE or what check_elf_library says.
-    // CH_HOST_MEMORY_EXHAUSTED with a domain: the namespace is there, and start() may be tried again later.
+    // CH_HOST_MEMORY_EXHAUSTED or CH_THREAD_NOT_STARTED with a domain: the namespace is there, and start() may be tried
+    // again later.
     [[nodiscard]] static int32_t open(Strategy strategy, const std::string& anchor_path, Domain** out_domain,
                                       ch_error* out_error);
 

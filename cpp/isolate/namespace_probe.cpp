@@ -225,7 +225,7 @@ int32_t probe_namespaces(const std::string& anchor_path, const std::string& libr
     for (const uint64_t tenths : {1, 1, 1, 1, 2, 4}) {
         Pipe pipe;
         if (!pipe.ok()) {
-            return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "probe", "cannot make a pipe: %s", strerror(errno));
+            return report(out_error, CH_PROCESS_NOT_STARTED, "probe", "cannot make a pipe: %s", strerror(errno));
         }
         sigset_t all;
         sigset_t before;

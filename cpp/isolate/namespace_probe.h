@@ -42,7 +42,7 @@ struct NamespaceProbe {
 // With a library, each namespace holds that too: what its thread-local variables take counts. Its constructors run, in
 // the child; what they print is lost. Thread-safe. Handlers that others registered with pthread_atfork are called.
 //
-// CH_ISOLATION_UNAVAILABLE; CH_HOST_MEMORY_EXHAUSTED if the system refuses a child; CH_LOAD_REFUSED if the library
+// CH_ISOLATION_UNAVAILABLE; CH_PROCESS_NOT_STARTED if the system refuses a child; CH_LOAD_REFUSED if the library
 // cannot be loaded at all, ends the child or hangs in it.
 [[nodiscard]] int32_t probe_namespaces(const std::string& anchor_path, const std::string& library_path,
                                        NamespaceProbe* out_probe, ch_error* out_error,

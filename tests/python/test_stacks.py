@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import subprocess
 import sys
+import tempfile
 from ctypes import c_int, c_size_t
 from functools import cache
 from pathlib import Path
@@ -133,3 +135,24 @@ def test_what_the_system_refuses_is_an_error(path, strategy):
     )
     assert "HOST_MEMORY_EXHAUSTED" in done.stdout
     assert "the system refuses another thread with a stack of 549755813888 bytes" in done.stdout
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_no_further_thread_or_process_is_no_want_of_memory(path, strategy):
+    program = (
+        "import os, resource, sys; from chiphost import isolate\n"
+        "import chiphost as ch\n"
+        "resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))\n"
+        "if os.getuid() == 0: os.setuid(54321)\n"  # the limit is not for root
+        "try: isolate.open(sys.argv[1], sys.argv[2])\n"
+        "except ch.ChiphostError as error: print(error)\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        library = shutil.copy(path, folder)
+        command = [sys.executable, "-c", program, library, strategy]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    expected = "PROCESS_NOT_STARTED (310)" if strategy == "process" else "THREAD_NOT_STARTED (312)"
+    assert done.stdout.startswith(expected), done.stdout
+    assert "ulimit -u" in done.stdout or "-u, -v" in done.stdout
+    assert "pids.max" in done.stdout

@@ -56,7 +56,8 @@ struct Options {
     // copies too, or all of them would share a symbol.
     bool fall_back_if_spent = false;
     // Bytes of the stack that its code runs on, at least; 0: as much as a program's first thread has (RLIMIT_STACK),
-    // but 8 MiB to 1 GiB. CH_HOST_MEMORY_EXHAUSTED if the system refuses such a thread.
+    // but 8 MiB to 1 GiB. CH_HOST_MEMORY_EXHAUSTED if there is no memory for it,
+    // CH_THREAD_NOT_STARTED if the system lets this user have no further thread.
     uint64_t stack_bytes = 0;
     Timeout timeout = no_timeout;  // deadline of opening, of every call and of closing, unless the call has its own
     std::string anchor_path = default_anchor_path();  // needed for namespaces
