@@ -45,7 +45,7 @@ int32_t Instance::open(const std::string& path, const Options& options, const Go
     int32_t code = open_as(options.strategy, {"asked for", false});
     std::string why;
     for (const Strategy other : {Strategy::copy, Strategy::process}) {
-        const bool may_help = is_spent(code) || code == CH_UNIQUE_SYMBOL;
+        const bool may_help = is_spent(code) || code == CH_UNIQUE_SYMBOL || code == CH_VARIABLE_SHARED;
         if (!options.fall_back_if_spent || !may_help || other <= options.strategy) continue;
         why += (why.empty() ? "" : ", and ") + why_not(code, *out_error);
         code = open_as(other, {why, true});

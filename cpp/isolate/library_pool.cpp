@@ -93,8 +93,12 @@ int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
         }
         const bool statics = key.empty() || has_writable_statics(data, bytes);
         std::string spare_key = key;
-        if (const int32_t code = load_private_copy(gate_, data, bytes, binary.name, &library->handle, out_error))
+        // Those without a key are what users open, not what chiphost has compiled.
+        const Variables variables = key.empty() && !request.only_copy ? Variables::own : Variables::any;
+        if (const int32_t code =
+                load_private_copy(gate_, data, bytes, binary.name, variables, &library->handle, out_error)) {
             return code;
+        }
         if (!statics) library->key.swap(spare_key);
     }
 

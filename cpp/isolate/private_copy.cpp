@@ -20,6 +20,7 @@
 #include "loader_refusal.h"
 #include "own_files.h"
 #include "replaced_functions.h"
+#include "shared_variable.h"
 #include "thread_state.h"
 
 namespace chiphost::isolate {
@@ -103,6 +104,16 @@ std::string unused_path(int descriptor) {
     return path + "/" + std::to_string(descriptor);
 }
 
+[[maybe_unused]] int32_t check_variables(void* handle, const std::string& name, ch_error* out_error) {
+    const SharedVariable shared = find_shared_variable(handle);
+    if (shared.name.empty()) return CH_OK;
+    return report(
+        out_error, CH_VARIABLE_SHARED, name,
+        "its variable %s is also one of %s, and a copy would use that one: copies, and the program, would not "
+        "be apart; namespace and process keep them apart",
+        shared.name.c_str(), shared.owner.empty() ? "the program" : shared.owner.c_str());
+}
+
 }  // namespace
 
 int32_t read_file(const std::string& path, std::vector<char>* out_bytes, ch_error* out_error) {
@@ -126,7 +137,8 @@ int32_t read_file(const std::string& path, std::vector<char>* out_bytes, ch_erro
 }
 
 int32_t load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, const std::string& name,
-                          void** out_handle, ch_error* out_error) {
+                          [[maybe_unused]] Variables variables, void** out_handle, ch_error* out_error) {
+    *out_handle = nullptr;
     TemporaryFile temporary;
     File file(static_cast<int>(syscall(SYS_memfd_create, base_name(name).substr(0, 200).c_str(), MFD_CLOEXEC)));
     const int refused = file.ok() ? 0 : errno;
@@ -160,13 +172,15 @@ int32_t load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, 
         code = report_refusal(out_error, name, words.c_str());
     }
     temporary.remove();
-#ifndef CHIPHOST_IN_NAMESPACE  // there the anchor comes first
+#ifndef CHIPHOST_IN_NAMESPACE  // there the anchor comes first, and nothing is the program's
     if (code == CH_OK) {
         const LoaderPass pass(gate);
         replace_functions(*out_handle);
+        if (variables == Variables::own) code = check_variables(*out_handle, name, out_error);
     }
 #endif
-    if (code == CH_OK && (code = constructors.run(*out_handle, gate, name, out_error)) != CH_OK) {
+    if (code == CH_OK) code = constructors.run(*out_handle, gate, name, out_error);
+    if (code != CH_OK && *out_handle) {
         const LoaderPass pass(gate);
         const ThreadStateGuard guard;
         dlclose(*out_handle);

@@ -294,7 +294,7 @@ def _open_audited(path: str | os.PathLike[str], load: Callable[[str], _core.Libr
 
 
 # Another strategy may do: this process has used up what the one needs, or knows of something that the audit cannot see.
-_NO_ROOM: Final = ("NAMESPACES_SPENT", "STATIC_TLS_SPENT", "UNIQUE_SYMBOL", "ISOLATION_UNAVAILABLE")
+_NO_ROOM: Final = ("NAMESPACES_SPENT", "STATIC_TLS_SPENT", "UNIQUE_SYMBOL", "VARIABLE_SHARED", "ISOLATION_UNAVAILABLE")
 
 
 def _explain(out: dict[str, str], *how: str) -> str:

@@ -14,7 +14,8 @@ using tests::text_of;
 namespace {
 
 int32_t load(const Binary& binary, void** out_handle, ch_error* out_error) {
-    return load_private_copy(nullptr, binary.bytes.data(), binary.bytes.size(), binary.name, out_handle, out_error);
+    return load_private_copy(nullptr, binary.bytes.data(), binary.bytes.size(), binary.name, Variables::any, out_handle,
+                             out_error);
 }
 
 }  // namespace

@@ -42,7 +42,8 @@ typedef struct ch_open_request {
     // The bytes; or, when data is NULL, name is the path of the file.
     ch_binary binary;
     // 0: load a private copy of the bytes. Copies of equal key are shared as long as the library has no writable
-    // statics of its own; others get a copy each time. CH_UNIQUE_SYMBOL if copies would not be apart. 1: load the file
+    // statics of its own; others get a copy each time. CH_UNIQUE_SYMBOL or
+    // CH_VARIABLE_SHARED if copies would not be apart. 1: load the file
     // itself, by its path. It must not be loaded under this path already.
     uint32_t in_place;
     // 1: no other copy is ever loaded in this process, so symbols that copies would share do not matter. For the

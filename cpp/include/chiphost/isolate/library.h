@@ -86,8 +86,8 @@ struct Symbol {
 class Library {
 public:
     // Loads an instance of the file. CH_FILE_UNREADABLE, CH_NOT_ELF, CH_FILE_TRUNCATED, CH_WRONG_ARCHITECTURE,
-    // CH_LOAD_REFUSED; CH_NAMESPACES_SPENT; CH_STATIC_TLS_SPENT; CH_UNIQUE_SYMBOL for a copy that would not be apart;
-    // CH_PROCESS_NOT_STARTED.
+    // CH_LOAD_REFUSED; CH_NAMESPACES_SPENT; CH_STATIC_TLS_SPENT; CH_UNIQUE_SYMBOL and CH_VARIABLE_SHARED for a copy
+    // that would not be apart; CH_PROCESS_NOT_STARTED.
     static Library open(const std::string& path, const Options& options = {});
 
     // A function with a C signature as a callable object; see function.h for what the type may have. Whether the
