@@ -114,6 +114,20 @@ add_variant(canary_question_takes_memory device
     "int32_t check_launch(Device* device, const LaunchOptions&, ch_error* out_error) {
     uint64_t address = 0;
     return device->allocate(64, false, &address, out_error);")
+# One besides those that the anchor lends.
+add_variant(canary_thread_of_its_own device
+    "    const End end = engine.run(processors);" "    std::atomic<bool> over{false};
+    std::thread own([&] {
+        while (!over) usleep(1000);
+    });
+    const End end = engine.run(processors);
+    over = true;
+    own.join();"
+    "#include <sys/mman.h>" "#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>")
 add_variant(canary_strand_stack_again device "    leave_behind(&orchestration_);" "    orchestration_.reset();")
 add_variant(canary_forgets_too_much aicpu_port "memset(address, undefined_byte, bytes);"
     "memset(address, undefined_byte, bytes + 1);")

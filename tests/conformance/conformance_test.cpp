@@ -197,9 +197,9 @@ TEST_P(RealChip, PassesWithAStandIn) {
     for (const TestResult& result : results) {
         if (result.outcome != CH_CONFORMANCE_PASSED) listed.insert(result.id);
     }
-    const std::set<std::string> wanted{"errors.kernel_named",  "errors.kernel_throws",   "errors.no_trace_of_kernels",
-                                       "launch.same_trace",    "programs.broken_kernel", "programs.hands_over_only",
-                                       "programs.wrong_header"};
+    const std::set<std::string> wanted{"errors.kernel_named",      "errors.kernel_throws", "errors.no_trace_of_kernels",
+                                       "launch.lent_threads",      "launch.same_trace",    "programs.broken_kernel",
+                                       "programs.hands_over_only", "programs.wrong_header"};
     EXPECT_EQ(listed, wanted);
 }
 
@@ -355,6 +355,7 @@ INSTANTIATE_TEST_SUITE_P(
                "time.cancelled"},
         Canary{"lost_by_a_cut_off", false, {"time.check_launch", "time.usable_afterwards"}, "time."},
         Canary{"question_takes_memory", true, {"time.check_launch"}, "time."},
+        Canary{"thread_of_its_own", true, {"launch.lent_threads"}, "launch."},
         Canary{"strand_stack_again", true, {"time.strand_abandoned"}, "time."},
         Canary{"forgets_too_much", false, {"launch.forget_content"}, "launch."},
         Canary{"cancel_late",

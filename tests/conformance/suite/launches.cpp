@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <string.h>
+#include <time.h>
 
 #include "bench.h"
 
@@ -163,15 +164,63 @@ void hand_over(const Bench& bench) {
     device.unload(plan.kernel);
 }
 
+// While a launch is under way, of whose threads some are at work, all of this process are the anchor's. What makes its
+// launches elsewhere has none here.
+void lent_threads(const Bench& bench) {
+    struct Look {
+        const ch_device_options& options;
+        ch_run_progress progress;
+        uint64_t after_ns;
+        uint64_t last_began_ns;
+    };
+    const auto look = [](void* argument, const void*, void*) -> int32_t {
+        auto& self = *static_cast<Look*>(argument);
+        const timespec pause{0, static_cast<long>(self.after_ns)};
+        nanosleep(&pause, nullptr);
+        self.options.anchor->last_foreign_thread(self.options.anchor_state, nullptr, &self.last_began_ns);
+        __atomic_store_n(&self.progress.cancel, 1, __ATOMIC_RELEASE);
+        return CH_OK;
+    };
+    const auto launched_while_looking = [&](const OpenDevice& device, Plan plan, uint64_t after_ns) {
+        Look it{bench.options(), no_progress(), after_ns, 0};
+        plan.progress = &it.progress;
+        Bench::Meanwhile meanwhile(bench, look, &it);
+        const Launched launched = try_launch(device, plan);
+        meanwhile.wait();
+        fail_with({CH_DEADLINE_EXCEEDED}, launched.code, launched.error, "a launch that was cancelled");
+        check(it.last_began_ns == 0,
+              "with sim_threads %u the platform has made a thread; threads are the anchor's to lend", plan.sim_threads);
+        return launched.script.threads[plan.aicpu_threads - 1].begun != 0;
+    };
+    const OpenDevice device = bench.open();
+    for (uint32_t sim_threads : {1, 2}) {
+        Plan plan{Work::never_end};
+        plan.block_dim = chip.clusters;
+        plan.aicpu_threads = chip.aicpu_threads;
+        plan.sim_threads = sim_threads;
+        uint64_t after_ns = 5 * ms;  // on a busy machine a launch may need more to begin
+        while (!launched_while_looking(device, plan, after_ns)) {
+            check(after_ns < 1000 * ms, "within a second a launch has not begun");
+            after_ns *= 2;
+        }
+    }
+}
+
 }  // namespace
 
 Cases launch_cases() {
     return {
-        {"launch.core_types", "PLAT-25", core_types}, {"launch.aicpu_threads", "PLAT-26", aicpu_threads},
-        {"launch.again", "PLAT-27", again},           {"launch.host_threads", "PLAT-28", host_threads},
-        {"launch.any_seed", "PLAT-28", any_seed},     {"launch.same_trace", "PLAT-29", same_trace},
-        {"launch.signal", "PLAT-30", signal},         {"launch.strand", "PLAT-31", strand},
-        {"launch.hand_over", "PLAT-23", hand_over},   {"launch.forget_content", "PLAT-24", forget_content},
+        {"launch.core_types", "PLAT-25", core_types},
+        {"launch.aicpu_threads", "PLAT-26", aicpu_threads},
+        {"launch.again", "PLAT-27", again},
+        {"launch.host_threads", "PLAT-28", host_threads},
+        {"launch.any_seed", "PLAT-28", any_seed},
+        {"launch.same_trace", "PLAT-29", same_trace},
+        {"launch.signal", "PLAT-30", signal},
+        {"launch.strand", "PLAT-31", strand},
+        {"launch.hand_over", "PLAT-23", hand_over},
+        {"launch.forget_content", "PLAT-24", forget_content},
+        {"launch.lent_threads", "PLAT-52", lent_threads},
     };
 }
 

@@ -9,7 +9,7 @@
 //
 // Threads: a device is used by one thread at a time, not always the same; different devices are independent, and the
 // platform keeps nothing in globals (PLAT-55 to PLAT-58). Threads are the anchor's (abi/anchor.h); a platform makes
-// none of its own.
+// none of its own (PLAT-52).
 //
 // What MUST hold is numbered, PLAT-01 and so on: docs/reference/platform-requirements.md says what happens otherwise
 // and which conformance test looks.
