@@ -108,20 +108,24 @@ private:
 
 // Configuration of a run; the C record plus the deadline, which is the caller's own affair.
 struct CallConfig {
-    ch_call_config raw{sizeof(ch_call_config), 24, 3, 1, 1, 0, 0, CH_RING_TASK_WINDOW_DEFAULT, CH_RING_DEP_POOL_DEFAULT,
-                       CH_RING_HEAP_DEFAULT};
+    ch_call_config raw{sizeof(ch_call_config), 0, 0, 1, 1, 0, 0, 0, 0, 0};
     double timeout_s = 60.0;
 };
 
+// What is 0 in the record is left to the runtime, which knows the chip: None in Python.
+std::string number_or_none(uint64_t number) {
+    return number ? std::to_string(number) : "None";
+}
+
 std::string config_text(const CallConfig& config) {
     const ch_call_config& raw = config.raw;
-    return "CallConfig(block_dim=" + std::to_string(raw.block_dim) +
-           ", aicpu_thread_num=" + std::to_string(raw.aicpu_thread_num) +
+    return "CallConfig(block_dim=" + number_or_none(raw.block_dim) +
+           ", aicpu_thread_num=" + number_or_none(raw.aicpu_thread_num) +
            ", orch_thread_num=" + std::to_string(raw.orch_thread_num) +
            ", sim_threads=" + std::to_string(raw.sim_threads) + ", seed=" + std::to_string(raw.seed) +
-           ", trace=" + (raw.trace ? "True" : "False") + ", ring_task_window=" + std::to_string(raw.ring_task_window) +
-           ", ring_heap_bytes=" + std::to_string(raw.ring_heap_bytes) +
-           ", ring_dep_pool=" + std::to_string(raw.ring_dep_pool) +
+           ", trace=" + (raw.trace ? "True" : "False") + ", ring_task_window=" + number_or_none(raw.ring_task_window) +
+           ", ring_heap_bytes=" + number_or_none(raw.ring_heap_bytes) +
+           ", ring_dep_pool=" + number_or_none(raw.ring_dep_pool) +
            ", timeout_s=" + nb::cast<std::string>(nb::str(nb::float_(config.timeout_s))) + ")";
 }
 
@@ -151,11 +155,36 @@ void set_wide_field(CallConfig& config, nb::handle value, const char* name) {
     config.raw.*field = scalar_word(value, CH_UINT64, name);
 }
 
-// Defaults that the environment gives. An argument of None asks for them.
-nb::object or_environment(nb::handle value, const char* variable, uint64_t otherwise) {
+// A field that None leaves to the runtime. It is 0 then, so that 0 itself has to be refused here.
+template <auto field>
+void set_or_leave(CallConfig& config, nb::handle value, const char* name, uint32_t least) {
+    constexpr bool wide = std::is_same_v<decltype(field), uint64_t ch_call_config::*>;
+    if (value.is_none()) {
+        config.raw.*field = 0;
+        return;
+    }
+    CallConfig changed = config;
+    if constexpr (wide) {
+        set_wide_field<field>(changed, value, name);
+    } else {
+        set_field<field>(changed, value, name);
+    }
+    if (changed.raw.*field == 0) {
+        raise(CH_CONFIG_OUT_OF_RANGE, name,
+              "wanted " + std::to_string(least) + " or more, or None for what the chip has; found 0");
+    }
+    config = changed;
+}
+
+nb::object number_or_none_object(uint64_t number) {
+    return number ? nb::cast(number) : nb::none();
+}
+
+// Defaults that the environment gives. An argument of None asks for them, and stays None if it gives none.
+nb::object or_environment(nb::handle value, const char* variable) {
     if (!value.is_none()) return nb::borrow(value);
     const char* text = getenv(variable);
-    if (!text || !*text) return nb::cast(otherwise);
+    if (!text || !*text) return nb::none();
     char* end = nullptr;
     errno = 0;
     const unsigned long long number = strtoull(text, &end, 10);
@@ -399,6 +428,13 @@ nb::object runtime_property(const Worker& self, const std::string worker::Runtim
     return nb::str((info->*field).c_str());
 }
 
+// Clusters, AICPU threads and bytes of memory of the worker's chip.
+nb::object chip_of(const Worker& self) {
+    const worker::RuntimeInfo* info = self.worker().info();
+    if (!info || info->chip.clusters == 0) return nb::none();  // the second: the runtime does not say
+    return nb::make_tuple(info->chip.clusters, info->chip.aicpu_threads, info->chip.memory_bytes);
+}
+
 nb::dict namespace_capacity(const FilePath& anchor, const FilePath& library) {
     isolate::NamespaceCapacity capacity;
     worker::RuntimeLibrary::Counts counts;
@@ -519,16 +555,17 @@ NB_MODULE(_core, module) {
     nb::class_<CallConfig>(module, "CallConfig", R"(How a run is executed.
 
 Attributes:
-    block_dim: clusters in use, each 1 AIC and 2 AIV cores: 1 to 24 on a2a3, 1 to 36 on a5.
-    aicpu_thread_num: AICPU scheduler threads: 1 to 4 on a2a3, 1 to 7 on a5.
+    block_dim: clusters in use, each 1 AIC and 2 AIV cores: 1 to 24 on a2a3, 1 to 36 on a5. None: 24, or as many as the
+        chip has.
+    aicpu_thread_num: AICPU scheduler threads: 1 to 4 on a2a3, 1 to 7 on a5. None: 3, or as many as the chip has.
     orch_thread_num: AICPU threads for orchestration; host_build_graph needs none.
     sim_threads: host threads that run the simulated processors: 1 to 64. With 1 a run is deterministic.
     seed: order in which simulated processors step: 0 is in turn, every other number an order of its own.
     trace: record what every processor did; needs sim_threads 1.
     ring_task_window: tasks that each of the four rings of aicpu_build_graph and tensormap_and_ringbuffer keeps: a power
-        of two, 4 or more.
-    ring_heap_bytes: memory of each ring for tensors that tasks make: 1024 or more. Used as it is touched.
-    ring_dep_pool: edges of each ring: 4 or more. Rings of default sizes are made smaller to fit a small device.
+        of two, 4 or more. None: 16384.
+    ring_heap_bytes: memory of each ring for tensors that tasks make: 1024 or more. Used as it is touched. None: 256 MiB.
+    ring_dep_pool: edges of each ring: 4 or more. None: 65536. Sizes that are None are smaller on a small device.
     timeout_s: wall-clock seconds after which the run is stopped, 0 or more; 0 waits for ever.)")
         .def(
             "__init__",
@@ -537,30 +574,29 @@ Attributes:
                nb::handle ring_heap_bytes, nb::handle ring_dep_pool, nb::handle timeout_s, const nb::kwargs& unknown) {
                 refuse_unknown_fields(unknown);
                 new (self) CallConfig;
-                set_field<&ch_call_config::block_dim>(*self, block_dim, "block_dim");
-                set_field<&ch_call_config::aicpu_thread_num>(*self, aicpu_thread_num, "aicpu_thread_num");
+                set_or_leave<&ch_call_config::block_dim>(*self, block_dim, "block_dim", 1);
+                set_or_leave<&ch_call_config::aicpu_thread_num>(*self, aicpu_thread_num, "aicpu_thread_num", 1);
                 set_field<&ch_call_config::orch_thread_num>(*self, orch_thread_num, "orch_thread_num");
                 set_field<&ch_call_config::sim_threads>(*self, sim_threads, "sim_threads");
                 set_wide_field<&ch_call_config::seed>(*self, seed, "seed");
                 set_trace(*self, trace);
-                const nb::object window =
-                    or_environment(ring_task_window, "CHIPHOST_RING_TASK_WINDOW", CH_RING_TASK_WINDOW_DEFAULT);
-                set_field<&ch_call_config::ring_task_window>(*self, window, "ring_task_window");
-                const nb::object pool =
-                    or_environment(ring_dep_pool, "CHIPHOST_RING_DEP_POOL", CH_RING_DEP_POOL_DEFAULT);
-                set_field<&ch_call_config::ring_dep_pool>(*self, pool, "ring_dep_pool");
-                const nb::object heap =
-                    or_environment(ring_heap_bytes, "CHIPHOST_RING_HEAP_BYTES", CH_RING_HEAP_DEFAULT);
-                set_wide_field<&ch_call_config::ring_heap_bytes>(*self, heap, "ring_heap_bytes");
+                const nb::object window = or_environment(ring_task_window, "CHIPHOST_RING_TASK_WINDOW");
+                set_or_leave<&ch_call_config::ring_task_window>(*self, window, "ring_task_window",
+                                                                CH_RING_TASK_WINDOW_MIN);
+                const nb::object pool = or_environment(ring_dep_pool, "CHIPHOST_RING_DEP_POOL");
+                set_or_leave<&ch_call_config::ring_dep_pool>(*self, pool, "ring_dep_pool", CH_RING_DEP_POOL_MIN);
+                const nb::object heap = or_environment(ring_heap_bytes, "CHIPHOST_RING_HEAP_BYTES");
+                set_or_leave<&ch_call_config::ring_heap_bytes>(*self, heap, "ring_heap_bytes", CH_RING_HEAP_MIN);
                 set_timeout(*self, timeout_s);
             },
             // None reaches the checks above, whose words are better than nanobind's.
-            "block_dim"_a.none() = 24, "aicpu_thread_num"_a.none() = 3, "orch_thread_num"_a.none() = 1, nb::kw_only(),
-            "sim_threads"_a.none() = 1, "seed"_a.none() = 0, "trace"_a.none() = false,
+            "block_dim"_a = nb::none(), "aicpu_thread_num"_a = nb::none(), "orch_thread_num"_a.none() = 1,
+            nb::kw_only(), "sim_threads"_a.none() = 1, "seed"_a.none() = 0, "trace"_a.none() = false,
             "ring_task_window"_a = nb::none(), "ring_heap_bytes"_a = nb::none(), "ring_dep_pool"_a = nb::none(),
             "timeout_s"_a.none() = 60.0, "unknown"_a,
-            nb::sig("def __init__(self, block_dim: int = 24, aicpu_thread_num: int = 3, orch_thread_num: int = 1, *, "
-                    "sim_threads: int = 1, seed: int = 0, trace: bool = False, ring_task_window: int | None = None, "
+            nb::sig("def __init__(self, block_dim: int | None = None, aicpu_thread_num: int | None = None, "
+                    "orch_thread_num: int = 1, *, sim_threads: int = 1, seed: int = 0, trace: bool = False, "
+                    "ring_task_window: int | None = None, "
                     "ring_heap_bytes: int | None = None, ring_dep_pool: int | None = None, timeout_s: float = 60.0) "
                     "-> None"))
 #define CH_CONFIG_FIELD(name)                                                                             \
@@ -569,21 +605,24 @@ Attributes:
         [](CallConfig& self, nb::handle value) { set_field<&ch_call_config::name>(self, value, #name); }, \
         nb::for_getter(nb::sig("def " #name "(self) -> int")), nb::for_setter(nb::arg("value").none()),   \
         nb::for_setter(nb::sig("def " #name "(self, value: int, /) -> None")))
-            CH_CONFIG_FIELD(block_dim) CH_CONFIG_FIELD(aicpu_thread_num) CH_CONFIG_FIELD(orch_thread_num)
-                CH_CONFIG_FIELD(sim_threads) CH_CONFIG_FIELD(ring_task_window) CH_CONFIG_FIELD(ring_dep_pool)
+            CH_CONFIG_FIELD(orch_thread_num) CH_CONFIG_FIELD(sim_threads)
+#undef CH_CONFIG_FIELD
+#define CH_CONFIG_FIELD(name, least)                                                                                \
+    .def_prop_rw(                                                                                                   \
+        #name, [](const CallConfig& self) { return number_or_none_object(self.raw.name); },                         \
+        [](CallConfig& self, nb::handle value) { set_or_leave<&ch_call_config::name>(self, value, #name, least); }, \
+        nb::for_getter(nb::sig("def " #name "(self) -> int | None")), nb::for_setter(nb::arg("value").none()),      \
+        nb::for_setter(nb::sig("def " #name "(self, value: int | None, /) -> None")))
+                CH_CONFIG_FIELD(block_dim, 1) CH_CONFIG_FIELD(aicpu_thread_num, 1)
+                    CH_CONFIG_FIELD(ring_task_window, CH_RING_TASK_WINDOW_MIN)
+                        CH_CONFIG_FIELD(ring_dep_pool, CH_RING_DEP_POOL_MIN)
+                            CH_CONFIG_FIELD(ring_heap_bytes, CH_RING_HEAP_MIN)
 #undef CH_CONFIG_FIELD
         .def_prop_rw(
             "seed", [](const CallConfig& self) { return self.raw.seed; },
             [](CallConfig& self, nb::handle value) { set_wide_field<&ch_call_config::seed>(self, value, "seed"); },
             nb::for_getter(nb::sig("def seed(self) -> int")), nb::for_setter(nb::arg("value").none()),
             nb::for_setter(nb::sig("def seed(self, value: int, /) -> None")))
-        .def_prop_rw(
-            "ring_heap_bytes", [](const CallConfig& self) { return self.raw.ring_heap_bytes; },
-            [](CallConfig& self, nb::handle value) {
-                set_wide_field<&ch_call_config::ring_heap_bytes>(self, value, "ring_heap_bytes");
-            },
-            nb::for_getter(nb::sig("def ring_heap_bytes(self) -> int")), nb::for_setter(nb::arg("value").none()),
-            nb::for_setter(nb::sig("def ring_heap_bytes(self, value: int, /) -> None")))
         .def_prop_rw(
             "trace", [](const CallConfig& self) { return self.raw.trace != 0; }, set_trace,
             nb::for_setter(nb::arg("value").none()), nb::for_setter(nb::sig("def trace(self, value: bool, /) -> None")))
@@ -652,6 +691,7 @@ Attributes:
         .def_prop_ro(
             "platform", [](const Worker& self) { return runtime_property(self, &worker::RuntimeInfo::platform); },
             nb::for_getter(nb::sig("def platform(self) -> str | None")))
+        .def_prop_ro("chip", chip_of, nb::for_getter(nb::sig("def chip(self) -> tuple[int, int, int] | None")))
         .def_prop_ro(
             "isolation",
             [](const Worker& self) -> nb::object {

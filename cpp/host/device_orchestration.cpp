@@ -26,7 +26,9 @@ static_assert(CH_MAX_TASK_TENSORS * sizeof(ch_device_tensor) +
               "a ring must have room for the arguments of the largest task");
 static_assert(heap_slack_max % heap_alignment == 0);
 constexpr uint32_t map_entries_per_slot = 4;
-constexpr uint32_t halvings_max = 6;                     // of the default sizes, to fit a small device
+// Of the default sizes, to fit a small device. So many leave half of the memory to others, further ones an eighth.
+constexpr uint32_t halvings_good = 6, halvings_max = 14;
+constexpr uint32_t heap_halvings_max = 12;
 constexpr uint64_t heap_bytes_worth_keeping = 32 << 20;  // in use from one run to the next
 
 constexpr uint64_t aligned(uint64_t bytes, uint64_t alignment = 64) {
@@ -93,23 +95,27 @@ int32_t DeviceOrchestration::load(const ch_callable& callable, std::unique_ptr<O
     return CH_OK;
 }
 
-// The sizes of a configuration, for a device with `room` bytes besides the arguments of the run. Those that are as by
-// default are halved together until all rings take half of that, or at least fit. A function of the run alone: what
-// fits must not depend on the runs before.
+// The sizes of a configuration, for a device with `room` bytes besides the arguments of the run. Those that are left to
+// us are halved together until all rings take half of that, or at least leave something for the programs. A function of
+// the run alone: what fits must not depend on the runs before.
 DeviceOrchestration::RingSizes DeviceOrchestration::sizes_for(const ch_call_config& config, uint64_t room) const {
-    const RingSizes wanted{config.ring_task_window, config.ring_dep_pool,
-                           aligned(config.ring_heap_bytes, heap_alignment)};
     const auto halved = [&](uint32_t times) {
-        RingSizes sizes = wanted;
-        if (sizes.window == CH_RING_TASK_WINDOW_DEFAULT) sizes.window >>= times;
-        if (sizes.edges == CH_RING_DEP_POOL_DEFAULT) sizes.edges >>= times;
-        if (sizes.heap_bytes == CH_RING_HEAP_DEFAULT) sizes.heap_bytes >>= times;
+        RingSizes sizes{config.ring_task_window, config.ring_dep_pool, aligned(config.ring_heap_bytes, heap_alignment)};
+        // Tensors can be made smaller, or in turn; there is no other way to have more tasks in a scope. So these are
+        // what is kept longest.
+        const uint32_t heap_times = std::min(times, heap_halvings_max);
+        const uint32_t task_times = std::min(times, halvings_good) + times - heap_times;
+        if (!sizes.window) sizes.window = CH_RING_TASK_WINDOW_DEFAULT >> task_times;
+        if (!sizes.edges) sizes.edges = CH_RING_DEP_POOL_DEFAULT >> task_times;
+        if (!sizes.heap_bytes) sizes.heap_bytes = CH_RING_HEAP_DEFAULT >> heap_times;
         return sizes;
     };
-    for (const uint64_t limit : {room / 2, room}) {
-        for (uint32_t times = 0; times <= halvings_max; ++times) {
-            if (lay_out(halved(times)).bytes <= limit) return halved(times);
-        }
+    const auto fits = [&](uint32_t times, uint64_t limit) { return lay_out(halved(times)).bytes <= limit; };
+    for (uint32_t times = 0; times <= halvings_good; ++times) {
+        if (fits(times, room / 2)) return halved(times);
+    }
+    for (uint32_t times = 0; times <= halvings_max; ++times) {
+        if (fits(times, room - room / 8)) return halved(times);
     }
     return halved(halvings_max);  // the reservation of the rings fails, or that of the arguments
 }

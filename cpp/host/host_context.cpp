@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host_context.h"
 
+#include <algorithm>
 #include <new>
 
 #include "abi/report.h"
@@ -17,6 +18,16 @@ int32_t check_range(const char* field, uint32_t value, uint32_t low, uint32_t hi
     if (value >= low && value <= high) return CH_OK;
     return report(out_error, CH_CONFIG_OUT_OF_RANGE, field, "wanted %u to %u on %s, found %u", low, high,
                   platform::chip.name, value);
+}
+
+// With numbers in place of zeros, but for the rings, which only their runtime can tell how large they may be.
+ch_call_config with_defaults(ch_call_config config) {
+    const platform::Chip& chip = platform::chip;
+    if (config.block_dim == 0) config.block_dim = std::min<uint32_t>(CH_BLOCK_DIM_DEFAULT, chip.clusters);
+    if (config.aicpu_thread_num == 0) {
+        config.aicpu_thread_num = std::min<uint32_t>(CH_AICPU_THREAD_NUM_DEFAULT, chip.aicpu_threads);
+    }
+    return config;
 }
 
 int32_t check_config(const ch_call_config& config, ch_error* out_error) {
@@ -38,17 +49,19 @@ int32_t check_config(const ch_call_config& config, ch_error* out_error) {
                       "wanted sim_threads 1: only a run on one thread has an order to record; found %u",
                       config.sim_threads);
     }
-    if (config.ring_task_window < CH_RING_TASK_WINDOW_MIN || config.ring_task_window > CH_RING_TASK_WINDOW_MAX ||
-        (config.ring_task_window & (config.ring_task_window - 1)) != 0) {
+    const uint32_t window = config.ring_task_window;
+    if (window != 0 &&
+        (window < CH_RING_TASK_WINDOW_MIN || window > CH_RING_TASK_WINDOW_MAX || (window & (window - 1)) != 0)) {
         return report(out_error, CH_CONFIG_OUT_OF_RANGE, "ring_task_window",
                       "wanted a power of two from %u to %u, found %u", CH_RING_TASK_WINDOW_MIN, CH_RING_TASK_WINDOW_MAX,
-                      config.ring_task_window);
+                      window);
     }
-    if (config.ring_dep_pool < CH_RING_DEP_POOL_MIN || config.ring_dep_pool > CH_RING_DEP_POOL_MAX) {
+    const uint32_t edges = config.ring_dep_pool;
+    if (edges != 0 && (edges < CH_RING_DEP_POOL_MIN || edges > CH_RING_DEP_POOL_MAX)) {
         return report(out_error, CH_CONFIG_OUT_OF_RANGE, "ring_dep_pool", "wanted %u to %u, found %u",
-                      CH_RING_DEP_POOL_MIN, CH_RING_DEP_POOL_MAX, config.ring_dep_pool);
+                      CH_RING_DEP_POOL_MIN, CH_RING_DEP_POOL_MAX, edges);
     }
-    if (config.ring_heap_bytes < CH_RING_HEAP_MIN) {
+    if (config.ring_heap_bytes != 0 && config.ring_heap_bytes < CH_RING_HEAP_MIN) {
         return report(out_error, CH_CONFIG_OUT_OF_RANGE, "ring_heap_bytes", "wanted %u or more, found %llu",
                       CH_RING_HEAP_MIN, static_cast<unsigned long long>(config.ring_heap_bytes));
     }
@@ -93,7 +106,7 @@ int32_t HostContext::run(const ch_run_request& request, ch_error* out_error) {
         return report(out_error, CH_ABI_MISMATCH, "callable", "wanted format %d, found %u", CH_CALLABLE_FORMAT,
                       request.callable->format);
     }
-    const ch_call_config& config = *request.config;
+    const ch_call_config config = with_defaults(*request.config);
     if (const int32_t code = check_config(config, out_error)) return code;
     const platform::LaunchOptions options{
         0,           config.block_dim, config.aicpu_thread_num,         config.sim_threads,
@@ -104,7 +117,7 @@ int32_t HostContext::run(const ch_run_request& request, ch_error* out_error) {
     if (const int32_t code = callables_->get(*request.callable, &callable, out_error)) return code;
     int32_t code = CH_OK;
     try {
-        code = execute(request, options, *callable, out_error);
+        code = execute(request, config, options, *callable, out_error);
     } catch (...) {
         runtime_->end_run();
         throw;
@@ -115,9 +128,8 @@ int32_t HostContext::run(const ch_run_request& request, ch_error* out_error) {
     return code;
 }
 
-int32_t HostContext::execute(const ch_run_request& request, platform::LaunchOptions options, LoadedCallable& callable,
-                             ch_error* out_error) {
-    const ch_call_config& config = *request.config;
+int32_t HostContext::execute(const ch_run_request& request, const ch_call_config& config,
+                             platform::LaunchOptions options, LoadedCallable& callable, ch_error* out_error) {
     ch_run_result& result = *request.out_result;
 
     const uint64_t orchestration_start = ch_monotonic_ns();

@@ -24,8 +24,8 @@ public:
     [[nodiscard]] int32_t run(const ch_run_request& request, ch_error* out_error);
 
 private:
-    [[nodiscard]] int32_t execute(const ch_run_request& request, platform::LaunchOptions options,
-                                  LoadedCallable& callable, ch_error* out_error);
+    [[nodiscard]] int32_t execute(const ch_run_request& request, const ch_call_config& config,
+                                  platform::LaunchOptions options, LoadedCallable& callable, ch_error* out_error);
 
     platform::Device* device_ = nullptr;
     uint64_t device_memory_bytes_ = 0;

@@ -84,6 +84,9 @@ int32_t finalize_device(void* memory, const void*, ch_error* out_error) {
 
 extern "C" __attribute__((visibility("default"))) const ch_host_runtime* chiphost_host_runtime() {
     using namespace chiphost::host;
+    const chiphost::platform::Chip& constants = chiphost::platform::chip;
+    static const ch_chip chip = {sizeof(ch_chip), constants.clusters, constants.aicpu_threads, 0,
+                                 constants.memory_bytes};
     static const ch_host_runtime table = {
         CH_ABI_HEADER(ch_host_runtime, CH_ABI_HOST_RUNTIME, CH_HOST_RUNTIME_MAJOR, CH_HOST_RUNTIME_MINOR,
                       CHIPHOST_PLATFORM),
@@ -95,6 +98,7 @@ extern "C" __attribute__((visibility("default"))) const ch_host_runtime* chiphos
         set_device,
         run,
         finalize_device,
+        &chip,
     };
     return &table;
 }

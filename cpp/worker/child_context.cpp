@@ -92,7 +92,8 @@ int32_t ChildContext::ask_to_open(const GoOn& go_on, ch_error* out_error) {
     }
     OpenedRuntime opened;
     memcpy(&opened, memory.at(0), sizeof opened);
-    info_ = &keep({opened.runtime, opened.arch, opened.platform, opened.version, isolate::Strategy::process});
+    info_ =
+        &keep({opened.runtime, opened.arch, opened.platform, opened.version, isolate::Strategy::process, opened.chip});
     return CH_OK;
 }
 

@@ -56,6 +56,7 @@ struct OpenedRuntime {
     char arch[64];
     char platform[64];
     char version[64];
+    ch_chip chip;
 };
 
 // ChildVerb::run. Tensors and scalars are arrays of ch_tensor and uint64_t; a tensor's `data` is an offset.

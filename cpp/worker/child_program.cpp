@@ -122,6 +122,7 @@ private:
         copy_text(opened.arch, sizeof opened.arch, info.arch);
         copy_text(opened.platform, sizeof opened.platform, info.platform);
         copy_text(opened.version, sizeof opened.version, info.version);
+        opened.chip = info.chip;
         memcpy(memory.at(0), &opened, sizeof opened);
         return CH_OK;
     }

@@ -4,6 +4,7 @@
 #include <string>
 #include <tuple>
 
+#include "chiphost/abi/host_runtime.h"
 #include "chiphost/isolate/strategy.h"
 
 namespace chiphost::worker {
@@ -15,11 +16,13 @@ struct RuntimeInfo {
     std::string platform;
     std::string version;
     isolate::Strategy strategy;
+    ch_chip chip;
 
-    bool operator<(const RuntimeInfo& other) const {
-        return std::tie(runtime, arch, platform, version, strategy) <
-               std::tie(other.runtime, other.arch, other.platform, other.version, other.strategy);
+    auto key() const {
+        return std::tie(runtime, arch, platform, version, strategy, chip.clusters, chip.aicpu_threads,
+                        chip.memory_bytes);
     }
+    bool operator<(const RuntimeInfo& other) const { return key() < other.key(); }
 };
 
 // The one that is equal and lives as long as the process: there are few, and whoever reads it needs no lock, also when

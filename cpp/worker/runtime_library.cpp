@@ -340,7 +340,8 @@ private:
             library.loaded_ = loaded;
             const ch_host_runtime& table = *library.table_;
             try {
-                library.info_ = &keep({table.runtime, table.arch, table.platform, table.version, domain.strategy()});
+                library.info_ = &keep({table.runtime, table.arch, table.platform, table.version, domain.strategy(),
+                                       table.chip ? *table.chip : ch_chip{}});
                 return CH_OK;
             } catch (const std::bad_alloc&) {
                 code = report(out_error, CH_HOST_MEMORY_EXHAUSTED, library.files_.host, "out of memory");

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ._core import VERSION as __version__
     from ._core import CallConfig, RunResult
     from .callable import ChipCallable
+    from .chip import Chip
     from .compiler import Binary, Kernel, compile
     from .errors import (
         ERROR_TABLE,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "_core": ("CallConfig", "RunResult"),
     "callable": ("ChipCallable",),
+    "chip": ("Chip",),
     "compiler": ("Binary", "Kernel", "compile"),
     "errors": (
         "ERROR_TABLE",
@@ -98,6 +100,7 @@ __all__ = [
     "Binary",
     "CacheError",
     "CallConfig",
+    "Chip",
     "ChipCallable",
     "ChipWorker",
     "ChiphostError",

@@ -14,6 +14,7 @@ from typing import Any, Final
 from . import _core, runtimes
 from ._core import CallConfig, RunResult
 from .callable import ChipCallable
+from .chip import Chip
 from .errors import make_error
 from .runtimes import RuntimeFiles
 from .stacks import stack_bytes_or_default
@@ -224,6 +225,12 @@ class ChipWorker:
     def platform(self) -> str | None:
         """Name of the platform, None without a runtime."""
         return self._worker.platform
+
+    @property
+    def chip(self) -> Chip | None:
+        """What the platform has: most clusters, AICPU threads and memory; None without a runtime, or if it says not."""
+        constants = self._worker.chip
+        return None if constants is None else Chip(*constants)
 
     @property
     def isolation(self) -> str | None:

@@ -164,8 +164,6 @@ TEST(Worker, RefusesConfigurationsOutOfRange) {
     TestWorker worker;
     worker.config.block_dim = 25;
     EXPECT_EQ(run_chain(worker), "CONFIG_OUT_OF_RANGE: block_dim: wanted 1 to 24 on a2a3, found 25");
-    worker.config.block_dim = 0;
-    EXPECT_EQ(run_chain(worker), "CONFIG_OUT_OF_RANGE: block_dim: wanted 1 to 24 on a2a3, found 0");
     worker.config.block_dim = 3;
     worker.config.aicpu_thread_num = 5;
     EXPECT_EQ(run_chain(worker), "CONFIG_OUT_OF_RANGE: aicpu_thread_num: wanted 1 to 4 on a2a3, found 5");
@@ -174,6 +172,24 @@ TEST(Worker, RefusesConfigurationsOutOfRange) {
     EXPECT_EQ(run_chain(worker), "CONFIG_OUT_OF_RANGE: sim_threads: wanted 1 to 64 on a2a3, found 0");
     worker.config.sim_threads = 1;
     EXPECT_EQ(run_chain(worker), "ok");
+}
+
+// A configuration of zeros, but for what has no default of the chip's.
+TEST(Worker, LeavesToTheChipWhatIsZero) {
+    TestWorker worker;
+    worker.config = {sizeof(ch_call_config), 0, 0, 1, 1, 1, 0, 0, 0, 0};
+    ASSERT_EQ(run_chain(worker), "ok");
+    uint32_t cores = 0, schedulers = 0;
+    for (const ch_trace_event& event : worker.trace) {
+        if (event.kind != CH_TRACE_DISPATCH) continue;
+        cores = std::max(cores, event.core + 1u);
+        schedulers = std::max(schedulers, event.by + 1u);
+    }
+    const ch_chip& chip = worker.info()->chip;
+    EXPECT_EQ(std::tie(chip.clusters, chip.aicpu_threads, chip.memory_bytes), std::tuple(24u, 4u, uint64_t{64} << 30));
+    EXPECT_GT(schedulers, 0u);
+    EXPECT_LE(schedulers, 3u);
+    EXPECT_LE(cores, 3 * 24u);
 }
 
 struct Misbehaviour {

@@ -389,10 +389,29 @@ class TestScalars:
 class TestConfig:
     def test_defaults(self):
         assert repr(ch.CallConfig()) == (
-            "CallConfig(block_dim=24, aicpu_thread_num=3, orch_thread_num=1, sim_threads=1, seed=0, trace=False, "
-            "ring_task_window=16384, ring_heap_bytes=268435456, ring_dep_pool=65536, "
-            "timeout_s=60.0)"
+            "CallConfig(block_dim=None, aicpu_thread_num=None, orch_thread_num=1, sim_threads=1, seed=0, trace=False, "
+            "ring_task_window=None, ring_heap_bytes=None, ring_dep_pool=None, timeout_s=60.0)"
         )
+
+    @pytest.mark.parametrize(
+        "field", ["block_dim", "aicpu_thread_num", "ring_task_window", "ring_heap_bytes", "ring_dep_pool"]
+    )
+    def test_what_is_left_to_the_chip(self, field):
+        config = ch.CallConfig(**{field: 4096})
+        assert getattr(config, field) == 4096
+        setattr(config, field, None)
+        assert getattr(config, field) is None
+        with pytest.raises(ch.ConfigError, match=f"{field}: .* or None for what the chip has; found 0") as caught:
+            setattr(config, field, 0)
+        assert f"change {field}= of run() or CallConfig, or '{field}' in the config of a scene" in caught.value.hint
+        assert (f"CHIPHOST_{field.upper()}" in caught.value.hint) == field.startswith("ring")
+
+    def test_the_chip(self, worker):
+        assert worker.chip == ch.Chip(clusters=24, aicpu_threads=4, memory_bytes=64 << 30)
+        with ch.ChipWorker(RUNTIME, "a5sim", isolation="process") as other:
+            assert other.chip == ch.Chip(clusters=36, aicpu_threads=7, memory_bytes=other.chip.memory_bytes)
+            other.reset()
+            assert other.chip is None
 
     def test_fields(self):
         config = ch.CallConfig(3, 4, 0, seed=9, sim_threads=2, timeout_s=1)
@@ -427,9 +446,8 @@ class TestConfig:
     @pytest.mark.parametrize(
         ("field", "value", "text"),
         [
-            ("block_dim", 0, "wanted 1 to 24 on a2a3, found 0"),
+            ("block_dim", 0, "wanted 1 or more, .*; found 0"),
             ("block_dim", 25, "wanted 1 to 24 on a2a3, found 25"),
-            ("aicpu_thread_num", 0, "wanted 1 to 4 on a2a3, found 0"),
             ("aicpu_thread_num", 5, "wanted 1 to 4 on a2a3, found 5"),
             ("orch_thread_num", 4, "wanted 0 to 3 on a2a3, found 4"),
             ("sim_threads", 65, "wanted 1 to 64 on a2a3, found 65"),

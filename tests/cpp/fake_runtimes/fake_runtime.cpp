@@ -113,8 +113,9 @@ int32_t finalize_device(void*, const void*, ch_error*) {
 
 constexpr ch_abi_header header = CH_ABI_HEADER(ch_host_runtime, CH_ABI_HOST_RUNTIME, CH_HOST_RUNTIME_MAJOR,
                                                CH_HOST_RUNTIME_MINOR, CHIPHOST_PLATFORM);
+constexpr ch_chip chip = {sizeof(ch_chip), 8, 2, 0, 1 << 20};
 constexpr ch_host_runtime table = {with_fault(header), "fake",     "a2a3", CHIPHOST_PLATFORM, "0",
-                                   runtime_size,       set_device, run,    finalize_device};
+                                   runtime_size,       set_device, run,    finalize_device,   &chip};
 
 }  // namespace
 

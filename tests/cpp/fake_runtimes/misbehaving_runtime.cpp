@@ -152,7 +152,8 @@ constexpr ch_host_runtime table = {CH_ABI_HEADER(ch_host_runtime, CH_ABI_HOST_RU
                                    runtime_size,
                                    set_device,
                                    run,
-                                   finalize_device};
+                                   finalize_device,
+                                   nullptr};
 
 }  // namespace
 

@@ -26,7 +26,7 @@ extern "C" {
 #endif
 
 #define CH_HOST_RUNTIME_MAJOR 3
-#define CH_HOST_RUNTIME_MINOR 1
+#define CH_HOST_RUNTIME_MINOR 2
 #define CH_HOST_RUNTIME_ENTRY "chiphost_host_runtime"
 
 // Most host threads that one run may use (ch_call_config.sim_threads).
@@ -59,22 +59,25 @@ typedef struct ch_device_options {
     uint64_t stack_bytes;
 } ch_device_options;
 
-// How one run is to be executed.
+// How one run is to be executed. Since version 3.2 a number that says "0: default" may be 0: then it is the default
+// below, or what the chip has if that is less. Any other number is taken as it is, or refused.
 typedef struct ch_call_config {
     uint32_t struct_bytes;      // sizeof(ch_call_config) of the caller
-    uint32_t block_dim;         // clusters in use (1 AIC + 2 AIV each): 1 to the chip's number
-    uint32_t aicpu_thread_num;  // AICPU threads: 1 to the chip's number
+    uint32_t block_dim;         // clusters in use (1 AIC + 2 AIV each): 1 to the chip's number; 0: default
+    uint32_t aicpu_thread_num;  // AICPU threads: 1 to the chip's number; 0: default
     uint32_t orch_thread_num;   // AICPU threads for orchestration; host_build_graph needs none and ignores it
     uint32_t sim_threads;       // simulated chip: host threads that run processors; 1 is deterministic
     uint32_t trace;             // 1: record what every processor did (ch_run_result.trace)
     uint64_t seed;              // simulated chip: 0 steps processors in turn, any other value in an order of its own
     // For runtimes whose orchestration runs on the AICPU: each of their four rings has this; host_build_graph ignores
-    // it.
+    // it. 0: default, for each of them.
     uint32_t ring_task_window;  // tasks that are kept at the same time: a power of two, CH_RING_TASK_WINDOW_MIN or more
     uint32_t ring_dep_pool;     // edges: CH_RING_DEP_POOL_MIN or more
     uint64_t ring_heap_bytes;   // memory for new tensors: CH_RING_HEAP_MIN or more
 } ch_call_config;
 
+#define CH_BLOCK_DIM_DEFAULT 24
+#define CH_AICPU_THREAD_NUM_DEFAULT 3
 #define CH_RING_TASK_WINDOW_MIN 4
 #define CH_RING_TASK_WINDOW_MAX (1u << 22)
 #define CH_RING_TASK_WINDOW_DEFAULT 16384
@@ -155,6 +158,15 @@ typedef struct ch_run_request {
     ch_run_result* out_result;
 } ch_run_request;
 
+// What there is of the chip: constants of the platform that the runtime is built for.
+typedef struct ch_chip {
+    uint32_t struct_bytes;
+    uint32_t clusters;  // most that a run may use
+    uint32_t aicpu_threads;
+    uint32_t reserved;
+    uint64_t memory_bytes;  // device memory
+} ch_chip;
+
 // Every function returns CH_OK or a code, in which case *out_error is filled. None lets an exception out. All but
 // runtime_size take three pointers, so that a mailbox can carry the call.
 typedef struct ch_host_runtime {
@@ -176,6 +188,9 @@ typedef struct ch_host_runtime {
     // Closes the device and destroys the context. All it held is free afterwards, also after an error.
     // `reserved` is NULL.
     int32_t (*finalize_device)(void* context, const void* reserved, ch_error* out_error);
+
+    // Version 3.2. Lives as long as the library.
+    const ch_chip* chip;
 } ch_host_runtime;
 
 typedef const ch_host_runtime* (*ch_host_runtime_entry)(void);
