@@ -38,9 +38,14 @@ class Entry:
         """The runtime it is for, from the name."""
         return self.name.partition("/")[0]
 
-    def runs_on(self, platform: str) -> bool:
-        """False only if the scene says that it does not."""
-        return self.scene is None or runtimes.runs_on(platform, self.scene.platforms)
+    def not_for(self, platform: str, library: Path | None = None) -> str:
+        """Why it is not for a platform, as far as is known before it runs; empty if it is, or cannot be loaded."""
+        if self.scene is None:
+            return ""
+        why = self.scene.not_for(platform)
+        if not why and not runtimes.may_have(self.runtime, platform, library):
+            why = f"needs the runtime {self.runtime}, which is not built for {platform}"
+        return why
 
 
 def scenes_dir(chosen: Path | None = None) -> Path:
@@ -101,11 +106,11 @@ def select(
     library: Path | None = None,
     deadline: Deadline | None = None,
 ) -> list[Entry]:
-    """All scenes for a platform, and of a runtime and with a text in their name if so wanted; sorted by name.
+    """All scenes, or those of a runtime and with a text in their name if so wanted; sorted by name.
 
     `library` is the folder with the runtimes, if it is not the installed one. After the deadline no scene is loaded.
 
-    Scenes that cannot be loaded are among them: nobody knows what they are for.
+    Those that cannot be loaded, and those that are not for the platform, are among them: `Runner` says so.
 
     Raises SceneError: PLATFORM_UNKNOWN, RUNTIME_UNKNOWN, SCENE_UNKNOWN if no scene is left.
     """
@@ -114,13 +119,12 @@ def select(
         runtimes.find(runtime, platform, library)
     there = scenes_in(root)
     wanted = [(name, folder) for name, folder in there if _matches(name, runtime, text)]
-    entries = [entry for entry in (load(*each, deadline) for each in wanted) if entry.runs_on(platform)]
-    if entries:
-        return entries
+    if wanted:
+        return [load(*each, deadline) for each in wanted]
     names = [name for name, _ in there]
     if not names:
         raise make_error("SCENE_UNKNOWN", _NONE, str(root), hint=_LAYOUT)
-    limits = [f"platform {platform}", f"runtime {runtime}" if runtime else "", f"{text!r} in the name" if text else ""]
+    limits = [f"runtime {runtime}" if runtime else "", f"{text!r} in the name" if text else ""]
     message = f"no scene is selected by {', '.join(filter(None, limits))}; there are {_join(names)}"
     raise make_error("SCENE_UNKNOWN", message, str(root), guess=did_you_mean(text, _all_names(names)) if text else "")
 

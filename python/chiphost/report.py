@@ -98,9 +98,13 @@ def _descriptor(path: Path) -> int | None:
 def to_json(results: Sequence[SceneResult]) -> str:
     """The JSON report: counts, and an object for each scene with its cases."""
     scenes = [dataclasses.asdict(result) for result in results]
-    passed = sum(result.passed for result in results)
-    content = {"total": len(results), "passed": passed, "failed": len(results) - passed, "scenes": scenes}
-    return as_json(content)
+    counts = {
+        "total": len(results),
+        "passed": sum(result.passed for result in results),
+        "failed": sum(result.failed for result in results),
+        "skipped": sum(result.skipped is not None for result in results),
+    }
+    return as_json({**counts, "scenes": scenes})
 
 
 def as_json(content: Any) -> str:
@@ -118,8 +122,10 @@ def to_junit(results: Sequence[SceneResult]) -> str:
         suite.add_property("platform", result.platform)
         suite.add_property("seed", str(result.seed))
         for case in result.cases:
-            suite.add_testcase(_junit_case(result, case.case, case.seconds, case.error, retries(case)))
-        if not result.passed and all(case.passed for case in result.cases):  # the fault is in no case
+            suite.add_testcase(
+                _junit_case(result, case.case, case.seconds, case.error, retries(case), case.skipped or "")
+            )
+        if result.failed and not any(case.error for case in result.cases):  # the fault is in no case
             suite.add_testcase(_junit_case(result, "(scene)", result.seconds, result.error))
         document.add_testsuite(suite)
     xml: bytes = document.tostring()  # type: ignore[no-untyped-call]
@@ -128,10 +134,20 @@ def to_junit(results: Sequence[SceneResult]) -> str:
 
 def summary(results: Sequence[SceneResult]) -> str:
     """The last line of `chiphost ci`."""
-    passed = sum(result.passed for result in results)
+    passed, failed = sum(result.passed for result in results), sum(result.failed for result in results)
+    skipped = len(results) - passed - failed
     again = sum(any(case.earlier_errors for case in result.cases) for result in results)
-    line = f"Total: {len(results)}  Passed: {passed}  Failed: {len(results) - passed}"
+    line = f"Total: {len(results)}  Passed: {passed}  Failed: {failed}"
+    if skipped:
+        line += f"  Skipped: {skipped}"
     return f"{line}  Retried: {again}" if again else line
+
+
+def skipped(result: SceneResult) -> str:
+    """The cases of a scene that were not run, with the reason, a line each; empty if all were."""
+    if result.skipped is not None:
+        return result.skipped
+    return "\n".join(f"case {case.case!r} skipped: {case.skipped}" for case in result.cases if case.skipped)
 
 
 def retries(case: CaseResult) -> str:
@@ -160,8 +176,10 @@ def _ordinal(number: int) -> str:
     return f"{number}{ending}"
 
 
-def _junit_case(result: SceneResult, name: str, seconds: float, error: str | None, output: str = "") -> TestCase:
-    from junitparser import Failure, TestCase
+def _junit_case(
+    result: SceneResult, name: str, seconds: float, error: str | None, output: str = "", skipped: str = ""
+) -> TestCase:
+    from junitparser import Failure, Skipped, TestCase
 
     case = TestCase(one_line(name), one_line(f"{result.platform}.{result.name}"), seconds)
     if error:
@@ -169,6 +187,8 @@ def _junit_case(result: SceneResult, name: str, seconds: float, error: str | Non
         failure = Failure(text.partition("\n")[0])
         failure.text = text
         case.result = [failure]
+    elif skipped:
+        case.result = [Skipped(printable(skipped))]
     if output:
         case.system_out = printable(output)
     return case

@@ -88,16 +88,26 @@ class Runner:
         runs = [SceneRun(entry, cases, self._settings) for entry in entries]
         supervisor.tell("planned", [run.result(f"{NOT_STARTED}: the program ended early") for run in runs])
         deadline, why = self._settings.deadline, str(self._settings.deadline)
-        programs = ScenePrograms(entries, self._settings.platform, deadline, self._watcher.compiled)
+        waiting = [run for run in runs if not run.skipped]
+        wanted = {run.name for run in waiting}
+        programs = ScenePrograms(
+            [entry for entry in entries if entry.name in wanted],
+            self._settings.platform,
+            deadline,
+            self._watcher.compiled,
+        )
+        for run in runs:
+            if run.skipped:
+                self._end(run)
         try:
             with programs:
                 with deadline.enforced(_GRACE_S):
                     programs.start()
                     programs.wait_for_all()
                     if not parallel:
-                        self._run_in_turn(runs, programs)
+                        self._run_in_turn(waiting, programs)
                 if parallel:
-                    self._run_in_threads(runs, programs)
+                    self._run_in_threads(waiting, programs)
         except DeadlineOver:
             pass
         except KeyboardInterrupt:
@@ -127,7 +137,7 @@ class Runner:
                 self._end(run)
 
     def _run_in_threads(self, runs: Sequence[SceneRun], programs: ScenePrograms) -> None:
-        waiting, events = list(runs), _Events()
+        waiting, events, results = list(runs), _Events(), len(self._results) + len(runs)
         ready: queue.SimpleQueue[SceneRun | None] = queue.SimpleQueue()
         enough = threading.Event()
 
@@ -161,11 +171,11 @@ class Runner:
         for thread in threads:
             thread.start()
         try:
-            self._follow(events, threads, len(runs), self._settings.deadline, feed)
+            self._follow(events, threads, results, self._settings.deadline, feed)
         except KeyboardInterrupt:
             enough.set()
             end()
-            self._follow(events, threads, len(runs), Deadline(0))  # runs that are about to end may do so
+            self._follow(events, threads, results, Deadline(0))  # runs that are about to end may do so
             raise
         finally:
             end()
@@ -174,15 +184,15 @@ class Runner:
         self,
         events: _Events,
         threads: Sequence[threading.Thread],
-        runs: int,
+        results: int,
         deadline: Deadline,
         feed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Act on events until all runs or all threads have ended, or a little longer than the deadline."""
+        """Act on events until there are all results or all threads have ended, or a little longer than the deadline."""
         while any(thread.is_alive() for thread in threads) and deadline.left_s > -_GRACE_S:
             feed()
             _act_on(events, 0.05)
-            if len(self._results) == runs:
+            if len(self._results) == results:
                 for thread in threads:
                     thread.join(_GRACE_S)
         _act_on(events, 0)

@@ -151,8 +151,12 @@ def installed(library: Path | None = None) -> dict[str, list[str]]:
 
 
 def runs_on(platform: str, names: Collection[str]) -> bool:
-    """Whether what is for the platforms `names` is for this one: a real chip runs what its simulation runs."""
-    return platform in names or ONBOARD.get(platform) in names
+    """Whether what is for the platforms `names` is for this one.
+
+    The simulated chip of a family stands for all of the family: a real chip, or one of another project, runs what it
+    runs.
+    """
+    return platform in names or f"{arch_of(platform)}sim" in names
 
 
 def check_platform(platform: str, library: Path | None = None) -> str:
@@ -175,11 +179,17 @@ def check_any(platform: str, library: Path | None = None) -> None:
         raise make_error("RUNTIME_UNKNOWN", message, f"runtimes for {platform}", hint=_runtime_hint())
 
 
+def may_have(runtime: str, platform: str, library: Path | None = None) -> bool:
+    """False if a platform of another project is built without a runtime.
+
+    chiphost's own have all that there are: one that is missing there is an error, which `find` raises.
+    """
+    return platform in PLATFORMS or _first_files(runtime, platform, library) is not None
+
+
 def find(runtime: str, platform: str, library: Path | None = None) -> RuntimeFiles:
     """The programs of a runtime by its name, in `library` or installed; raises SceneError if there are none."""
-    chosen = (os.environ.get("CHIPHOST_LIB_DIR"), os.environ.get("CHIPHOST_RUNTIME_PATH"), library)
-    places = _places(chosen, check_platform(platform, library), runtime)
-    files = next((files for files in places if os.path.isfile(files.host)), None)  # noqa: PTH113 - on every init's way
+    files = _first_files(runtime, check_platform(platform, library), library)
     if files is None:
         names = installed(library)[platform]
         raise make_error(
@@ -191,6 +201,12 @@ def find(runtime: str, platform: str, library: Path | None = None) -> RuntimeFil
             guess=did_you_mean(runtime, names),
         )
     return files
+
+
+def _first_files(runtime: str, platform: str, library: Path | None) -> RuntimeFiles | None:
+    chosen = (os.environ.get("CHIPHOST_LIB_DIR"), os.environ.get("CHIPHOST_RUNTIME_PATH"), library)
+    places = _places(chosen, platform, runtime)
+    return next((files for files in places if os.path.isfile(files.host)), None)  # noqa: PTH113 - on every init's way
 
 
 def _runtime_hint() -> str:

@@ -32,6 +32,7 @@ import numpy.typing as npt
 
 from . import runtimes
 from .callable import DEFAULT_ENTRY
+from .chip import Chip
 from .compiler import Kernel
 from .errors import ChiphostError, make_error
 from .printable import one_line
@@ -53,6 +54,14 @@ CONFIG_MIN: Final[Mapping[str, int]] = {
     "ring_heap_bytes": 1024,
     "ring_dep_pool": 4,
 }
+
+# What a scene may need of a chip, in words, and the field of the configuration that asks for it.
+_NEEDS: Final = {
+    "clusters": "clusters",
+    "aicpu_threads": "AICPU threads",
+    "memory_bytes": "bytes of device memory",
+}
+_FIELD_OF_NEED: Final = {"clusters": "block_dim", "aicpu_threads": "aicpu_thread_num"}
 
 SCENE_FILE: Final = "scene.py"
 
@@ -87,13 +96,17 @@ class Scene:
         description: one line.
         programs: what it runs, one after the other; paths are absolute once loaded.
         signature: the arguments: of the one program, or of all together.
-        config: fields of the run's configuration that differ from the defaults.
+        config: fields of the run's configuration that differ from the defaults. With `needs` it is a wish: of a smaller
+            chip, a run gets what that has.
         cases: parameters of each case by the case's name.
         case_config: further fields of the configuration, by the case's name.
         case_platforms: where a case runs, if not wherever the scene does, by the case's name.
         default_case: the case to run when none is named.
         rtol, atol: an output is right if `|got - want| <= atol + rtol * |want|`.
-        platforms: where the scene runs.
+        needs: the least of a chip that will do: "clusters", "aicpu_threads", "memory_bytes". What it does not name, of
+            the first two, is as much as the configuration asks for.
+        platforms: where the scene runs; None: wherever there is what it needs. The simulated chip of a family stands
+            for all platforms of that family.
         rounds: how many times a test runs it on one worker, with fresh outputs each time.
     """
 
@@ -113,7 +126,8 @@ class Scene:
         default_case: str = "default",
         rtol: float = 1e-5,
         atol: float = 1e-5,
-        platforms: Sequence[str] = ("a2a3sim", "a5sim"),
+        needs: Mapping[str, int] | None = None,
+        platforms: Sequence[str] | None = None,
         rounds: int = 1,
     ) -> None:
         """Describe a scene. Paths are relative to its folder. Nothing is checked before `load`.
@@ -138,7 +152,8 @@ class Scene:
         self.default_case = default_case
         self.rtol = rtol
         self.atol = atol
-        self.platforms = tuple(platforms)
+        self.needs = dict(needs or {})
+        self.platforms = None if platforms is None else tuple(platforms)
         self.rounds = rounds
         self._inputs: InputsFunction | None = None
         self._golden: GoldenFunction | None = None
@@ -207,15 +222,32 @@ class Scene:
             raise make_error("SCENE_UNKNOWN", message, self.name, guess=did_you_mean(name, self.cases))
         return self.cases[name]
 
-    def cases_on(self, platform: str) -> list[str]:
-        """Names of the cases that run on a platform."""
-        return [
-            case for case in self.cases if runtimes.runs_on(platform, self.case_platforms.get(case, self.platforms))
-        ]
+    def not_for(self, platform: str, case: str | None = None) -> str:
+        """Why the scene, or one of its cases, is not for a platform; empty if it is. `shortage` looks at the chip."""
+        names = self.platforms if case is None else self.case_platforms.get(case, self.platforms)
+        if names is None or runtimes.runs_on(platform, names):
+            return ""
+        return f"is for {', '.join(names)}, not for {platform}"
 
-    def config_of(self, case: str) -> dict[str, int]:
-        """The fields of the run's configuration that a case sets."""
-        return {**self.config, **self.case_config.get(case, {})}
+    def shortage(self, case: str, platform: str, chip: Chip | None) -> str:
+        """What the chip of a platform has too little of for a case; empty if it has enough, or does not say."""
+        if chip is None:
+            return ""
+        config = self.config_of(case)
+        least = {need: config[field] for need, field in _FIELD_OF_NEED.items() if field in config} | self.needs
+        return "; ".join(
+            f"needs {wanted} {_NEEDS[need]}, {platform} has {found}"
+            for need, wanted in least.items()
+            if (found := getattr(chip, need)) < wanted
+        )
+
+    def config_of(self, case: str, chip: Chip | None = None) -> dict[str, int]:
+        """The fields of the run's configuration that a case sets; on a smaller chip what that has, if that will do."""
+        config = {**self.config, **self.case_config.get(case, {})}
+        for need, field in _FIELD_OF_NEED.items():
+            if chip is not None and need in self.needs and field in config:
+                config[field] = min(config[field], getattr(chip, need))
+        return config
 
     def make_args(self, case: str | None = None, seed: int = 0) -> Args:
         """All arguments of a case, in the order of the signature. Equal seeds give equal arguments."""
@@ -340,14 +372,15 @@ class Scene:
             ok = case in self.cases
             self._require(ok, "case_platforms", f"there is no case {case!r}; there are {_join(self.cases)}")
             self._require(platforms, f"case_platforms[{case!r}]", "there are none")
-            surplus = [name for name in platforms if name not in self.platforms]
+            surplus = [name for name in platforms if self.platforms is not None and name not in self.platforms]
             self._require(not surplus, f"case_platforms[{case!r}]", f"the scene does not run on {_join(surplus)}")
         ok = self.default_case not in self.case_platforms
         self._require(ok, "case_platforms", f"{self.default_case!r} is the default case: it must run on all platforms")
         for field, tolerance in (("rtol", self.rtol), ("atol", self.atol)):
             ok = isinstance(tolerance, numbers.Real) and math.isfinite(tolerance) and tolerance >= 0
             self._require(ok, field, f"must be a finite number of 0 or more, not {tolerance!r}")
-        self._require(self.platforms, "platforms", "there are none")
+        self._require(self.platforms is None or self.platforms, "platforms", "there are none")
+        self._check_needs()
         ok = _is_integer(self.rounds) and self.rounds >= 1
         self._require(ok, "rounds", f"must be an integer of 1 or more, not {self.rounds!r}")
         self._require(self._inputs, "inputs", "no function is decorated with @scene.inputs")
@@ -359,6 +392,19 @@ class Scene:
             self._require(key in CONFIG_MIN, field, message, did_you_mean(key, CONFIG_MIN))
             ok = _is_integer(value) and value >= CONFIG_MIN[key]
             self._require(ok, field, f"{key} must be an integer of {CONFIG_MIN[key]} or more, not {value!r}")
+
+    def _check_needs(self) -> None:
+        for need, least in self.needs.items():
+            message = f"there is no {need!r}; there are {_join(_NEEDS)}"
+            self._require(need in _NEEDS, "needs", message, did_you_mean(need, _NEEDS))
+            self._require(
+                _is_integer(least) and least >= 1, "needs", f"{need} must be an integer of 1 or more, not {least!r}"
+            )
+            field = _FIELD_OF_NEED.get(need, "")
+            for case in self.cases:
+                asked = self.config_of(case).get(field, least)
+                message = f"case {case!r} needs {least} {_NEEDS[need]}, and its configuration says {field} {asked}"
+                self._require(asked >= least, "needs", message)
 
     def _check_names(self, field: str, values: object, names: Sequence[str]) -> None:
         self._require(isinstance(values, Mapping), field, f"must return a dict of values by name, not {values!r}")

@@ -12,12 +12,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from . import runtimes, supervisor
 from ._core import CallConfig
 from .callable import ChipCallable
 from .catalog import Entry
 from .deadline import Deadline
-from .errors import ChiphostError, DeadlineError
+from .errors import ChiphostError, DeadlineError, PlatformError
 from .scene import Scene, copy_args
 from .scene_programs import Programs
 from .worker import ChipWorker, default_isolation
@@ -38,6 +40,8 @@ class CaseResult:
         tasks: tasks in the graph, or the graphs of all programs; None if no run came to an end.
         rounds: how many rounds were right.
         earlier_errors: why it failed before, if it was run again: one for each time.
+        skipped: why it was not run: it is not for this platform, or needs more than that has. Then it neither passed
+            nor failed.
     """
 
     case: str
@@ -47,6 +51,7 @@ class CaseResult:
     tasks: int | None
     rounds: int
     earlier_errors: tuple[str, ...] = ()
+    skipped: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,12 @@ class SceneResult:
         name: "<runtime>/<scene>".
         platform: where it ran.
         runtime: what ran it.
-        passed: whether all cases passed.
+        passed: whether all cases passed that were run, and one was.
         seconds: time it took, without compiling.
         error: why it failed, or None.
         seed: what orders the simulated processors and makes the inputs.
         cases: one for each case; none if the scene could not be loaded.
+        skipped: why none of its cases was run; see CaseResult.
     """
 
     name: str
@@ -72,6 +78,12 @@ class SceneResult:
     error: str | None
     seed: int
     cases: tuple[CaseResult, ...]
+    skipped: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it neither passed nor was skipped."""
+        return not self.passed and self.skipped is None
 
 
 @dataclass(frozen=True)
@@ -105,13 +117,14 @@ class SceneRun:
     """A scene on its way. If it has to be given up, this knows how far it came."""
 
     def __init__(self, entry: Entry, cases: Sequence[str] | None, settings: Settings) -> None:
-        """Nothing happens before `execute`. `cases`: None for all that run on the platform."""
+        """Nothing happens before `execute`. `cases`: None for all."""
         self.name: Final = entry.name
         self._entry = entry
         self._settings = settings
         self._cases: list[str] = []
         if entry.scene is not None:
-            self._cases = entry.scene.cases_on(settings.platform) if cases is None else list(cases)
+            self._cases = list(entry.scene.cases if cases is None else cases)
+        self.skipped: Final = entry.not_for(settings.platform, settings.library)
         self._done: list[CaseResult] = []
         self._in_case = False
         self._error = ""  # of the scene as a whole
@@ -145,20 +158,28 @@ class SceneRun:
     def result(self, given_up: str = "") -> SceneResult:
         """What there is to say; `given_up` is why it was given up, and empty if it was not."""
         done = list(self._done)
+        if self.skipped:
+            done = [_skipped(case, self.skipped) for case in self._cases]
         left = self._cases[len(done) :]
         error = given_up or self._error or ("the scene did not come to its end" if left else "")
-        failures = [f"case {case.case!r}: {case.error}" for case in done if not case.passed]
+        if self.skipped:
+            error = ""
+        failures = [f"case {case.case!r}: {case.error}" for case in done if case.error]
+        skipped = None
+        if done and not left and all(case.skipped for case in done):
+            skipped = "; ".join(dict.fromkeys(case.skipped for case in done if case.skipped))
         if error:
             failures.append(f"case {left[0]!r}: {error}" if self._in_case and left else error)
         return SceneResult(
             name=self.name,
             platform=self._settings.platform,
             runtime=self._entry.runtime,
-            passed=not failures,
+            passed=not failures and skipped is None,
             seconds=self._clock.seconds,
             error="\n".join(failures) or None,
             seed=self._settings.seed,
             cases=(*done, *(CaseResult(name, False, 0.0, error, None, 0) for name in left)),
+            skipped=None if failures else skipped,
         )
 
     def _run_cases(self, compiled: Callables, workers: Workers) -> None:
@@ -185,18 +206,28 @@ class SceneRun:
     def _run_case(self, case: str, compiled: Callables, workers: Workers) -> CaseResult:
         scene = self._entry.scene
         assert scene is not None, "a scene without a description has no cases"
-        clock, error = _Clock(), None
+        clock, error, skipped = _Clock(), None, None
         clock.start()
         tally = Tally()
         try:
+            if why := scene.not_for(self._settings.platform, case):
+                raise Skipped(why)
             with supervisor.one_process():
                 run_case(workers.ready(scene.runtime), scene, compiled, case, self._settings, tally)
+        except Skipped as why_not:
+            skipped = str(why_not)
         except (Exception, SystemExit) as problem:
             error = describe(problem)
             if isinstance(problem, DeadlineError) and self._settings.deadline.over:
                 error = f"stopped: {self._settings.deadline}: {error}"
         clock.stop()
+        if skipped:
+            return _skipped(case, skipped)
         return CaseResult(case, error is None, clock.seconds, error, tally.tasks, tally.rounds)
+
+
+def _skipped(case: str, why: str) -> CaseResult:
+    return CaseResult(case, False, 0.0, None, None, 0, skipped=why)
 
 
 class Workers:
@@ -244,6 +275,10 @@ class Workers:
             self._workers[runtime] = worker
 
 
+class Skipped(Exception):
+    """A case cannot be run here, and that is nobody's fault; the text is why."""
+
+
 @dataclass
 class Tally:
     """How far a case came: tasks in its graphs, and rounds that were right."""
@@ -258,18 +293,31 @@ def run_case(
     """Run a case on a worker, all its programs in each round with fresh outputs, and check every round.
 
     Raises:
+        Skipped: the chip has less than the case needs, or the platform has no such thing.
         SceneError: GOLDEN_MISMATCH; or the scene's inputs or golden function failed.
         ChiphostError: what `ChipWorker.run` raises.
     """
+    chip = worker.chip
+    if why := scene.shortage(case, settings.platform, chip):
+        raise Skipped(why)
     before = scene.make_args(case, settings.seed)
-    config: dict[str, Any] = {**scene.config_of(case), "sim_threads": settings.sim_threads, "seed": settings.seed}
+    arrays = sum(value.nbytes for value in before.values() if isinstance(value, np.ndarray))
+    if chip is not None and arrays > chip.memory_bytes:
+        raise Skipped(f"its arrays have {arrays} bytes, {settings.platform} has memory of {chip.memory_bytes}")
+    config: dict[str, Any] = {**scene.config_of(case, chip), "sim_threads": settings.sim_threads, "seed": settings.seed}
     expected = None  # until a run succeeds: it may be expensive
     for _ in range(settings.rounds or scene.rounds):
         after = copy_args(before)
         tasks = 0
         for program, callable_ in zip(scene.programs, compiled, strict=True):
             args = [after[arg.name] for arg in program.signature]
-            tasks += worker.run(callable_, args, timeout_s=_timeout_s(settings), **config).task_count
+            try:
+                tasks += worker.run(callable_, args, timeout_s=_timeout_s(settings), **config).task_count
+            except PlatformError as error:
+                # The platform's own word for what it cannot do at all, such as kernels that wait for each other.
+                if error.name == "UNIMPLEMENTED":
+                    raise Skipped(f"{settings.platform} does not have it: {error.where}: {error.message}") from error
+                raise
         out_tally.tasks = tasks
         if expected is None:
             expected = scene.expected(case, before)

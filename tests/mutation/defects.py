@@ -898,8 +898,8 @@ _PYTHON: Final = (
     _required(
         "report: a fault of the scene itself is not in JUnit",
         _REPORT,
-        "if not result.passed and all(case.passed for case in result.cases):",
-        "if not result.passed and not result.cases:",
+        "if result.failed and not any(case.error for case in result.cases):",
+        "if result.failed and not result.cases:",
         "test_report.py::test_junit_has_a_fault_of_the_scene_itself",
     ),
     _sibling(

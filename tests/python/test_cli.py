@@ -149,7 +149,10 @@ def test_ci_reports_each_failure_and_goes_on(tmp_path: Path, mode: list[str]) ->
     options = ["--scenes", scenes, "--seed", "7", "--json", files[0], "--junit", files[1], *mode]
     result = invoke("ci", "-p", "a2a3sim", *options)
     assert result.exit_code == 1
-    assert last_line(result.stdout) == "Total: 6  Passed: 1  Failed: 5"
+    assert last_line(result.stdout) == "Total: 7  Passed: 1  Failed: 5  Skipped: 1"
+    assert re.search(
+        rf"^SKIP  {RUNTIME}/other_platform .*\n +is for a5sim, not for a2a3sim$", result.stdout, re.MULTILINE
+    )
     for name in FAILING:
         assert re.search(rf"^FAIL  {RUNTIME}/{name} ", result.stdout, re.MULTILINE)
     assert re.search(rf"^PASS  {RUNTIME}/passes ", result.stdout, re.MULTILINE)
@@ -157,9 +160,9 @@ def test_ci_reports_each_failure_and_goes_on(tmp_path: Path, mode: list[str]) ->
     assert replay in result.stdout
 
     report = json.loads(files[0].read_text())
-    assert (report["total"], report["passed"], report["failed"]) == (6, 1, 5)
+    assert (report["total"], report["passed"], report["failed"], report["skipped"]) == (7, 1, 5, 1)
     reasons = {scene["name"].partition("/")[2]: scene["error"] for scene in report["scenes"]}
-    assert reasons.pop("passes") is None
+    assert reasons.pop("passes") is reasons.pop("other_platform") is None
     assert sorted(reasons) == sorted(FAILING)
     assert "GOLDEN_MISMATCH" in reasons["wrong_golden"]
     assert "returned 42" in reasons["returns_error"]
@@ -169,7 +172,7 @@ def test_ci_reports_each_failure_and_goes_on(tmp_path: Path, mode: list[str]) ->
     assert {scene["seed"] for scene in report["scenes"]} == {7}
 
     cases = [case for suite in junitparser.JUnitXml.fromfile(str(files[1])) for case in suite]
-    assert len(cases) == 2 * 5 + 1
+    assert len(cases) == 2 * 6 + 1
     assert {case.classname for case in cases if not case.result} == {f"a2a3sim.{RUNTIME}/passes"}
 
 
@@ -685,6 +688,22 @@ def test_run_on_a_platform_that_the_scene_is_not_for(tmp_path: Path) -> None:
     assert "the scene is for a5sim, not for a2a3sim" in result.stderr
 
 
+def test_what_a_chip_is_too_small_for_is_skipped(tmp_path: Path) -> None:
+    write_scenes(tmp_path, "needs_more", "one_case_needs_more")
+    why = "needs 25 clusters, a2a3sim has 24"
+    for words in (["run", "needs_more"], ["ci", "-k", "needs_more", "-r", RUNTIME]):
+        result = invoke(*words, "--scenes", tmp_path)
+        if words[0] == "run":  # nothing but this one
+            assert (result.exit_code, result.stderr) == (
+                2, f"chiphost: nothing was run: {RUNTIME}/needs_more is skipped on a2a3sim\n",
+            )  # fmt: skip
+        else:
+            assert (result.exit_code, result.stderr) == (0, "")
+            assert last_line(result.stdout) == "Total: 2  Passed: 1  Failed: 0  Skipped: 1"
+            assert "case 'one' skipped: needs 5 AICPU threads, a2a3sim has 4" in result.stdout
+        assert re.search(rf"^SKIP  .*\n +{why}$", result.stdout, re.MULTILINE)
+
+
 def test_run_stops_a_kernel_that_hangs(tmp_path: Path) -> None:
     code, out, _ = finish("run", "hangs", "--scenes", write_scenes(tmp_path, "hangs"), "--timeout", "0.5")
     assert code == 1
@@ -699,7 +718,7 @@ def test_list_shows_every_scene(tmp_path: Path) -> None:
         f"{RUNTIME}/passes",
         "      out = x + 1",
         "      cases: default (default), one",
-        "      platforms: a2a3sim, a5sim",
+        "      platforms: all",
     ]
     assert "SCENE_INVALID" in result.stdout
     assert RUNTIME in invoke("run", "passes", "--list", "--scenes", tmp_path).stdout

@@ -196,6 +196,60 @@ def test_an_out_of_tree_platform_runs_a_scene(out_of_tree, isolation):
     assert "PASS" in chiphost(out_of_tree["platform"], "run", "doubled", "-p", "a2a3tiny", *options)
 
 
+def test_ci_of_an_out_of_tree_platform_runs_what_its_chip_can_do(out_of_tree, tmp_path):
+    """On eight clusters with 16 MB, of scenes that were written for larger chips."""
+    scenes, device = tmp_path / "scenes", "tensormap_and_ringbuffer"
+    shutil.copytree(OUT_OF_TREE["platform"] / "scenes", scenes)
+    ours = ROOT / "tests" / "scenes"
+    shutil.copytree(ours / device / "block_dims", scenes / device / "block_dims")
+    for name, limit in (
+        ("wide", "needs={'clusters': 24}"),
+        ("large", "needs={'memory_bytes': 64 << 20}"),
+        ("foreign", "platforms=('a5sim',)"),
+    ):
+        shutil.copytree(scenes / device / "doubled", scenes / device / name)
+        file = scenes / device / name / "scene.py"
+        file.write_text(file.read_text().replace("    kernels=", f"    {limit},\n    kernels="))
+    report, junit = tmp_path / "report.json", tmp_path / "junit.xml"
+    said = chiphost(
+        out_of_tree["platform"], "ci", "-p", "a2a3tiny", "--scenes", scenes, "--json", report, "--junit", junit
+    )
+    assert said.endswith("Total: 5  Passed: 2  Failed: 0  Skipped: 3\n"), said
+    assert "case '24' skipped: needs 24 clusters, a2a3tiny has 8\n" in said
+    skipped = {scene["name"]: scene["skipped"] for scene in json.loads(report.read_text())["scenes"]}
+    assert {name: why for name, why in skipped.items() if why} == {
+        f"{device}/foreign": "is for a5sim, not for a2a3tiny",
+        f"{device}/large": "needs 67108864 bytes of device memory, a2a3tiny has 16777216",
+        f"{device}/wide": "needs 24 clusters, a2a3tiny has 8",
+    }
+    assert junit.read_text().count("<skipped ") == 3 + 2  # and 24 and 36 clusters
+    # Nothing but what is skipped: that is no success.
+    words = ["-m", "chiphost", "ci", "-p", "a2a3tiny", "--scenes", scenes, "-k", "wide"]
+    lib = str(out_of_tree["platform"] / "lib")
+    done = subprocess.run(
+        [sys.executable, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "CHIPHOST_RUNTIME_PATH": lib},
+    )
+    assert (done.returncode, done.stderr) == (2, "chiphost: nothing was run: all scenes are skipped on a2a3tiny\n")
+
+
+def without_times(text: str) -> str:
+    return re.sub(r" +\d+\.\d+ s", " TIME", text)
+
+
+def test_the_guide_shows_what_ci_prints_on_a_small_chip(out_of_tree):
+    """Of chiphost's own scenes, which name no platform of this project."""
+    shown = (OUT_OF_TREE["platform"] / "ci.txt").read_text()
+    said = ""
+    for command in re.findall(r"^\$ chiphost (.*)$", shown, re.M):
+        words = [*command.split(), "--scenes", ROOT / "tests" / "scenes"]
+        said += f"$ chiphost {command}\n{chiphost(out_of_tree['platform'], *words)}"
+    assert without_times(said) == without_times(shown)
+
+
 def test_an_out_of_tree_platform_passes_the_conformance_suite(out_of_tree):
     said = chiphost(out_of_tree["platform"], "conform", "-p", "a2a3tiny")
     total = re.search(r"^Total: (\d+)  Passed: (\d+)  Listed: 0  Failed: 0$", said, re.M)
@@ -262,15 +316,23 @@ def test_an_out_of_tree_platform_is_its_own(out_of_tree, monkeypatch):
         ch.ChipWorker("host_build_graph", "a2a3tiny")
     assert unknown.value.name == "PLATFORM_UNKNOWN"
     monkeypatch.setenv("CHIPHOST_RUNTIME_PATH", f"/nonexistent{os.pathsep}{out_of_tree['platform'] / 'lib'}")
-    assert runtimes.platforms()["a2a3tiny"] == "a simulated chip of two clusters"
+    assert runtimes.platforms()["a2a3tiny"] == "a simulated chip of eight clusters and 16 MB"
     assert runtimes.installed()["a2a3tiny"] == ["host_build_graph", "tensormap_and_ringbuffer"]
     assert toolchain.arch("a2a3tiny") == "A2A3"
     from callables import chain, run_graph
 
     with ch.ChipWorker("host_build_graph", "a2a3tiny", isolation="copy") as worker:
         assert worker.platform == "a2a3tiny"
-        with pytest.raises(ch.ConfigError, match="wanted 1 to 2 on tiny, found 3"):
-            run_graph(worker, *chain(3), block_dim=3)
+        assert worker.chip == ch.Chip(clusters=8, aicpu_threads=2, memory_bytes=16 << 20)
+        run_graph(worker, *chain(3))  # without a word of clusters and threads it takes what there is
+        with pytest.raises(ch.ConfigError, match="block_dim: wanted 1 to 8 on tiny, found 9") as caught:
+            run_graph(worker, *chain(3), block_dim=9)
+        assert caught.value.hint.startswith("change block_dim= of run() or CallConfig, or 'block_dim' in the config")
+        with pytest.raises(ch.ConfigError, match="aicpu_thread_num: wanted 1 to 2 on tiny, found 3"):
+            run_graph(worker, *chain(3), aicpu_thread_num=3)
+        with pytest.raises(ch.ConfigError, match="ring_heap_bytes: wanted at most the chip's 16777216") as caught:
+            run_graph(worker, *chain(3), ring_heap_bytes=17 << 20)
+    assert "change ring_heap_bytes=" in caught.value.hint and "CHIPHOST_RING_HEAP_BYTES" in caught.value.hint
 
 
 def test_an_out_of_tree_runtime_stands_before_one_of_that_name(out_of_tree, monkeypatch, tmp_path):

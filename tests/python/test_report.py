@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import stat
@@ -45,17 +46,37 @@ UNLOADED = SceneResult("r/invalid", "a2a3sim", "r", False, 0.0, "no such name", 
 
 def test_json_has_the_counts_and_every_scene() -> None:
     content = json.loads(report.to_json([PASSED, FAILED, UNLOADED]))
-    assert list(content) == ["total", "passed", "failed", "scenes"]
-    assert (content["total"], content["passed"], content["failed"]) == (3, 1, 2)
+    assert list(content) == ["total", "passed", "failed", "skipped", "scenes"]
+    assert (content["total"], content["passed"], content["failed"], content["skipped"]) == (3, 1, 2, 0)
     first, second, third = content["scenes"]
-    assert [*first] == ["name", "platform", "runtime", "passed", "seconds", "error", "seed", "cases"]
+    assert [*first] == ["name", "platform", "runtime", "passed", "seconds", "error", "seed", "cases", "skipped"]
     assert (first["name"], first["passed"], first["error"], first["seed"]) == ("r/good", True, None, 7)
     assert (second["error"], second["cases"][1]["error"]) == ("case 'b': wrong\nvery", "wrong\nvery")
     assert third["cases"] == []
 
 
 def test_json_of_nothing() -> None:
-    assert json.loads(report.to_json([])) == {"total": 0, "passed": 0, "failed": 0, "scenes": []}
+    assert json.loads(report.to_json([])) == {"total": 0, "passed": 0, "failed": 0, "skipped": 0, "scenes": []}
+
+
+def test_what_was_skipped_is_told_and_has_not_failed() -> None:
+    case = CaseResult("wide", False, 0, None, None, 0, skipped="needs 24 clusters, p has 8")
+    skipped = SceneResult("r/s", "p", "r", False, 0, None, 0, (case,), case.skipped)
+    mixed = dataclasses.replace(PASSED, name="r/mixed", cases=(*PASSED.cases, case))
+    results = [PASSED, mixed, skipped, FAILED]
+    assert report.summary(results) == "Total: 4  Passed: 2  Failed: 1  Skipped: 1"
+    assert [report.skipped(result) for result in results] == [
+        "", "case 'wide' skipped: needs 24 clusters, p has 8", "needs 24 clusters, p has 8", "",
+    ]  # fmt: skip
+    content = json.loads(report.to_json(results))
+    assert (content["passed"], content["failed"], content["skipped"]) == (2, 1, 1)
+    assert content["scenes"][2]["skipped"] == content["scenes"][1]["cases"][2]["skipped"] == case.skipped
+    suites = ElementTree.fromstring(report.to_junit(results).encode())
+    assert [(suite.get("skipped"), suite.get("failures")) for suite in suites] == [
+        ("0", "0"), ("1", "0"), ("1", "0"), ("0", "1"),
+    ]  # fmt: skip
+    assert [each.get("message") for each in suites.iter("skipped")] == [case.skipped] * 2
+    assert report.replay_command(skipped) == ""
 
 
 def test_junit_has_a_test_case_for_each_case(tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ import pytest
 from throwaway_scenes import RUNTIME, change, warm_cache, write_scenes
 
 from chiphost import catalog, runner, scene_programs, scene_run
+from chiphost.chip import Chip
 from chiphost.deadline import Deadline
-from chiphost.errors import CacheError, CompileError, SceneError
+from chiphost.errors import CacheError, CompileError, SceneError, make_error
 from chiphost.runner import Runner, SceneResult, Settings, Watcher
 from chiphost.worker import ChipWorker
 
@@ -366,14 +367,79 @@ def test_a_runtime_that_is_not_installed_is_the_scene_s_error(tmp_path: Path) ->
 # Which scenes
 
 
+@both_modes
+def test_what_a_chip_cannot_do_is_skipped_by_name_and_with_the_reason(tmp_path: Path, parallel: bool) -> None:
+    told = []
+
+    class Listener(Watcher):
+        def ended(self, result: SceneResult) -> None:
+            told.append(result.name)
+
+    write_scenes(tmp_path, "needs_more", "needs_less", "one_case_needs_more", "other_platform", "passes")
+    # One that is for another platform is not even compiled.
+    change(tmp_path, "other_platform", "kernel.cpp", "// fault", "nonsense;")
+    entries = catalog.select(tmp_path, platform=PLATFORM)
+    results = Runner(Settings(PLATFORM, retries=1), Listener()).run(entries, parallel=parallel)
+    assert {result.name.partition("/")[2]: (result.passed, result.failed, result.skipped) for result in results} == {
+        "needs_less": (True, False, None),
+        "needs_more": (False, False, "needs 25 clusters, a2a3sim has 24"),
+        "one_case_needs_more": (True, False, None),
+        "other_platform": (False, False, "is for a5sim, not for a2a3sim"),
+        "passes": (True, False, None),
+    }
+    by_case = {case.case: (case.passed, case.error, case.skipped) for case in results[2].cases}
+    assert by_case == {
+        "default": (True, None, None),
+        "one": (False, None, "needs 5 AICPU threads, a2a3sim has 4"),
+    }
+    assert sorted(told) == [result.name for result in results]
+
+
+def test_arrays_that_no_memory_of_the_chip_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ChipWorker, "chip", Chip(24, 4, 100))
+    result = run_one(write_scenes(tmp_path, "passes"))
+    assert (result.passed, result.skipped) == (True, None)
+    [large, _] = result.cases
+    assert large.skipped == "its arrays have 128 bytes, a2a3sim has memory of 100"
+
+
+def test_what_a_platform_says_it_has_not_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_such_thing(*_: object, **__: object) -> None:
+        raise make_error("UNIMPLEMENTED", "no kernel can wait", "add.so")
+
+    monkeypatch.setattr(ChipWorker, "run", no_such_thing)
+    result = run_one(write_scenes(tmp_path, "passes"))
+    assert result.skipped == "a2a3sim does not have it: add.so: no kernel can wait"
+
+
+def test_a_platform_of_another_project_is_built_with_the_runtimes_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = tmp_path / "built" / "a2a3mars"
+    (built / RUNTIME).mkdir(parents=True)
+    (built / RUNTIME / "host.so").touch()
+    (built / "platform.json").write_text('{"arch": "a2a3", "description": "mars"}')
+    monkeypatch.setenv("CHIPHOST_RUNTIME_PATH", str(tmp_path / "built"))
+    scenes = write_scenes(tmp_path / "scenes", "passes", "other_platform", moves="passes", simulated="other_platform")
+    change(scenes, "simulated", "scene.py", '("a5sim",)', '("a2a3sim",)')
+    (scenes / "unheard_of").mkdir()
+    (scenes / RUNTIME / "moves").rename(scenes / "unheard_of" / "moves")
+    entries = catalog.select(scenes, platform="a2a3mars")
+    assert {entry.name: entry.not_for("a2a3mars") for entry in entries} == {
+        f"{RUNTIME}/other_platform": "is for a5sim, not for a2a3mars",
+        f"{RUNTIME}/passes": "",
+        f"{RUNTIME}/simulated": "",  # the simulated chip stands for its family
+        "unheard_of/moves": "needs the runtime unheard_of, which is not built for a2a3mars",
+    }
+
+
 def test_select_knows_platform_runtime_and_text(tmp_path: Path) -> None:
     write_scenes(tmp_path, "passes", "invalid", "other_platform")
 
     def names(**limits: Any) -> list[str]:
         return [entry.name.partition("/")[2] for entry in catalog.select(tmp_path, **limits)]
 
-    assert names(platform="a2a3sim") == ["invalid", "passes"]
-    assert names(platform="a5sim") == ["invalid", "other_platform", "passes"]
+    assert names(platform="a2a3sim") == names(platform="a5sim") == ["invalid", "other_platform", "passes"]
     assert names(platform="a5sim", runtime=RUNTIME, text="PASS") == ["passes"]
     for limits, reason in (
         ({"platform": "a9"}, "PLATFORM_UNKNOWN"),

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from host_graph_interpreter import HostGraphInterpreter
 
+from chiphost.chip import Chip
 from chiphost.errors import ArgumentError, SceneError
 from chiphost.scene import Scene, copy_args, make_rng
 
@@ -117,7 +118,7 @@ def test_load_gives_a_scene_its_place(tmp_path):
     assert [kernel.source for kernel in program.kernels] == [folder / "kernel.cpp"]
     assert program.signature == scene.signature
     assert scene.config == {"block_dim": 3}
-    assert scene.platforms == ("a2a3sim", "a5sim")
+    assert scene.platforms is None
     assert scene.rounds == 1
 
 
@@ -214,7 +215,7 @@ INVALID_AT_LOAD = {
     "case_platforms of no case": ("rtol=0.01", "case_platforms={'third': ['a5sim']}", "case_platforms",
                                   "there is no case 'third'; there are default, other"),
     "case_platforms empty": ("rtol=0.01", "case_platforms={'other': []}", "case_platforms['other']", "there are none"),
-    "case_platforms beyond the scene's": ("rtol=0.01", "case_platforms={'other': ['a9sim']}",
+    "case_platforms beyond the scene's": ("rtol=0.01", "platforms=['a5sim'], case_platforms={'other': ['a9sim']}",
                                           "case_platforms['other']", "the scene does not run on a9sim"),
     "case_platforms of the default": ("rtol=0.01", "case_platforms={'default': ['a5sim']}", "case_platforms",
                                       "'default' is the default case: it must run on all platforms"),
@@ -301,8 +302,43 @@ def test_cases_have_a_configuration_and_platforms_of_their_own(tmp_path):
     scene = Scene.load(write_scene(tmp_path, change=("rtol=0.01", own)))
     assert scene.config_of("default") == {"block_dim": 3}
     assert scene.config_of("other") == {"block_dim": 36, "aicpu_thread_num": 2}
-    assert scene.cases_on("a2a3sim") == ["default"]
-    assert scene.cases_on("a5sim") == ["default", "other"]
+    assert [scene.not_for(platform, "other") for platform in ("a2a3sim", "a5sim", "a5")] == [
+        "is for a5sim, not for a2a3sim", "", "",
+    ]  # fmt: skip
+    assert scene.not_for("a2a3sim", "default") == scene.not_for("a2a3sim") == ""
+
+
+def test_a_scene_needs_of_a_chip_what_it_says_or_is_configured_with(tmp_path):
+    config = "config={'block_dim': 24, 'aicpu_thread_num': 4}, case_config={'other': {'block_dim': 30}}"
+    small, large = Chip(8, 2, 16 << 20), Chip(36, 7, 64 << 30)
+    strict = Scene.load(write_scene(tmp_path / "1", change=('config={"block_dim": 3}', config)))
+    assert strict.shortage("default", "p", small) == "needs 24 clusters, p has 8; needs 4 AICPU threads, p has 2"
+    assert strict.shortage("other", "p", Chip(24, 4, 1)) == "needs 30 clusters, p has 24"
+    assert strict.shortage("other", "p", large) == strict.shortage("other", "p", None) == ""
+    assert strict.config_of("default", small) == {"block_dim": 24, "aicpu_thread_num": 4}
+
+    needs = config + ", needs={'clusters': 2, 'aicpu_threads': 1, 'memory_bytes': 1 << 20}"
+    modest = Scene.load(write_scene(tmp_path / "2", change=('config={"block_dim": 3}', needs)))
+    assert modest.shortage("other", "p", small) == ""
+    assert modest.config_of("default", small) == {"block_dim": 8, "aicpu_thread_num": 2}
+    assert modest.config_of("other", large) == modest.config_of("other") == {"block_dim": 30, "aicpu_thread_num": 4}
+    assert modest.shortage("default", "p", Chip(1, 1, 1000)) == (
+        "needs 2 clusters, p has 1; needs 1048576 bytes of device memory, p has 1000"
+    )
+
+
+@pytest.mark.parametrize(
+    ("needs", "message"),
+    [
+        ({"cluster": 2}, "there is no 'cluster'; there are clusters, aicpu_threads, memory_bytes"),
+        ({"clusters": 0}, "clusters must be an integer of 1 or more, not 0"),
+        ({"clusters": 4}, "case 'default' needs 4 clusters, and its configuration says block_dim 3"),
+    ],
+)
+def test_load_refuses_needs(tmp_path, needs, message):
+    with pytest.raises(SceneError, match=message) as caught:
+        Scene.load(write_scene(tmp_path, change=("rtol=0.01", f"needs={needs}")))
+    assert caught.value.where.endswith("scene.py: needs")
 
 
 INVALID_INPUTS = {

@@ -89,6 +89,13 @@ CHANGES: dict[str, tuple[str, str, str]] = {
     "exits": ("scene.py", 'return {"out": args["x"] + 1}', "raise SystemExit(0)"),
     "interrupts": ("scene.py", 'return {"out": args["x"] + 1}', "raise KeyboardInterrupt"),
     "three_rounds": ("scene.py", "    config=", "    rounds=3,\n    config="),
+    "needs_more": ("scene.py", '{"block_dim": 1}', '{"block_dim": 25}'),
+    "needs_less": ("scene.py", '{"block_dim": 1}', '{"block_dim": 25},\n    needs={"clusters": 1}'),
+    "one_case_needs_more": (
+        "scene.py",
+        "    config=",
+        '    case_config={"one": {"aicpu_thread_num": 5}},\n    config=',
+    ),
     "other_platform": ("scene.py", "    config=", '    platforms=("a5sim",),\n    config='),
 }
 

@@ -68,7 +68,8 @@ def ci(
 ) -> None:
     """Run all cases of all scenes of a platform.
 
-    Prints a line for each scene, in the order of their names. Scenes run one after the other in this process, on one
+    Prints a line for each scene, in the order of their names. Those are skipped that are not for the platform, or need
+    more than its chip has. Scenes run one after the other in this process, on one
     worker for each runtime that is reset in between; see --parallel.
     """
     if json_file and junit_file and json_file.path == junit_file.path:
@@ -84,7 +85,7 @@ def ci(
     from ..deadline import Deadline
     from ..runner import Runner, SceneResult, Settings
     from ..runtimes import ONBOARD, check_any, check_platform, find
-    from .console import Command, Interrupted, plural, print_lines, progress
+    from .console import Command, Interrupted, complain, plural, print_lines, progress
     from .display import Display
 
     started, deadline = time.monotonic(), Deadline(timeout)
@@ -98,7 +99,8 @@ def ci(
     if platform in ONBOARD:
         from .. import chips
 
-        chips.require(find(entries[0].runtime, platform, library), platform)
+        if wanted := [entry.runtime for entry in entries if not entry.not_for(platform, library)]:
+            chips.require(find(wanted[0], platform, library), platform)
     names = [entry.name for entry in entries]
     width = max(len(one_line(name)) for name in names)
 
@@ -136,11 +138,12 @@ def ci(
             columns = f"{one_line(result.name):<{width}}  {cases:<8}  {result.seconds:8.3f} s"
             if times := sum(len(case.earlier_errors) for case in result.cases):
                 columns += f"  {'1 retry' if times == 1 else f'{times} retries'}"
-            below = [result.error or "", *map(report.retries, result.cases)]
+            below = [result.error or "", *map(report.retries, result.cases), report.skipped(result)]
             if again := report.replay_command(result, repeated):
                 where = f"CHIPHOST_LIB_DIR={shell_join([str(library)])} " if library else ""
                 below.append(Command(f"again: {where}{again}"))
-            self.print_verdict(result.passed, columns, [*filter(None, below)])
+            verdict = None if result.skipped is not None else result.passed
+            self.print_verdict(verdict, columns, [*filter(None, below)])
 
     with Rows() as rows:
         runner = Runner(settings, rows)
@@ -163,7 +166,12 @@ def ci(
         problem.show()
     if runner.interrupted:
         raise Interrupted(progress(len(results) - len(runner.unfinished), len(results), "scene"), runner.under_way)
-    sys.exit(2 if problems else 0 if all(result.passed for result in results) else 1)
+    if any(result.failed for result in results):
+        sys.exit(2 if problems else 1)
+    if not any(result.passed for result in results):
+        complain(f"chiphost: nothing was run: all scenes are skipped on {platform}")
+        sys.exit(2)
+    sys.exit(2 if problems else 0)
 
 
 def _build(source: Path | None, deadline: Deadline) -> Path | None:

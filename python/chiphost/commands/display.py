@@ -61,7 +61,10 @@ class Display(Watcher):
         """Count what was kept from its end, too."""
         Display.ended(self, result)
 
-    def print_verdict(self, passed: bool, columns: str, below: Sequence[str] = ()) -> None:
-        """One line, and what belongs to it below. Printed at once: the bar is drawn again after every print."""
-        verdict = ("PASS", "green") if passed else ("FAIL", "bold red")
+    def print_verdict(self, passed: bool | None, columns: str, below: Sequence[str] = ()) -> None:
+        """One line, and what belongs to it below. Printed at once: the bar is drawn again after every print.
+
+        `passed` is None for what was skipped.
+        """
+        verdict = ("SKIP", "yellow") if passed is None else ("PASS", "green") if passed else ("FAIL", "bold red")
         print_lines(self.console, Text.assemble(verdict, f"  {one_line(columns)}"), below)

@@ -78,7 +78,7 @@ def run(
     _check(entry, platform, cases)
 
     from ..runner import Runner, Settings
-    from .console import Interrupted, plural, print_lines, progress
+    from .console import Interrupted, complain, plural, print_lines, progress
     from .display import Display
 
     settings = Settings(platform, isolation, seed, sim_threads, rounds, timeout)
@@ -94,11 +94,14 @@ def run(
         tasks = "-" if case.tasks is None else plural(case.tasks, "task")
         times = f"  {plural(case.rounds, 'round')}" if case.rounds > 1 else ""
         columns = f"{one_line(case.case):<{width}}  {tasks:>10}  {case.seconds:8.3f} s{times}"
-        display.print_verdict(case.passed, columns, [case.error or ""])
+        display.print_verdict(None if case.skipped else case.passed, columns, [case.error or case.skipped or ""])
     if runner.interrupted:
         raise Interrupted(progress(done, len(result.cases), "case"), runner.under_way)
-    if not result.passed and all(case.passed for case in result.cases):  # the fault is in no case
+    if result.failed and not any(case.error for case in result.cases):  # the fault is in no case
         display.print_verdict(False, entry.name, [result.error or ""])
+    if result.skipped is not None:
+        complain(f"chiphost: nothing was run: {one_line(entry.name)} is skipped on {platform}")
+        sys.exit(2)
     sys.exit(0 if result.passed else 1)
 
 
@@ -114,13 +117,12 @@ def _check(entry: Entry, platform: str, cases: Sequence[str]) -> None:
 
     if entry.scene is None:
         return
-    if not entry.runs_on(platform):
-        message = f"the scene is for {', '.join(entry.scene.platforms)}, not for {platform}"
-        raise make_error("SCENE_UNKNOWN", message, entry.name, hint="name one of its platforms with -p")
+    if why := entry.scene.not_for(platform):
+        raise make_error("SCENE_UNKNOWN", f"the scene {why}", entry.name, hint="name one of its platforms with -p")
     for case in cases:
         entry.scene.case(case)
-        if case not in entry.scene.cases_on(platform):
-            message = f"case {case!r} is for {', '.join(entry.scene.case_platforms[case])}, not for {platform}"
+        if why := entry.scene.not_for(platform, case):
+            message = f"case {case!r} {why}"
             raise make_error("SCENE_UNKNOWN", message, entry.name, hint="name one of its platforms with -p")
 
 
@@ -144,5 +146,6 @@ def _list(root: Path, scene: str | None, runtime: str | None) -> None:
 def _describe(scene: Scene) -> str:
     notes = {scene.default_case: "default"}
     notes |= {case: f"{', '.join(platforms)} only" for case, platforms in scene.case_platforms.items()}
+    platforms = "all" if scene.platforms is None else ", ".join(scene.platforms)
     cases = [one_line(f"{case} ({notes[case]})" if case in notes else case) for case in scene.cases]
-    return f"{scene.description}\ncases: {', '.join(cases)}\nplatforms: {', '.join(scene.platforms)}"
+    return f"{scene.description}\ncases: {', '.join(cases)}\nplatforms: {platforms}"

@@ -24,6 +24,7 @@ scene = Scene(
         InOut("c", "float32", (None, None, None, TILE, TILE)),  # starts as zeros
     ],
     config={"block_dim": 3, "aicpu_thread_num": 4},
+    needs={"clusters": 1, "aicpu_threads": 1},
     cases={
         "default": {"batch": 1, "m": 4, "n": 4, "k": 4, "scale": 0.01},
         # No two sizes equal and values far above the tolerance: confused indices are noticed.

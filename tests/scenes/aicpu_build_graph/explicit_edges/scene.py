@@ -23,6 +23,7 @@ scene = Scene(
         Scalar("hold"),
     ],
     config={"block_dim": 3, "aicpu_thread_num": 4},
+    needs={"clusters": 1, "aicpu_threads": 1},
     cases={
         "default": {"rows": 5, "columns": 32, "steps": 30, "hold": False},
         "hold": {"rows": 5, "columns": 32, "steps": 30, "hold": True},

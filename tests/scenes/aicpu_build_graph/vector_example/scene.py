@@ -24,6 +24,7 @@ scene = Scene(
         Out("f", "float32", (ELEMENTS,)),
     ],
     config={"block_dim": 3, "aicpu_thread_num": 4},
+    needs={"clusters": 1, "aicpu_threads": 1},
     cases={
         "default": {"values": "constant"},  # a = 2, b = 3: f is 42 everywhere
         "random": {"values": "random"},

@@ -26,6 +26,7 @@ scene = Scene(
         Out("f", "float32", SHAPE),
     ],
     config={"block_dim": 3, "aicpu_thread_num": 3},
+    needs={"clusters": 1, "aicpu_threads": 1},
     cases={
         "default": {"values": "constant"},  # a = e^4, w1 = w2 = 1/256: f is e^2 everywhere
         "random": {"values": "random"},

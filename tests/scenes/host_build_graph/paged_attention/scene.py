@@ -27,6 +27,7 @@ scene = Scene(
         Scalar("scale", "float32"),
     ],
     config={"block_dim": 3, "aicpu_thread_num": 3},
+    needs={"clusters": 1, "aicpu_threads": 1},
     cases={
         "Case1": {
             "context_lens": [16],

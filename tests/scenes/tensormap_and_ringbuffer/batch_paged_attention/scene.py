@@ -23,6 +23,7 @@ scene = Scene(
     ],
     signature=single["scene"].signature,
     config={"block_dim": 24, "aicpu_thread_num": 4},
+    needs={"clusters": 1, "aicpu_threads": 1},
     cases={
         "Case1": SMALL | {"context_lens": [33]},
         "Case2": SMALL | {"context_lens": [31]},

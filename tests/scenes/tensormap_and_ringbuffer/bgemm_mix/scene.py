@@ -19,6 +19,7 @@ scene = Scene(
     ],
     signature=bgemm["scene"].signature,
     config=bgemm["scene"].config,
+    needs=bgemm["scene"].needs,
     cases=bgemm["scene"].cases,
     platforms=["a2a3sim"],  # on a5 it is ../bgemm itself
     rtol=1e-3,

@@ -25,6 +25,7 @@ scene = Scene(
         Out("check", "float32", (CHECKS,)),
     ],
     config={"block_dim": 3, "aicpu_thread_num": 4},
+    needs={"clusters": 1, "aicpu_threads": 1},
     cases={"default": {"elements": 16384}, "small": {"elements": 256}},
     rtol=1e-5,
     atol=1e-5,

@@ -22,6 +22,7 @@ scene = Scene(
         Scalar("blocks"),
     ],
     config={"block_dim": 3, "aicpu_thread_num": 4},
+    needs={"clusters": 1, "aicpu_threads": 1},
     cases={
         "default": {"tiles": 20, "elements": 1000, "blocks": 1},
         # More blocks than clusters; some of them deal fewer tiles than they may be ahead, and one none.

@@ -31,6 +31,7 @@ scene = Scene(
         for name in "abcdefghijklmno"
     ],
     config={"block_dim": 3, "aicpu_thread_num": 4},
+    needs={"clusters": 1, "aicpu_threads": 1},
     cases={
         "case1": {"slices": 4, "scale": 0.01},
         "case2": {"slices": 1, "scale": 0.01},

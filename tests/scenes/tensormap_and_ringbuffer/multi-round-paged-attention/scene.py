@@ -19,6 +19,7 @@ scene = Scene(
     ],
     signature=once["scene"].signature,
     config=once["scene"].config,
+    needs=once["scene"].needs,
     cases=once["scene"].cases,
     default_case="Case1",
     rtol=1e-2,

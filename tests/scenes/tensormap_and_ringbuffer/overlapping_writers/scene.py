@@ -27,6 +27,7 @@ scene = Scene(
         Out("photo", "uint32", (None, None)),
     ],
     config={"block_dim": 3, "aicpu_thread_num": 4},
+    needs={"clusters": 1, "aicpu_threads": 1, "memory_bytes": 1 << 28},  # for the rings: as many tasks in one scope
     cases={
         "default": SIZES,
         "mixed": SIZES | {"mixed": 0.4},  # some read what they write

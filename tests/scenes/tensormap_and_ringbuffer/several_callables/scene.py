@@ -26,6 +26,7 @@ scene = Scene(
         Out("out", "float32", (None, None)),
     ],
     config={"block_dim": 3, "aicpu_thread_num": 4},
+    needs={"clusters": 1, "aicpu_threads": 1},
     cases={"default": {"rows": 24, "inputs": 40, "hidden": 56, "outputs": 17}},
     rtol=1e-4,
     atol=1e-4,

@@ -24,6 +24,7 @@ scene = Scene(
         "ring_heap_bytes": 16384,
         "ring_dep_pool": 16,
     },
+    needs={"clusters": 1, "aicpu_threads": 1},
     # Buffers begin at multiples of 1 KiB. In "flat" a step has two in one ring, in "nested" one in each of two rings. A
     # ring that is not a multiple of them has a rest at its end, too short for the next buffer.
     cases={

@@ -20,6 +20,7 @@ scene = Scene(
     ],
     signature=[Out("output", "float32", (CORES, LINE))],
     config={"block_dim": 24, "aicpu_thread_num": 4},
+    needs={"clusters": 1, "aicpu_threads": 1},
     rtol=0,
     atol=0,
 )

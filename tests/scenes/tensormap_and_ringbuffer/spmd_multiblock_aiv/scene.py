@@ -20,6 +20,7 @@ scene = Scene(
         Scalar("chained"),
     ],
     config={"block_dim": 24, "aicpu_thread_num": 4},
+    needs={"clusters": 1, "aicpu_threads": 1},
     cases={
         # 24 clusters have 48 vector cores: some of them, half, all, and all of them twice.
         "Case1": {"block_nums": [4, 16, 24, 48, 96], "chained": True},

@@ -24,6 +24,7 @@ scene = Scene(
         Scalar("chained"),
     ],
     config={"block_dim": 24, "aicpu_thread_num": 4},
+    needs={"clusters": 1, "aicpu_threads": 1},
     cases={
         # 24 clusters: some of them, half, all, and all of them twice.
         "Case1": {"block_nums": [2, 8, 12, 24, 48], "chained": True},

@@ -22,6 +22,7 @@ scene = Scene(
         Scalar("parts"),
     ],
     config={"block_dim": 3, "aicpu_thread_num": 4},
+    needs={"clusters": 1, "aicpu_threads": 1, "memory_bytes": 1 << 30},  # for the rings: as many tasks in one scope
     cases={
         "default": {"elements": 256, "parts": 100},
         "1000": {"elements": 64, "parts": 1000},

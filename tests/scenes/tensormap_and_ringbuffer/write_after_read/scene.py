@@ -22,6 +22,7 @@ scene = Scene(
         Out("results", "float32", (None, None, None, None)),
     ],
     config={"block_dim": 3, "aicpu_thread_num": 4},
+    needs={"clusters": 1, "aicpu_threads": 1},
     cases={
         "default": {"rounds": 6, "bands": 5, "band_rows": 16, "columns": 64},
         "one_band": {"rounds": 20, "bands": 1, "band_rows": 48, "columns": 32},
