@@ -9,6 +9,7 @@ temporary files, since some tests look what is left in it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import tempfile
@@ -39,13 +40,15 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The compile cache of this session; a test may choose another with monkeypatch."""
-    one_of_several = "PYTEST_XDIST_WORKER" in os.environ
     folder = tmp_path_factory.getbasetemp()
-    with pytest.MonkeyPatch.context() as patch:
-        if one_of_several:
-            patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))
-            patch.setattr(tempfile, "tempdir", None)
+    with contextlib.ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        if "PYTEST_XDIST_WORKER" in os.environ:
             folder = folder.parent
+            temporary = stack.enter_context(tempfile.TemporaryDirectory(prefix="chiphost-tests-"))
+            Path(temporary).chmod(0o1777)  # as /tmp is: some tests are other users
+            patch.setenv("TMPDIR", temporary)
+            patch.setattr(tempfile, "tempdir", None)
         patch.setenv("CHIPHOST_CACHE_DIR", str(folder / "cache"))
         yield folder / "cache"
 

@@ -545,7 +545,7 @@ def test_the_cache_is_invisible(tmp_path: Path) -> None:
     run_state_machine_as_test(
         CacheMachine,
         settings=settings(
-            max_examples=20,
+            max_examples=8,
             stateful_step_count=12,
             deadline=None,
             suppress_health_check=list(HealthCheck),

@@ -6,6 +6,8 @@ from __future__ import annotations
 import ctypes
 import os
 import select
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import c_libraries
@@ -80,7 +82,12 @@ def descendants(process: int) -> set[int]:
     return found
 
 
-def compile_forking(folder: Path, runtime: str, where: str) -> ch.ChipCallable:
+@pytest.fixture(scope="module")
+def compile_forking(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], ch.ChipCallable]:
+    return cache(lambda runtime, where: compile_below(tmp_path_factory.mktemp("forks"), runtime, where))
+
+
+def compile_below(folder: Path, runtime: str, where: str) -> ch.ChipCallable:
     parts = {"kernel": "", "constructor": "", "orchestration": ""} | {where: FORK[where]}
     on_host = runtime == RUNTIME
     parts["access"] = "pointer_arg" if on_host else "tensor_data"
@@ -96,8 +103,10 @@ def compile_forking(folder: Path, runtime: str, where: str) -> ch.ChipCallable:
 @pytest.mark.parametrize(("runtime", "sim_threads"), [(RUNTIME, 1), (RUNTIME, 2), *((name, 1) for name in DEVICE)])
 @pytest.mark.parametrize("where", FORK)
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_copy_that_comes_back_ends(tmp_path: Path, strategy: str, where: str, runtime: str, sim_threads: int) -> None:
-    forking = compile_forking(tmp_path, runtime, where)
+def test_a_copy_that_comes_back_ends(
+    compile_forking: Callable[[str, str], ch.ChipCallable], strategy: str, where: str, runtime: str, sim_threads: int
+) -> None:
+    forking = compile_forking(runtime, where)
     before = descendants(os.getpid())
     with ch.ChipWorker(runtime, isolation=strategy) as worker:
         for _ in range(3):

@@ -99,8 +99,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("isolation", "locale"),
-    [*((isolation, "UTF-8") for isolation in ("namespace", "copy", "process")), *(("auto", each) for each in LOCALES)],
+    ("isolation", "locale"), list(zip(("namespace", "copy", "process", "auto"), LOCALES, strict=True))
 )
 def test_ci_takes_scenes_of_every_name(scenes: Path, tmp_path: Path, isolation: str, locale: str) -> None:
     reports = (tmp_path / "out.json", tmp_path / "out.xml")

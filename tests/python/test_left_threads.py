@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import textwrap
@@ -65,18 +66,17 @@ import os, signal, sys, time
 import numpy as np
 import chiphost as ch
 
-folder, runtime, strategy, deed = sys.argv[1:]
+runtime, strategy, deed, *sources = sys.argv[1:]
 
-def compile(name):
-    return ch.compile(f"{folder}/{name}_graph.cpp", [ch.Kernel(0, f"{folder}/{name}_kernel.cpp", "aiv")],
-                      signature=[ch.InOut("out", "int32", (1,))])
+def compile(graph, kernel):
+    return ch.compile(graph, [ch.Kernel(0, kernel, "aiv")], signature=[ch.InOut("out", "int32", (1,))])
 
 def run(worker, callable):
     out = np.zeros(1, np.int32)
     worker.run(callable, [out])
     assert out[0] == 1
 
-leaves, good = compile("leaves"), compile("good")
+leaves, good = compile(*sources[:2]), compile(*sources[2:])
 with ch.ChipWorker(runtime, isolation=strategy) as worker:
     run(worker, leaves)
 for round in range(3):
@@ -93,14 +93,26 @@ os._exit(0)
 """
 
 
-def write(folder: Path, name: str, runtime: str, kernel: str, orchestration: str) -> None:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("left_threads")
+
+
+def write(folder: Path, runtime: str, kernel: str, orchestration: str) -> tuple[Path, Path]:
+    """The sources of an orchestration and a kernel that do this. Equal ones are the same file, compiled once."""
     on_host = runtime == RUNTIME
     headers = HEADERS.format()
-    (folder / f"{name}_kernel.cpp").write_text(
-        KERNEL.format(headers=headers, deed=kernel, access="pointer_arg" if on_host else "tensor_data")
-    )
+    access = "pointer_arg" if on_host else "tensor_data"
     graph = HOST_ORCHESTRATION if on_host else DEVICE_ORCHESTRATION
-    (folder / f"{name}_graph.cpp").write_text(graph.format(headers=headers, deed=orchestration))
+    texts = (
+        graph.format(headers=headers, deed=orchestration),
+        KERNEL.format(headers=headers, deed=kernel, access=access),
+    )
+    paths = tuple(folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.cpp" for text in texts)
+    for path, text in zip(paths, texts, strict=True):
+        if not path.exists():
+            path.write_text(text)
+    return paths[0], paths[1]
 
 
 def program(text: str, *words: object) -> subprocess.CompletedProcess[str]:
@@ -108,19 +120,19 @@ def program(text: str, *words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=200)
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize(
-    ("where", "deed"),
-    [*(("kernel", deed) for deed in DEEDS), ("orchestration", "runs"), ("orchestration", "handler")],
+    ("where", "deed", "runtime"),
+    [
+        *(("kernel", deed, RUNTIME) for deed in DEEDS),
+        *(("orchestration", deed, RUNTIME) for deed in ("runs", "handler")),
+        *((where, "runs", runtime) for where in ("kernel", "orchestration") for runtime in RUNTIMES[1:]),
+    ],
 )
-def test_what_is_left_finds_its_code(tmp_path: Path, where: str, deed: str, strategy: str, runtime: str) -> None:
-    if runtime != RUNTIME and (where, deed) not in (("kernel", "runs"), ("orchestration", "runs")):
-        pytest.skip("the same as in the first runtime")
+def test_what_is_left_finds_its_code(folder: Path, where: str, deed: str, strategy: str, runtime: str) -> None:
     deeds = {"kernel": "", "orchestration": ""} | {where: DEEDS[deed]}
-    write(tmp_path, "leaves", runtime, **deeds)
-    write(tmp_path, "good", runtime, "", "")
-    done = program(PROGRAM, tmp_path, runtime, strategy, deed)
+    sources = [*write(folder, runtime, **deeds), *write(folder, runtime, "", "")]
+    done = program(PROGRAM, runtime, strategy, deed, *sources)
     assert (done.returncode, done.stdout) == (0, "lives\n"), done.stderr
 
 
@@ -129,9 +141,8 @@ import sys, time
 import numpy as np
 import chiphost as ch
 
-folder, runtime, strategy = sys.argv[1:]
-callable = ch.compile(f"{folder}/leaves_graph.cpp", [ch.Kernel(0, f"{folder}/leaves_kernel.cpp", "aiv")],
-                      signature=[ch.InOut("out", "int32", (1,))])
+runtime, strategy, graph, kernel = sys.argv[1:]
+callable = ch.compile(graph, [ch.Kernel(0, kernel, "aiv")], signature=[ch.InOut("out", "int32", (1,))])
 with ch.ChipWorker(runtime, isolation=strategy) as other:
     for round in range(5):
         with ch.ChipWorker(runtime, isolation=strategy) as worker:
@@ -149,7 +160,7 @@ print("all gone", flush=True)
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("strategy", ["namespace", "copy"])
-def test_what_a_thread_needed_is_unloaded_after_its_end(tmp_path: Path, strategy: str, runtime: str) -> None:
-    write(tmp_path, "leaves", runtime, "std::thread([] { usleep(100000); ++turns; }).detach();", "")
-    done = program(ENDS, tmp_path, runtime, strategy)
+def test_what_a_thread_needed_is_unloaded_after_its_end(folder: Path, strategy: str, runtime: str) -> None:
+    sources = write(folder, runtime, "std::thread([] { usleep(100000); ++turns; }).detach();", "")
+    done = program(ENDS, runtime, strategy, *sources)
     assert (done.returncode, done.stdout) == (0, "all gone\n"), done.stderr

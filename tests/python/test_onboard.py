@@ -31,7 +31,7 @@ from chiphost import chips, device_toolchain, runtimes, toolchain
 from chiphost.cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
-SCENES = {"a2a3": 25, "a5": 24}
+SCENES = {"a2a3": (25, 0), "a5": (24, 1)}  # that run, and that are for the other chip only
 DEVICE_RUNTIME = "tensormap_and_ringbuffer"
 
 pytestmark = pytest.mark.timeout(BUILD_S + 300)  # with the stand-in, which is built first
@@ -82,7 +82,7 @@ def test_all_scenes_pass_with_a_stand_in(standin: Path, platform: str, scenes_ro
     done = chiphost("ci", "-p", platform, "--scenes", scenes_root, "--json", report, **variables(standin, platform))
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(report.read_text())
-    assert (found["total"], found["passed"], found["failed"]) == (SCENES[platform], SCENES[platform], 0)
+    assert (found["passed"], found["skipped"], found["failed"]) == (*SCENES[platform], 0)
 
 
 @pytest.mark.parametrize("platform", runtimes.ONBOARD)
@@ -92,7 +92,7 @@ def test_the_conformance_suite_passes_with_a_stand_in(standin: Path, platform: s
     done = chiphost("conform", "-p", platform, "--json", report, **variables(standin, platform))
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(report.read_text())
-    assert (found["failed"], found["listed"]) == (0, 7)
+    assert (found["failed"], found["listed"]) == (0, 8)
     assert found["passed"] > 55
 
 
