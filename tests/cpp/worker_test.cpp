@@ -573,6 +573,8 @@ TEST_P(FakeRuntime, IsJudgedRightly) {
     EXPECT_EQ(run_chain(good), "ok");
 }
 
+#define TEXT_OF(number) TEXT_OF_EXPANDED(number)
+#define TEXT_OF_EXPANDED(number) #number
 INSTANTIATE_TEST_SUITE_P(
     Variants, FakeRuntime,
     testing::Values(
@@ -580,8 +582,10 @@ INSTANTIATE_TEST_SUITE_P(
         Variant{"wrong_magic", "ABI_MISMATCH: @: wanted a table that begins with magic 0x54534843"},
         Variant{"wrong_kind", "ABI_MISMATCH: @: wanted a host runtime, found an anchor"},
         Variant{"wrong_tag", "ABI_MISMATCH: @: wanted tag " CH_HOST_TAG "/a2a3sim, found sparc-solaris/a2a3sim"},
-        Variant{"wrong_major", "ABI_MISMATCH: @: wanted a host runtime of ABI version 3.x, found 4.1"},
-        Variant{"short_table", "ABI_MISMATCH: @: wanted a host runtime of ABI version 3.1 or a later minor"},
+        Variant{"wrong_major",
+                "ABI_MISMATCH: @: wanted a host runtime of ABI version 3.x, found 4." TEXT_OF(CH_HOST_RUNTIME_MINOR)},
+        Variant{"short_table", "ABI_MISMATCH: @: wanted a host runtime of ABI version 3." TEXT_OF(
+                                   CH_HOST_RUNTIME_MINOR) " or a later minor"},
         Variant{"no_entry", "ENTRY_MISSING: @: wanted the function chiphost_host_runtime"},
         Variant{"throws_in_entry", "INTERNAL: @: the runtime let an exception out of chiphost_host_runtime"},
         Variant{"throws_in_size", "INTERNAL: @: the runtime let an exception out of runtime_size"},
