@@ -115,6 +115,7 @@ void check_dispatches(const Plan& plan, const Launched& launched, uint64_t answe
 // What a worker waits after a cancel before it gives the device up.
 constexpr uint64_t ms = 1'000'000;
 constexpr uint64_t end_ns_max = 500 * ms;
+constexpr int end_attempts_max = 3;  // a port that is late is so each time; a busy machine is not
 
 class Bench;
 

@@ -175,7 +175,8 @@ void lent_threads(const Bench& bench) {
     };
     const auto look = [](void* argument, const void*, void*) -> int32_t {
         auto& self = *static_cast<Look*>(argument);
-        const timespec pause{0, static_cast<long>(self.after_ns)};
+        const timespec pause{static_cast<time_t>(self.after_ns / (1000 * ms)),
+                             static_cast<long>(self.after_ns % (1000 * ms))};
         nanosleep(&pause, nullptr);
         self.options.anchor->last_foreign_thread(self.options.anchor_state, nullptr, &self.last_began_ns);
         __atomic_store_n(&self.progress.cancel, 1, __ATOMIC_RELEASE);
@@ -203,6 +204,8 @@ void lent_threads(const Bench& bench) {
             check(after_ns < 1000 * ms, "within a second a launch has not begun");
             after_ns *= 2;
         }
+        // It may have begun after the look, and before its end.
+        launched_while_looking(device, plan, 200 * ms + 10 * after_ns);
     }
 }
 
