@@ -352,7 +352,7 @@ def test_doctor_shows_chips(chip: str) -> None:
 def test_doctor_says_what_is_missing_for_a_chip(no_chip: None) -> None:
     brief = CliRunner().invoke(cli, ["doctor"], prog_name="chiphost")
     assert brief.exit_code == 0, brief.output
-    assert [line for line in brief.stdout.splitlines() if "vendor" in line or "ASCEND" in line or "PATH" in line] == [
+    assert [line for line in brief.stdout.splitlines() if "vendor" in line or "ASCEND" in line or "PATH=" in line] == [
         "  -     a2a3, a5: the chip vendor's software is missing: libascendcl.so, libruntime.so, libascend_hal.so "
         "(what was looked for: chiphost doctor --details)"
     ]
