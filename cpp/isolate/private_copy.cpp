@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -104,6 +105,21 @@ std::string unused_path(int descriptor) {
     return path + "/" + std::to_string(descriptor);
 }
 
+// The same as is_debugged() up to 50 ms ago: the kernel takes longer to say it than the loader to load a kernel.
+bool was_debugged_lately() {
+    constexpr uint64_t valid_ms = 50;
+    static std::atomic<uint64_t> last{0};  // when it was asked, in ms, and in the lowest bit the answer
+    timespec time{};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    const uint64_t now =
+        static_cast<uint64_t>(time.tv_sec) * 1000 + static_cast<uint64_t>(time.tv_nsec) / 1'000'000 + valid_ms;
+    const uint64_t known = last.load(std::memory_order_relaxed);
+    if (now - (known >> 1) < valid_ms) return known & 1;
+    const bool debugged = is_debugged();
+    last.store(now << 1 | debugged, std::memory_order_relaxed);
+    return debugged;
+}
+
 [[maybe_unused]] int32_t check_variables(void* handle, const std::string& name, ch_error* out_error) {
     const SharedVariable shared = find_shared_variable(handle);
     if (shared.name.empty()) return CH_OK;
@@ -186,7 +202,7 @@ int32_t load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, 
         dlclose(*out_handle);
         *out_handle = nullptr;
     }
-    if (code == CH_OK && is_debugged()) file.leave_open();
+    if (code == CH_OK && was_debugged_lately()) file.leave_open();
     return code;
 }
 

@@ -54,11 +54,7 @@ ch_device_options device_options(const RuntimeLibrary& library, int32_t device_i
 }
 
 int32_t allocate_context(const RuntimeLibrary& library, void** out_memory, ch_error* out_error) {
-    uint64_t bytes = 0;
-    if (const int32_t code = library.domain().ask({nullptr, library.table().runtime_size}, library.files().host,
-                                                  "runtime_size", &bytes, out_error)) {
-        return code;
-    }
+    const uint64_t bytes = library.context_bytes();
     *out_memory =
         aligned_alloc(context_alignment, (bytes + context_alignment - 1) / context_alignment * context_alignment);
     return *out_memory ? CH_OK : report(out_error, CH_HOST_MEMORY_EXHAUSTED, "init", "no memory for a context");

@@ -335,6 +335,10 @@ private:
                 library.table_ = reinterpret_cast<const ch_host_runtime*>(table);
             }
             if (code == CH_OK) code = check_table(library, platform, out_error);
+            if (code == CH_OK) {
+                code = domain.ask({nullptr, library.table_->runtime_size}, library.files_.host, "runtime_size",
+                                  &library.context_bytes_, out_error);
+            }
         }
         if (code == CH_OK) {
             library.loaded_ = loaded;

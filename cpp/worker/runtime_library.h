@@ -66,6 +66,7 @@ public:
     static Counts counts();
 
     const ch_host_runtime& table() const { return *table_; }
+    uint64_t context_bytes() const { return context_bytes_; }
     const RuntimeInfo& info() const { return *info_; }  // lives as long as the process
     isolate::Domain& domain() const { return *domain_; }
     const RuntimeFiles& files() const { return files_; }
@@ -77,6 +78,7 @@ private:
     RuntimeLibrary() = default;
 
     const ch_host_runtime* table_ = nullptr;
+    uint64_t context_bytes_ = 0;
     const RuntimeInfo* info_ = nullptr;
     isolate::Domain* domain_ = nullptr;
     ch_library* loaded_ = nullptr;

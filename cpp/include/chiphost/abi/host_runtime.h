@@ -176,7 +176,8 @@ typedef struct ch_host_runtime {
     const char* platform;  // "a2a3sim"
     const char* version;   // of the library, for messages
 
-    // Bytes of a context, to be allocated by the caller with an alignment of 64.
+    // Bytes of a context, to be allocated by the caller with an alignment of 64. Asked once, when the library is
+    // loaded.
     uint64_t (*runtime_size)(void);
 
     // Makes the context at `context` and opens the device. On failure the memory is as before.
