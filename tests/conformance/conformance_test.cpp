@@ -69,14 +69,16 @@ TEST_P(WholePlatform, PassesAll) {
     EXPECT_EQ(count(results, CH_CONFORMANCE_PASSED), results.size());
 }
 
-INSTANTIATE_TEST_SUITE_P(Sim, WholePlatform,
-                         testing::Values(std::pair{CHIPHOST_LIB "/a2a3sim/conform", "a2a3sim"},
-                                         std::pair{CHIPHOST_LIB "/a5sim/conform", "a5sim"}));
+INSTANTIATE_TEST_SUITE_P(Sim, WholePlatform, testing::Values(std::pair{CHIPHOST_LIB "/a2a3sim/conform", "a2a3sim"}));
 INSTANTIATE_TEST_SUITE_P(Degraded, WholePlatform,
-                         testing::Values(std::pair{CHIPHOST_TEST_PLATFORMS "/no_fast_path/conform", "a2a3sim"},
-                                         std::pair{CHIPHOST_TEST_PLATFORMS "/one_aicpu_thread/conform", "a2a3sim"},
-                                         std::pair{CHIPHOST_TEST_PLATFORMS "/tiny_memory/conform", "a2a3sim"},
+                         testing::Values(std::pair{CHIPHOST_TEST_PLATFORMS "/one_aicpu_thread/conform", "a2a3sim"},
                                          std::pair{CHIPHOST_TEST_PLATFORMS "/slow_registers/conform", "a2a3sim"}));
+#if !CHIPHOST_SANITIZED  // their code is the same, only constants of the chip differ
+INSTANTIATE_TEST_SUITE_P(OtherChips, WholePlatform,
+                         testing::Values(std::pair{CHIPHOST_LIB "/a5sim/conform", "a5sim"},
+                                         std::pair{CHIPHOST_TEST_PLATFORMS "/no_fast_path/conform", "a2a3sim"},
+                                         std::pair{CHIPHOST_TEST_PLATFORMS "/tiny_memory/conform", "a2a3sim"}));
+#endif
 
 // Copies are the other way to load a platform.
 TEST(Conformance, SimPassesAsCopy) {
@@ -84,6 +86,8 @@ TEST(Conformance, SimPassesAsCopy) {
     options.strategy = isolate::Strategy::copy;
     expect_good(run(options));
 }
+
+#if !CHIPHOST_SANITIZED
 
 TEST(Conformance, NullHasNothing) {
     const std::vector<TestResult> results = run(options_for(installed + "/a2a3null/conform", "a2a3null"));
@@ -103,12 +107,16 @@ TEST(Conformance, ThirdPlatformPasses) {
     }
 }
 
+#endif
+
 // Strands that do not pause, threads that sleep until they are woken: graphs of all kinds run on it.
 TEST(Conformance, SleepingPlatformPasses) {
     const std::vector<TestResult> results = run(options_for(test_platforms + "/a2a3sleeping/conform", "a2a3sleeping"));
     expect_good(results);
     EXPECT_EQ(count(results, CH_CONFORMANCE_UNSUPPORTED), 2u);  // kernels that wait for each other
 }
+
+#if !CHIPHOST_SANITIZED
 
 // There nobody hears a signal; that answers of any core wake all threads hides it from programs that end soon.
 TEST(Conformance, SignalsThatNobodyHearsAreFound) {
@@ -119,6 +127,8 @@ TEST(Conformance, SignalsThatNobodyHearsAreFound) {
     EXPECT_FALSE(results[0].good);
     EXPECT_NE(results[0].message.find("slept on when thread 1 signalled"), std::string::npos) << results[0].message;
 }
+
+#endif
 
 // A platform that prints, throws, never returns or ends the process fails tests and nothing else.
 TEST(Conformance, IllBehavedPlatformFailsTests) {
@@ -214,9 +224,14 @@ TEST_P(RealChip, FailsWithoutOne) {
         << results[0].message;
 }
 
-INSTANTIATE_TEST_SUITE_P(StandIn, RealChip, testing::Values("a2a3", "a5"), [](const auto& name) { return name.param; });
+INSTANTIATE_TEST_SUITE_P(StandIn, RealChip, testing::Values("a2a3"), [](const auto& name) { return name.param; });
+#if !CHIPHOST_SANITIZED
+INSTANTIATE_TEST_SUITE_P(OtherChips, RealChip, testing::Values("a5"), [](const auto& name) { return name.param; });
+#endif
 
 #endif
+
+#if !CHIPHOST_SANITIZED
 
 // From the null platform to one that runs graphs: what the README promises.
 TEST(Conformance, ThirdPlatformIsSmall) {
@@ -278,8 +293,6 @@ TEST(Conformance, ThirdPlatformRunsAScene) {
     EXPECT_EQ(result.task_count, 4u);
     EXPECT_TRUE(std::all_of(f.begin(), f.end(), [](float value) { return value == 42; })) << f[0];
 }
-
-#if !CHIPHOST_SANITIZED
 
 std::set<std::string> not_good(const std::vector<TestResult>& results) {
     std::set<std::string> ids;

@@ -30,6 +30,11 @@ struct Case {
     int64_t faults_max = CHIPHOST_SANITIZED ? 150 : 2000;
 };
 
+// For the test's name, which would be the bytes of it otherwise, with addresses that differ in each run.
+void PrintTo(const Case& chosen, std::ostream* out) {
+    *out << chosen.name;
+}
+
 class FaultInjection : public testing::TestWithParam<Case> {
 protected:
     FaultInjection() : folder_(GetParam().runtime), work_(GetParam().runtime) {

@@ -145,6 +145,11 @@ struct Fault {
     int32_t detail_code;
 };
 
+// For the test's name, which would be the bytes of it otherwise, with addresses that differ in each run.
+void PrintTo(const Fault& fault, std::ostream* out) {
+    *out << "deed " << static_cast<int>(fault.deed) << ' ' << fault.number;
+}
+
 class FaultInAProcess : public ProcessWorker, public testing::WithParamInterface<Fault> {};
 
 TEST_P(FaultInAProcess, IsAnErrorAndTheWorkerGoesOn) {

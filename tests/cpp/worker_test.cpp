@@ -197,6 +197,11 @@ struct Misbehaviour {
     const char* begins;
 };
 
+// For the test's name, which would be the bytes of it otherwise, with addresses that differ in each run.
+void PrintTo(const Misbehaviour& misbehaviour, std::ostream* out) {
+    *out << misbehaviour.what;
+}
+
 class MisbehavingOrchestration : public testing::TestWithParam<Misbehaviour> {};
 
 // Every fault of an orchestration is an error that says what it was, and the worker goes on.
@@ -550,6 +555,10 @@ struct Variant {
     const char* name;
     const char* answer;  // begins with
 };
+
+void PrintTo(const Variant& variant, std::ostream* out) {
+    *out << variant.name;
+}
 
 class FakeRuntime : public testing::TestWithParam<Variant> {};
 
