@@ -34,6 +34,9 @@ const ch_device_graph_ops graph_calls = {
     [](ch_device_graph* graph, int32_t code, const char* text) { at(graph).fail(code, text ? text : ""); },
     [](ch_device_graph* graph, int32_t, const char* text) { at(graph).log(text ? text : ""); },
     [](ch_device_graph* graph) { return at(graph).cluster_count(); },
+    [](ch_device_graph* graph, uint64_t address, const ch_tensor_spec* spec, ch_device_tensor* out_tensor) {
+        return at(graph).tensor_at(address, *spec, out_tensor);
+    },
 };
 
 }  // namespace chiphost::orchestrator

@@ -502,6 +502,32 @@ int32_t Orchestrator::scope_end() {
 
 // --- elements --------------------------------------------------------------------------------------------------------
 
+int32_t Orchestrator::tensor_at(uint64_t address, const ch_tensor_spec& spec, ch_device_tensor* out_tensor) {
+    if (!breathe()) return -CH_INTERRUPTED;
+    ch_error error;
+    if (const int32_t code = check_new_tensor(spec, "tensor_at", 0, &error)) {
+        machine_->fail(error);
+        return -code;
+    }
+    const uint64_t bytes = ch_shape_bytes(spec.shape, spec.ndims, spec.dtype);
+    const auto& args = *at<const ch_device_args>(plan_->args);
+    for (uint32_t i = 0; i < args.tensor_count; ++i) {
+        const ch_device_tensor& argument = args.tensors[i];
+        if (address < argument.buffer || address - argument.buffer > argument.buffer_bytes ||
+            argument.buffer_bytes - (address - argument.buffer) < bytes) {
+            continue;
+        }
+        *out_tensor = argument;
+        out_tensor->address = address;
+        out_tensor->dtype = spec.dtype;
+        out_tensor->flags = static_cast<uint8_t>((argument.flags & CH_TENSOR_READ_ONLY) | spec.flags);
+        ch_set_row_major(out_tensor, spec.shape, spec.ndims);
+        return 0;
+    }
+    return refuse(CH_TASK_INVALID, "tensor_at", "%llu bytes at 0x%llx are in no tensor argument of the run",
+                  static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(address));
+}
+
 int32_t Orchestrator::access_element(const ch_device_tensor& tensor, const uint32_t* indices, bool write,
                                      uint64_t* bits) {
     if (!breathe()) return -CH_INTERRUPTED;

@@ -69,6 +69,7 @@ public:
     void fail(int32_t code, const char* text);
     void log(const char* text);
     int32_t cluster_count();
+    int32_t tensor_at(uint64_t address, const ch_tensor_spec& spec, ch_device_tensor* out_tensor);
 
 private:
     struct OpenScope {

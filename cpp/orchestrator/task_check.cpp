@@ -34,19 +34,19 @@ int32_t check_kernels(const graph::Orchestration& plan, const ch_task_spec& spec
     return CH_OK;
 }
 
-int32_t check_new_tensor(const ch_tensor_spec& spec, uint32_t number, ch_error* out_error) {
+}  // namespace
+
+int32_t check_new_tensor(const ch_tensor_spec& spec, const char* where, uint32_t number, ch_error* out_error) {
     if (spec.ndims > CH_MAX_DIMS || ch_dtype_bytes(spec.dtype) == 0) {
-        return report(out_error, CH_TASK_INVALID, "submit",
+        return report(out_error, CH_TASK_INVALID, where,
                       "new tensor %u: wanted at most %d dimensions and a dtype, found %u, %u", number, CH_MAX_DIMS,
                       spec.ndims, spec.dtype);
     }
     if (ch_shape_elements(spec.shape, spec.ndims) > UINT32_MAX) {
-        return report(out_error, CH_TASK_INVALID, "submit", "new tensor %u: wanted fewer than 2^32 elements", number);
+        return report(out_error, CH_TASK_INVALID, where, "new tensor %u: wanted fewer than 2^32 elements", number);
     }
     return CH_OK;
 }
-
-}  // namespace
 
 int32_t check_task(const graph::Orchestration& plan, const ch_task_spec& spec, ch_error* out_error) {
     if (spec.struct_bytes < CH_TASK_SPEC_BYTES_MIN) {
@@ -77,7 +77,7 @@ int32_t check_task(const graph::Orchestration& plan, const ch_task_spec& spec, c
         }
         if (tensor.role != CH_ROLE_OUTPUT) continue;
         if (!tensor.spec) return report(out_error, CH_TASK_INVALID, "submit", "new tensor %u: there is none", i);
-        if (const int32_t code = check_new_tensor(*tensor.spec, i, out_error)) return code;
+        if (const int32_t code = check_new_tensor(*tensor.spec, "submit", i, out_error)) return code;
     }
     return CH_OK;
 }

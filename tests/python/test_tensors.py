@@ -117,6 +117,38 @@ def test_a_tensor_with_a_wrong_number_is_found_all_the_same(worker: ch.ChipWorke
     np.testing.assert_array_equal(run(worker, 12), X)
 
 
+@pytest.fixture(
+    scope="module",
+    params=[(runtime, isolation) for runtime in DEVICE_RUNTIMES for isolation in ISOLATIONS],
+    ids="-".join,
+)
+def device_worker(request: pytest.FixtureRequest) -> Iterator[ch.ChipWorker]:
+    """A worker whose orchestrations run on the AICPU."""
+    runtime, isolation = request.param
+    with ch.ChipWorker(runtime, "a2a3sim", isolation=isolation) as made:
+        yield made
+
+
+def test_memory_of_an_argument_in_another_shape(device_worker: ch.ChipWorker) -> None:
+    got = run(device_worker, 20)
+    np.testing.assert_array_equal(got, [X[1], X[0]])
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        (21, "tensor_at: 64 bytes at 0x[0-9a-f]+ are in no tensor argument of the run"),
+        (22, "tensor 1 must not be written: it is an input"),
+        (23, "tensor_at: 64 bytes at 0xfffffffffffffffc are in no tensor argument of the run"),
+    ],
+)
+def test_other_memory_is_no_tensor(device_worker: ch.ChipWorker, what: int, words: str) -> None:
+    with pytest.raises(ch.GraphError, match=words) as caught:
+        run(device_worker, what)
+    assert caught.value.name == "TASK_INVALID"
+    np.testing.assert_array_equal(run(device_worker, 0), X)
+
+
 def test_an_input_is_not_written(worker: ch.ChipWorker) -> None:
     if worker.runtime in DEVICE_RUNTIMES:
         with pytest.raises(ch.GraphError, match="tensor 1 must not be written"):

@@ -270,6 +270,14 @@ public:
         if (graph_->ops->set_element(graph_, &tensor.raw(), indices.begin(), bits) != 0) stop();
     }
 
+    // A row-major tensor whose first element is at a device address, of elements that lie in one tensor argument of the
+    // run: part of its memory in another shape or dtype. Any other address ends the run with TASK_INVALID.
+    DeviceTensor tensor_at(uint64_t address, const TensorSpec& spec) {
+        ch_device_tensor tensor;
+        if (graph_->ops->tensor_at(graph_, address, &spec.raw(), &tensor) != 0) stop();
+        return DeviceTensor(tensor);
+    }
+
     // Whether the run has failed already.
     bool failed() const { return graph_->ops->is_fatal(graph_) != 0; }
 

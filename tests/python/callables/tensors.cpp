@@ -133,6 +133,18 @@ static void run(Graph& graph, const DeviceTensor& x, const DeviceTensor& y, int3
                             y.view({0, 1}, {0, 0}));
         case 19:
             return copy_new(graph, TensorSpec(CH_FLOAT32, {UINT32_MAX, UINT32_MAX, UINT32_MAX}), y);
+#ifndef CHIPHOST_RUNTIME_HOST_BUILD_GRAPH
+        case 20:  // the second half of x as a matrix of its own, then as words, then what is not all of it
+            copy(graph, graph.tensor_at(raw.address + 32, TensorSpec(CH_FLOAT32, {1, 8})), y.view({1, 8}, {0, 0}));
+            return copy(graph, graph.tensor_at(raw.address, TensorSpec(CH_FLOAT32, {4, 2})),
+                        graph.tensor_at(y.raw().address + 32, TensorSpec(CH_FLOAT32, {4, 2})));
+        case 21:
+            return copy(graph, graph.tensor_at(raw.address + 4, TensorSpec(CH_FLOAT32, {2, 8})), y);
+        case 22:
+            return copy(graph, x, graph.tensor_at(raw.address, TensorSpec(CH_FLOAT32, {2, 8})));
+        case 23:
+            return copy(graph, graph.tensor_at(UINT64_MAX - 3, TensorSpec(CH_FLOAT32, {2, 8})), y);
+#endif
         default:
             require(false, "there is no %d", what);
     }

@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 #define CH_DEVICE_ORCHESTRATION_MAJOR 1
-#define CH_DEVICE_ORCHESTRATION_MINOR 0
+#define CH_DEVICE_ORCHESTRATION_MINOR 1
 // Exported by every orchestration library: a ch_abi_header of kind CH_ABI_DEVICE_ORCHESTRATION.
 #define CH_DEVICE_ORCHESTRATION_ABI "chiphost_orchestration_abi"
 
@@ -105,6 +105,11 @@ typedef struct ch_device_graph_ops {
 
     // Clusters in use by this run (block_dim); negative if the run is over.
     int32_t (*get_cluster_count)(ch_device_graph* graph);
+
+    // Since 1.1. A tensor as `spec` describes it whose first element is at a device address: of elements that lie in one
+    // tensor argument of the run, whose buffer it belongs to. An initial value is no business of it. 0 or negative.
+    int32_t (*tensor_at)(ch_device_graph* graph, uint64_t address, const ch_tensor_spec* spec,
+                         ch_device_tensor* out_tensor);
 } ch_device_graph_ops;
 
 // The runtime's own state follows.
