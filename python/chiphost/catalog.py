@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from . import runtimes, supervisor
+from . import runtimes, simpler_scene, supervisor
 from .deadline import Deadline, DeadlineOver
 from .errors import ChiphostError, SceneError, make_error
 from .printable import one_line
 from .scene import SCENE_FILE, Scene
+from .simpler_scene import SimplerScene
 from .suggestion import did_you_mean, nearest
 
 
@@ -65,14 +66,17 @@ def scenes_dir(chosen: Path | None = None) -> Path:
     raise make_error("SCENE_UNKNOWN", "there is no such folder of scenes", " or ".join(map(str, places)), hint=hint)
 
 
-def scenes_in(root: Path) -> list[tuple[str, Path]]:
+def scenes_in(root: Path, platform: str | None = None) -> list[tuple[str, Path]]:
     """(name, folder) of every scene in a folder, sorted by name. Imports none of them.
 
     The folder holds those of runtimes, which hold the scenes. It may also be one scene's own, or that of one runtime.
+    Scenes of simpler's may lie deeper (see `simpler_scene.discover`); with a platform, those of other chips are left
+    out.
 
     Raises SceneError (SCENE_UNKNOWN) if it is no folder.
     """
-    found = Scene.discover(root)
+    arch = runtimes.arch_of(platform) if platform else None
+    found = sorted([*Scene.discover(root), *simpler_scene.discover(Path(root), arch)])
     folder = Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would lose the names of symbolic links
     if (folder / SCENE_FILE).is_file():
         return [(f"{folder.parent.name}/{folder.name}", folder)]
@@ -87,7 +91,9 @@ def load(name: str, folder: Path, deadline: Deadline | None = None) -> Entry:
             raise make_error("SCENE_INVALID", f"its description was not read: {deadline}", name)
         supervisor.tell("loading", name)
         with deadline.enforced(0.001), supervisor.one_process():
-            return Entry(name, folder, Scene.load(folder), None)
+            is_ours = (folder / SCENE_FILE).is_file()
+            scene = Scene.load(folder) if is_ours else SimplerScene.load(folder, name)
+            return Entry(name, folder, scene, None)
     except SceneError as error:
         return Entry(name, folder, None, error)
     except DeadlineOver:
@@ -117,7 +123,7 @@ def select(
     runtimes.check_platform(platform)
     if runtime is not None:
         runtimes.find(runtime, platform, library)
-    there = scenes_in(root)
+    there = scenes_in(root, platform)
     wanted = [(name, folder) for name, folder in there if _matches(name, runtime, text)]
     if wanted:
         return [load(*each, deadline) for each in wanted]
@@ -129,14 +135,14 @@ def select(
     raise make_error("SCENE_UNKNOWN", message, str(root), guess=did_you_mean(text, _all_names(names)) if text else "")
 
 
-def find(root: Path, name: str, *, runtime: str | None = None) -> Entry:
+def find(root: Path, name: str, *, runtime: str | None = None, platform: str | None = None) -> Entry:
     """The scene of a name: "<runtime>/<scene>", or "<scene>" if that is enough; or of the path of its folder.
 
     A name goes before a path.
 
     Raises SceneError (SCENE_UNKNOWN) if there is none or more than one.
     """
-    there = dict(scenes_in(root))
+    there = dict(scenes_in(root, platform))
     wanted = name.rstrip("/")
     full = f"{runtime}/{wanted}" if runtime and "/" not in wanted else wanted
     found = [each for each in there if full in (each, each.partition("/")[2]) and _matches(each, runtime, None)]
@@ -170,7 +176,8 @@ _LAYOUT: Final = "the folder of a scene is <runtime>/<scene>, with a scene.py in
 def _scene_at(path: str) -> tuple[str, Path] | None:
     """Name and folder of the scene at a path: of its folder, or of the scene.py in it."""
     folder = Path(path).parent if Path(path).name == SCENE_FILE else Path(path)
-    return scenes_in(folder)[0] if (folder / SCENE_FILE).is_file() else None
+    is_scene = (folder / SCENE_FILE).is_file() or simpler_scene.is_scene(folder)
+    return scenes_in(folder)[0] if is_scene else None
 
 
 def _all_names(names: Iterable[str]) -> list[str]:

@@ -77,12 +77,18 @@ class Program:
         entry: name of its function.
         kernels: its kernels; absolute paths once loaded.
         signature: its arguments: some of the scene's, by their names, and what this program does with them.
+        include_dirs, defines, flags: for compiling the orchestration; a kernel has its own.
+        has_signature: whether a run is checked against `signature`. If not, every array goes in and comes out.
     """
 
     orchestration: str | Path
     entry: str
     kernels: Sequence[Kernel]
     signature: Sequence[Arg]
+    include_dirs: Sequence[Path] = ()
+    defines: Sequence[str] = ()
+    flags: Sequence[str] = ()
+    has_signature: bool = True
 
 
 class Scene:
@@ -182,7 +188,7 @@ class Scene:
         file = _absolute(folder) / SCENE_FILE
         if not file.is_file():
             raise make_error("SCENE_UNKNOWN", "there is no scene.py in this folder", str(file.parent))
-        scene = getattr(_import(file), "scene", None)
+        scene = getattr(import_file(file), "scene", None)
         if not isinstance(scene, cls):
             raise make_error("SCENE_INVALID", "the file must define `scene = Scene(...)`", str(file))
         scene.bind(file)
@@ -214,6 +220,11 @@ class Scene:
         self._check_programs()
         self._check_signature()
         self._check_settings()
+
+    @property
+    def usual_cases(self) -> list[str]:
+        """The cases that run where none are named."""
+        return list(self.cases)
 
     def case(self, name: str) -> Mapping[str, Any]:
         """Parameters of a case. Raises SceneError SCENE_UNKNOWN."""
@@ -260,6 +271,10 @@ class Scene:
             self._require(not problem, "inputs", f"case {case!r}: {arg.name} {problem}")
         return {arg.name: values[arg.name] for arg in self.signature}
 
+    def arguments_of(self, program: Program, values: Mapping[str, Any]) -> list[Any]:
+        """The arguments of a run of one of its programs, out of those of the scene."""
+        return [values[arg.name] for arg in program.signature]
+
     def expected(self, case: str, before: Mapping[str, Any]) -> dict[str, Array]:
         """The golden result of a run whose arguments were `before`."""
         seen = {arg.name: _widen(arg, before[arg.name]) for arg in self.signature if arg.kind != "out"}
@@ -304,6 +319,15 @@ class Scene:
                 problems += _compare(arg.name, new, golden[arg.name], self.rtol, self.atol)
             elif new.tobytes() != old.tobytes():  # bytes: a NaN equals itself
                 problems.append(f"{arg.name} is an input, but the run changed it")
+        self._fail_if(problems, case)
+
+    def _compare_outputs(self, case: str, after: Mapping[str, Any], golden: Mapping[str, Array]) -> None:
+        problems: list[str] = []
+        for name, want in golden.items():
+            problems += _compare(name, after[name], want, self.rtol, self.atol)
+        self._fail_if(problems, case)
+
+    def _fail_if(self, problems: Sequence[str], case: str) -> None:
         if problems:
             raise make_error("GOLDEN_MISMATCH", "\n".join(problems), f"{self.name}, case {case!r}")
 
@@ -414,7 +438,7 @@ class Scene:
         surplus = [name for name in values if name not in names]
         self._require(not surplus, field, f"returns {_join(surplus)}; wanted are only {_join(names)}")
 
-    def _call(self, field: str, function: Callable[..., Mapping[str, Any]] | None, case: str, *args: Any) -> Any:
+    def _call(self, field: str, function: Callable[..., Any] | None, case: str, *args: Any) -> Any:
         assert function is not None, "bind() has not been called"
         try:
             return function(*args)
@@ -447,8 +471,8 @@ def _absolute(path: str | Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would lose the names of symbolic links
 
 
-def _import(file: Path) -> types.ModuleType:
-    """Run a scene.py as a module of its own, without a trace in the file system."""
+def import_file(file: Path) -> types.ModuleType:
+    """Run a file as a module of its own, without a trace in the file system. Raises SceneError (SCENE_INVALID)."""
     name = f"chiphost_scene_{hashlib.sha256(os.fsencode(file)).hexdigest()[:16]}"
     module = types.ModuleType(name)
     module.__file__ = str(file)

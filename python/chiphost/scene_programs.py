@@ -148,7 +148,16 @@ def _ends_everything(error: Exception) -> bool:
 def _jobs(scene: Scene, platform: str) -> list[Job]:
     jobs: list[Job] = []
     for program in scene.programs:
-        jobs.append(compiler.orchestration_job(program.orchestration, scene.runtime, platform))
+        jobs.append(
+            compiler.orchestration_job(
+                program.orchestration,
+                scene.runtime,
+                platform,
+                include_dirs=program.include_dirs,
+                defines=program.defines,
+                flags=program.flags,
+            )
+        )
         jobs += [compiler.kernel_job(kernel, platform) for kernel in program.kernels]
     return jobs
 
@@ -161,5 +170,6 @@ def _callables(scene: Scene, jobs: Sequence[Job], outcomes: Sequence[Program | E
         orchestration = next(left)
         kernels = [(kernel.func_id, kernel.core_type, next(left)) for kernel in program.kernels]
         name = scene.name if len(scene.programs) == 1 else f"{scene.name}, {program.entry}"
-        callables.append(ChipCallable(orchestration, kernels, program.entry, program.signature, name))
+        signature = program.signature if program.has_signature else None
+        callables.append(ChipCallable(orchestration, kernels, program.entry, signature, name))
     return tuple(callables)

@@ -100,6 +100,7 @@ class Settings:
         deadline: of everything.
         retries: how often a case that fails is run again.
         library: the folder with the runtimes; None: the installed one.
+        all_cases: whether to run all cases where none are named, not the usual ones of a scene.
     """
 
     platform: str
@@ -111,6 +112,7 @@ class Settings:
     deadline: Deadline = field(default_factory=Deadline)
     retries: int = 0
     library: Path | None = None
+    all_cases: bool = False
 
 
 class SceneRun:
@@ -123,7 +125,7 @@ class SceneRun:
         self._settings = settings
         self._cases: list[str] = []
         if entry.scene is not None:
-            self._cases = list(entry.scene.cases if cases is None else cases)
+            self._cases = list(cases or (entry.scene.cases if settings.all_cases else entry.scene.usual_cases))
         self.skipped: Final = entry.not_for(settings.platform, settings.library)
         self._done: list[CaseResult] = []
         self._in_case = False
@@ -310,7 +312,7 @@ def run_case(
         after = copy_args(before)
         tasks = 0
         for program, callable_ in zip(scene.programs, compiled, strict=True):
-            args = [after[arg.name] for arg in program.signature]
+            args = scene.arguments_of(program, after)
             try:
                 tasks += worker.run(callable_, args, timeout_s=_timeout_s(settings), **config).task_count
             except PlatformError as error:

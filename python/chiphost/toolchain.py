@@ -128,6 +128,12 @@ def include_dir() -> Path:
     raise make_error("COMPILE_FAILED", message, hint="install chiphost again")
 
 
+def compat_dir() -> Path:
+    """The folder with the headers for sources that were written for simpler. Raises as `include_dir`."""
+    include = include_dir()
+    return include.parent / "compat"
+
+
 def flags(compiler: Compiler, platform: str, *, core_type: CoreType | None = None) -> tuple[str, ...]:
     """Options for a shared library of a platform; with a core type: for a kernel of that core.
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Run a case that fails up to N times more; what happened before is shown.",
 )
+@click.option("--all-cases", is_flag=True, help="Run all cases of simpler's scenes, too, not only their default ones.")
 @click.option("--build-runtime", is_flag=True, help="Build the runtimes from source first, and use these.")
 @click.option(
     "--source",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 @options.json_file()
 @options.report_file("--junit", "junit_file", text="Write them as JUnit XML.")
 @options.scenes
+@options.pto_isa
 @options.how_to_run
 def ci(
     platform: str,
@@ -57,6 +59,7 @@ def ci(
     timeout: float | None,
     parallel: bool,
     retries: int,
+    all_cases: bool,
     build_runtime: bool,
     source: Path | None,
     json_file: ReportFile | None,
@@ -94,7 +97,16 @@ def ci(
     library = _build(source, deadline) if build_runtime else None
     if library or not build_runtime:  # else the deadline was over, and every scene says so
         check_any(platform, library)
-    settings = Settings(platform, isolation, seed, sim_threads, deadline=deadline, retries=retries, library=library)
+    settings = Settings(
+        platform,
+        isolation,
+        seed,
+        sim_threads,
+        deadline=deadline,
+        retries=retries,
+        library=library,
+        all_cases=all_cases,
+    )
     entries = catalog.select(root, platform=platform, runtime=runtime, text=text, library=library, deadline=deadline)
     if platform in ONBOARD:
         from .. import chips

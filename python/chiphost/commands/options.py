@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
@@ -110,6 +111,39 @@ def scenes(command: Command) -> Command:
     text = "Folder of scenes.  [default: $CHIPHOST_SCENES_DIR, else chiphost's own]"
     path = click.Path(path_type=Path)
     return click.option("--scenes", "scenes", type=path, metavar="DIR", help=text)(command)
+
+
+def pto_isa(command: Command) -> Command:
+    """--pto-isa and -c: where the headers are that kernels of simpler include."""
+    for add in (
+        click.option(
+            "-c",
+            "--pto-isa-commit",
+            metavar="COMMIT",
+            expose_value=False,
+            callback=_set_variable("PTO_ISA_COMMIT"),
+            help="Take PTO-ISA as it is at this commit of that checkout. Nothing is fetched.",
+        ),
+        click.option(
+            "--pto-isa",
+            metavar="DIR",
+            expose_value=False,
+            callback=_set_variable("PTO_ISA_ROOT"),
+            help="Checkout of PTO-ISA, for scenes of simpler.  [default: $PTO_ISA_ROOT]",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
+def _set_variable(name: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
+    """A callback that sets a variable of the environment, which all processes of the command then have."""
+
+    def set_it(_context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            os.environ.update({name: value})
+
+    return set_it
 
 
 def how_to_run(command: Command) -> Command:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     help="Stop a run after this time; 0 never does.  [default: 60]",
 )
 @options.scenes
+@options.pto_isa
 @click.option("--list", "list_only", is_flag=True, help="Show the scenes and their cases, and run nothing.")
 @options.how_to_run
 def run(
@@ -73,7 +74,7 @@ def run(
         _list(root, scene, runtime)
         return
     assert scene is not None
-    entry = catalog.find(root, scene, runtime=runtime)
+    entry = catalog.find(root, scene, runtime=runtime, platform=platform)
     runtimes.find(entry.runtime, platform)
     _check(entry, platform, cases)
 

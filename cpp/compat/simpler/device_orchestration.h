@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What orchestrations that were written for simpler's aicpu_build_graph and tensormap_and_ringbuffer have in common.
+// Their pto_orchestration_api.h differ: the one passes the runtime to every call, the other knows it.
+#pragma once
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "chiphost/device_graph.h"
+#include "task_args.h"
+#include "tensor.h"
+
+using PTO2Runtime = ch_device_graph;
+
+// How many arguments a run must have: tensors and scalars together.
+struct PTO2OrchestrationConfig {
+    int expected_arg_count;
+};
+
+// ring << 32 | number in the ring, as ch_task_result::id.
+struct PTO2TaskId {
+    uint64_t raw = 0;
+    static constexpr PTO2TaskId invalid() { return PTO2TaskId{~uint64_t{0}}; }
+    bool is_valid() const { return raw != ~uint64_t{0}; }
+    bool operator==(const PTO2TaskId& other) const { return raw == other.raw; }
+    bool operator!=(const PTO2TaskId& other) const { return raw != other.raw; }
+};
+
+constexpr int32_t INVALID_KERNEL_ID = -1;
+
+// Kernels of one task, on the cores of one cluster.
+struct MixedKernels {
+    int32_t aic_kernel_id = INVALID_KERNEL_ID;
+    int32_t aiv0_kernel_id = INVALID_KERNEL_ID;
+    int32_t aiv1_kernel_id = INVALID_KERNEL_ID;
+};
+
+// Blocks of a task.
+class PTO2LaunchSpec {
+public:
+    int16_t block_num() const { return block_num_; }
+    void set_block_num(int16_t count) { block_num_ = count; }
+    int16_t core_num() const { return block_num_; }
+    void set_core_num(int16_t count) { block_num_ = count; }
+
+private:
+    int16_t block_num_ = 1;
+};
+
+constexpr int MAX_TENSOR_ARGS = 16;
+constexpr int MAX_SCALAR_ARGS = 128;
+
+// The arguments of a task: tensors, then scalars. Tensors are looked at when the task is submitted, and must live until
+// then. What does not fit throws chiphost::BadArgument.
+class Arg {
+public:
+    PTO2LaunchSpec launch_spec;
+
+    void reset() { *this = Arg(); }
+
+    void add_input(const Tensor& tensor) { add(CH_ROLE_INPUT, tensor); }
+    void add_inout(const Tensor& tensor) { add(CH_ROLE_INOUT, tensor); }
+    // Writes a tensor that there is.
+    void add_output(const Tensor& tensor) { add(CH_ROLE_OUTPUT_EXISTING, tensor); }
+    void add_no_dep(const Tensor& tensor) { add(CH_ROLE_NO_DEP, tensor); }
+    // Makes one: TaskOutputTensors::get_ref.
+    void add_output(const TensorCreateInfo& info) {
+        Slot& slot = next(CH_ROLE_OUTPUT);
+        slot.spec = info.raw();
+    }
+
+    template <typename T>
+    void add_scalar(T value) {
+        const uint64_t word = to_u64(value);
+        add_scalars(&word, 1);
+    }
+    void add_scalars(const uint64_t* values, int count) {
+        require_room(count);
+        for (int i = 0; i < count; ++i) scalars_[scalar_count_++] = values[i];
+    }
+    // By their bits: the upper half of each word is 0.
+    void add_scalars_i32(const int32_t* values, int count) {
+        require_room(count);
+        for (int i = 0; i < count; ++i) scalars_[scalar_count_++] = to_u64(values[i]);
+    }
+    void copy_scalars_from(const Arg& source, int first, int count) {
+        chiphost::require(first >= 0 && count >= 0 && first + count <= source.scalar_count(),
+                          "Arg::copy_scalars_from: wanted %d scalars from %d on, there are %d", count, first,
+                          source.scalar_count());
+        add_scalars(source.scalars_ + first, count);
+    }
+    int32_t tensor_count() const { return static_cast<int32_t>(tensor_count_); }
+    int32_t scalar_count() const { return static_cast<int32_t>(scalar_count_); }
+
+    // Submits a task with these arguments to the innermost scope.
+    ch_task_result submit(ch_device_graph* graph, const MixedKernels& kernels) const {
+        ch_task_tensor tensors[MAX_TENSOR_ARGS]{};
+        for (uint32_t i = 0; i < tensor_count_; ++i) {
+            tensors[i].role = slots_[i].role;
+            if (slots_[i].role == CH_ROLE_OUTPUT) {
+                tensors[i].spec = &slots_[i].spec;
+            } else {
+                tensors[i].tensor = &slots_[i].tensor->raw();
+            }
+        }
+        ch_task_spec spec{};
+        spec.struct_bytes = sizeof spec;
+        spec.func_id[0] = kernels.aic_kernel_id;
+        // A second AIV alone is a first one.
+        const bool only_second = kernels.aiv0_kernel_id < 0 && kernels.aiv1_kernel_id >= 0;
+        spec.func_id[1] = only_second ? kernels.aiv1_kernel_id : kernels.aiv0_kernel_id;
+        spec.func_id[2] = only_second ? INVALID_KERNEL_ID : kernels.aiv1_kernel_id;
+        chiphost::require(launch_spec.block_num() > 0, "Arg::launch_spec: wanted 1 block or more, found %d",
+                          launch_spec.block_num());
+        spec.block_num = static_cast<uint32_t>(launch_spec.block_num());
+        spec.tensor_count = tensor_count_;
+        spec.scalar_count = scalar_count_;
+        spec.tensors = tensors;
+        spec.scalars = scalars_;
+        ch_task_result result{-1, nullptr, 0, 0};
+        if (graph->ops->submit(graph, &spec, &result) != 0) throw chiphost::RunOver();
+        return result;
+    }
+
+private:
+    struct Slot {
+        uint32_t role = 0;
+        const Tensor* tensor = nullptr;
+        ch_tensor_spec spec{};
+    };
+    Slot& next(ch_tensor_role role) {
+        chiphost::require(scalar_count_ == 0, "Arg: tensors come before scalars");
+        chiphost::require(tensor_count_ < MAX_TENSOR_ARGS, "Arg: wanted at most %d tensors", MAX_TENSOR_ARGS);
+        Slot& slot = slots_[tensor_count_++];
+        slot.role = role;
+        return slot;
+    }
+    void add(ch_tensor_role role, const Tensor& tensor) { next(role).tensor = &tensor; }
+    void require_room(int count) const {
+        chiphost::require(count >= 0 && scalar_count_ + static_cast<uint32_t>(count) <= MAX_SCALAR_ARGS,
+                          "Arg: wanted at most %d scalars", MAX_SCALAR_ARGS);
+    }
+
+    uint32_t tensor_count_ = 0;
+    uint32_t scalar_count_ = 0;
+    Slot slots_[MAX_TENSOR_ARGS];
+    uint64_t scalars_[MAX_SCALAR_ARGS]{};
+};
+
+// The tensors that were made for a task. They live until the scope ends in which it was submitted.
+class TaskOutputTensors {
+public:
+    TaskOutputTensors() = default;
+    explicit TaskOutputTensors(const ch_task_result& result)
+        : tensors_(reinterpret_cast<const Tensor*>(result.outputs)), count_(result.output_count) {}
+    bool empty() const { return count_ == 0; }
+    uint32_t size() const { return count_; }
+    const Tensor& get_ref(uint32_t index) const {
+        chiphost::require(index < count_, "TaskOutputTensors::get_ref(%u): the task made %u tensors", index, count_);
+        return tensors_[index];
+    }
+
+private:
+    const Tensor* tensors_ = nullptr;
+    uint32_t count_ = 0;
+};
+
+namespace chiphost_simpler {
+
+// A tensor of this shape at an address in one of the run's tensor arguments; any other ends the run with an error.
+inline Tensor tensor_at(ch_device_graph* graph, void* address, const uint32_t shapes[], uint32_t ndims, DataType dtype,
+                        bool manual_dep) {
+    const TensorCreateInfo info(shapes, ndims, dtype, manual_dep);
+    ch_device_tensor tensor;
+    if (graph->ops->tensor_at(graph, reinterpret_cast<uint64_t>(address), &info.raw(), &tensor) != 0) {
+        throw chiphost::RunOver();
+    }
+    return Tensor(tensor);
+}
+
+// A line for the log of the run.
+[[gnu::format(printf, 4, 5)]] inline void log(ch_device_graph* graph, int32_t level, const char* function,
+                                              const char* format, ...) {
+    char text[1024];
+    const int length = snprintf(text, sizeof text, "%s: ", function);
+    va_list values;
+    va_start(values, format);
+    vsnprintf(text + length, sizeof text - static_cast<size_t>(length), format, values);
+    va_end(values);
+    graph->ops->log(graph, level, text);
+}
+
+inline void scope_begin(ch_device_graph* graph) {
+    if (graph->ops->scope_begin(graph, CH_SCOPE_AUTO) != 0) throw chiphost::RunOver();
+}
+
+// Says what is wrong with the number of arguments, if anything is.
+inline void check_arguments(int expected, const ch_device_args& args) {
+    const uint32_t found = args.tensor_count + args.scalar_count;
+    chiphost::require(expected >= 0 && static_cast<uint32_t>(expected) == found,
+                      "aicpu_orchestration_config: wanted %d arguments, found %u tensors and %u scalars", expected,
+                      args.tensor_count, args.scalar_count);
+}
+
+}  // namespace chiphost_simpler
+
+// How many arguments the orchestration wants; it may have none.
+extern "C" __attribute__((weak)) PTO2OrchestrationConfig aicpu_orchestration_config(const ChipStorageTaskArgs& args);
+
+#define CHIPHOST_SIMPLER_JOINED(x, y) CHIPHOST_SIMPLER_JOINED_(x, y)
+#define CHIPHOST_SIMPLER_JOINED_(x, y) x##y

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// For kernels that were written for simpler: which block of a task they are.
+#pragma once
+
+#include "chiphost/kernel.h"
+
+__aicore__ inline int32_t get_block_idx(const __gm__ int64_t* args) {
+    return chiphost::get_block_idx(args);
+}
+__aicore__ inline int32_t get_block_num(const __gm__ int64_t* args) {
+    return chiphost::get_block_num(args);
+}
+// 0 or 1: first or second AIV of the cluster.
+__aicore__ inline int32_t get_sub_block_id(const __gm__ int64_t* args) {
+    return chiphost::get_sub_block_id(args);
+}

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PTO-ISA: the headers that kernels of the project simpler are written against. Not part of chiphost.
+
+Its folder is what PTO_ISA_ROOT names, a checkout of hw-native-sys/pto-isa. If PTO_ISA_COMMIT names a commit of that
+checkout, its files are taken from there, and kept in the cache.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from .errors import make_error
+
+# A call in its headers finds its target only by the rules of C++20; it also relies on what only -fpermissive lets pass.
+FLAGS: Final = ("-std=c++20", "-fpermissive", "-w")
+
+
+def include_folders() -> tuple[Path, ...]:
+    """The folders for #include. Raises SceneError (SCENE_INVALID) if nobody says where it is, or it is not there."""
+    named = os.environ.get("PTO_ISA_ROOT")
+    if not named:
+        hint = "name a checkout of hw-native-sys/pto-isa with --pto-isa or in PTO_ISA_ROOT"
+        raise make_error("SCENE_INVALID", "its kernels need PTO-ISA", "PTO_ISA_ROOT", hint=hint)
+    root = Path(named).absolute()
+    if commit := os.environ.get("PTO_ISA_COMMIT"):
+        root = _checked_out(root, commit)
+    if not (root / "include" / "pto" / "pto-inst.hpp").is_file():
+        hint = "name a checkout of hw-native-sys/pto-isa"
+        raise make_error("SCENE_INVALID", "there is no include/pto/pto-inst.hpp", f"PTO_ISA_ROOT={root}", hint=hint)
+    return root / "include", root / "include" / "pto"
+
+
+def _checked_out(root: Path, commit: str) -> Path:
+    """The headers of a commit in a folder of the cache; taken from the checkout, never from the network."""
+    from .compile_cache import CompileCache
+
+    known = _run(["git", "-C", str(root), "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"])
+    if known.returncode != 0:
+        hint = f"fetch it: git -C {root} fetch origin {commit}"
+        raise make_error("SCENE_INVALID", f"this checkout has no commit {commit!r}", str(root), hint=hint)
+    name = known.stdout.decode().strip()
+    folder = CompileCache().root / "pto-isa" / name
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+        archive = _run(["git", "-C", str(root), "archive", f"--prefix={name}/", name, "include"])
+        unpacked = _run(["tar", "x", "-C", temporary], archive.stdout) if archive.returncode == 0 else archive
+        if unpacked.returncode != 0:
+            words = unpacked.stderr.decode(errors="replace").strip()
+            raise make_error("SCENE_INVALID", f"the files of commit {commit} cannot be had: {words}", str(root))
+        try:
+            Path(temporary, name).rename(folder)
+        except OSError:
+            if not folder.is_dir():  # somebody else was first
+                raise
+    return folder
+
+
+def _run(words: list[str], input: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(words, input=input, capture_output=True, check=False)
+    except OSError as error:
+        message = f"a commit is wanted, and {words[0]} cannot be run: {error.strerror}"
+        raise make_error("SCENE_INVALID", message, "PTO_ISA_COMMIT") from error

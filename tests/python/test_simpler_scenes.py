@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenes in the form of the project simpler: run as they are, beside chiphost's own, and refused with words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import simpler_scenes
+from simpler_scenes import GOLDEN, RUNTIMES, SCALE_OF_TENSORS
+
+from chiphost import catalog, toolchain
+from chiphost.simpler_scene import SimplerScene
+
+TIMEOUT_S = 300
+pytestmark = pytest.mark.timeout(TIMEOUT_S + 60)
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as of a checkout of simpler's, with a scene for each runtime."""
+    monkeypatch.setenv("PTO_ISA_ROOT", str(simpler_scenes.pto_isa(tmp_path / "pto-isa")))
+    monkeypatch.delenv("PTO_ISA_COMMIT", raising=False)
+    folder = tmp_path / "simpler"
+    for runtime in RUNTIMES:
+        simpler_scenes.write(folder, runtime)
+    return folder
+
+
+def chiphost(*words: object, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "chiphost", *map(str, words)],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def rows(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """Name and verdict of each row of `ci`."""
+    words = [line.split() for line in done.stdout.splitlines() if line.startswith(("PASS ", "FAIL ", "SKIP "))]
+    return {row[1]: row[0] for row in words}
+
+
+def everything(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("isolation", ["namespace", "copy", "process"])
+@pytest.mark.parametrize("platform", ["a2a3sim", "a5sim"])
+def test_they_pass_as_they_are(root: Path, platform: str, isolation: str) -> None:
+    for runtime in RUNTIMES:
+        simpler_scenes.write(root, runtime, arch="a5")
+    before = everything(root)
+    words = ("ci", "-p", platform, "--isolation", isolation, "--all-cases", "--scenes", root)
+    done = chiphost(*words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rows(done) == {f"{runtime}/scale": "PASS" for runtime in RUNTIMES}
+    assert done.stdout.count("2 cases") == len(RUNTIMES)
+    assert everything(root) == before, "a file was changed, or added"
+
+
+@pytest.mark.parametrize("below", ["", "examples", "examples/a2a3", "examples/a2a3/host_build_graph"])
+def test_they_are_found_from_every_folder(root: Path, below: str) -> None:
+    found = [name for name, _ in catalog.scenes_in(root / below, "a2a3sim")]
+    assert found == sorted(f"{runtime}/scale" for runtime in RUNTIMES if runtime in below or "host" not in below)
+
+
+def test_one_is_enough(root: Path) -> None:
+    folder = root / "examples" / "a2a3" / "tensormap_and_ringbuffer" / "scale"
+    for words in (("run", folder), ("ci", "--scenes", folder)):
+        done = chiphost(*words, "-p", "a2a3sim")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_names_that_are_there_twice_say_where(root: Path) -> None:
+    folder = simpler_scenes.write(root, "host_build_graph", arch="a5")
+    names = [name for name, _ in catalog.scenes_in(root) if name.startswith("host")]
+    assert names == ["host_build_graph/scale (examples/a2a3)", "host_build_graph/scale (examples/a5)"]
+    assert dict(catalog.scenes_in(root))[names[1]] == folder
+    assert "host_build_graph/scale" in dict(catalog.scenes_in(root, "a5sim"))
+
+
+def test_beside_chiphosts_own(root: Path, scenes_root: Path) -> None:
+    own = scenes_root / "host_build_graph" / "vector_example"
+    mixed = root / "host_build_graph"
+    mixed.mkdir()
+    (mixed / "vector_example").symlink_to(own)
+    done = chiphost("ci", "-p", "a2a3sim", "--parallel", "--scenes", root)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert rows(done) == {f"{runtime}/scale": "PASS" for runtime in RUNTIMES} | {
+        "host_build_graph/vector_example": "PASS"
+    }
+
+
+def test_what_it_says_is_read(root: Path) -> None:
+    scene = SimplerScene.load(root / "examples" / "a2a3" / "tensormap_and_ringbuffer" / "scale")
+    assert scene.description == "y = 2 * factor * x."
+    assert (scene.runtime, scene.rounds, scene.default_case) == ("tensormap_and_ringbuffer", 2, "small")
+    assert scene.usual_cases == ["small"]
+    assert list(scene.cases) == ["small", "large"]
+    assert scene.config == {
+        "block_dim": 3,
+        "ring_task_window": 16,
+        "ring_heap_bytes": 65536,
+        "ring_dep_pool": 64,
+    }
+    args = scene.make_args("small")
+    assert list(args) == ["x", "y", "factor"]
+    assert args["factor"] == 0x3FC00000  # 1.5 by its bits
+
+
+def test_what_comes_out_wrong_is_shown(root: Path) -> None:
+    wrong = GOLDEN.replace("@LAST", "False").replace("= 2 * tensors", "= 3 * tensors")
+    simpler_scenes.write(root, "aicpu_build_graph", golden=wrong)
+    done = chiphost("ci", "-p", "a2a3sim", "--scenes", root)
+    assert done.returncode == 1
+    assert rows(done)["aicpu_build_graph/scale"] == "FAIL"
+    assert "GOLDEN_MISMATCH" in done.stdout
+    assert "y: 15 of 16 elements differ" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"golden": "x = 1\n"}, "__outputs__: there are none: nothing could be checked"),
+        ({"golden": "__outputs__ = ['y']\n"}, "generate_inputs: there is no such function"),
+        (
+            {"golden": "import no_such_module\n"},
+            "importing it raised ModuleNotFoundError: No module named 'no_such_module'",
+        ),
+        ({"config": "KERNELS = []\n"}, "kernels/kernel_config.py: ORCHESTRATION: there is none"),
+        ({"config": "RUNTIME_ENV = {'PTO2_FAST': '1'}\n"}, "RUNTIME_ENV: nobody knows what PTO2_FAST means"),
+        (
+            {
+                "config": "ORCHESTRATION = {'source': __file__, 'function_name': 'f'}\n"
+                "KERNELS = [{'func_id': -1, 'source': __file__, 'core_type': 'aiv'}]\n"
+            },
+            "func_id is -1; it must be a number from 0 to",
+        ),
+        ({"config": "RUNTIME_CONFIG = {'block_dim': 'many'}\n"}, "ValueError: invalid literal for int()"),
+        ({"kernel": SCALE_OF_TENSORS + "// TPUSH(pipe, tile)\n"}, "TPUSH"),
+    ],
+)
+def test_what_cannot_be_run_is_said(root: Path, changes: dict[str, str], expected: str) -> None:
+    simpler_scenes.write(root, "tensormap_and_ringbuffer", "odd", **changes)
+    done = chiphost("ci", "-p", "a2a3sim", "--scenes", root)
+    assert done.returncode == 1
+    assert rows(done) == {f"{runtime}/scale": "PASS" for runtime in RUNTIMES} | {"tensormap_and_ringbuffer/odd": "FAIL"}
+    assert expected in " ".join(done.stdout.split()), done.stdout
+
+
+def test_without_torch_the_others_run(root: Path) -> None:
+    golden = "import torch\n" + GOLDEN.replace("@LAST", "False")
+    simpler_scenes.write(root, "aicpu_build_graph", golden=golden)
+    (root / "no_torch").mkdir()
+    (root / "no_torch" / "torch.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n"
+    )
+    done = chiphost("ci", "-p", "a2a3sim", "--scenes", root / "examples", PYTHONPATH=str(root / "no_torch"))
+    assert rows(done) == {f"{runtime}/scale": "FAIL" if "aicpu" in runtime else "PASS" for runtime in RUNTIMES}
+    assert "hint: install torch" in done.stdout
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_arguments_that_do_not_fit_are_the_runs_error(root: Path, runtime: str) -> None:
+    more = GOLDEN.replace("@LAST", "False").replace("ctypes.c_float(FACTOR))]", "ctypes.c_float(1)), ('more', 1)]")
+    simpler_scenes.write(root, runtime, golden=more)
+    done = chiphost("run", root / "examples" / "a2a3" / runtime / "scale", "-p", "a2a3sim")
+    assert done.returncode == 1
+    expected = "returned 1" if runtime == "host_build_graph" else "wanted 3 arguments, found 2 tensors and 2 scalars"
+    assert expected in " ".join(done.stdout.split()), done.stdout
+
+
+def test_memory_of_nobody_is_no_tensor(root: Path) -> None:
+    text = simpler_scenes.device(simpler_scenes.PARTS["tensormap_and_ringbuffer"])
+    text = text.replace("argument.data_as<void>(), elements", "argument.data_as<float>() + 1, elements")
+    simpler_scenes.write(root, "tensormap_and_ringbuffer", orchestration=text)
+    done = chiphost("run", root / "examples" / "a2a3" / "tensormap_and_ringbuffer" / "scale", "-p", "a2a3sim")
+    assert done.returncode == 1
+    assert "TASK_INVALID" in done.stdout
+    assert "tensor_at: 64 bytes at 0x" in done.stdout
+    assert "are in no tensor argument of the run" in " ".join(done.stdout.split())
+
+
+# PTO-ISA
+
+
+def test_without_pto_isa_it_says_what_is_missing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PTO_ISA_ROOT")
+    done = chiphost("ci", "-p", "a2a3sim", "--scenes", root)
+    assert done.returncode == 1
+    assert "--pto-isa or in PTO_ISA_ROOT" in " ".join(done.stdout.split())
+
+
+def test_a_folder_that_is_none_is_named(root: Path, tmp_path: Path) -> None:
+    done = chiphost("ci", "-p", "a2a3sim", "--scenes", root, "--pto-isa", tmp_path)
+    assert done.returncode == 1
+    assert "there is no include/pto/pto-inst.hpp" in " ".join(done.stdout.split())
+
+
+def test_a_commit_of_it_is_taken_as_it_was(root: Path, tmp_path: Path) -> None:
+    checkout = tmp_path / "pto-isa"
+
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=somebody", "-c", "user.email=somebody@example.org")
+        done = subprocess.run(["git", "-C", str(checkout), *who, *words], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    git("init", "-q")
+    git("add", "-A")
+    git("commit", "-q", "-m", "as it was")
+    commit = git("rev-parse", "HEAD")
+    (checkout / "include" / "pto" / "pto-inst.hpp").write_text("#error another one\n")
+    words = ("ci", "-p", "a2a3sim", "--scenes", root, "--pto-isa", checkout)
+    assert chiphost(*words).returncode == 1
+    for _ in range(2):  # the second one finds it in the cache
+        done = chiphost(*words, "-c", commit[:10])
+        assert done.returncode == 0, done.stdout + done.stderr
+    done = chiphost(*words, "-c", "0123456789")
+    assert done.returncode == 1
+    assert "has no commit '0123456789'" in " ".join(done.stdout.split())
+    git("rm", "-rqf", "include")
+    git("commit", "-q", "-m", "nothing is left")
+    done = chiphost(*words, "-c", "HEAD")
+    assert done.returncode == 1
+    assert "the files of commit HEAD cannot be had" in " ".join(done.stdout.split())
+
+
+def test_the_headers_are_where_sources_look() -> None:
+    assert {path.name for path in toolchain.compat_dir().iterdir()} == {*RUNTIMES, "simpler"}
