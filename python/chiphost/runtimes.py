@@ -53,7 +53,8 @@ def where_looked(library: Path | None = None) -> str:
     folder = library or library_dir()
     words = str(folder)
     if library is None and os.environ.get("CHIPHOST_LIB_DIR"):
-        words += f" (CHIPHOST_LIB_DIR){'' if folder.is_dir() else ', which is no folder'}"
+        is_folder = os.path.isdir(folder)  # noqa: PTH112 - also of a name that no folder can have
+        words += f" (CHIPHOST_LIB_DIR){'' if is_folder else ', which is no folder'}"
     further = ", ".join(map(str, further_dirs()))
     return f"{further} (CHIPHOST_RUNTIME_PATH), {words}" if further else words
 
@@ -94,11 +95,19 @@ def arch_of(platform: str) -> str | None:
     return _read_about(file)[0] if file else None
 
 
+def _found(folder: Path, pattern: str) -> list[Path]:
+    """What is in a folder, sorted; nothing if it is none, also under a name that no folder can have."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
 def _further_platforms(library: Path | None = None) -> dict[str, Path]:
     """The file that describes each."""
     found: dict[str, Path] = {}
     for folder in search(library):
-        for file in sorted(folder.glob(f"*/{_ABOUT}")):
+        for file in _found(folder, f"*/{_ABOUT}"):
             if file.parent.name not in PLATFORMS:
                 found.setdefault(file.parent.name, file)
     return found
@@ -144,7 +153,7 @@ def installed(library: Path | None = None) -> dict[str, list[str]]:
     for platform in platforms(library):
         # Those of a real chip may lack device programs: opening the device says which compiler was missing.
         programs = _PROGRAMS[:1] if platform in ONBOARD else _PROGRAMS
-        hosts = {host.parent for folder in search(library) for host in (folder / platform).glob("*/host.so")}
+        hosts = {host.parent for folder in search(library) for host in _found(folder / platform, "*/host.so")}
         complete = {path.name for path in hosts if all((path / f"{program}.so").is_file() for program in programs)}
         found[platform] = sorted(complete)
     return found

@@ -143,7 +143,7 @@ extern "C" __aicore__ void kernel_entry(__gm__ int64_t* args) {
     using namespace chiphost;
     const float x = pointer_arg<float>(args, 0)[0];
     float* out = pointer_arg<float>(args, 1);
-    float16 half = x;
+    float16 half = static_cast<float16>(x);
     half += 1;
     bfloat16 brain = x;
     brain *= 3;

@@ -156,6 +156,12 @@ def test_runtimes_in_a_folder_whose_name_has_a_dollar(tmp_path: Path, token: str
     assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, [PASSED]), done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("name", ["n" * 300, "missing", "$LIB"])
+def test_folders_of_further_runtimes_that_are_none_are_passed_over(tmp_path: Path, name: str) -> None:
+    done = finish([*PROGRAM, *GRAPHS], CHIPHOST_RUNTIME_PATH=str(tmp_path / name))
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, [PASSED]), done.stdout + done.stderr
+
+
 # The folder for temporary files
 
 

@@ -428,7 +428,8 @@ def test_names_are_completed(tmp_path: Path, words: str, offered: list[str]) -> 
         ("run pas", ["pas"], {"CHIPHOST_SCENES_DIR": "n" * 300}),
         ("ci -p a2a3", [], {"CHIPHOST_RUNTIME_PATH": "~nobody-at-all"}),
         ("conform -p a5s", [], {"CHIPHOST_LIB_DIR": "~nobody-at-all"}),
-        ("run -r host", [], {"CHIPHOST_RUNTIME_PATH": "n" * 300}),
+        ("run -r host", [RUNTIME], {"CHIPHOST_RUNTIME_PATH": "n" * 300}),
+        ("run -r host", [], {"CHIPHOST_LIB_DIR": "n" * 300}),
     ],
 )
 def test_completion_that_cannot_be_is_quiet(words: str, offered: list[str], settings: dict[str, str]) -> None:
