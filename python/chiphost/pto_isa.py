@@ -10,10 +10,12 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
 from .errors import make_error
+from .private_folder import open_private_folder
 
 # A call in its headers finds its target only by the rules of C++20; it also relies on what only -fpermissive lets pass.
 FLAGS: Final = ("-std=c++20", "-fpermissive", "-w")
@@ -44,9 +46,15 @@ def _checked_out(root: Path, commit: str) -> Path:
         raise make_error("SCENE_INVALID", f"this checkout has no commit {commit!r}", str(root), hint=hint)
     name = known.stdout.decode().strip()
     folder = CompileCache().root / "pto-isa" / name
+    try:
+        with open_private_folder(folder.parent, make=True) or nullcontext():
+            pass  # nobody else can change what is in it, or lead elsewhere
+    except OSError as error:
+        raise make_error(
+            "CACHE_UNUSABLE", f"{error.filename or folder.parent}: {error.strerror}", str(folder)
+        ) from error
     if folder.is_dir():
         return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         archive = _run(["git", "-C", str(root), "archive", f"--prefix={name}/", name, "include"])
         unpacked = _run(["tar", "x", "-C", temporary], archive.stdout) if archive.returncode == 0 else archive

@@ -16,10 +16,11 @@ from __future__ import annotations
 import copy
 import ctypes
 import enum
+import os
 import re
 import sys
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
@@ -74,17 +75,25 @@ def discover(root: Path, arch: str | None = None) -> list[tuple[str, Path]]:
 
     The name is "<runtime>/<scene>". Where a folder has several of one name, the place follows it in parentheses.
     """
+    root = Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would lose the names of symbolic links
     files = [root / CONFIG_FILE] if (root / CONFIG_FILE).is_file() else []
     for depth in range(1, _DEPTH_MAX + 1):
         files += root.glob("/".join(["*"] * depth) + f"/{CONFIG_FILE}")
     folders = sorted(file.parents[1] for file in files if (file.parents[1] / GOLDEN_FILE).is_file())
     folders = [folder for folder in folders if None in (arch, arch_of(folder)) or arch_of(folder) == arch]
-    names = [f"{folder.parent.name}/{folder.name}" for folder in folders]
+    names = [f"{_runtime_of(folder)}/{folder.name}" for folder in folders]
     found = []
     for name, folder in zip(names, folders, strict=True):
         place = folder.parents[1].relative_to(root) if folder.parents[1].is_relative_to(root) else Path()
         found.append((f"{name} ({place})" if names.count(name) > 1 else name, folder))
     return sorted(found)
+
+
+def _runtime_of(folder: Path) -> str:
+    """What kernel_config.py says, as far as that can be read without running it; else the name of the folder above."""
+    text = (folder / CONFIG_FILE).read_text(errors="replace")
+    found = re.search(r"""["']runtime["']\s*:\s*["'](\w+)["']""", text)
+    return found[1] if found else folder.parent.name
 
 
 def is_scene(folder: Path) -> bool:
@@ -131,7 +140,9 @@ class SimplerScene(Scene):
         self.name = name
         self.file = folder / GOLDEN_FILE
         self.folder = folder
-        self.runtime = str(settings.get("runtime", folder.parent.name))
+        self.runtime = name.partition("/")[0]
+        said = settings.get("runtime", self.runtime)
+        self._require(said == self.runtime, "RUNTIME_CONFIG", f"is for the runtime {said}, and called {name}")
         self._outputs = [str(output) for output in _get(golden, "__outputs__", (list, tuple), ())]
         self._require(self._outputs, "__outputs__", "there are none: nothing could be checked")
         self._require(self.default_case in self.cases, "DEFAULT_CASE", f"there is no case {self.default_case!r}")
@@ -146,7 +157,7 @@ class SimplerScene(Scene):
         if not is_scene(folder):
             raise make_error("SCENE_UNKNOWN", f"there is no {CONFIG_FILE} with a {GOLDEN_FILE}", str(folder))
         try:
-            return cls(folder, name or f"{folder.parent.name}/{folder.name}")
+            return cls(folder, name or f"{_runtime_of(folder)}/{folder.name}")
         except SceneError:
             raise
         except Exception as error:  # a value of a type that nobody expects, a kernel that cannot be
@@ -191,6 +202,10 @@ class SimplerScene(Scene):
         """Compare the outputs with the golden ones. Other tensors may change: simpler does not look at them."""
         self._compare_outputs(case, after, self.expected(case, before) if expected is None else expected)
 
+    def _call(self, field: str, function: Callable[..., Any] | None, case: str, *args: Any) -> Any:
+        with _imports_of(self.folder):  # what a function imports when it is called
+            return super()._call(field, function, case, *args)
+
     def _params(self, case: str) -> dict[str, Any]:
         return {"name": case, **self.case(case)}
 
@@ -201,9 +216,8 @@ class SimplerScene(Scene):
         kernels = []
         for index, each in enumerate(_get(config, "KERNELS", list, [])):
             where = f"{CONFIG_FILE}: KERNELS[{index}]"
-            self._require(
-                isinstance(each, dict) and {"func_id", "source", "core_type"} <= each.keys(), where, "no kernel"
-            )
+            ok = isinstance(each, dict) and {"func_id", "source", "core_type"} <= each.keys()
+            self._require(ok, where, f"wanted a dict with func_id, source and core_type, found {each!r}")
             self._require(Path(each["source"]).is_file(), where, f"there is no file {each['source']}")
             waits = re.search(rb"\b(TPUSH|TPOP)\b", Path(each["source"]).read_bytes())
             message = "its kernel waits for another one (TPUSH, TPOP), which kernels of this form cannot yet"
@@ -277,9 +291,8 @@ def _imports_of(folder: Path) -> Iterator[None]:
     finally:
         sys.dont_write_bytecode = writes
         sys.path[:] = path
-        if before is None:
-            del sys.modules["task_interface"]
-        else:
+        sys.modules.pop("task_interface", None)
+        if before is not None:
             sys.modules["task_interface"] = before
         for name in set(sys.modules) - known:
             file = getattr(sys.modules[name], "__file__", None)

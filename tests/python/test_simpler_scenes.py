@@ -78,6 +78,25 @@ def test_one_is_enough(root: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_scene_may_lie_anywhere(root: Path, tmp_path: Path) -> None:
+    """Its runtime is in the file. Modules are found when a function asks for them, too."""
+    late = GOLDEN.replace("from factors import FACTOR\n", "").replace("@LAST", "False")
+    late = late.replace("    assert params", "    from factors import FACTOR\n    assert params")
+    simpler_scenes.write(root, "aicpu_build_graph", golden=late)
+    (root / "mine").mkdir()
+    folder = (root / "examples" / "a2a3" / "aicpu_build_graph" / "scale").rename(root / "mine" / "some scale")
+    done = subprocess.run(
+        [sys.executable, "-m", "chiphost", "run", ".", "-p", "a5sim"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "aicpu_build_graph/some scale on a5sim" in done.stdout
+
+
 def test_names_that_are_there_twice_say_where(root: Path) -> None:
     folder = simpler_scenes.write(root, "host_build_graph", arch="a5")
     names = [name for name, _ in catalog.scenes_in(root) if name.startswith("host")]
@@ -123,6 +142,8 @@ def test_what_comes_out_wrong_is_shown(root: Path) -> None:
     assert rows(done)["aicpu_build_graph/scale"] == "FAIL"
     assert "GOLDEN_MISMATCH" in done.stdout
     assert "y: 15 of 16 elements differ" in done.stdout
+    again = chiphost("ci", "-p", "a2a3sim", "--scenes", root, "--pto-isa", os.environ["PTO_ISA_ROOT"])
+    assert f"--pto-isa {os.environ['PTO_ISA_ROOT']}" in again.stdout, "the command that runs it again lacks it"
 
 
 @pytest.mark.parametrize(
@@ -143,6 +164,8 @@ def test_what_comes_out_wrong_is_shown(root: Path) -> None:
             },
             "func_id is -1; it must be a number from 0 to",
         ),
+        ({"config": "KERNELS = [3]\nORCHESTRATION = {'source': __file__}\n"}, "wanted a dict with func_id, source and"),
+        ({"config": "RUNTIME_CONFIG = {'runtime': str('tensormap')}\n"}, "is for the runtime tensormap, and called"),
         ({"config": "RUNTIME_CONFIG = {'block_dim': 'many'}\n"}, "ValueError: invalid literal for int()"),
         ({"kernel": SCALE_OF_TENSORS + "// TPUSH(pipe, tile)\n"}, "TPUSH"),
     ],
@@ -222,6 +245,12 @@ def test_a_commit_of_it_is_taken_as_it_was(root: Path, tmp_path: Path) -> None:
     for _ in range(2):  # the second one finds it in the cache
         done = chiphost(*words, "-c", commit[:10])
         assert done.returncode == 0, done.stdout + done.stderr
+    for_all = tmp_path / "cache" / "pto-isa"
+    for_all.mkdir(parents=True)
+    for_all.chmod(0o777)
+    done = chiphost(*words, "-c", commit, CHIPHOST_CACHE_DIR=str(for_all.parent))
+    assert done.returncode == 1, "others could put headers there"
+    assert "CACHE_UNUSABLE" in done.stdout
     done = chiphost(*words, "-c", "0123456789")
     assert done.returncode == 1
     assert "has no commit '0123456789'" in " ".join(done.stdout.split())

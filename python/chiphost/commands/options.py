@@ -18,6 +18,7 @@ from .console import complain
 if TYPE_CHECKING:
     from ..report import ReportFile
 
+_REPEATED: Final = "chiphost.options.repeated"  # in the context: words of options that are nobody's parameter
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
 
@@ -121,14 +122,14 @@ def pto_isa(command: Command) -> Command:
             "--pto-isa-commit",
             metavar="COMMIT",
             expose_value=False,
-            callback=_set_variable("PTO_ISA_COMMIT"),
+            callback=_set_variable("PTO_ISA_COMMIT", "-c"),
             help="Take PTO-ISA as it is at this commit of that checkout. Nothing is fetched.",
         ),
         click.option(
             "--pto-isa",
             metavar="DIR",
             expose_value=False,
-            callback=_set_variable("PTO_ISA_ROOT"),
+            callback=_set_variable("PTO_ISA_ROOT", "--pto-isa"),
             help="Checkout of PTO-ISA, for scenes of simpler.  [default: $PTO_ISA_ROOT]",
         ),
     ):
@@ -136,12 +137,13 @@ def pto_isa(command: Command) -> Command:
     return command
 
 
-def _set_variable(name: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
+def _set_variable(name: str, option: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
     """A callback that sets a variable of the environment, which all processes of the command then have."""
 
-    def set_it(_context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    def set_it(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
         if value is not None:
             os.environ.update({name: value})
+            context.meta.setdefault(_REPEATED, []).extend((option, value))
 
     return set_it
 
@@ -197,7 +199,7 @@ def not_default(scenes: Path | None, sim_threads: int, isolation: str | None) ->
         words += ["--sim-threads", str(sim_threads)]
     if isolation is not None:
         words += ["--isolation", isolation]
-    return words
+    return [*words, *click.get_current_context().meta.get(_REPEATED, ())]
 
 
 def _restart(ctx: click.Context, param: click.Parameter, value: bool) -> None:
