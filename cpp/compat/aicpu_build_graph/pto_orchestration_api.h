@@ -13,25 +13,12 @@ struct SubmitResult {
 
 namespace chiphost_simpler {
 
-// Only make_tensor_external and from_tensor_arg need it: nothing passes them the runtime. A library with a variable is
-// loaded anew for every worker, so it belongs to one run at a time.
-inline ch_device_graph* bound = nullptr;
-
 inline SubmitResult submit(ch_device_graph* graph, const MixedKernels& kernels, const Arg& args) {
     const ch_task_result result = args.submit(graph, kernels);
     return {PTO2TaskId{static_cast<uint64_t>(result.id)}, TaskOutputTensors(result)};
 }
 
 }  // namespace chiphost_simpler
-
-inline Tensor make_tensor_external(void* address, const uint32_t shapes[], uint32_t ndims,
-                                   DataType dtype = DataType::FLOAT32, bool manual_dep = false, int32_t = 0) {
-    return chiphost_simpler::tensor_at(chiphost_simpler::bound, address, shapes, ndims, dtype, manual_dep);
-}
-inline Tensor from_tensor_arg(const ContinuousTensor& tensor, bool manual_dep = false, int32_t version = 0) {
-    return make_tensor_external(reinterpret_cast<void*>(tensor.data), tensor.shapes, tensor.ndims, tensor.dtype,
-                                manual_dep, version);
-}
 
 inline SubmitResult pto2_rt_submit_task(PTO2Runtime* rt, const MixedKernels& kernels, const Arg& args) {
     return chiphost_simpler::submit(rt, kernels, args);
@@ -84,12 +71,8 @@ extern "C" void CHIPHOST_SIMPLER_ENTRY(PTO2Runtime* rt, const ChipStorageTaskArg
                                        int orch_thread_index);
 
 extern "C" __attribute__((visibility("default"), weak)) int32_t chiphost_simpler_entry(ch_device_graph* graph,
-                                                                                      const ch_device_args* args) {
-    chiphost_simpler::bound = graph;
-    const ChipStorageTaskArgs all(*args);
-    if (aicpu_orchestration_config) {
-        chiphost_simpler::check_arguments(aicpu_orchestration_config(all).expected_arg_count, *args);
-    }
+                                                                                       const ch_device_args* args) {
+    const ChipStorageTaskArgs all = chiphost_simpler::begin(graph, *args);
     CHIPHOST_SIMPLER_ENTRY(graph, all, 1, 0);
     return 0;
 }

@@ -196,18 +196,39 @@ inline void scope_begin(ch_device_graph* graph) {
     if (graph->ops->scope_begin(graph, CH_SCOPE_AUTO) != 0) throw chiphost::RunOver();
 }
 
-// Says what is wrong with the number of arguments, if anything is.
-inline void check_arguments(int expected, const ch_device_args& args) {
-    const uint32_t found = args.tensor_count + args.scalar_count;
-    chiphost::require(expected >= 0 && static_cast<uint32_t>(expected) == found,
-                      "aicpu_orchestration_config: wanted %d arguments, found %u tensors and %u scalars", expected,
-                      args.tensor_count, args.scalar_count);
-}
-
 }  // namespace chiphost_simpler
 
 // How many arguments the orchestration wants; it may have none.
 extern "C" __attribute__((weak)) PTO2OrchestrationConfig aicpu_orchestration_config(const ChipStorageTaskArgs& args);
+
+namespace chiphost_simpler {
+
+// The graph of the run. A library with a variable is loaded anew for every worker, so it belongs to one run at a time.
+inline ch_device_graph* bound = nullptr;
+
+// What an orchestration begins with: its arguments, if there are as many as it wants.
+inline ChipStorageTaskArgs begin(ch_device_graph* graph, const ch_device_args& raw) {
+    bound = graph;
+    const ChipStorageTaskArgs args(raw);
+    if (aicpu_orchestration_config) {
+        const int wanted = aicpu_orchestration_config(args).expected_arg_count;
+        chiphost::require(wanted >= 0 && static_cast<uint32_t>(wanted) == raw.tensor_count + raw.scalar_count,
+                          "aicpu_orchestration_config: wanted %d arguments, found %u tensors and %u scalars", wanted,
+                          raw.tensor_count, raw.scalar_count);
+    }
+    return args;
+}
+
+}  // namespace chiphost_simpler
+
+inline Tensor make_tensor_external(void* address, const uint32_t shapes[], uint32_t ndims,
+                                   DataType dtype = DataType::FLOAT32, bool manual_dep = false, int32_t = 0) {
+    return chiphost_simpler::tensor_at(chiphost_simpler::bound, address, shapes, ndims, dtype, manual_dep);
+}
+inline Tensor from_tensor_arg(const ContinuousTensor& tensor, bool manual_dep = false, int32_t version = 0) {
+    return make_tensor_external(reinterpret_cast<void*>(tensor.data), tensor.shapes, tensor.ndims, tensor.dtype,
+                                manual_dep, version);
+}
 
 #define CHIPHOST_SIMPLER_JOINED(x, y) CHIPHOST_SIMPLER_JOINED_(x, y)
 #define CHIPHOST_SIMPLER_JOINED_(x, y) x##y

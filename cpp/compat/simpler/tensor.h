@@ -60,12 +60,14 @@ struct Tensor {
         int length = snprintf(text, sizeof text, "Tensor at 0x%llx, dtype %u, shape [",
                               static_cast<unsigned long long>(buffer.addr), static_cast<unsigned>(dtype));
         for (uint32_t dim = 0; dim < ndims; ++dim) {
-            length += snprintf(text + length, sizeof text - static_cast<size_t>(length), dim ? ", %u" : "%u", shapes[dim]);
+            length +=
+                snprintf(text + length, sizeof text - static_cast<size_t>(length), dim ? ", %u" : "%u", shapes[dim]);
         }
         return std::string(text) + "]";
     }
 };
-static_assert(sizeof(Tensor) == sizeof(ch_device_tensor) && offsetof(Tensor, shapes) == offsetof(ch_device_tensor, shape) &&
+static_assert(sizeof(Tensor) == sizeof(ch_device_tensor) &&
+                  offsetof(Tensor, shapes) == offsetof(ch_device_tensor, shape) &&
                   offsetof(Tensor, ndims) == offsetof(ch_device_tensor, ndims) &&
                   offsetof(Tensor, number) == offsetof(ch_device_tensor, number) &&
                   offsetof(Tensor, start_offset) == offsetof(ch_device_tensor, reserved),
@@ -74,22 +76,19 @@ static_assert(sizeof(Tensor) == sizeof(ch_device_tensor) && offsetof(Tensor, sha
 // A tensor that a task makes.
 class TensorCreateInfo {
 public:
-    TensorCreateInfo(const uint32_t shapes[], uint32_t ndims, DataType dtype = DataType::FLOAT32, bool manual_dep = false)
-        : spec_(static_cast<ch_dtype>(dtype), shapes, ndims) {
-        if (manual_dep) spec_.manual_dep();
+    TensorCreateInfo(const uint32_t shapes[], uint32_t ndims, DataType dtype = DataType::FLOAT32,
+                     bool manual_dep = false)
+        : spec_(chiphost::TensorSpec(static_cast<ch_dtype>(dtype), shapes, ndims).raw()) {
+        if (manual_dep) spec_.flags |= CH_TENSOR_MANUAL_DEP;
     }
     // Every element starts with the low bytes of the value's bits.
     template <typename T>
     void set_initial_value(T value) {
-        raw_ = spec_.raw();
-        raw_.has_initial = 1;
-        raw_.initial = to_u64(value);
-        changed_ = true;
+        spec_.has_initial = 1;
+        spec_.initial = to_u64(value);
     }
-    const ch_tensor_spec& raw() const { return changed_ ? raw_ : spec_.raw(); }
+    const ch_tensor_spec& raw() const { return spec_; }
 
 private:
-    chiphost::TensorSpec spec_;
-    ch_tensor_spec raw_{};
-    bool changed_ = false;
+    ch_tensor_spec spec_;
 };

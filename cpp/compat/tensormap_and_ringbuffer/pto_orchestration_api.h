@@ -6,24 +6,8 @@
 
 #include "device_orchestration.h"
 
-namespace chiphost_simpler {
-
-// The graph of the run. A library with a variable is loaded anew for every worker, so it belongs to one run at a time.
-inline ch_device_graph* bound = nullptr;
-
-}  // namespace chiphost_simpler
-
 inline PTO2Runtime* pto2_current_runtime() {
     return chiphost_simpler::bound;
-}
-
-inline Tensor make_tensor_external(void* address, const uint32_t shapes[], uint32_t ndims,
-                                   DataType dtype = DataType::FLOAT32, bool manual_dep = false, int32_t = 0) {
-    return chiphost_simpler::tensor_at(pto2_current_runtime(), address, shapes, ndims, dtype, manual_dep);
-}
-inline Tensor from_tensor_arg(const ContinuousTensor& tensor, bool manual_dep = false, int32_t version = 0) {
-    return make_tensor_external(reinterpret_cast<void*>(tensor.data), tensor.shapes, tensor.ndims, tensor.dtype,
-                                manual_dep, version);
 }
 
 inline TaskOutputTensors pto2_rt_submit_task(const MixedKernels& kernels, const Arg& args) {
@@ -84,12 +68,8 @@ inline void set_tensor_data(const Tensor& tensor, uint32_t ndims, const uint32_t
 extern "C" void CHIPHOST_SIMPLER_ENTRY(const ChipStorageTaskArgs& args, int orch_thread_num, int orch_thread_index);
 
 extern "C" __attribute__((visibility("default"), weak)) int32_t chiphost_simpler_entry(ch_device_graph* graph,
-                                                                                      const ch_device_args* args) {
-    chiphost_simpler::bound = graph;
-    const ChipStorageTaskArgs all(*args);
-    if (aicpu_orchestration_config) {
-        chiphost_simpler::check_arguments(aicpu_orchestration_config(all).expected_arg_count, *args);
-    }
+                                                                                       const ch_device_args* args) {
+    const ChipStorageTaskArgs all = chiphost_simpler::begin(graph, *args);
     CHIPHOST_SIMPLER_ENTRY(all, 1, 0);
     return 0;
 }
