@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
+from . import toolchain
 from .errors import make_error
 from .private_folder import open_private_folder
 
@@ -22,7 +23,10 @@ FLAGS: Final = ("-std=c++20", "-fpermissive", "-w")
 
 
 def include_folders() -> tuple[Path, ...]:
-    """The folders for #include. Raises SceneError (SCENE_INVALID) if nobody says where it is, or it is not there."""
+    """The folders for #include, in order: some of its headers are chiphost's, to be found before its own.
+
+    Raises SceneError (SCENE_INVALID) if nobody says where it is, or it is not there.
+    """
     named = os.environ.get("PTO_ISA_ROOT")
     if not named:
         hint = "name a checkout of hw-native-sys/pto-isa with --pto-isa or in PTO_ISA_ROOT"
@@ -33,7 +37,7 @@ def include_folders() -> tuple[Path, ...]:
     if not (root / "include" / "pto" / "pto-inst.hpp").is_file():
         hint = "name a checkout of hw-native-sys/pto-isa"
         raise make_error("SCENE_INVALID", "there is no include/pto/pto-inst.hpp", f"PTO_ISA_ROOT={root}", hint=hint)
-    return root / "include", root / "include" / "pto"
+    return toolchain.compat_dir() / "pto_isa", root / "include", root / "include" / "pto"
 
 
 def _checked_out(root: Path, commit: str) -> Path:

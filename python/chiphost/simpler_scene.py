@@ -220,9 +220,6 @@ class SimplerScene(Scene):
             ok = isinstance(each, dict) and {"func_id", "source", "core_type"} <= each.keys()
             self._require(ok, where, f"wanted a dict with func_id, source and core_type, found {each!r}")
             self._require(Path(each["source"]).is_file(), where, f"there is no file {each['source']}")
-            waits = re.search(rb"\b(TPUSH|TPOP)\b", Path(each["source"]).read_bytes())
-            message = "its kernel waits for another one (TPUSH, TPOP), which kernels of this form cannot yet"
-            self._require(not waits, where, message)
             kernels.append(
                 Kernel(
                     each["func_id"],

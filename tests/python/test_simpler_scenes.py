@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import simpler_scenes
-from simpler_scenes import GOLDEN, RUNTIMES, SCALE_OF_TENSORS
+from simpler_scenes import GOLDEN, RUNTIMES
 
 from chiphost import catalog, toolchain
 from chiphost.simpler_scene import SimplerScene
@@ -167,7 +167,6 @@ def test_what_comes_out_wrong_is_shown(root: Path) -> None:
         ({"config": "KERNELS = [3]\nORCHESTRATION = {'source': __file__}\n"}, "wanted a dict with func_id, source and"),
         ({"config": "RUNTIME_CONFIG = {'runtime': str('tensormap')}\n"}, "is for the runtime tensormap, and called"),
         ({"config": "RUNTIME_CONFIG = {'block_dim': 'many'}\n"}, "ValueError: invalid literal for int()"),
-        ({"kernel": SCALE_OF_TENSORS + "// TPUSH(pipe, tile)\n"}, "TPUSH"),
     ],
 )
 def test_what_cannot_be_run_is_said(root: Path, changes: dict[str, str], expected: str) -> None:
@@ -262,4 +261,4 @@ def test_a_commit_of_it_is_taken_as_it_was(root: Path, tmp_path: Path) -> None:
 
 
 def test_the_headers_are_where_sources_look() -> None:
-    assert {path.name for path in toolchain.compat_dir().iterdir()} == {*RUNTIMES, "simpler"}
+    assert {path.name for path in toolchain.compat_dir().iterdir()} == {*RUNTIMES, "simpler", "pto_isa"}
