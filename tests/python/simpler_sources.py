@@ -78,9 +78,9 @@ def compiled(folder: Path, runtime: str, body: str, before: str = "") -> ch.Chip
     return callable_of(SimplerScene.load(folder))
 
 
-def callable_of(scene: SimplerScene) -> ch.ChipCallable:
+def callable_of(scene: SimplerScene, platform: str = PLATFORM) -> ch.ChipCallable:
     """The program of a scene, compiled."""
-    [outcome] = compile_scenes([Entry(scene.name, scene.folder, scene, None)], PLATFORM).values()
+    [outcome] = compile_scenes([Entry(scene.name, scene.folder, scene, None)], platform).values()
     if isinstance(outcome, Exception):
         raise outcome
     [program] = outcome
