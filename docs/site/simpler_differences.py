@@ -165,7 +165,7 @@ PARTS: Final[dict[str, tuple[Difference, ...]]] = {
             "signatures",
             "`signature` is kept beside the programs, and nobody compares it with what a run is given.",
             "It is not read: every tensor goes in and comes out.",
-            "Nothing. In chiphost's own form signatures are checked.",
+            "Nothing. In chiphost's own form signatures are [checked](../guides/simpler-to-native.md#what-is-gained).",
         ),
         Difference(
             "runtime-env",
