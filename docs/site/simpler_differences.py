@@ -30,7 +30,7 @@ PARTS: Final[dict[str, tuple[Difference, ...]]] = {
     "The order of tasks": (
         Difference(
             "write-after-read",
-            "A task that writes elements does not wait for earlier tasks that read them.",
+            "In `tensormap_and_ringbuffer`, a task that writes elements does not wait for earlier ones that read them.",
             "It waits. The result is that of the tasks one after the other; fewer may run at once.",
             "Nothing. To have them run at once, write to another tensor. `add_no_dep` makes no edge, and leaves the "
             "order to you.",
@@ -183,7 +183,7 @@ _INTRODUCTION: Final = """# Differences from simpler
 Sources and scenes of the project simpler [run here as they are](../guides/simplers-scenes.md). This is what they find
 different. Each row has a test of its name in
 [test_simpler_differences.py](../../tests/python/test_simpler_differences.py). The page is made from
-[simpler_differences.py](../site/simpler_differences.py) (see HACKING.md).
+[simpler_differences.py](../site/simpler_differences.py) (see [Working on chiphost](../../HACKING.md#generated-files)).
 """
 
 
