@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small scenes in the form of simpler's, written for tests: a folder of them, and what stands for PTO-ISA.
 
-Between them they use every name of cpp/compat that a source of simpler's may use.
+The scenes in every_name use what these leave out.
 """
 
 from __future__ import annotations

@@ -78,6 +78,14 @@ def test_one_is_enough(root: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_run_takes_all_cases_of_one(root: Path) -> None:
+    folder = root / "examples" / "a2a3" / "tensormap_and_ringbuffer" / "scale"
+    for words, cases in (((), ["small"]), (("--all-cases",), ["small", "large"]), (("--case", "large"), ["large"])):
+        done = chiphost("run", folder, "-p", "a2a3sim", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert list(rows(done)) == cases
+
+
 def test_a_scene_may_lie_anywhere(root: Path, tmp_path: Path) -> None:
     """Its runtime is in the file. Modules are found when a function asks for them, too."""
     late = GOLDEN.replace("from factors import FACTOR\n", "").replace("@LAST", "False")
