@@ -83,12 +83,6 @@ PARTS: Final[dict[str, tuple[Difference, ...]]] = {
             "[The error](../runtimes.md#scopes-and-rings) says which ring is too small. Raise its size, or open inner "
             "scopes.",
         ),
-        Difference(
-            "argument-count",
-            "`expected_arg_count` is the least that a run must be given; 0 is any number.",
-            "A run must be given exactly as many.",
-            "Give the exact number, or leave `aicpu_orchestration_config` out.",
-        ),
     ),
     "Tensors": (
         Difference(

@@ -225,7 +225,7 @@ RUNTIMES = ("host_build_graph", "aicpu_build_graph", "tensormap_and_ringbuffer")
 
 def pto_isa(folder: Path) -> Path:
     """What stands for a checkout of PTO-ISA, in a folder of its own that a test may change."""
-    return shutil.copytree(Path(__file__).parent / "pto_stand_in", folder)
+    return shutil.copytree(Path(__file__).parent / "pto_stand_in", folder, dirs_exist_ok=True)
 
 
 def write(root: Path, runtime: str, name: str = "scale", arch: str = "a2a3", **changes: str) -> Path:

@@ -252,19 +252,6 @@ def test_full_rings(bench: Bench) -> None:
     worker.run(bench.compile(TMR, body.replace("@", "PTO2_SCOPE_GUARD();")), [], ring_task_window=4)
 
 
-@pytest.mark.parametrize("runtime", [ABG, TMR])
-def test_argument_count(bench: Bench, runtime: str) -> None:
-    before = """extern "C" PTO2OrchestrationConfig aicpu_orchestration_config(const ChipStorageTaskArgs&) {
-        return PTO2OrchestrationConfig{.expected_arg_count = 2};
-    }"""
-    source = bench.compile(runtime, "", before)
-    worker = bench.workers(runtime)
-    worker.run(source, [words(1), 7])
-    for args, found in (([words(1), 7, 8], "1 tensors and 2 scalars"), ([words(1)], "1 tensors and 0 scalars")):
-        with pytest.raises(ch.ChiphostError, match=f"wanted 2 arguments, found {found}"):
-            worker.run(source, args)
-
-
 # Tensors
 
 

@@ -14,7 +14,7 @@
 
 using PTO2Runtime = ch_device_graph;
 
-// How many arguments a run must have: tensors and scalars together.
+// How many arguments a run must have at least: tensors and scalars together.
 struct PTO2OrchestrationConfig {
     int expected_arg_count;
 };
@@ -90,7 +90,8 @@ class Arg {
 public:
     PTO2LaunchSpec launch_spec;
 
-    void reset() { *this = Arg(); }
+    // No arguments; launch_spec stays as it is.
+    void reset() { tensor_count_ = scalar_count_ = 0; }
 
     void add_input(const Tensor& tensor) { add(CH_ROLE_INPUT, tensor); }
     void add_inout(const Tensor& tensor) { add(CH_ROLE_INOUT, tensor); }
@@ -244,9 +245,9 @@ inline ChipStorageTaskArgs begin(ch_device_graph* graph, const ch_device_args& r
     const ChipStorageTaskArgs args(raw);
     if (aicpu_orchestration_config) {
         const int wanted = aicpu_orchestration_config(args).expected_arg_count;
-        chiphost::require(wanted >= 0 && static_cast<uint32_t>(wanted) == raw.tensor_count + raw.scalar_count,
-                          "aicpu_orchestration_config: wanted %d arguments, found %u tensors and %u scalars", wanted,
-                          raw.tensor_count, raw.scalar_count);
+        chiphost::require(wanted <= 0 || static_cast<uint32_t>(wanted) <= raw.tensor_count + raw.scalar_count,
+                          "aicpu_orchestration_config: wanted %d arguments or more, found %u tensors and %u scalars",
+                          wanted, raw.tensor_count, raw.scalar_count);
     }
     return args;
 }

@@ -27,7 +27,7 @@ static inline void check_types() {
         CHECK(static_cast<int>(each.type) == number++);
         CHECK(get_element_size(each.type) == each.bytes);
     }
-    CHECK(static_cast<int>(DataType::DATA_TYPE_NUM) == number);
+    CHECK(static_cast<int>(DataType::DATA_TYPE_NUM) == number && get_element_size(DataType::DATA_TYPE_NUM) == 0);
     CHECK(to_u64(int32_t{-1}) == 0xffffffff && to_u64(int64_t{-1}) == ~uint64_t{0} && to_u64(1.0f) == 0x3f800000);
     CHECK(from_u64<int32_t>(0xffffffff) == -1 && from_u64<float>(0x3f800000) == 1.0f);
 }

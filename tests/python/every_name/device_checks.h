@@ -43,8 +43,9 @@ static inline void check_task_arguments(const Tensor& x) {
     Arg copy;
     copy.copy_scalars_from(arg, 1, 3);
     CHECK(copy.tensor_count() == 0 && copy.scalar_count() == 3);
+    arg.launch_spec.set_block_num(5);
     arg.reset();
-    CHECK(arg.tensor_count() == 0 && arg.scalar_count() == 0);
+    CHECK(arg.tensor_count() == 0 && arg.scalar_count() == 0 && arg.launch_spec.block_num() == 5);
 
     PTO2LaunchSpec launch;
     CHECK(launch.block_num() == 1 && launch.core_num() == 1);
