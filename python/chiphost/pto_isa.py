@@ -8,6 +8,7 @@ checkout, its files are taken from there, and kept in the cache.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 from contextlib import nullcontext
@@ -38,6 +39,13 @@ def include_folders() -> tuple[Path, ...]:
         hint = "name a checkout of hw-native-sys/pto-isa"
         raise make_error("SCENE_INVALID", "there is no include/pto/pto-inst.hpp", f"PTO_ISA_ROOT={root}", hint=hint)
     return toolchain.compat_dir() / "pto_isa", root / "include", root / "include" / "pto"
+
+
+def prelude_of(source: str) -> Path | None:
+    """The header to be compiled once for all kernels that include PTO-ISA; None if this source does not."""
+    if re.search(rb"""^[ \t]*#[ \t]*include[ \t]*[<"]pto/pto-inst.hpp[>"]""", Path(source).read_bytes(), re.MULTILINE):
+        return toolchain.compat_dir() / "pto_isa" / "kernel_prelude.h"
+    return None
 
 
 def _checked_out(root: Path, commit: str) -> Path:

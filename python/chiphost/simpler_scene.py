@@ -213,7 +213,7 @@ class SimplerScene(Scene):
         orchestration = _get(config, "ORCHESTRATION", dict, None)
         self._require(orchestration, f"{CONFIG_FILE}: ORCHESTRATION", "there is none")
         assert orchestration is not None
-        include_dirs = (*compat_folders(self.runtime), *pto_isa.include_folders())
+        include_dirs = (toolchain.compat_dir() / "simpler", *pto_isa.include_folders())
         kernels = []
         for index, each in enumerate(_get(config, "KERNELS", list, [])):
             where = f"{CONFIG_FILE}: KERNELS[{index}]"
@@ -229,6 +229,7 @@ class SimplerScene(Scene):
                     include_dirs=include_dirs,
                     defines=("PTO_CPU_MAX_THREADS=1", "NDEBUG"),
                     flags=pto_isa.FLAGS,
+                    prelude=pto_isa.prelude_of(each["source"]),
                 )
             )
         self._require(kernels, f"{CONFIG_FILE}: KERNELS", "there are none")
