@@ -150,6 +150,9 @@ class Batch:
             flags = device_toolchain.kernel_flags(job.platform, job.core_type)
             return [*compiler.command, *flags, *own, "-x", "cce", str(job.source), *job.flags]
         flags = toolchain.flags(compiler, job.platform, core_type=job.core_type)
+        if compiler.family == "clang" and "-fpermissive" in job.flags:
+            # To clang++ that word says nothing. This lets pass what templates have wrong that nobody uses.
+            own.append("-fdelayed-template-parsing")
         return [*compiler.command, *flags, *own, "-x", language, str(job.source), "-x", "none", *job.flags]
 
     def _run_compiler(self, job: Job, prelude: Prelude | None) -> _Made:

@@ -4,6 +4,7 @@ and cores of a cluster that wait for each other. pto_stand_in has what such kern
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +98,18 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
         patch.setenv("PTO_ISA_ROOT", str(Path(__file__).parent / "pto_stand_in"))
         patch.delenv("PTO_ISA_COMMIT", raising=False)
         yield Programs(tmp_path_factory.mktemp("programs"))
+
+
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+def test_compilers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiler: str) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    monkeypatch.setenv("PTO_ISA_ROOT", str(Path(__file__).parent / "pto_stand_in"))
+    monkeypatch.setenv("CXX", compiler)
+    program = Programs(tmp_path)(aic=DEAL, aiv=ADD)
+    with ch.ChipWorker(RUNTIME, "a2a3sim") as worker:
+        y = run(worker, program, np.zeros((5, 64), np.float32), tasks=3, blocks=5)
+    assert np.array_equal(y, np.broadcast_to(np.arange(64) * 10.0 * 3, (5, 64)))
 
 
 @pytest.fixture(params=ISOLATIONS)

@@ -19,6 +19,12 @@ private:
     Element* data_ = nullptr;
 };
 
+// As there: a name that is declared nowhere, in what nobody uses.
+template <typename Element>
+struct Unused {
+    void use() { declared_nowhere(); }
+};
+
 template <typename Element>
 class GlobalTensor {
 public:
