@@ -37,6 +37,7 @@ from .toolchain import CoreType
 CONFIG_FILE: Final = "kernels/kernel_config.py"
 GOLDEN_FILE: Final = "golden.py"
 ENTRY: Final = "chiphost_simpler_entry"  # of every orchestration; cpp/compat defines it
+_DEVICE_ENTRY: Final = "aicpu_orchestration_entry"  # what simpler calls on the AICPU, whatever function_name says
 
 # Folders of <arch>/<runtime>/<scene> lie at most so deep below what a user names: a checkout has them in tests/st.
 _DEPTH_MAX: Final = 5
@@ -235,10 +236,12 @@ class SimplerScene(Scene):
                 )
             )
         self._require(kernels, f"{CONFIG_FILE}: KERNELS", "there are none")
-        source, function = orchestration.get("source", ""), orchestration.get("function_name", "")
+        source, function = orchestration.get("source", ""), _DEVICE_ENTRY
+        if self.runtime == "host_build_graph":
+            function = str(orchestration.get("function_name", ""))
         where = f"{CONFIG_FILE}: ORCHESTRATION"
         self._require(Path(source).is_file(), where, f"there is no file {source!r}")
-        self._require(str(function).isidentifier(), where, f"function_name is no name: {function!r}")
+        self._require(function.isidentifier(), where, f"function_name is no name: {function!r}")
         return Program(
             source,
             ENTRY,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import simpler_scenes
-from simpler_scenes import GOLDEN, RUNTIMES, SCALE_OF_TENSORS
+from simpler_scenes import CONFIG, GOLDEN, RUNTIMES, SCALE_OF_TENSORS
 
 from chiphost import catalog, toolchain
 from chiphost.simpler_scene import SimplerScene
@@ -78,6 +78,23 @@ def test_one_is_enough(root: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_all_cases_of_one(root: Path) -> None:
+    folder = root / "examples" / "a2a3" / "host_build_graph" / "scale"
+    for words, cases in (((), ["small"]), (("--all-cases",), ["small", "large"])):
+        done = chiphost("run", folder, "-p", "a2a3sim", *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert [*rows(done)] == cases
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES[1:])
+def test_the_functions_name_is_only_for_the_host(root: Path, runtime: str) -> None:
+    """simpler calls one and the same function on the AICPU, and some of its scenes name another."""
+    text = CONFIG.replace("@RUNTIME", runtime).replace("@FUNCTION", "build_scale_graph")
+    folder = simpler_scenes.write(root, runtime, config=text)
+    done = chiphost("run", folder, "-p", "a2a3sim")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_scene_may_lie_anywhere(root: Path, tmp_path: Path) -> None:
     """Its runtime is in the file. Modules are found when a function asks for them, too."""
     late = GOLDEN.replace("from factors import FACTOR\n", "").replace("@LAST", "False")
@@ -142,6 +159,9 @@ def test_what_comes_out_wrong_is_shown(root: Path) -> None:
     assert rows(done)["aicpu_build_graph/scale"] == "FAIL"
     assert "GOLDEN_MISMATCH" in done.stdout
     assert "y: 15 of 16 elements differ" in done.stdout
+    assert "again: chiphost run aicpu_build_graph/scale -p a2a3sim --case small --seed 0" in done.stdout
+    done = chiphost("ci", "-p", "a2a3sim", "--all-cases", "-k", "aicpu", "--scenes", root)
+    assert "again: chiphost run aicpu_build_graph/scale -p a2a3sim --all-cases --seed 0" in done.stdout
     again = chiphost("ci", "-p", "a2a3sim", "--scenes", root, "--pto-isa", os.environ["PTO_ISA_ROOT"])
     assert f"--pto-isa {os.environ['PTO_ISA_ROOT']}" in again.stdout, "the command that runs it again lacks it"
 

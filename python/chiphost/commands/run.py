@@ -107,8 +107,10 @@ def run(
 
 
 def _wanted(entry: Entry, cases: Sequence[str], all_cases: bool) -> Sequence[str] | None:
-    if all_cases or entry.scene is None:
+    if entry.scene is None:
         return None
+    if all_cases:
+        return list(entry.scene.cases)
     return list(dict.fromkeys(cases)) or [entry.scene.default_case]
 
 
