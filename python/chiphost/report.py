@@ -95,8 +95,11 @@ def _descriptor(path: Path) -> int | None:
     return None
 
 
-def to_json(results: Sequence[SceneResult]) -> str:
-    """The JSON report: counts, and an object for each scene with its cases."""
+def to_json(results: Sequence[SceneResult], torch_s: float | None = None) -> str:
+    """The JSON report: counts, and an object for each scene with its cases.
+
+    `torch_s` is how long torch took to import, None if it was not imported.
+    """
     scenes = [dataclasses.asdict(result) for result in results]
     for scene in scenes:
         del scene["has_all_cases"]  # is for the command that runs it again
@@ -106,7 +109,8 @@ def to_json(results: Sequence[SceneResult]) -> str:
         "failed": sum(result.failed for result in results),
         "skipped": sum(result.skipped is not None for result in results),
     }
-    return as_json({**counts, "scenes": scenes})
+    times = {} if torch_s is None else {"torch_import_seconds": round(torch_s, 3)}
+    return as_json({**counts, **times, "scenes": scenes})
 
 
 def as_json(content: Any) -> str:

@@ -94,7 +94,7 @@ def ci(
     repeated = options.not_default(scenes, sim_threads, isolation)
     supervisor.tell("reports", json_file, junit_file, platform, seed, repeated)
 
-    from .. import catalog, report
+    from .. import catalog, report, torch_import
     from ..deadline import Deadline
     from ..runner import Runner, SceneResult, Settings
     from ..runtimes import ONBOARD, check_any, check_platform, find
@@ -172,10 +172,13 @@ def ci(
         runner = Runner(settings, rows)
         results = runner.run(entries, cases=list(dict.fromkeys(cases)) or None, parallel=parallel)
 
-    print_lines(rows.console, f"Time: {time.monotonic() - started:.1f} s")
+    torch_s = torch_import.seconds()
+    of_torch = "" if torch_s is None else f", {torch_s:.1f} s of it to import torch"
+    print_lines(rows.console, f"Time: {time.monotonic() - started:.1f} s{of_torch}")
     # Before the last line: nobody may be there to read that.
     problems: list[options.CannotWrite] = []
-    for file, make in ((json_file, report.to_json), (junit_file, report.to_junit)):
+    reports = ((json_file, lambda results: report.to_json(results, torch_s)), (junit_file, report.to_junit))
+    for file, make in reports:
         if file is None:
             continue
         try:
