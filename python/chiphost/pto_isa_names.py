@@ -80,12 +80,14 @@ def _explanation(names: Sequence[str], checkout: str) -> Explanation:
         )
     text = f"PTO-ISA has no {', '.join(names)} at the commit in use ({place}). Wanted is its commit {wanted}"
     if _commit(checkout, WANTED_COMMIT):
-        return Explanation(text, f"add -c {wanted}")
+        return Explanation(text, f"name it: -c {wanted}")
     if in_use:
         return Explanation(
-            text, f"{shell_join(['git', '-C', checkout, 'fetch', 'origin', WANTED_COMMIT])}, then add -c {wanted}"
+            text, f"{shell_join(['git', '-C', checkout, 'fetch', 'origin', WANTED_COMMIT])}, then name it: -c {wanted}"
         )
-    return Explanation(text, f"name a git checkout of hw-native-sys/pto-isa with --pto-isa, and add -c {wanted}")
+    return Explanation(
+        text, f"name a git checkout of hw-native-sys/pto-isa with --pto-isa, and the commit: -c {wanted}"
+    )
 
 
 def _read(file: Path) -> str | None:

@@ -75,7 +75,7 @@ def test_a_name_of_the_wanted_commit_is_said(git: Path, words: str, names: str) 
     assert found.text == (
         f"PTO-ISA has no {names} at the commit in use ({git}, commit {older}). Wanted is its commit {wanted}"
     )
-    assert found.hint == f"add -c {wanted}"
+    assert found.hint == f"name it: -c {wanted}"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_checkout_without_the_wanted_commit_has_to_fetch_it(git: Path, monkeyp
     assert explain("kernel.cpp:6:60: error: 'Axis' was not declared", git) is None
     found = explain(WORDS, git)
     assert found is not None
-    assert found.hint == f"git -C {git} fetch origin {wanted}, then add -c 01234567"
+    assert found.hint == f"git -C {git} fetch origin {wanted}, then name it: -c 01234567"
 
 
 def test_a_folder_that_is_no_checkout_says_so(git: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 import simpler_scenes
 from simpler_scenes import CONFIG, GOLDEN, RUNTIMES, SCALE_OF_TENSORS
 
-from chiphost import catalog, toolchain
+from chiphost import catalog, runtimes, toolchain
 from chiphost.simpler_scene import SimplerScene
 
 TIMEOUT_S = 300
@@ -125,16 +126,70 @@ def test_names_that_are_there_twice_say_where(root: Path) -> None:
     assert "host_build_graph/scale" in dict(catalog.scenes_in(root, "a5sim"))
 
 
-def test_beside_chiphosts_own(root: Path, scenes_root: Path) -> None:
-    own = scenes_root / "host_build_graph" / "vector_example"
-    mixed = root / "host_build_graph"
-    mixed.mkdir()
-    (mixed / "vector_example").symlink_to(own)
-    done = chiphost("ci", "-p", "a2a3sim", "--parallel", "--scenes", root)
+OWN = "host_build_graph/vector_example"
+
+
+@pytest.fixture
+def mixed(root: Path, scenes_root: Path) -> Path:
+    """The same folder with a scene of chiphost's own in it."""
+    (root / OWN).parent.mkdir()
+    (root / OWN).symlink_to(scenes_root / OWN)
+    return root
+
+
+ALL_PASS = {OWN: "PASS", **{f"{runtime}/scale": "PASS" for runtime in RUNTIMES}}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--parallel",),
+        ("--isolation", "process"),
+        ("--isolation", "copy", "--parallel"),
+        ("--seed", "7", "--sim-threads", "2"),
+    ],
+)
+def test_beside_chiphosts_own(mixed: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
+    report = tmp_path / "report.json"
+    done = chiphost("ci", "-p", "a2a3sim", "--scenes", mixed, "--json", report, *words)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert rows(done) == {f"{runtime}/scale": "PASS" for runtime in RUNTIMES} | {
-        "host_build_graph/vector_example": "PASS"
-    }
+    assert rows(done) == ALL_PASS
+    isolation = words[1] if words[0] == "--isolation" else ""
+    assert (f"Isolation: {isolation} " in done.stdout) == bool(isolation)
+    seed = int(words[1]) if words[0] == "--seed" else 0
+    assert {scene["seed"] for scene in json.loads(report.read_text())["scenes"]} == {seed}
+
+
+def test_the_deadline_is_for_all_of_them(mixed: Path) -> None:
+    kernel = SCALE_OF_TENSORS.replace(
+        "const bool as_promised", "for (volatile int x = 1; x;) {}\n    const bool as_promised"
+    )
+    folder = simpler_scenes.write(mixed, "tensormap_and_ringbuffer", kernel=kernel)
+    assert chiphost("ci", "-p", "a2a3sim", "--scenes", mixed, "-k", "_graph").returncode == 0
+    done = chiphost("run", folder, "-p", "a2a3sim", "--timeout", "1")  # all files are in the cache after this
+    assert "DEADLINE_EXCEEDED" in done.stdout
+    done = chiphost("ci", "-p", "a2a3sim", "--scenes", mixed, "-t", "20")
+    assert done.returncode == 1
+    assert rows(done) == ALL_PASS | {"tensormap_and_ringbuffer/scale": "FAIL"}
+    assert "the deadline of 20 s was over" in done.stdout
+
+
+def test_on_runtimes_that_are_built_first(mixed: Path, tmp_path: Path) -> None:
+    if not shutil.which("cmake"):
+        pytest.skip("there is no cmake")
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for name in RUNTIMES:
+        shutil.copytree(runtimes.find(name, "a2a3sim").host.parent, checkout / name)
+    text = "cmake_minimum_required(VERSION 3.20)\nproject(chiphost LANGUAGES NONE)\n"
+    text += (
+        'file(COPY "${CMAKE_SOURCE_DIR}/" DESTINATION "${CMAKE_BINARY_DIR}/lib/a2a3sim" FILES_MATCHING PATTERN "*.so"'
+    )
+    (checkout / "CMakeLists.txt").write_text(f"{text} PATTERN build EXCLUDE)\nadd_custom_target(programs ALL)\n")
+    done = chiphost("ci", "-p", "a2a3sim", "--scenes", mixed, "--build-runtime", "--source", checkout)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith(f"Built runtimes from {checkout}")
+    assert rows(done) == ALL_PASS
 
 
 def test_what_it_says_is_read(root: Path) -> None:
@@ -444,7 +499,7 @@ def test_a_name_that_its_commit_lacks_says_which_commit_is_wanted(root: Path) ->
     assert "error: " in said, "the compiler's own words"
     assert "PTO-ISA has no Pipe at the commit in use" in said
     assert "Wanted is its commit 882c4db9" in said
-    assert "hint: name a git checkout of hw-native-sys/pto-isa with --pto-isa, and add -c 882c4db9" in said
+    assert "hint: name a git checkout of hw-native-sys/pto-isa with --pto-isa, and the commit: -c 882c4db9" in said
     simpler_scenes.write(root, "aicpu_build_graph", kernel=SCALE_OF_TENSORS.replace("from_u64", "from_nowhere"))
     done = chiphost("ci", "-p", "a2a3sim", "--scenes", root)
     assert done.returncode == 1
