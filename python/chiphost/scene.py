@@ -331,8 +331,8 @@ class Scene:
         """
         return ""
 
-    def explained(self, error: CompileError, sources: Sequence[Path]) -> CompileError:
-        """The error of a compile of its files, with what the scene knows about the reason."""
+    def explained(self, error: CompileError, jobs: Sequence[Job]) -> CompileError:
+        """The error of compiling its files, with what the scene knows about the reason."""
         return error
 
     def _compare_outputs(self, case: str, after: Mapping[str, Any], golden: Mapping[str, Array]) -> None:

@@ -137,7 +137,7 @@ class ScenePrograms:
             try:
                 self.done[scene] = _callables(self._scenes[scene], jobs, outcomes)
             except CompileError as error:
-                self.done[scene] = self._scenes[scene].explained(error, [job.source for job in jobs])
+                self.done[scene] = self._scenes[scene].explained(error, jobs)
             except Exception as error:
                 self.done[scene] = error
 

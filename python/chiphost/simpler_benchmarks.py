@@ -33,10 +33,11 @@ from .worker import ChipWorker
 
 COLD: Final = "simpler's scenes: all, nothing compiled"
 FULL_CACHE: Final = "simpler's scenes: all, full cache"
-WARM: Final = "simpler's scenes: vector_example, a warm run"
-THEIRS: Final = ", by simpler's own runner"
+WARM: Final = "simpler's scenes: vector_example, warm"
+THEIRS: Final = ", by its own runner"
 RATIO: Final = ", simpler / chiphost"
 
+_VARIABLES: Final = ("SIMPLER_DIR", "PTO_ISA_ROOT")  # name folders
 _WARM_SCENE: Final = f"{PLATFORM.removesuffix('sim')}/tensormap_and_ringbuffer/vector_example"
 _COLD_S_MAX: Final = 30.0
 _FULL_CACHE_S_MAX: Final = 4.0
@@ -93,9 +94,9 @@ class _Sides:
 
 def measure(effort: Effort) -> Iterator[Figure]:
     """Measure one figure after the other. Raises nothing for what is missing or fails: notes say it."""
-    wanted = {name: _folder(name) for name in ("SIMPLER_DIR", "PTO_ISA_ROOT")}
+    wanted = {name: _folder(name) for name in _VARIABLES}
     if lacking := [name for name, folder in wanted.items() if folder is None]:
-        note = f"not measured: {' and '.join(lacking)} must name a checkout, see docs/benchmarks.md"
+        note = f"not measured: {' and '.join(lacking)} name{'' if lacking[1:] else 's'} no folder"
         yield Figure("simpler's scenes", None, "s", note=note)
         return
     simpler = wanted["SIMPLER_DIR"]

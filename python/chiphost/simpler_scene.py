@@ -211,7 +211,8 @@ class SimplerScene(Scene):
         written = job.source.read_text(errors="replace")
         may_have_assembler = source_check.may_have_foreign_assembler(written)
         known = _compat_words(toolchain.compat_dir(), toolchain.include_dir())
-        may_have_types = source_check.may_have_undefined_types(written, known.__contains__)
+        # The compiler for a real chip knows types that no header has.
+        may_have_types = job.target == "host" and source_check.may_have_undefined_types(written, known.__contains__)
         text = preprocess() if may_have_assembler or may_have_types else None
         if text is None:
             return ""  # the compiler knows better
@@ -228,9 +229,10 @@ class SimplerScene(Scene):
                     problems.append(f"{at.file}:{at.line}: {at.what} {message}")
         return "\n".join(problems)
 
-    def explained(self, error: CompileError, sources: Sequence[Path]) -> CompileError:
+    def explained(self, error: CompileError, jobs: Sequence[Job]) -> CompileError:
         """With the commit of PTO-ISA that is wanted, if its headers lack a name."""
         include, *_ = pto_isa.include_folders()
+        sources = [job.source for job in jobs if job.target == "host"]  # a real chip reads other headers
         known = pto_isa_names.explain(error.message, sources, include) if error.name == "COMPILE_FAILED" else None
         if known is None:
             return error

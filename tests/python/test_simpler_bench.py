@@ -88,7 +88,7 @@ def test_what_is_missing_is_named(simpler: Path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv(lacking[1], str(simpler / "no such folder"))
     [figure] = measure().values()
     assert (figure.name, figure.value, figure.met) == ("simpler's scenes", None, None)
-    assert figure.note.startswith(f"not measured: {' and '.join(lacking)} must name a checkout")
+    assert figure.note == f"not measured: {' and '.join(lacking)} name{'' if lacking[1:] else 's'} no folder"
 
 
 def test_both_sides_are_measured(simpler: Path) -> None:

@@ -2,11 +2,10 @@
 //
 // bfloat16_t for kernels that were written for simpler, included before everything else. Where the compiler has no such
 // type, or an older C++ is asked for, the headers of PTO-ISA take the other 16-bit float for it: the same bits are
-// another number then. Here it is what it says, and can be multiplied as a matrix.
-#ifndef CHIPHOST_SIMPLER_BFLOAT16_H
-#define CHIPHOST_SIMPLER_BFLOAT16_H
+// another number then. Here it is what it says, and can be multiplied as a matrix. A real chip has its own.
+#pragma once
 
-#if __has_include(<pto/common/type.hpp>)
+#if defined(__CPU_SIM) && __has_include(<pto/common/type.hpp>)
 #include <cstdint>
 #include <limits>
 #include <type_traits>
@@ -88,5 +87,4 @@ inline void CheckMadValid() {
 
 #define bfloat16_t chiphost_simpler::bfloat16
 #endif  // CPU_SIM_BFLOAT_ENABLED
-#endif  // __has_include
-#endif  // CHIPHOST_SIMPLER_BFLOAT16_H
+#endif  // __CPU_SIM
