@@ -70,14 +70,16 @@ public:
     static constexpr bfloat16 signaling_NaN() noexcept { return quiet_NaN(); }
 };
 
+#define bfloat16_t chiphost_simpler::bfloat16
+#endif  // CPU_SIM_BFLOAT_ENABLED
+
 namespace pto {
 
 // The simulation's TMATMUL asks this. The one of PTO-ISA knows the other 16-bit float only.
 template <typename Result, typename Left, typename Right>
-    requires(std::is_same_v<typename Left::DType, chiphost_simpler::bfloat16>)
+    requires(std::is_same_v<typename Left::DType, bfloat16_t>)
 inline void CheckMadValid() {
-    static_assert(std::is_same_v<typename Right::DType, chiphost_simpler::bfloat16> &&
-                      std::is_same_v<typename Result::DType, float>,
+    static_assert(std::is_same_v<typename Right::DType, bfloat16_t> && std::is_same_v<typename Result::DType, float>,
                   "of bfloat16_t only float comes");
     static_assert(Left::Rows == Result::Rows && Left::Cols == Right::Rows && Right::Cols == Result::Cols,
                   "the matrices do not fit each other");
@@ -85,6 +87,4 @@ inline void CheckMadValid() {
 
 }  // namespace pto
 
-#define bfloat16_t chiphost_simpler::bfloat16
-#endif  // CPU_SIM_BFLOAT_ENABLED
 #endif  // __CPU_SIM
