@@ -100,9 +100,10 @@ class Effort:
     graphs: int
     steps: int
     idle_s: float
+    scene_rounds: int = 1  # of all scenes of simpler's
 
 
-FULL: Final = Effort(first_loads=11, resets=300, warm_runs=2000, graphs=50, steps=1000, idle_s=1.0)
+FULL: Final = Effort(first_loads=11, resets=300, warm_runs=2000, graphs=50, steps=1000, idle_s=1.0, scene_rounds=2)
 QUICK: Final = Effort(first_loads=3, resets=30, warm_runs=200, graphs=10, steps=100, idle_s=0.2)
 
 

@@ -169,6 +169,16 @@ def find(root: Path, name: str, *, runtime: str | None = None, platform: str | N
     raise make_error("SCENE_UNKNOWN", message, str(root), guess=f"did you mean {near!r}? " if near else "")
 
 
+def check_cases(entries: Iterable[Entry], cases: Iterable[str]) -> None:
+    """Raise SceneError (SCENE_UNKNOWN) for a case that none of these scenes has."""
+    entries = list(entries)
+    known = list(dict.fromkeys(case for entry in entries if entry.scene for case in entry.scene.cases))
+    for case in cases:
+        if case not in known:
+            message = f"no scene that is selected has a case {case!r}; there are {_join(known)}"
+            raise make_error("SCENE_UNKNOWN", message, "--case", guess=did_you_mean(case, known))
+
+
 _NONE: Final = "there is no scene in this folder"
 _LAYOUT: Final = "the folder of a scene is <runtime>/<scene>, with a scene.py in it: name it, or the folder above both"
 

@@ -86,6 +86,18 @@ class Batch:
                 raise
             return error
 
+    def preprocessed(self, job: Job) -> str | None:
+        """A job's source as the preprocessor leaves it, with its line markers; None if that fails."""
+        with contextlib.suppress(OSError), self._processes.job(), swept_folder() as folder:
+            out = Path(folder.path, "preprocessed")
+            problem, _ = self._processes.run([*self._command(job), "-E", "-o", str(out)], job.source.parent, folder)
+            return None if problem else out.read_text(errors="replace")
+        return None
+
+    def compiler(self, job: Job) -> Compiler:
+        """What compiles a job."""
+        return self._compilers[job.target]
+
     def cancel(self) -> None:
         """Kill all compilers, start no others, and wait until nothing is left of those that ran."""
         self._processes.cancel()

@@ -95,16 +95,22 @@ def _descriptor(path: Path) -> int | None:
     return None
 
 
-def to_json(results: Sequence[SceneResult]) -> str:
-    """The JSON report: counts, and an object for each scene with its cases."""
+def to_json(results: Sequence[SceneResult], torch_s: float | None = None) -> str:
+    """The JSON report: counts, and an object for each scene with its cases.
+
+    `torch_s` is how long torch took to import, None if it was not imported.
+    """
     scenes = [dataclasses.asdict(result) for result in results]
+    for scene in scenes:
+        del scene["has_all_cases"]  # is for the command that runs it again
     counts = {
         "total": len(results),
         "passed": sum(result.passed for result in results),
         "failed": sum(result.failed for result in results),
         "skipped": sum(result.skipped is not None for result in results),
     }
-    return as_json({**counts, "scenes": scenes})
+    times = {} if torch_s is None else {"torch_import_seconds": round(torch_s, 3)}
+    return as_json({**counts, **times, "scenes": scenes})
 
 
 def as_json(content: Any) -> str:
@@ -166,7 +172,8 @@ def replay_command(result: SceneResult, options: Sequence[str] = ()) -> str:
     failed = [case.case for case in result.cases if case.error and not case.error.startswith(NOT_STARTED)]
     if not failed:
         return ""
-    cases = ["--all-cases"] if len(failed) == len(result.cases) else [w for case in failed for w in ("--case", case)]
+    all_failed = result.has_all_cases and len(failed) == len(result.cases)
+    cases = ["--all-cases"] if all_failed else [word for case in failed for word in ("--case", case)]
     words = ["chiphost", "run", result.name, "-p", result.platform, *cases, "--seed", str(result.seed), *options]
     return shell_join(words)
 

@@ -71,7 +71,9 @@ class Runner:
     def run(
         self, entries: Sequence[Entry], *, cases: Sequence[str] | None = None, parallel: bool = False
     ) -> list[SceneResult]:
-        """Run all of these scenes, and of each the cases named, or all.
+        """Run all of these scenes, and of each the cases named that it has, or its usual ones, or all (see `Settings`).
+
+        A scene that has none of the cases named is skipped.
 
         One after the other they share a worker for each runtime, which is reset in between. In parallel each has a
         worker and a thread, as many at once as there are CPUs. Threads that do not end after the deadline or Ctrl-C are

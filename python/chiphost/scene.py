@@ -33,8 +33,8 @@ import numpy.typing as npt
 from . import runtimes
 from .callable import DEFAULT_ENTRY
 from .chip import Chip
-from .compiler import Kernel
-from .errors import ChiphostError, make_error
+from .compiler import Job, Kernel
+from .errors import ChiphostError, CompileError, make_error
 from .printable import one_line
 from .signature import Arg
 from .suggestion import did_you_mean
@@ -320,6 +320,20 @@ class Scene:
             elif new.tobytes() != old.tobytes():  # bytes: a NaN equals itself
                 problems.append(f"{arg.name} is an input, but the run changed it")
         self._fail_if(problems, case)
+
+    def obstacle(self, job: Job, target: str, preprocess: Callable[[], str | None]) -> str:
+        """Why one of its files cannot be compiled, if that is certain before; empty if it is not.
+
+        Args:
+            job: the file, which is in no cache.
+            target: the processor that it is for, as compilers name it.
+            preprocess: makes the text of the file as the preprocessor leaves it, or None if that fails.
+        """
+        return ""
+
+    def explained(self, error: CompileError, jobs: Sequence[Job]) -> CompileError:
+        """The error of compiling its files, with what the scene knows about the reason."""
+        return error
 
     def _compare_outputs(self, case: str, after: Mapping[str, Any], golden: Mapping[str, Array]) -> None:
         problems: list[str] = []

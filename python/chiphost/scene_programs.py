@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from .compiler import Job, Progress
 from .cpus import usable_cpus
 from .deadline import Deadline
 from .device_toolchain import compilers_for
-from .errors import ChiphostError, make_error
+from .errors import ChiphostError, CompileError, make_error
 from .scene import Scene
 
 # Of each scene by its name: its programs, in the order in which they run, or why it has none.
@@ -83,6 +84,12 @@ class ScenePrograms:
         compilers = compilers_for(job for jobs in self._jobs.values() for job in jobs)
         batch = Batch(compilers, CompileCache(), timeout_s)
         missing = [place for place in self._places() if not self._look_up(batch, *place)]
+        for scene in dict.fromkeys(scene for scene, _ in missing):
+            jobs = [self._jobs[scene][index] for name, index in missing if name == scene]
+            if refused := _refused(self._scenes[scene], jobs, batch):
+                self.done[scene] = refused
+                del self._jobs[scene]
+        missing = [place for place in missing if place[0] in self._jobs]
         if missing:
             self._pool = CompilePool(batch, usable_cpus())
             self._pool.submit({(scene, index): self._jobs[scene][index] for scene, index in missing})
@@ -128,6 +135,8 @@ class ScenePrograms:
         if len(outcomes) == len(jobs):
             try:
                 self.done[scene] = _callables(self._scenes[scene], jobs, outcomes)
+            except CompileError as error:
+                self.done[scene] = self._scenes[scene].explained(error, jobs)
             except Exception as error:
                 self.done[scene] = error
 
@@ -142,6 +151,23 @@ def compile_scenes(entries: Sequence[Entry], platform: str) -> Programs:
 
 def _ends_everything(error: Exception) -> bool:
     return isinstance(error, ChiphostError) and error.name in ("COMPILER_MISSING", "CACHE_UNUSABLE")
+
+
+def _refused(scene: Scene, jobs: Sequence[Job], batch: Batch) -> Exception | None:
+    """Why a scene cannot be compiled, as far as that is known before; None if nothing is."""
+    try:
+        problems = [
+            f"{job.title}: {problem}"
+            for job in jobs
+            if (problem := scene.obstacle(job, batch.compiler(job).target, functools.partial(batch.preprocessed, job)))
+        ]
+    except Exception as error:
+        return error
+    if not problems:
+        return None
+    message = "\n".join([*problems, "Nothing of the scene has been compiled."])
+    hint = "the source has to be changed, or the scene run where its sources compile"
+    return make_error("COMPILE_FAILED", message, str(scene.folder), hint=hint)
 
 
 def _jobs(scene: Scene, platform: str) -> list[Job]:

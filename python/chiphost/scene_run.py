@@ -68,6 +68,7 @@ class SceneResult:
         seed: what orders the simulated processors and makes the inputs.
         cases: one for each case; none if the scene could not be loaded.
         skipped: why none of its cases was run; see CaseResult.
+        has_all_cases: whether `cases` are all that the scene has.
     """
 
     name: str
@@ -79,6 +80,7 @@ class SceneResult:
     seed: int
     cases: tuple[CaseResult, ...]
     skipped: str | None = None
+    has_all_cases: bool = True
 
     @property
     def failed(self) -> bool:
@@ -119,14 +121,14 @@ class SceneRun:
     """A scene on its way. If it has to be given up, this knows how far it came."""
 
     def __init__(self, entry: Entry, cases: Sequence[str] | None, settings: Settings) -> None:
-        """Nothing happens before `execute`. `cases`: None for all."""
+        """Nothing happens before `execute`. `cases`: those of them that the scene has; None for the usual ones."""
         self.name: Final = entry.name
         self._entry = entry
         self._settings = settings
-        self._cases: list[str] = []
-        if entry.scene is not None:
-            self._cases = list(cases or (entry.scene.cases if settings.all_cases else entry.scene.usual_cases))
-        self.skipped: Final = entry.not_for(settings.platform, settings.library)
+        self._cases = _cases_of(entry, cases, settings)
+        without = entry.scene is not None and not self._cases
+        why = f"has no case {' or '.join(map(repr, cases or ()))}" if without else ""
+        self.skipped: Final = entry.not_for(settings.platform, settings.library) or why
         self._done: list[CaseResult] = []
         self._in_case = False
         self._error = ""  # of the scene as a whole
@@ -167,7 +169,7 @@ class SceneRun:
         if self.skipped:
             error = ""
         failures = [f"case {case.case!r}: {case.error}" for case in done if case.error]
-        skipped = None
+        skipped = self.skipped or None
         if done and not left and all(case.skipped for case in done):
             skipped = "; ".join(dict.fromkeys(case.skipped for case in done if case.skipped))
         if error:
@@ -182,6 +184,7 @@ class SceneRun:
             seed=self._settings.seed,
             cases=(*done, *(CaseResult(name, False, 0.0, error, None, 0) for name in left)),
             skipped=None if failures else skipped,
+            has_all_cases=self._entry.scene is None or len(self._cases) == len(self._entry.scene.cases),
         )
 
     def _run_cases(self, compiled: Callables, workers: Workers) -> None:
@@ -226,6 +229,14 @@ class SceneRun:
         if skipped:
             return _skipped(case, skipped)
         return CaseResult(case, error is None, clock.seconds, error, tally.tasks, tally.rounds)
+
+
+def _cases_of(entry: Entry, wanted: Sequence[str] | None, settings: Settings) -> list[str]:
+    if entry.scene is None:
+        return []
+    if wanted is None:
+        return list(entry.scene.cases if settings.all_cases else entry.scene.usual_cases)
+    return [case for case in wanted if case in entry.scene.cases]
 
 
 def _skipped(case: str, why: str) -> CaseResult:

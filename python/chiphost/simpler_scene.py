@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 import ctypes
 import enum
+import functools
 import os
 import re
 import sys
@@ -28,15 +29,17 @@ from typing import Any, Final, cast
 import ml_dtypes
 import numpy as np
 
-from . import pto_isa, toolchain
-from .compile_job import Kernel
-from .errors import ChiphostError, SceneError, make_error
+from . import pto_isa, pto_isa_names, source_check, toolchain, torch_import
+from .compile_job import Job, Kernel
+from .errors import ChiphostError, CompileError, SceneError, make_error
 from .scene import Args, Array, Program, Scene, import_file
 from .toolchain import CoreType
 
 CONFIG_FILE: Final = "kernels/kernel_config.py"
 GOLDEN_FILE: Final = "golden.py"
 ENTRY: Final = "chiphost_simpler_entry"  # of every orchestration; cpp/compat defines it
+_DEVICE_ENTRY: Final = "aicpu_orchestration_entry"  # what simpler calls on the AICPU, whatever function_name says
+
 
 # Folders of <arch>/<runtime>/<scene> lie at most so deep below what a user names: a checkout has them in tests/st.
 _DEPTH_MAX: Final = 5
@@ -202,6 +205,39 @@ class SimplerScene(Scene):
         """Compare the outputs with the golden ones. Other tensors may change: simpler does not look at them."""
         self._compare_outputs(case, after, self.expected(case, before) if expected is None else expected)
 
+    def obstacle(self, job: Job, target: str, preprocess: Callable[[], str | None]) -> str:
+        """Assembler of another processor, and types that exist nowhere."""
+        written = job.source.read_text(errors="replace")
+        may_have_assembler = source_check.may_have_foreign_assembler(written)
+        known = _compat_words(toolchain.compat_dir(), toolchain.include_dir())
+        # The compiler for a real chip knows types that no header has.
+        may_have_types = job.target == "host" and source_check.may_have_undefined_types(written, known.__contains__)
+        text = preprocess() if may_have_assembler or may_have_types else None
+        if text is None:
+            return ""  # the compiler knows better
+        problems = []
+        if may_have_assembler and (at := source_check.foreign_assembler(text, target, job.source)):
+            processor = target.partition("-")[0]
+            problems.append(
+                f"{at.file}:{at.line}: `{at.what}` is an instruction of aarch64, and this is for {processor}"
+            )
+        if may_have_types:
+            for at in source_check.undefined_types(text, job.source):
+                if not pto_isa_names.at_wanted_commit(at.what):  # else the compiler's words come with that commit
+                    message = "is used as a type, and neither the file nor what it includes says what it is"
+                    problems.append(f"{at.file}:{at.line}: {at.what} {message}")
+        return "\n".join(problems)
+
+    def explained(self, error: CompileError, jobs: Sequence[Job]) -> CompileError:
+        """With the commit of PTO-ISA that is wanted, if its headers lack a name."""
+        include, *_ = pto_isa.include_folders()
+        sources = [job.source for job in jobs if job.target == "host"]  # a real chip reads other headers
+        known = pto_isa_names.explain(error.message, sources, include) if error.name == "COMPILE_FAILED" else None
+        if known is None:
+            return error
+        message = f"{error.message}\n{known.text}"
+        return cast(CompileError, make_error("COMPILE_FAILED", message, error.where, hint=known.hint))
+
     def _call(self, field: str, function: Callable[..., Any] | None, case: str, *args: Any) -> Any:
         with _imports_of(self.folder):  # what a function imports when it is called
             return super()._call(field, function, case, *args)
@@ -233,10 +269,12 @@ class SimplerScene(Scene):
                 )
             )
         self._require(kernels, f"{CONFIG_FILE}: KERNELS", "there are none")
-        source, function = orchestration.get("source", ""), orchestration.get("function_name", "")
+        source, function = orchestration.get("source", ""), _DEVICE_ENTRY
+        if self.runtime == "host_build_graph":
+            function = str(orchestration.get("function_name", ""))
         where = f"{CONFIG_FILE}: ORCHESTRATION"
         self._require(Path(source).is_file(), where, f"there is no file {source!r}")
-        self._require(str(function).isidentifier(), where, f"function_name is no name: {function!r}")
+        self._require(function.isidentifier(), where, f"function_name is no name: {function!r}")
         return Program(
             source,
             ENTRY,
@@ -253,6 +291,13 @@ def compat_folders(runtime: str) -> tuple[Path, ...]:
     """Where simpler's names are, for sources of a runtime."""
     folder = toolchain.compat_dir()
     return folder / runtime, folder / "simpler"
+
+
+@functools.cache
+def _compat_words(*folders: Path) -> frozenset[str]:
+    """All words of chiphost's headers, and the type that every compiler for the chip knows."""
+    files = (file for folder in folders for file in folder.rglob("*.h"))
+    return frozenset({"half"}.union(*(re.findall(r"\w+", file.read_text(errors="replace")) for file in files)))
 
 
 def _ring_settings(config: types.ModuleType) -> dict[str, int]:
@@ -286,7 +331,8 @@ def _imports_of(folder: Path) -> Iterator[None]:
     writes = sys.dont_write_bytecode
     sys.dont_write_bytecode = True  # not one file of theirs changes, and none is added
     try:
-        yield
+        with torch_import.timed():
+            yield
     finally:
         sys.dont_write_bytecode = writes
         sys.path[:] = path

@@ -21,6 +21,7 @@ from chiphost.resources import Resources
 def little_effort(monkeypatch: pytest.MonkeyPatch) -> None:
     effort = Effort(first_loads=1, resets=2, warm_runs=5, graphs=2, steps=5, idle_s=0.01)
     monkeypatch.setattr(benchmarks, "QUICK", effort)
+    monkeypatch.delenv("SIMPLER_DIR", raising=False)
 
 
 def bench(*words: str) -> Result:
@@ -69,8 +70,10 @@ def test_bench_measures_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         *growths("host_build_graph"),
         *(name for runtime in RUNTIMES[1:] for name in (*graphs(runtime), *growths(runtime))),
         *(f"{runtime}: memory of a run of {tasks} tasks" for runtime in RUNTIMES for tasks in ("4", "8,192")),
+        "simpler's scenes",
     ]
     assert figures.pop("oneTBB's flow graph")["note"] == "not measured: there is none"
+    assert figures.pop("simpler's scenes")["note"].startswith("not measured: SIMPLER_DIR")
     for name, figure in figures.items():
         assert math.isfinite(figure["value"]), name
         assert figure["met"] in (True, False), name

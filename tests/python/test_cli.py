@@ -81,6 +81,7 @@ assert not heavy, heavy
         (["run", "vector_example", "--timeout", "nan"], "no number of seconds"),
         (["run", "vector_example", "--timeout", "-1"], "--timeout"),
         (["ci", "-p", "a2a3sim", "--retries", "-1"], "--retries"),
+        (["ci", "-p", "a2a3sim", "--case", "random", "--all-cases"], "exclude each other"),
         (["ci", "-p", "a2a3sim", "--source", "."], "--source is for --build-runtime"),
         (["ci", "-p", "a2a3sim", "--build-runtime", "--source", "/nonexistent"], "no checkout of chiphost"),
         (["ci", "-p", "a2a3sim", "--seed", "-1"], "--seed"),
@@ -639,6 +640,26 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_no_bar(tmp_path: Path) -> N
     _, shown = in_terminal(words, TERM="dumb")
     assert "\x1b" not in shown
     assert shown.splitlines()[2:] == ["Total: 1  Passed: 1  Failed: 0"]
+
+
+def test_ci_runs_the_cases_that_are_named(tmp_path: Path) -> None:
+    write_scenes(tmp_path, "passes", "throws")
+    other = tmp_path / RUNTIME / "throws" / "scene.py"
+    other.write_text(other.read_text().replace('"one":', '"two":'))
+    result = invoke("ci", "--scenes", tmp_path, "--case", "one", "--case", "one", "--json", tmp_path / "json")
+    assert result.exit_code == 0, result.output
+    assert re.search(rf"^PASS  {RUNTIME}/passes +1 case ", result.stdout, re.MULTILINE)
+    assert re.search(rf"^SKIP  {RUNTIME}/throws .*\n +has no case 'one'$", result.stdout, re.MULTILINE)
+    passed, skipped = json.loads((tmp_path / "json").read_text())["scenes"]
+    assert [case["case"] for case in passed["cases"]] == ["one"]
+    assert (skipped["cases"], skipped["skipped"], skipped["passed"]) == ([], "has no case 'one'", False)
+    result = invoke("ci", "--scenes", tmp_path, "--case", "two")
+    assert result.exit_code == 1
+    assert f"again: chiphost run {RUNTIME}/throws -p a2a3sim --case two --seed 0" in result.stdout
+    result = invoke("ci", "--scenes", tmp_path, "--case", "ona")
+    assert result.exit_code == 2
+    assert "no scene that is selected has a case 'ona'; there are default, one, two" in result.stderr
+    assert "did you mean 'one'?" in result.stderr
 
 
 # run

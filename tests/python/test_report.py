@@ -127,6 +127,11 @@ def test_the_command_that_runs_a_failure_again() -> None:
     command = "chiphost run r/bad -p a2a3sim --case b --seed 7 --scenes 'my scenes'"
     assert report.replay_command(FAILED, ["--scenes", "my scenes"]) == command
     assert report.replay_command(PASSED) == ""
+    only_b = dataclasses.replace(FAILED, cases=FAILED.cases[1:])
+    assert report.replay_command(only_b) == "chiphost run r/bad -p a2a3sim --all-cases --seed 7"
+    one_of_many = dataclasses.replace(only_b, has_all_cases=False)
+    assert report.replay_command(one_of_many) == "chiphost run r/bad -p a2a3sim --case b --seed 7"
+    assert report.to_json([one_of_many]) == report.to_json([only_b])
     not_started = CaseResult("a", False, 0, "not started: interrupted", None, 0)
     assert report.replay_command(SceneResult("r/s", "p", "r", False, 0, "", 0, (not_started,))) == ""
 

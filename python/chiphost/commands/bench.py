@@ -73,10 +73,12 @@ _Kind = tuple[
 def _figures() -> _Kind:
     from rich.text import Text
 
-    from .. import benchmarks
+    from .. import benchmarks, simpler_benchmarks
 
     def measure(quick: bool) -> Iterable[Figure]:
-        return benchmarks.measure(benchmarks.QUICK if quick else benchmarks.FULL)
+        effort = benchmarks.QUICK if quick else benchmarks.FULL
+        yield from benchmarks.measure(effort)
+        yield from simpler_benchmarks.measure(effort)
 
     def row(figure: Figure) -> list[Any]:
         value = "-" if figure.value is None else f"{figure.value:,.4g}"

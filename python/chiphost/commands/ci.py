@@ -39,6 +39,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Run a case that fails up to N times more; what happened before is shown.",
 )
+@click.option(
+    "--case",
+    "cases",
+    multiple=True,
+    metavar="CASE",
+    help="Run this case only; may be given several times. Scenes that have none of them are skipped.",
+)
 @click.option("--all-cases", is_flag=True, help="Run all cases of simpler's scenes, too, not only their default ones.")
 @click.option("--build-runtime", is_flag=True, help="Build the runtimes from source first, and use these.")
 @click.option(
@@ -59,6 +66,7 @@ def ci(
     timeout: float | None,
     parallel: bool,
     retries: int,
+    cases: tuple[str, ...],
     all_cases: bool,
     build_runtime: bool,
     source: Path | None,
@@ -79,12 +87,14 @@ def ci(
         raise click.UsageError("--json and --junit name the same file")
     if source and not build_runtime:
         raise click.UsageError("--source is for --build-runtime")
+    if cases and all_cases:
+        raise click.UsageError("--case and --all-cases exclude each other")
 
     supervisor.begin()
     repeated = options.not_default(scenes, sim_threads, isolation)
     supervisor.tell("reports", json_file, junit_file, platform, seed, repeated)
 
-    from .. import catalog, report
+    from .. import catalog, report, torch_import
     from ..deadline import Deadline
     from ..runner import Runner, SceneResult, Settings
     from ..runtimes import ONBOARD, check_any, check_platform, find
@@ -113,6 +123,7 @@ def ci(
 
         if wanted := [entry.runtime for entry in entries if not entry.not_for(platform, library)]:
             chips.require(find(wanted[0], platform, library), platform)
+    catalog.check_cases(entries, cases)
     names = [entry.name for entry in entries]
     width = max(len(one_line(name)) for name in names)
 
@@ -159,12 +170,15 @@ def ci(
 
     with Rows() as rows:
         runner = Runner(settings, rows)
-        results = runner.run(entries, parallel=parallel)
+        results = runner.run(entries, cases=list(dict.fromkeys(cases)) or None, parallel=parallel)
 
-    print_lines(rows.console, f"Time: {time.monotonic() - started:.1f} s")
+    torch_s = torch_import.seconds()
+    of_torch = "" if torch_s is None else f", {torch_s:.1f} s of it to import torch"
+    print_lines(rows.console, f"Time: {time.monotonic() - started:.1f} s{of_torch}")
     # Before the last line: nobody may be there to read that.
     problems: list[options.CannotWrite] = []
-    for file, make in ((json_file, report.to_json), (junit_file, report.to_junit)):
+    reports = ((json_file, lambda results: report.to_json(results, torch_s)), (junit_file, report.to_junit))
+    for file, make in reports:
         if file is None:
             continue
         try:

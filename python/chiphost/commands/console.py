@@ -112,19 +112,23 @@ def print_table(console: Console, columns: Sequence[tuple[str, str]], rows: Iter
     """Print a table, or its rows as lines where the terminal is too narrow for the words in it.
 
     A column is a title and how its cells are justified: "left" or "right". Cells of the first and the last column may
-    be broken between words.
+    be broken between words; those of the first one only if breaking the last one is not enough.
     """
     from rich.table import Table
 
     rows = list(rows)
     table = Table(box=None, pad_edge=False)
-    needed = 2 * len(columns)  # blanks between them
+    texts = [[title, *(str(row[index]) for row in rows)] for index, (title, _) in enumerate(columns)]
+    whole = [max(map(_cells, column)) for column in texts]
+    words = [max(_cells(word) for text in column for word in text.split() or [""]) for column in texts]
+    blanks, last = 2 * len(columns), len(columns) - 1
+    wrapping = {last} if blanks + sum(whole[:last]) + words[last] <= console.width else {0, last}
+    # Two that wrap share what is left, and not by need.
+    needed = blanks + sum(
+        len(wrapping) * words[index] if index in wrapping else whole[index] for index in range(len(columns))
+    )
     for index, (title, justify) in enumerate(columns):
-        wraps = index in (0, len(columns) - 1)
-        table.add_column(title, justify="right" if justify == "right" else "left", no_wrap=not wraps)
-        texts = [title, *(str(row[index]) for row in rows)]
-        widest = max(_cells(part) for text in texts for part in (text.split() or [""] if wraps else [text]))
-        needed += 2 * widest if wraps else widest  # the two of them share what is left, and not by need
+        table.add_column(title, justify="right" if justify == "right" else "left", no_wrap=index not in wrapping)
     for row in rows:
         table.add_row(*row)
     if needed <= console.width:
