@@ -16,6 +16,27 @@ namespace chiphost::bindings {
 namespace {
 
 constexpr std::chrono::seconds patience{10};  // a run that was asked to stop ends, or is given up, within one
+constexpr std::chrono::seconds end_within{60};
+
+bool interpreter_ends() {
+#if PY_VERSION_HEX >= 0x030D0000
+    return Py_IsFinalizing() != 0;
+#else
+    return _Py_IsFinalizing() != 0;
+#endif
+}
+
+// Keeps a thread other than the one that ends the process from running any more Python, as Python itself does with
+// threads that wait for the GIL then. An exception in it would be printed while the interpreter is taken down, which
+// aborts the process if it comes upon the lock of stderr. Returns if the process has not ended after all.
+void wait_for_the_end() {
+    PyThreadState* const state = PyEval_SaveThread();
+    const auto give_up = std::chrono::steady_clock::now() + end_within;
+    while (std::chrono::steady_clock::now() < give_up || interpreter_ends()) {
+        std::this_thread::sleep_for(std::chrono::milliseconds{100});
+    }
+    PyEval_RestoreThread(state);
+}
 
 }  // namespace
 
@@ -37,7 +58,7 @@ struct CallGuard::Calls {
 
 CallGuard::CallGuard() : calls_(Calls::of_this_process()) {
     if (calls_.ended_by_another()) {
-        // Nothing but this: running Python code could give the GIL away.
+        wait_for_the_end();
         PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(calls_.error)), calls_.error);
         throw nb::python_error();
     }
@@ -46,8 +67,11 @@ CallGuard::CallGuard() : calls_(Calls::of_this_process()) {
 }
 
 CallGuard::~CallGuard() {
-    const std::lock_guard lock(calls_.mutex);
-    if (--calls_.count == 0) calls_.none_left.notify_all();
+    {
+        const std::lock_guard lock(calls_.mutex);
+        if (--calls_.count == 0) calls_.none_left.notify_all();
+    }
+    if (calls_.ended_by_another()) wait_for_the_end();
 }
 
 bool CallGuard::to_end() const {

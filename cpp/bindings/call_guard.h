@@ -9,7 +9,9 @@ namespace chiphost::bindings {
 // their C++ frames do not survive that. So the process waits for the calls of other threads before it goes so far.
 class CallGuard {
 public:
-    // Needs the GIL. Raises what end_calls was given if that was called; in the thread that called it, calls go on.
+    // Both need the GIL. In the thread that called end_calls, calls go on. Any other does not come back from here
+    // before the process has ended; if it does not end within a minute, the constructor raises what end_calls was
+    // given.
     CallGuard();
     ~CallGuard();
     CallGuard(const CallGuard&) = delete;

@@ -76,6 +76,7 @@ uint32_t GraphBuilder::add_task(Shape shape, uint16_t func_id, const uint64_t* a
 void GraphBuilder::set_tensor(uint32_t task, uint32_t arg, const ch_device_tensor& tensor) {
     tensor_args_.push_back(tasks_[task].first_arg + arg);
     tensors_.push_back(tensor);
+    tensors_.back().reserved = 0;
 }
 
 bool GraphBuilder::add_edge(uint32_t from, uint32_t to) {

@@ -99,6 +99,16 @@ HostContext::~HostContext() {
     if (device_) platform::close_device(device_);
 }
 
+// The device knows kernels by their numbers; people know them by their files.
+static void say_which_kernel(const ch_callable& callable, ch_error* out_error) {
+    if (out_error->func_id < 0 || strcmp(out_error->where, "device") != 0) return;
+    for (uint32_t i = 0; i < callable.kernel_count; ++i) {
+        const ch_kernel& kernel = callable.kernels[i];
+        if (kernel.func_id != static_cast<uint32_t>(out_error->func_id) || !kernel.binary.name) continue;
+        copy_text(out_error->where, sizeof out_error->where, kernel.binary.name);
+    }
+}
+
 int32_t HostContext::run(const ch_run_request& request, ch_error* out_error) {
     const uint64_t start = ch_monotonic_ns();
     set_phase(request, CH_PHASE_PREPARE);
@@ -123,6 +133,7 @@ int32_t HostContext::run(const ch_run_request& request, ch_error* out_error) {
         throw;
     }
     runtime_->end_run();  // not in a destructor: a runtime may throw here, too
+    if (code != CH_OK) say_which_kernel(*request.callable, out_error);
     set_phase(request, CH_PHASE_IDLE);
     request.out_result->total_ns = ch_monotonic_ns() - start;
     return code;

@@ -51,15 +51,21 @@ bool is_linker_section(std::string_view name) {
 }
 
 // Variables that the toolchain adds: crtbeginS.o a pointer and a flag, the compiler a pointer for everything that
-// exception tables refer to, and libgcc what its constructors find out about the processor, which is the same for
-// everybody (for atomics on AArch64, and for __builtin_cpu_supports).
+// exception tables refer to, libgcc what its constructors find out about the processor, which is the same for
+// everybody (for atomics on AArch64, and for __builtin_cpu_supports), and <iostream> an object without a content.
 bool is_toolchain_variable(std::string_view name) {
     const auto begins = [&](std::string_view prefix) { return name.substr(0, prefix.size()) == prefix; };
-    for (std::string_view known :
-         {"__dso_handle", "__aarch64_have_lse_atomics", "__aarch64_cpu_features", "__cpu_model", "__cpu_features2"}) {
+    for (std::string_view known : {"__dso_handle", "__aarch64_have_lse_atomics", "__aarch64_cpu_features",
+                                   "__cpu_model", "__cpu_features2", "_ZStL8__ioinit"}) {
         if (name == known) return true;
     }
     return begins("completed.") || begins("DW.ref.");
+}
+
+// Variables of chiphost's own headers, one for each thread: written before anything of a kernel or an orchestration
+// runs, so nobody finds in them what another run has left.
+bool is_written_by_every_run(std::string_view name) {
+    return name == "chiphost_running_kernel" || name == "chiphost_bound_graph";
 }
 
 template <typename T>
@@ -212,16 +218,24 @@ bool has_writable_statics(const void* data, size_t bytes) {
     const Sections sections(data, bytes);
     if (!sections.usable()) return true;
     std::map<unsigned, Named> writable;
+    uint64_t thread_locals_at = UINT64_MAX;  // their symbols are offsets from here
     for (unsigned i = 1; i < sections.count(); ++i) {
         const Elf64_Shdr candidate = sections.at(i);
         if (!(candidate.sh_flags & SHF_ALLOC) || !(candidate.sh_flags & SHF_WRITE)) continue;
-        if (candidate.sh_flags & SHF_TLS) return true;
+        if (candidate.sh_flags & SHF_TLS) thread_locals_at = std::min(thread_locals_at, candidate.sh_addr);
         if (!is_linker_section(sections.name(candidate))) writable[i] = {candidate, {}};
     }
     bool found = false;
     const bool listed = sections.symbols(SHT_SYMTAB, [&](const Elf64_Sym& symbol, std::string_view name) {
         const auto section = writable.find(symbol.st_shndx);
-        if (ELF64_ST_TYPE(symbol.st_info) != STT_OBJECT || section == writable.end()) return;
+        if (section == writable.end()) return;
+        if (ELF64_ST_TYPE(symbol.st_info) == STT_TLS) {
+            if (!is_written_by_every_run(name)) found = true;
+            const uint64_t at = thread_locals_at + symbol.st_value;
+            section->second.ranges.emplace_back(at, at + symbol.st_size);
+            return;
+        }
+        if (ELF64_ST_TYPE(symbol.st_info) != STT_OBJECT) return;
         // crtbeginS.o gives its pointer __dso_handle no size.
         const uint64_t size = name == "__dso_handle" ? sizeof(void*) : symbol.st_size;
         if (size != 0 && !is_toolchain_variable(name)) found = true;

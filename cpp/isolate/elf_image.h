@@ -17,7 +17,8 @@ namespace chiphost::isolate {
 // CH_WRONG_ARCHITECTURE. The loader itself answers a truncated file with SIGBUS. `where` names the file.
 [[nodiscard]] int32_t check_elf_library(const void* data, size_t bytes, std::string_view where, ch_error* out_error);
 
-// Whether the library has variables of its own that code may change, thread-local ones included. True if in doubt. Two
+// Whether the library has variables of its own that code may change, thread-local ones included, but for
+// those of chiphost's headers that every run writes first. True if in doubt. Two
 // users may share a loaded library that has none. Takes bytes that check_elf_library has accepted.
 bool has_writable_statics(const void* data, size_t bytes);
 

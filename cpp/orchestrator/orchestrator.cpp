@@ -281,6 +281,7 @@ void Orchestrator::write_record(const ch_task_spec& spec, const TaskRing::Place&
         } else {
             to = tensors + next_other++;
             *to = *tensor.tensor;
+            to->reserved = 0;
         }
         words[i] = reinterpret_cast<uint64_t>(to);
     }

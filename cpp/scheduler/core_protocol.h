@@ -18,6 +18,11 @@
 
 namespace chiphost::scheduler {
 
+// The cluster of a core of a launch: cores 0..block_dim-1 are AIC, then come two AIV for each.
+constexpr uint32_t cluster_of(uint32_t core, uint32_t block_dim) {
+    return core < block_dim ? core : (core - block_dim) / 2;
+}
+
 // DATA_MAIN_BASE, besides dispatch numbers 1..dispatch_max.
 constexpr uint32_t main_base_idle = 0x7FFFFFFD;
 constexpr uint32_t main_base_exit = 0x7FFFFFF0;
@@ -62,7 +67,6 @@ constexpr uint32_t fault_text_bytes = 256;
 // One dispatch: which kernel, with what. Written by the AICPU, `status` and `fault_text` by the core.
 struct alignas(64) Payload {
     uint64_t kernel;  // address of kernel_entry
-    int64_t task;     // id, for messages
     KernelStatus status;
     uint32_t func_id;
     KernelContext context;

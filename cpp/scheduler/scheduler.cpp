@@ -270,9 +270,9 @@ uint32_t Scheduler::finish(Thread& thread, uint32_t core, Dispatch& dispatch) {
     platform::invalidate_cache(&done.status, sizeof done.status);
     if (done.status != KernelStatus::ok) {
         platform::invalidate_cache(&done, sizeof done);
-        fail(CH_KERNEL_THREW, done.task, static_cast<int32_t>(core), static_cast<int32_t>(done.func_id),
-             "kernel %u of task %lld on core %u threw: %s", done.func_id, static_cast<long long>(done.task), core,
-             done.fault_text);
+        fail(CH_KERNEL_THREW, done.context.task, static_cast<int32_t>(core), static_cast<int32_t>(done.func_id),
+             "kernel %u of task %lld on core %u threw: %s", done.func_id, static_cast<long long>(done.context.task),
+             core, done.fault_text);
         return 0;  // what waits for it must not run
     }
     const uint32_t index = dispatch.task;
@@ -411,7 +411,6 @@ void Scheduler::start(Thread& thread, uint32_t core_index, Dispatch& slot, uint3
     Payload& payload = this->payload(core_index, number);
     const uint32_t func_id = task.func_id[kernel_slot];
     payload.kernel = kernels_[func_id];
-    payload.task = task.id;
     payload.status = KernelStatus::ok;
     payload.func_id = func_id;
     payload.context = {static_cast<int32_t>(block),
@@ -420,10 +419,11 @@ void Scheduler::start(Thread& thread, uint32_t core_index, Dispatch& slot, uint3
                        core.type,
                        static_cast<int32_t>(core_index),
                        0,
-                       0};
+                       0,
+                       task.id};
     if (task.shape == Shape::mix && launch_.hand_over != 0) {
-        const uint32_t cluster = core.type == CH_AIC ? core_index : (core_index - launch_.block_dim) / 2;
-        payload.context.hand_over = launch_.hand_over + cluster * sizeof(HandOverArea);
+        payload.context.hand_over =
+            launch_.hand_over + cluster_of(core_index, launch_.block_dim) * sizeof(HandOverArea);
     }
     payload.context_address = reinterpret_cast<uint64_t>(&payload.context);
     const uint64_t* from = args_ + task.first_arg;

@@ -14,6 +14,8 @@ const Chip chip = {
     50'000'000,           // counter, Hz
     uint64_t{64} << 30,   // memory
     {0xA0, 0x4C8, 0x18},  // DATA_MAIN_BASE, COND, FAST_PATH
+    // UB, L1, L0A, L0B, L0C, as PTO-ISA's simulation has them for this chip.
+    {192 << 10, 512 << 10, 64 << 10, 64 << 10, 128 << 10},
 };
 
 }  // namespace chiphost::platform

@@ -14,6 +14,8 @@ const Chip chip = {
     1'000'000'000,                // counter, Hz
     uint64_t{128} << 30,          // memory
     {0xD0, 0x5108, no_register},  // DATA_MAIN_BASE, COND; no fast path
+    // UB, L1, L0A, L0B, L0C, as PTO-ISA's simulation has them for this chip.
+    {256 << 10, 512 << 10, 64 << 10, 64 << 10, 256 << 10},
 };
 
 }  // namespace chiphost::platform

@@ -49,13 +49,14 @@ void run_kernel(void* argument) {
 
 bool call_kernel(AicorePort* port, scheduler::Payload* payload) {
     port->enter(*payload);
+    port->services.payload = payload;
+    payload->context.services = reinterpret_cast<uint64_t>(&port->services);
     bool returned = true;
     if (payload->kernel & kernel_pauses_bit) {
-        if (!port->fiber->begun() && port->hooks->kernel_entered) {
+        if (!port->services.fiber->begun() && port->hooks->kernel_entered) {
             port->hooks->kernel_entered(port->hooks->engine, port->core, payload);
         }
-        payload->context.services = reinterpret_cast<uint64_t>(&port->services);
-        returned = port->fiber->resume(*port->stack, run_kernel, payload);
+        returned = port->services.fiber->resume(*port->stack, run_kernel, payload);
         port->paused = returned ? nullptr : payload;
     } else {
         if (port->hooks->kernel_entered) port->hooks->kernel_entered(port->hooks->engine, port->core, payload);

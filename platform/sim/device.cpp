@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "abi/report.h"
+#include "chiphost/require.h"
 #include "engine.h"
 #include "isolate/stack_size.h"
 #include "isolate/thread_clock.h"
@@ -98,6 +99,23 @@ private:
         Fiber fiber;
     };
 
+    // What a core's kernels find besides device memory.
+    struct Memories {
+        CoreMemory own;
+        SharedMemory alone;    // of tasks that have this core only
+        SharedMemory cluster;  // on the AIC: of tasks that have its cluster
+
+        // `aic` is those of the cluster's AIC.
+        void begin_run(CoreServices* services, Memories* aic) {
+            own.begin_run();
+            alone.begin_run();
+            cluster.begin_run();
+            services->own = &own;
+            services->alone = &alone;
+            services->cluster = &aic->cluster;
+        }
+    };
+
     int32_t load_program(const ch_program_file& file, ch_library** out_library, ch_error* out_error);
     int32_t find_symbol(ch_library* library, const char* symbol, const char* path, void** out_address,
                         ch_error* out_error);
@@ -138,8 +156,9 @@ private:
     std::vector<std::unique_ptr<Pausable>> kernel_fibers_;
     Scratch core_contexts_;
     std::vector<AicorePort> core_ports_;
-    uint32_t left_behind_ = 0;          // stacks of what did not return
-    std::vector<ch_mailbox*> helpers_;  // lent for as long as the device is open
+    std::vector<std::unique_ptr<Memories>> memories_;  // by core
+    uint32_t left_behind_ = 0;                         // stacks of what did not return
+    std::vector<ch_mailbox*> helpers_;                 // lent for as long as the device is open
     uint8_t core_of_physical_[Processors::max_cores] = {};
 };
 
@@ -303,9 +322,31 @@ int32_t Device::load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, c
     return CH_OK;
 }
 
+constexpr KernelServices core_services = {
+    [](const KernelServices* services) {
+        Fiber* const fiber = static_cast<const CoreServices*>(services)->fiber;
+        require(fiber,
+                "this kernel waits for another core, but its library does not export chiphost_kernel_hands_over");
+        fiber->pause();
+    },
+    [](const KernelServices* services) {
+        const auto& self = *static_cast<const CoreServices*>(services);
+        self.hooks->handed_over(self.hooks->engine, self.core);
+    },
+    [](const KernelServices* services, LocalMemory which, uint64_t* out_bytes) {
+        return static_cast<const CoreServices*>(services)->own->at(which, out_bytes);
+    },
+    [](const KernelServices* services, const char* name, uint64_t bytes) {
+        const auto& self = *static_cast<const CoreServices*>(services);
+        const KernelContext& context = self.payload->context;
+        SharedMemory& shared = context.hand_over != 0 ? *self.cluster : *self.alone;
+        return shared.at(context.task, context.block_idx, name, bytes);
+    },
+};
+
 // A kernel that waits is let down: the launch is over. One that waits again and again is not resumed any more.
 void Device::give_up(const KernelServices* services) {
-    const auto& self = *static_cast<const FiberServices*>(services);
+    const auto& self = *static_cast<const CoreServices*>(services);
     if (++self.let_down > let_down_max) self.fiber->pause();
     throw LaunchOver();
 }
@@ -353,17 +394,18 @@ void Device::leave_behind(std::unique_ptr<Pausable>* pausable) {
 // Kernels that were waiting when the launch was cut off must return before their stacks are used again.
 void Device::end_kernels(char* message, size_t bytes) {
     for (AicorePort& port : core_ports_) {
-        if (!port.fiber || !port.fiber->begun()) continue;
+        if (!port.services.fiber || !port.services.fiber->begun()) continue;
         port.services.pause = give_up;
         port.enter(*port.paused);
-        const bool returned = port.fiber->resume(*port.stack, nullptr, nullptr);
+        const bool returned = port.services.fiber->resume(*port.stack, nullptr, nullptr);
         port.leave();
         if (returned) continue;
         leave_behind(&kernel_fibers_[port.core]);
         append(message, bytes,
                "; kernel %u of task %lld on core %u did not return when its wait failed %u times, and was left behind "
                "with its stack (%u of this worker)",
-               port.paused->func_id, static_cast<long long>(port.paused->task), port.core, let_down_max, left_behind_);
+               port.paused->func_id, static_cast<long long>(port.paused->context.task), port.core, let_down_max,
+               left_behind_);
     }
 }
 
@@ -433,6 +475,7 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
         aicpu_port_addresses[thread] = &aicpu_ports[thread];
     }
     core_ports_.resize(cores);
+    while (memories_.size() < cores) memories_.push_back(std::make_unique<Memories>());
     const uint64_t core_bytes = (aicore_program_->context_bytes() + alignment - 1) / alignment * alignment;
     char* core_contexts = core_contexts_.at_least(core_bytes * cores);
     for (uint32_t core = 0; core < cores; ++core) {
@@ -440,20 +483,14 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
         core_of_physical_[physical] = static_cast<uint8_t>(core);
         const uint64_t random = options.seed == 0 ? 0 : (options.seed + core) * 2 + 1;
         AicorePort& port = core_ports_[core];
-        port = {registers, engine.hooks(), core, physical, random, 0, options.progress, nullptr, nullptr, {}, nullptr};
+        port = {registers, engine.hooks(), core, physical, random, 0, options.progress, nullptr, {}, nullptr};
+        static_cast<KernelServices&>(port.services) = core_services;
+        port.services.hooks = engine.hooks();
+        port.services.core = core;
+        memories_[core]->begin_run(&port.services, memories_[scheduler::cluster_of(core, options.block_dim)].get());
         if (core < kernel_fibers_.size() && kernel_fibers_[core]) {
-            port.fiber = port.services.fiber = &kernel_fibers_[core]->fiber;
+            port.services.fiber = &kernel_fibers_[core]->fiber;
             port.stack = &kernel_fibers_[core]->stack;
-            port.services.hooks = engine.hooks();
-            port.services.core = core;
-            port.services.let_down = 0;
-            port.services.pause = [](const KernelServices* services) {
-                static_cast<const FiberServices*>(services)->fiber->pause();
-            };
-            port.services.notify = [](const KernelServices* services) {
-                const auto& self = *static_cast<const FiberServices*>(services);
-                self.hooks->handed_over(self.hooks->engine, self.core);
-            };
         }
         // The previous launch may have been cut off: no register may speak of it.
         registers.at(physical, Register::data_main_base).store(scheduler::main_base_idle, std::memory_order_relaxed);

@@ -12,6 +12,7 @@
 #include "chiphost/hand_over.h"
 #include "chiphost/platform/aicore.h"
 #include "chiphost/platform/aicpu.h"
+#include "core_memory.h"
 #include "fiber.h"
 
 namespace chiphost::platform {
@@ -73,11 +74,15 @@ struct AicpuPort {
     const OrchestrationKeeper* keeper;  // nullptr: nobody does
 };
 
-// What a core offers a kernel that runs on a fiber.
-struct FiberServices : KernelServices {
-    Fiber* fiber;
+// What a core offers its kernel.
+struct CoreServices : KernelServices {
+    Fiber* fiber;  // for kernels that hand over; nullptr: this launch has none
     const SimEngineHooks* hooks;
     uint32_t core;
+    const scheduler::Payload* payload;  // of the kernel that runs
+    CoreMemory* own;
+    SharedMemory* alone;        // for a task that has one core of the cluster
+    SharedMemory* cluster;      // for one that has the cluster
     mutable uint32_t let_down;  // waits that threw because the launch is over
 };
 
@@ -89,9 +94,8 @@ struct AicorePort {
     uint64_t random;  // state of this core's random numbers; 0: never pauses
     uint32_t lane;    // host thread that steps the core now
     ch_run_progress* progress;
-    Fiber* fiber;             // for kernels that hand tiles over; nullptr: this launch has none
-    const FiberStack* stack;  // of the fiber
-    FiberServices services;
+    const FiberStack* stack;  // of services.fiber
+    CoreServices services;
     const scheduler::Payload* paused;  // of the kernel that waits on the fiber
 
     // Whoever waits for the run can see that this core executes a kernel, until leave().
@@ -99,7 +103,7 @@ struct AicorePort {
         auto& own = progress->lanes[lane];
         __atomic_store_n(&own.core, static_cast<int32_t>(core), __ATOMIC_RELAXED);
         __atomic_store_n(&own.func_id, static_cast<int32_t>(payload.func_id), __ATOMIC_RELAXED);
-        __atomic_store_n(&own.task, payload.task, __ATOMIC_RELEASE);
+        __atomic_store_n(&own.task, payload.context.task, __ATOMIC_RELEASE);
     }
     void leave() { __atomic_store_n(&progress->lanes[lane].task, -1, __ATOMIC_RELAXED); }
 };

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 import queue
@@ -22,6 +23,7 @@ from .compile_job import Job, invalid
 from .compiler_processes import CompilerProcesses
 from .device_toolchain import Target
 from .errors import ChiphostError, CompileError, make_error
+from .preludes import Prelude, Preludes
 from .printable import shell_join
 from .swept_folder import swept_folder
 from .toolchain import Compiler
@@ -63,6 +65,12 @@ class Batch:
         self._timeout_s = timeout_s
         self._snapshot = Snapshot()
         self._processes = CompilerProcesses(timeout_s)
+        self._preludes = Preludes(cache, self._processes)
+
+    def expect(self, job: Job) -> None:
+        """This job will be compiled."""
+        if found := self._prelude_command(job):
+            self._preludes.expect(found[1])
 
     def look_up(self, job: Job) -> Program | None:
         """The job's program if the cache has it."""
@@ -93,15 +101,19 @@ class Batch:
     def cancel(self) -> None:
         """Kill all compilers, start no others, and wait until nothing is left of those that ran."""
         self._processes.cancel()
+        self._preludes.close()
 
     def _compile(self, job: Job) -> Program:
         with self._cache.lock(self._request(job), self._processes.cancelled, self._timeout_s):
-            for _ in range(_ATTEMPTS):
+            for attempt in range(_ATTEMPTS):
                 request = self._request(job)
                 if program := self._looked_up(job, request):  # somebody else was faster
                     return program
                 started_ns = time.time_ns()
-                made = self._run_compiler(job)
+                prelude = self._prelude(job) if attempt == 0 else None  # what is in it may have changed
+                made = self._run_compiler(job, prelude)
+                if prelude:
+                    started_ns = min(started_ns, prelude.seen_ns)
                 if self._cache.store(request, made.program, made.dependencies, made.folders, started_ns):
                     break
         if made.words:
@@ -115,23 +127,47 @@ class Batch:
         return None  # others were kept once
 
     def _request(self, job: Job) -> Request:
-        facts = [self._compilers[job.target].identity, *self._command(job)]
+        return self._request_for(job, job.source, self._command(job))
+
+    def _request_for(self, job: Job, source: Path, command: list[str]) -> Request:
+        facts = [self._compilers[job.target].identity, *command]
         facts += [f"{name}={os.environ.get(name)}" for name in _VARIABLES]
         try:
-            return self._cache.request(job.source, facts)
+            return self._cache.request(source, facts)
         except OSError as error:
-            raise invalid(f"{job.title}: cannot read the source: {error.strerror}", str(job.source)) from error
+            raise invalid(f"{job.title}: cannot read the source: {error.strerror}", str(source)) from error
 
-    def _command(self, job: Job) -> list[str]:
+    def _prelude_command(self, job: Job) -> tuple[Path, list[str]] | None:
+        """The job's prelude and what compiles it, if there is any use in that."""
+        if job.prelude is None or job.target != "host" or self._compilers[job.target].family != "gcc":
+            return None
+        alone = dataclasses.replace(job, source=job.prelude, prelude=None)
+        return job.prelude, self._command(alone, language="c++-header")
+
+    def _prelude(self, job: Job) -> Prelude | None:
+        """The job's prelude, compiled, if enough jobs want it."""
+        found = self._prelude_command(job)
+        if found is None:
+            return None
+        header, command = found
+        return self._preludes.get(header, command, lambda: self._request_for(job, header, command))
+
+    def _command(self, job: Job, prelude: Path | None = None, language: str = "c++") -> list[str]:
+        """Compiles the job; `prelude` is to be included instead of the job's."""
         compiler = self._compilers[job.target]
         own = [*(f"-D{define}" for define in job.defines), *(f"-I{folder}" for folder in job.include_dirs)]
+        if prelude or job.prelude:
+            own += ["-include", str(prelude or job.prelude)]
         if job.target == "core" and job.core_type:
             flags = device_toolchain.kernel_flags(job.platform, job.core_type)
             return [*compiler.command, *flags, *own, "-x", "cce", str(job.source), *job.flags]
         flags = toolchain.flags(compiler, job.platform, core_type=job.core_type)
-        return [*compiler.command, *flags, *own, "-x", "c++", str(job.source), "-x", "none", *job.flags]
+        if compiler.family == "clang" and "-fpermissive" in job.flags:
+            # To clang++ that word says nothing. This lets pass what templates have wrong that nobody uses.
+            own.append("-fdelayed-template-parsing")
+        return [*compiler.command, *flags, *own, "-x", language, str(job.source), "-x", "none", *job.flags]
 
-    def _run_compiler(self, job: Job) -> _Made:
+    def _run_compiler(self, job: Job, prelude: Prelude | None) -> _Made:
         with contextlib.ExitStack() as stack:
             try:
                 folder = stack.enter_context(swept_folder())
@@ -139,7 +175,8 @@ class Batch:
                 message = f"{job.title}: no temporary folder can be made: {error}"
                 raise make_error("COMPILE_FAILED", message, str(job.source), hint=_TEMPORARY_HINT) from error
             program, depfile = Path(folder.path, "program.so"), Path(folder.path, "headers.d")
-            command = [*self._command(job), "-MD", "-MT", "program", "-MF", str(depfile), "-o", str(program)]
+            command = self._command(job, prelude.path if prelude else None)
+            command = [*command, "-MD", "-MT", "program", "-MF", str(depfile), "-o", str(program)]
             problem, words = self._processes.run(command, job.source.parent, folder)
             if not problem and not (program.is_file() and depfile.is_file()):
                 problem = "reported success but wrote no program"
@@ -159,6 +196,8 @@ class Batch:
                 raise self._failure(job, problem, words, folder.path, _SANITIZER_HINT)
             dependencies = toolchain.dependencies(depfile.read_bytes())
             files = [str(job.source.parent / name) for name in (*dependencies, *_files_named_in(job))]
+            if prelude:
+                files = [*filter(lambda path: Path(path).parent != prelude.path.parent, files), *prelude.dependencies]
             folders = [str(job.source.parent), *toolchain.include_folders(command, job.source.parent)]
             return _Made(Program.of(data), files, folders, words)
 
@@ -196,11 +235,14 @@ class CompilePool(Generic[_Key]):
         self._batch.cancel()
         self._pool.shutdown(cancel_futures=True)
 
-    def submit(self, key: _Key, job: Job) -> None:
-        """Compile a file as soon as a thread is free. `key` names it."""
-        compile_ = self._pool.submit(self._batch.compile, job)
-        self._compiles[compile_] = key
-        compile_.add_done_callback(self._ended.put)
+    def submit(self, jobs: Mapping[_Key, Job]) -> None:
+        """Compile files as soon as threads are free. A key names each."""
+        for job in jobs.values():
+            self._batch.expect(job)
+        for key, job in jobs.items():
+            compile_ = self._pool.submit(self._batch.compile, job)
+            self._compiles[compile_] = key
+            compile_.add_done_callback(self._ended.put)
 
     def take_ended(self, timeout_s: float) -> list[tuple[_Key, Future[Program | CompileError]]]:
         """Those that have ended, as soon as there is one; none if the time is over, or for no reason.

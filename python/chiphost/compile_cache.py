@@ -153,13 +153,20 @@ class CompileCache:
 
         "Now" is when the snapshot looked at a file; None looks at all files again.
         """
+        found = self.look_up_with_headers(request, snapshot)
+        return found and found[0]
+
+    def look_up_with_headers(
+        self, request: Request, snapshot: Snapshot | None = None
+    ) -> tuple[Program, list[str]] | None:
+        """As `look_up`, and the absolute paths of all files that were compiled into it, the source too."""
         snapshot = snapshot or Snapshot()
         with self._opened() as root:
             if root is None:
                 return None
             for record in self._records(root, request.key):
                 if _is_current(record, snapshot) and (program := self._program(root, record.object)):
-                    return program
+                    return program, [request.source, *record.headers]
         return None
 
     def store(

@@ -6,6 +6,7 @@ Relative paths in `flags` start at the source's folder; all other relative paths
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 import os
 from collections.abc import Sequence
@@ -37,6 +38,8 @@ class Kernel:
         include_dirs: folders for #include, after chiphost's own.
         defines: "NAME" or "NAME=VALUE".
         flags: further words for the compiler; they win over chiphost's.
+        prelude: a header that is included before the source. g++ compiles it once for all kernels of a call that have
+            the same prelude, core type, include_dirs, defines and flags.
 
     Raises ArgumentError (INVALID_ARGUMENT) for a func_id or core type that does not exist.
     """
@@ -48,6 +51,7 @@ class Kernel:
     include_dirs: Sequence[StrPath] = ()
     defines: Sequence[str] = ()
     flags: Sequence[str] = ()
+    prelude: StrPath | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without looking at files."""
@@ -79,6 +83,7 @@ class Job:
         defines: "NAME" or "NAME=VALUE".
         flags: further words for the compiler.
         target: the processor it is for.
+        prelude: absolute path of a header that is included first, None without.
     """
 
     source: Path
@@ -90,6 +95,7 @@ class Job:
     defines: tuple[str, ...]
     flags: tuple[str, ...]
     target: Target = "host"
+    prelude: Path | None = None
 
 
 def kernel_job(kernel: Kernel, platform: str) -> Job:
@@ -97,7 +103,7 @@ def kernel_job(kernel: Kernel, platform: str) -> Job:
     title = f"kernel {kernel.name!r} (func_id {kernel.func_id}, {kernel.core_type})"
     name = kernel.name or title
     target: Target = "core" if platform in ONBOARD else "host"
-    return _job(
+    job = _job(
         kernel.source,
         name,
         title,
@@ -108,6 +114,9 @@ def kernel_job(kernel: Kernel, platform: str) -> Job:
         kernel.flags,
         target,
     )
+    if kernel.prelude is None:
+        return job
+    return dataclasses.replace(job, prelude=_file_path(kernel.prelude, title, "prelude", "header"))
 
 
 def orchestration_job(
@@ -150,7 +159,7 @@ def _job(
     _words("include_dirs", [str(folder) for folder in include_dirs], title)
     folders = tuple(Path(folder).absolute() for folder in include_dirs)
     return Job(
-        _source_path(source, title),
+        _file_path(source, title, "source", "source file"),
         name,
         title,
         platform,
@@ -162,12 +171,12 @@ def _job(
     )
 
 
-def _source_path(source: StrPath, title: str) -> Path:
-    path = Path(source).absolute()
+def _file_path(name: StrPath, title: str, what: str, kind: str) -> Path:
+    path = Path(name).absolute()
     if not os.path.isfile(path):  # noqa: PTH113 (any text may come)
-        if "\n" in str(source):
-            raise invalid("source is C++ text; it must be the path of a file", title)
-        raise invalid(f"there is no source file {str(path)!r}", title)
+        if "\n" in str(name):
+            raise invalid(f"{what} is C++ text; it must be the path of a file", title)
+        raise invalid(f"there is no {kind} {str(path)!r}", title)
     return path
 
 

@@ -184,8 +184,7 @@ def _compile_missing(
     note: Callable[[int, Program | CompileError], None],
 ) -> None:
     with CompilePool[int](batch, min(max_workers, len(missing))) as pool:
-        for index in missing:
-            pool.submit(index, jobs[index])
+        pool.submit({index: jobs[index] for index in missing})
         while pool.left:
             for index, ended in pool.take_ended(math.inf):
                 note(index, ended.result())

@@ -8,21 +8,27 @@ checkout, its files are taken from there, and kept in the cache.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
+from . import toolchain
 from .errors import make_error
 from .private_folder import open_private_folder
 
 # A call in its headers finds its target only by the rules of C++20; it also relies on what only -fpermissive lets pass.
-FLAGS: Final = ("-std=c++20", "-fpermissive", "-w")
+# simpler compiles its kernels as C++23; older compilers know that as 2b.
+FLAGS: Final = ("-std=c++2b", "-fpermissive", "-w")
 
 
 def include_folders() -> tuple[Path, ...]:
-    """The folders for #include. Raises SceneError (SCENE_INVALID) if nobody says where it is, or it is not there."""
+    """The folders for #include, in order: some of its headers are chiphost's, to be found before its own.
+
+    Raises SceneError (SCENE_INVALID) if nobody says where it is, or it is not there.
+    """
     named = os.environ.get("PTO_ISA_ROOT")
     if not named:
         hint = "name a checkout of hw-native-sys/pto-isa with --pto-isa or in PTO_ISA_ROOT"
@@ -33,7 +39,14 @@ def include_folders() -> tuple[Path, ...]:
     if not (root / "include" / "pto" / "pto-inst.hpp").is_file():
         hint = "name a checkout of hw-native-sys/pto-isa"
         raise make_error("SCENE_INVALID", "there is no include/pto/pto-inst.hpp", f"PTO_ISA_ROOT={root}", hint=hint)
-    return root / "include", root / "include" / "pto"
+    return toolchain.compat_dir() / "pto_isa", root / "include", root / "include" / "pto"
+
+
+def prelude_of(source: str) -> Path | None:
+    """The header to be compiled once for all kernels that include PTO-ISA; None if this source does not."""
+    if re.search(rb"""^[ \t]*#[ \t]*include[ \t]*[<"]pto/pto-inst.hpp[>"]""", Path(source).read_bytes(), re.MULTILINE):
+        return toolchain.compat_dir() / "pto_isa" / "kernel_prelude.h"
+    return None
 
 
 def _checked_out(root: Path, commit: str) -> Path:

@@ -92,8 +92,7 @@ class ScenePrograms:
         missing = [place for place in missing if place[0] in self._jobs]
         if missing:
             self._pool = CompilePool(batch, usable_cpus())
-            for scene, index in missing:
-                self._pool.submit((scene, index), self._jobs[scene][index])
+            self._pool.submit({(scene, index): self._jobs[scene][index] for scene, index in missing})
 
     def wait_for_all(self) -> None:
         """Wait until every scene is done, or the compilers' share of the time is over."""

@@ -40,8 +40,6 @@ GOLDEN_FILE: Final = "golden.py"
 ENTRY: Final = "chiphost_simpler_entry"  # of every orchestration; cpp/compat defines it
 _DEVICE_ENTRY: Final = "aicpu_orchestration_entry"  # what simpler calls on the AICPU, whatever function_name says
 
-_BFLOAT16: Final = "chiphost_bfloat16.h"  # in cpp/compat, before all that a kernel includes
-
 # Folders of <arch>/<runtime>/<scene> lie at most so deep below what a user names: a checkout has them in tests/st.
 _DEPTH_MAX: Final = 5
 _ARCHS: Final = ("a2a3", "a5")
@@ -231,7 +229,7 @@ class SimplerScene(Scene):
 
     def explained(self, error: CompileError, jobs: Sequence[Job]) -> CompileError:
         """With the commit of PTO-ISA that is wanted, if its headers lack a name."""
-        include, *_ = pto_isa.include_folders()
+        include = pto_isa.include_folders()[-2]  # the one of the checkout, behind chiphost's own
         sources = [job.source for job in jobs if job.target == "host"]  # a real chip reads other headers
         known = pto_isa_names.explain(error.message, sources, include) if error.name == "COMPILE_FAILED" else None
         if known is None:
@@ -250,16 +248,13 @@ class SimplerScene(Scene):
         orchestration = _get(config, "ORCHESTRATION", dict, None)
         self._require(orchestration, f"{CONFIG_FILE}: ORCHESTRATION", "there is none")
         assert orchestration is not None
-        include_dirs = (*compat_folders(self.runtime), *pto_isa.include_folders())
+        include_dirs = (toolchain.compat_dir() / "simpler", *pto_isa.include_folders())
         kernels = []
         for index, each in enumerate(_get(config, "KERNELS", list, [])):
             where = f"{CONFIG_FILE}: KERNELS[{index}]"
             ok = isinstance(each, dict) and {"func_id", "source", "core_type"} <= each.keys()
             self._require(ok, where, f"wanted a dict with func_id, source and core_type, found {each!r}")
             self._require(Path(each["source"]).is_file(), where, f"there is no file {each['source']}")
-            waits = re.search(rb"\b(TPUSH|TPOP)\b", Path(each["source"]).read_bytes())
-            message = "its kernel waits for another one (TPUSH, TPOP), which kernels of this form cannot yet"
-            self._require(not waits, where, message)
             kernels.append(
                 Kernel(
                     each["func_id"],
@@ -268,7 +263,8 @@ class SimplerScene(Scene):
                     name=each.get("name"),
                     include_dirs=include_dirs,
                     defines=("PTO_CPU_MAX_THREADS=1", "NDEBUG"),
-                    flags=("-include", _BFLOAT16, *pto_isa.FLAGS),
+                    flags=pto_isa.FLAGS,
+                    prelude=pto_isa.prelude_of(each["source"]),
                 )
             )
         self._require(kernels, f"{CONFIG_FILE}: KERNELS", "there are none")

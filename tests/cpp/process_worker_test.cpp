@@ -114,8 +114,8 @@ TEST_F(ProcessWorker, ReportsWhatTheRuntimeReports) {
     table.add_chain(3);
     table.tasks.insert(table.tasks.end(), {3, CH_AIC});
     const std::string text = worker.try_run(callable, table.args());
-    EXPECT_EQ(text, "KERNEL_THREW: device: kernel 3 of task 3 on core " + std::to_string(worker.error.core) +
-                        " threw: the kernel's own words");
+    EXPECT_EQ(text, "KERNEL_THREW: kernel_throw_exception: kernel 3 of task 3 on core " +
+                        std::to_string(worker.error.core) + " threw: the kernel's own words");
     EXPECT_EQ(worker.error.task, 3);
     TestWorker other(nullptr);
     EXPECT_EQ(other.try_initialize(in_a_process("a5sim")), "ok");

@@ -188,13 +188,13 @@ TEST(Scheduler, WritesASecondDispatchOnlyWhenTheFirstWasTaken) {
     chip.step();
     EXPECT_EQ(chip.dispatched(1), 1u);
     EXPECT_EQ(chip.dispatched(2), 2u);
-    EXPECT_NE(chip.payload(2, 1).task, chip.payload(2, 2).task);
-    EXPECT_EQ(chip.payload(2, 2).args[0], static_cast<uint64_t>(chip.payload(2, 2).task));
-    const int64_t running = chip.payload(2, 1).task;
+    EXPECT_NE(chip.payload(2, 1).context.task, chip.payload(2, 2).context.task);
+    EXPECT_EQ(chip.payload(2, 2).args[0], static_cast<uint64_t>(chip.payload(2, 2).context.task));
+    const int64_t running = chip.payload(2, 1).context.task;
 
     for (int i = 0; i < 5; ++i) chip.step();
     ASSERT_EQ(chip.dispatched(2), 2u) << "a core has two payloads";
-    ASSERT_EQ(chip.payload(2, 1).task, running);
+    ASSERT_EQ(chip.payload(2, 1).context.task, running);
     chip.finish(2, 1);
     chip.step();
     EXPECT_EQ(chip.dispatched(2), 2u) << "the second has not been taken";
@@ -381,7 +381,7 @@ TEST(Scheduler, WaitsForTheWholeClusterOfAMixTask) {
     chip.shake_hands();
     chip.step();
     EXPECT_EQ(chip.dispatched(0), 1u);
-    EXPECT_EQ(chip.payload(1, 1).task, 1) << "the MIX task goes first";
+    EXPECT_EQ(chip.payload(1, 1).context.task, 1) << "the MIX task goes first";
     for (const uint32_t core : {0u, 1u}) chip.finish(core, 1);
     chip.step();
     EXPECT_EQ(chip.dispatched(1), 2u) << "the AIV task";

@@ -896,6 +896,13 @@ _SCENE: Final = "python/chiphost/scene.py"
 _CACHE: Final = "python/chiphost/compile_cache.py"
 _PYTHON: Final = (
     _required(
+        "run: all cases are the usual ones",
+        "python/chiphost/commands/run.py",
+        "        return list(entry.scene.cases)\n",
+        "        return None\n",
+        "test_simpler_scenes.py::test_run_takes_all_cases_of_one",
+    ),
+    _required(
         "report: a fault of the scene itself is not in JUnit",
         _REPORT,
         "if result.failed and not any(case.error for case in result.cases):",

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small scenes in the form of simpler's, written for tests: a folder of them, and what stands for PTO-ISA.
 
-Between them they use every name of cpp/compat that a source of simpler's may use.
+The scenes in every_name use what these leave out.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -223,11 +224,8 @@ RUNTIMES = ("host_build_graph", "aicpu_build_graph", "tensormap_and_ringbuffer")
 
 
 def pto_isa(folder: Path) -> Path:
-    """What stands for a checkout of PTO-ISA: the one header, with the words that a chip's compiler knows."""
-    header = folder / "include" / "pto" / "pto-inst.hpp"
-    header.parent.mkdir(parents=True)
-    header.write_text("#pragma once\n#define __gm__\n#define __aicore__\n#define PTO_STAND_IN 1\n")
-    return folder
+    """What stands for a checkout of PTO-ISA, in a folder of its own that a test may change."""
+    return shutil.copytree(Path(__file__).parent / "pto_stand_in", folder, dirs_exist_ok=True)
 
 
 def write(root: Path, runtime: str, name: str = "scale", arch: str = "a2a3", **changes: str) -> Path:

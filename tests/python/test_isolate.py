@@ -354,8 +354,9 @@ def test_a_forked_child_opens_its_own(path, copy):
     assert count() == 2
 
 
-def in_a_process(path: Path, program: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    text = "import sys\nfrom ctypes import c_int\nfrom chiphost import isolate\npath = sys.argv[1]\n"
+def in_a_process(path: Path, program: str, first: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """`first` comes before chiphost is imported."""
+    text = f"{first}\nimport sys\nfrom ctypes import c_int\nfrom chiphost import isolate\npath = sys.argv[1]\n"
     command = [sys.executable, "-c", text + textwrap.dedent(program), str(path)]
     environment = {**os.environ, **variables}
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
@@ -409,6 +410,25 @@ def test_a_process_ends_with_libraries_open_and_calls_under_way(path):
     """
     done = in_a_process(path, program)
     assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+
+
+def test_a_call_that_the_end_of_the_process_cuts_off_raises_nothing(path):
+    """A thread that printed an exception then could abort the process: stderr may be locked as it is taken down."""
+    program = """
+    import atexit, threading, time
+    hang = isolate.open(path, "namespace").function("wait_for_release", c_int)
+    next_call = isolate.open(path, "copy").function("next_call", c_int)
+    def call(function):
+        while True:
+            function()
+    threading.excepthook = lambda raised: print(raised.exc_value, flush=True)
+    for function in (hang, next_call):
+        threading.Thread(target=call, args=(function,), daemon=True).start()
+    """
+    # What was registered first runs last: after the calls have ended there is time for those threads.
+    last = "import atexit, time; atexit.register(time.sleep, 0.5)"
+    done = in_a_process(path, program, first=last)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
 UNIQUE = """

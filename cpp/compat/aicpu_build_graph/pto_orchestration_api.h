@@ -31,19 +31,18 @@ inline SubmitResult pto2_rt_submit_aiv_task(PTO2Runtime* rt, int32_t kernel, con
 }
 // `consumer` starts after `producer`.
 inline void pto2_rt_add_dependency(PTO2Runtime* rt, PTO2TaskId producer, PTO2TaskId consumer) {
-    if (rt->ops->add_dependency(rt, static_cast<int64_t>(producer.raw), static_cast<int64_t>(consumer.raw)) != 0) {
-        throw chiphost::RunOver();
-    }
+    chiphost_simpler::call_or_end(rt, rt->ops->add_dependency, static_cast<int64_t>(producer.raw),
+                                  static_cast<int64_t>(consumer.raw));
 }
 
 inline void pto2_rt_scope_begin(PTO2Runtime* rt) {
     chiphost_simpler::scope_begin(rt);
 }
 inline void pto2_rt_scope_end(PTO2Runtime* rt) {
-    rt->ops->scope_end(rt);
+    chiphost_simpler::scope_end(rt);
 }
 inline bool pto2_rt_is_fatal(PTO2Runtime* rt) {
-    return rt->ops->is_fatal(rt) != 0;
+    return chiphost_simpler::call(rt, rt->ops->is_fatal) != 0;
 }
 // The runtime sees that the orchestration has returned.
 inline void pto2_rt_orchestration_done(PTO2Runtime*) {}

@@ -24,7 +24,7 @@ enum class DataType : uint8_t {
 
 // Bytes of an element; 0 if there is no such type.
 inline uint64_t get_element_size(DataType dtype) {
-    return ch_dtype_bytes(static_cast<uint32_t>(dtype));
+    return dtype < DataType::DATA_TYPE_NUM ? ch_dtype_bytes(static_cast<uint32_t>(dtype)) : 0;
 }
 
 // A value by its bits, the other bytes of the word are 0: of int32_t{-1} it is 0x00000000ffffffff.

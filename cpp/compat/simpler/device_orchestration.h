@@ -14,7 +14,7 @@
 
 using PTO2Runtime = ch_device_graph;
 
-// How many arguments a run must have: tensors and scalars together.
+// How many arguments a run must have at least: tensors and scalars together.
 struct PTO2OrchestrationConfig {
     int expected_arg_count;
 };
@@ -27,6 +27,38 @@ struct PTO2TaskId {
     bool operator==(const PTO2TaskId& other) const { return raw == other.raw; }
     bool operator!=(const PTO2TaskId& other) const { return raw != other.raw; }
 };
+
+namespace chiphost_simpler {
+
+// The graph of the run whose orchestration this thread is in. Runs of several workers may use one loaded library at the
+// same time, and an orchestration may go on on another thread after any call into the runtime; so it is written at the
+// begin and after every call, and only ever read through a function that looks at the thread anew.
+extern "C" __attribute__((visibility("hidden"), weak)) thread_local ch_device_graph* chiphost_bound_graph = nullptr;
+
+__attribute__((noinline)) inline ch_device_graph* bound() {
+    asm volatile("");  // no two calls are made one
+    chiphost::require(chiphost_bound_graph, "a function of pto_orchestration_api.h was called on a thread of its own");
+    return chiphost_bound_graph;
+}
+__attribute__((noinline)) inline void bind(ch_device_graph* graph) {
+    asm volatile("");
+    chiphost_bound_graph = graph;
+}
+
+// Calls a function of the runtime.
+template <typename Result, typename... Parameters, typename... Values>
+Result call(ch_device_graph* graph, Result (*function)(ch_device_graph*, Parameters...), Values... values) {
+    const Result result = function(graph, values...);
+    bind(graph);
+    return result;
+}
+// One that returns negative if the run is over.
+template <typename... Parameters, typename... Values>
+void call_or_end(ch_device_graph* graph, int32_t (*function)(ch_device_graph*, Parameters...), Values... values) {
+    if (call(graph, function, values...) != 0) throw chiphost::RunOver();
+}
+
+}  // namespace chiphost_simpler
 
 constexpr int32_t INVALID_KERNEL_ID = -1;
 
@@ -58,7 +90,8 @@ class Arg {
 public:
     PTO2LaunchSpec launch_spec;
 
-    void reset() { *this = Arg(); }
+    // No arguments; launch_spec stays as it is.
+    void reset() { tensor_count_ = scalar_count_ = 0; }
 
     void add_input(const Tensor& tensor) { add(CH_ROLE_INPUT, tensor); }
     void add_inout(const Tensor& tensor) { add(CH_ROLE_INOUT, tensor); }
@@ -120,7 +153,7 @@ public:
         spec.tensors = tensors;
         spec.scalars = scalars_;
         ch_task_result result{-1, nullptr, 0, 0};
-        if (graph->ops->submit(graph, &spec, &result) != 0) throw chiphost::RunOver();
+        chiphost_simpler::call_or_end(graph, graph->ops->submit, &spec, &result);
         return result;
     }
 
@@ -174,9 +207,7 @@ inline Tensor tensor_at(ch_device_graph* graph, void* address, const uint32_t sh
                         bool manual_dep) {
     const TensorCreateInfo info(shapes, ndims, dtype, manual_dep);
     ch_device_tensor tensor;
-    if (graph->ops->tensor_at(graph, reinterpret_cast<uint64_t>(address), &info.raw(), &tensor) != 0) {
-        throw chiphost::RunOver();
-    }
+    call_or_end(graph, graph->ops->tensor_at, reinterpret_cast<uint64_t>(address), &info.raw(), &tensor);
     return Tensor(tensor);
 }
 
@@ -190,10 +221,15 @@ inline Tensor tensor_at(ch_device_graph* graph, void* address, const uint32_t sh
     vsnprintf(text + length, sizeof text - static_cast<size_t>(length), format, values);
     va_end(values);
     graph->ops->log(graph, level, text);
+    bind(graph);
 }
 
 inline void scope_begin(ch_device_graph* graph) {
-    if (graph->ops->scope_begin(graph, CH_SCOPE_AUTO) != 0) throw chiphost::RunOver();
+    call_or_end(graph, graph->ops->scope_begin, int32_t{CH_SCOPE_AUTO});
+}
+// An error is the run's already, and the next call throws.
+inline void scope_end(ch_device_graph* graph) {
+    call(graph, graph->ops->scope_end);
 }
 
 }  // namespace chiphost_simpler
@@ -203,18 +239,15 @@ extern "C" __attribute__((weak)) PTO2OrchestrationConfig aicpu_orchestration_con
 
 namespace chiphost_simpler {
 
-// The graph of the run. A library with a variable is loaded anew for every worker, so it belongs to one run at a time.
-inline ch_device_graph* bound = nullptr;
-
 // What an orchestration begins with: its arguments, if there are as many as it wants.
 inline ChipStorageTaskArgs begin(ch_device_graph* graph, const ch_device_args& raw) {
-    bound = graph;
+    bind(graph);
     const ChipStorageTaskArgs args(raw);
     if (aicpu_orchestration_config) {
         const int wanted = aicpu_orchestration_config(args).expected_arg_count;
-        chiphost::require(wanted >= 0 && static_cast<uint32_t>(wanted) == raw.tensor_count + raw.scalar_count,
-                          "aicpu_orchestration_config: wanted %d arguments, found %u tensors and %u scalars", wanted,
-                          raw.tensor_count, raw.scalar_count);
+        chiphost::require(wanted <= 0 || static_cast<uint32_t>(wanted) <= raw.tensor_count + raw.scalar_count,
+                          "aicpu_orchestration_config: wanted %d arguments or more, found %u tensors and %u scalars",
+                          wanted, raw.tensor_count, raw.scalar_count);
     }
     return args;
 }
@@ -223,7 +256,7 @@ inline ChipStorageTaskArgs begin(ch_device_graph* graph, const ch_device_args& r
 
 inline Tensor make_tensor_external(void* address, const uint32_t shapes[], uint32_t ndims,
                                    DataType dtype = DataType::FLOAT32, bool manual_dep = false, int32_t = 0) {
-    return chiphost_simpler::tensor_at(chiphost_simpler::bound, address, shapes, ndims, dtype, manual_dep);
+    return chiphost_simpler::tensor_at(chiphost_simpler::bound(), address, shapes, ndims, dtype, manual_dep);
 }
 inline Tensor from_tensor_arg(const ContinuousTensor& tensor, bool manual_dep = false, int32_t version = 0) {
     return make_tensor_external(reinterpret_cast<void*>(tensor.data), tensor.shapes, tensor.ndims, tensor.dtype,

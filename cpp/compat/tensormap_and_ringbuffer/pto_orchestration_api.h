@@ -7,7 +7,7 @@
 #include "device_orchestration.h"
 
 inline PTO2Runtime* pto2_current_runtime() {
-    return chiphost_simpler::bound;
+    return chiphost_simpler::bound();
 }
 
 inline TaskOutputTensors pto2_rt_submit_task(const MixedKernels& kernels, const Arg& args) {
@@ -24,10 +24,11 @@ inline void pto2_rt_scope_begin() {
     chiphost_simpler::scope_begin(pto2_current_runtime());
 }
 inline void pto2_rt_scope_end() {
-    pto2_current_runtime()->ops->scope_end(pto2_current_runtime());
+    chiphost_simpler::scope_end(pto2_current_runtime());
 }
 inline bool pto2_rt_is_fatal() {
-    return pto2_current_runtime()->ops->is_fatal(pto2_current_runtime()) != 0;
+    PTO2Runtime* const runtime = pto2_current_runtime();
+    return chiphost_simpler::call(runtime, runtime->ops->is_fatal) != 0;
 }
 // The runtime sees that the orchestration has returned.
 inline void pto2_rt_orchestration_done() {}
@@ -49,14 +50,14 @@ inline T get_tensor_data(const Tensor& tensor, uint32_t ndims, const uint32_t in
     chiphost::require(ndims == tensor.ndims, "get_tensor_data: wanted %u indices, found %u", tensor.ndims, ndims);
     ch_device_graph* const graph = pto2_current_runtime();
     uint64_t word = 0;
-    if (graph->ops->get_element(graph, &tensor.raw(), indices, &word) != 0) throw chiphost::RunOver();
+    chiphost_simpler::call_or_end(graph, graph->ops->get_element, &tensor.raw(), indices, &word);
     return from_u64<T>(word);
 }
 template <typename T = uint64_t>
 inline void set_tensor_data(const Tensor& tensor, uint32_t ndims, const uint32_t indices[], T value) {
     chiphost::require(ndims == tensor.ndims, "set_tensor_data: wanted %u indices, found %u", tensor.ndims, ndims);
     ch_device_graph* const graph = pto2_current_runtime();
-    if (graph->ops->set_element(graph, &tensor.raw(), indices, to_u64(value)) != 0) throw chiphost::RunOver();
+    chiphost_simpler::call_or_end(graph, graph->ops->set_element, &tensor.raw(), indices, to_u64(value));
 }
 
 #define LOG_ERROR(...) chiphost_simpler::log(pto2_current_runtime(), 4, __func__, __VA_ARGS__)

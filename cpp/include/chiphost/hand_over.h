@@ -14,6 +14,7 @@
 
 #include "abi/callable.h"
 #include "kernel.h"
+#include "kernel_services.h"
 #include "require.h"
 
 #ifdef __CCE_AICORE__
@@ -21,10 +22,8 @@
 #error "hand_over.h is for simulated chips; on a real one hand tiles over with the calls of the vendor's compiler"
 #endif
 
-extern "C" {
-__attribute__((visibility("default"), weak)) extern const char chiphost_kernel_hands_over;
-const char chiphost_kernel_hands_over = 1;
-}
+// Also if the kernel calls nothing of what follows.
+__attribute__((used)) static const char* const chiphost_hand_over_mark = &chiphost_kernel_hands_over;
 
 namespace chiphost {
 
@@ -45,29 +44,17 @@ struct HandOverArea {
     HandOverQueue to_aic[2];
 };
 
-// What a simulated core offers a kernel.
-struct KernelServices {
-    void (*pause)(const KernelServices* self);   // returns when something was handed over in the cluster
-    void (*notify)(const KernelServices* self);  // something was
-};
-
 namespace hand_over_detail {
 
 __aicore__ inline void wait_for_change(const KernelContext& context, const uint32_t* counter, uint32_t old) {
     while (__atomic_load_n(counter, __ATOMIC_ACQUIRE) == old) {
-        if (context.services != 0) {
-            const auto* services = reinterpret_cast<const KernelServices*>(context.services);
-            services->pause(services);
-        }
+        if (context.services != 0) pause_kernel(context);
     }
 }
 
 __aicore__ inline void change(const KernelContext& context, uint32_t* counter, uint32_t value) {
     __atomic_store_n(counter, value, __ATOMIC_RELEASE);
-    if (context.services != 0) {
-        const auto* services = reinterpret_cast<const KernelServices*>(context.services);
-        services->notify(services);
-    }
+    if (context.services != 0) notify_cluster(context);
 }
 
 __aicore__ inline HandOverQueue& queue_of(HandOverQueue* queues, uint32_t aiv) {

@@ -28,6 +28,10 @@
 
 namespace chiphost {
 
+// The memories that every core has for itself, as the chip's manual calls them.
+enum class LocalMemory : uint32_t { ub = 0, l1 = 1, l0a = 2, l0b = 3, l0c = 4 };
+constexpr uint32_t local_memory_count = 5;
+
 // Where a kernel runs. Written by the executor for every call.
 struct KernelContext {
     int32_t block_idx;     // which block of the task this is: 0..block_num-1
@@ -36,7 +40,8 @@ struct KernelContext {
     int16_t core_type;     // ch_core_type
     int32_t core;          // core number, for messages
     uint64_t hand_over;    // the cluster's hand-over area (hand_over.h), 0: the callable has no kernel that uses it
-    uint64_t services;     // what a simulated core offers (hand_over.h), 0 on a chip
+    uint64_t services;     // what a simulated core offers (kernel_services.h), 0 on a chip
+    int64_t task;  // id of the task: ring << 32 | number in the ring. Other blocks and cores of it have the same
 };
 
 // The executor keeps a pointer to the context in the word before the first argument.

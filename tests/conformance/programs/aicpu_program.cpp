@@ -268,10 +268,10 @@ private:
         const uint32_t number = ++dispatches_[core].written;
         Payload& payload = at<Payload>(launch_.payloads)[2 * core + (number & 1)];
         payload.kernel = kernel_;
-        payload.task = number;
         payload.status = scheduler::KernelStatus::ok;
         payload.func_id = 0;
         payload.context = KernelContext{};
+        payload.context.task = number;
         payload.context.block_idx = static_cast<int32_t>(number);
         payload.context.block_num = static_cast<int32_t>(script_.rounds);
         payload.context.core = static_cast<int32_t>(core);

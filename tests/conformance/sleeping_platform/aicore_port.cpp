@@ -28,7 +28,7 @@ bool call_kernel(AicorePort* port, scheduler::Payload* payload) {
     auto& lane = self.progress->lanes[0];
     __atomic_store_n(&lane.core, static_cast<int32_t>(self.core), __ATOMIC_RELAXED);
     __atomic_store_n(&lane.func_id, static_cast<int32_t>(payload->func_id), __ATOMIC_RELAXED);
-    __atomic_store_n(&lane.task, payload->task, __ATOMIC_RELEASE);
+    __atomic_store_n(&lane.task, payload->context.task, __ATOMIC_RELEASE);
     try {
         reinterpret_cast<void (*)(uint64_t*)>(payload->kernel)(payload->args);
     } catch (const std::exception& error) {

@@ -27,7 +27,7 @@ typedef enum ch_step {
     CH_STEP_DONE = 3,    // finished; do not come again
 } ch_step;
 
-#define CH_LAUNCH_FORMAT 2
+#define CH_LAUNCH_FORMAT 3
 
 // What the device reports to the host. Written by whoever finds the first fault.
 typedef struct ch_launch_status {

@@ -32,9 +32,9 @@ typedef struct ch_device_tensor {
     uint8_t ndims;
     uint8_t dtype;  // ch_dtype
     uint8_t flags;  // ch_device_tensor_flags
-    uint32_t
-        number;  // which argument of the run, or which new tensor of its task, the buffer is; a wrong one costs time
-    uint32_t reserved;
+    // Which argument of the run, or which new tensor of its task, the buffer is; a wrong one costs time.
+    uint32_t number;
+    uint32_t reserved;  // 0 in every tensor that an orchestration or a kernel is given, whatever was submitted
 } ch_device_tensor;
 
 // A new tensor: row-major.

@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#include "chiphost/kernel.h"
+
 namespace chiphost::platform {
 
 // Registers of a core that the AICPU and the core use.
@@ -26,6 +28,8 @@ struct Chip {
     uint64_t counter_hz;                       // system counter
     uint64_t memory_bytes;                     // device memory
     uint32_t register_offset[register_count];  // bytes from a core's register base; no_register: it has none
+    // Bytes of a core's own memories, by LocalMemory; 0: a simulated core of this chip offers its kernels none.
+    uint32_t local_memory_bytes[local_memory_count] = {0, 0, 0, 0, 0};
 
     constexpr bool has(Register which) const { return register_offset[static_cast<uint32_t>(which)] != no_register; }
     constexpr uint32_t offset(Register which) const { return register_offset[static_cast<uint32_t>(which)]; }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How cores of a cluster wait for each other in TPUSH and TPOP, and where the tiles are meanwhile.
+#pragma once
+
+// All that PTO-ISA's header includes, before words of it mean something else.
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <mutex>
+#include <new>
+#include <thread>
+
+#if __has_include(<pto/common/fifo.hpp>)
+#include <pto/common/fifo.hpp>
+#endif
+#include <pto/cpu/TAssign.hpp>
+
+#include "running_kernel.h"
+
+namespace chiphost::pto {
+
+// Never held while a kernel pauses, so who waits for it waits for another thread that has work to do.
+class Mutex {
+public:
+    void lock() {
+        while (held_.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
+    }
+    bool try_lock() { return !held_.exchange(true, std::memory_order_acquire); }
+    void unlock() { held_.store(false, std::memory_order_release); }
+
+private:
+    std::atomic<bool> held_{false};
+};
+
+// Waiting pauses the core, so that others get on; on a thread of theirs, or this one.
+class ConditionVariable {
+public:
+    template <typename Lock>
+    void wait(Lock& lock) {
+        const KernelContext& context = running_kernel();
+        lock.unlock();
+        pause_kernel(context);
+        lock.lock();
+    }
+    template <typename Lock, typename Predicate>
+    void wait(Lock& lock, Predicate done) {
+        while (!done()) wait(lock);
+    }
+    void notify_one() { notify_cluster(running_kernel()); }
+    void notify_all() { notify_cluster(running_kernel()); }
+};
+
+}  // namespace chiphost::pto
+
+// PTO-ISA writes std:: before them.
+namespace std {
+using chiphost_pto_mutex = ::chiphost::pto::Mutex;
+using chiphost_pto_condition_variable = ::chiphost::pto::ConditionVariable;
+}  // namespace std
+
+namespace pto {
+
+// A slot of a pipe: a tile that the consumer has in its UB (Vec) or L1 (Mat), and the producer writes. Each core sees
+// only its own memories here, so slots are in memory that the cluster shares, at the same offsets.
+template <typename T, typename AddrType>
+AICORE void chiphost_pto_assign_shared(T& slot, AddrType offset) {
+    constexpr chiphost::LocalMemory which = chiphost::pto::memory_of<T>();
+    const uint64_t bytes = chiphost::pto::region(which).bytes;
+    char name[32];
+    std::snprintf(name, sizeof name, "slots in %s", chiphost::pto::name_of(which));
+    const chiphost::pto::Region shared{static_cast<char*>(chiphost::pto::get_shared_storage(name, bytes)), bytes};
+    slot.data() = chiphost::pto::place_of<T>(shared, static_cast<uint64_t>(offset));
+}
+
+}  // namespace pto

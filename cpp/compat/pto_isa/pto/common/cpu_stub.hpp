@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Found before PTO-ISA's header of this name: its questions to the loader are answered by running_kernel.h.
+#pragma once
+
+#include <dlfcn.h>
+
+#include "../../running_kernel.h"
+
+#define dlsym(handle, name) chiphost::pto::hook(name)
+#include_next <pto/common/cpu_stub.hpp>
+#undef dlsym

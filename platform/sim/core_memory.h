@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The memories of simulated cores that are no device memory: each core's own, and what the cores of a cluster share
+// while they run a task.
+#pragma once
+
+#include <stdint.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "chiphost/platform/chip.h"
+
+namespace chiphost::platform {
+
+// UB, L1, L0A, L0B and L0C of one core. Used by whoever steps the core.
+class CoreMemory {
+public:
+    CoreMemory() = default;
+    ~CoreMemory();
+    CoreMemory(const CoreMemory&) = delete;
+    CoreMemory& operator=(const CoreMemory&) = delete;
+
+    // A run begins: its kernels find zeros.
+    void begin_run() { fresh_ = false; }
+
+    // The address of one of them, and its size; nullptr and 0 if the chip has none. Throws std::bad_alloc.
+    void* at(LocalMemory which, uint64_t* out_bytes);
+
+private:
+    char* memory_ = nullptr;  // all of them, one after the other; mapped when a kernel first asks
+    bool fresh_ = false;      // holds nothing of an earlier run
+};
+
+// What kernels share by name while they run one block of a task. Any thread.
+class SharedMemory {
+public:
+    SharedMemory() = default;
+    SharedMemory(const SharedMemory&) = delete;
+    SharedMemory& operator=(const SharedMemory&) = delete;
+
+    // A run begins: its tasks may have the numbers of the run before.
+    void begin_run() { task_ = -1; }
+
+    // `bytes` under a name, zero when the block first asks for it. What another block had may be used again: the cores
+    // that share this run one block at a time. Throws std::bad_alloc, and BadArgument if the block asked for
+    // another size before.
+    void* at(int64_t task, int32_t block, const char* name, uint64_t bytes);
+
+private:
+    struct Entry {
+        std::string name;  // "": nobody's
+        uint64_t bytes;
+        std::unique_ptr<char, void (*)(void*)> memory;
+    };
+
+    std::mutex mutex_;
+    int64_t task_ = -1;
+    int32_t block_ = 0;
+    std::vector<Entry> entries_;
+};
+
+}  // namespace chiphost::platform

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <chiphost/kernel.h>
+
+// out = x + y, a row
+extern "C" __aicore__ void kernel_entry(__gm__ int64_t* args) {
+    const __gm__ float* x = chiphost::tensor_data<const float>(args, 0);
+    const __gm__ float* y = chiphost::tensor_data<const float>(args, 1);
+    __gm__ float* out = chiphost::tensor_data<float>(args, 2);
+
+    const uint32_t columns = chiphost::tensor_arg(args, 0).shape[1];
+    for (uint32_t i = 0; i < columns; ++i) out[i] = x[i] + y[i];
+}
