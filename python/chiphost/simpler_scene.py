@@ -40,7 +40,6 @@ GOLDEN_FILE: Final = "golden.py"
 ENTRY: Final = "chiphost_simpler_entry"  # of every orchestration; cpp/compat defines it
 _DEVICE_ENTRY: Final = "aicpu_orchestration_entry"  # what simpler calls on the AICPU, whatever function_name says
 
-
 # Folders of <arch>/<runtime>/<scene> lie at most so deep below what a user names: a checkout has them in tests/st.
 _DEPTH_MAX: Final = 5
 _ARCHS: Final = ("a2a3", "a5")
@@ -230,7 +229,7 @@ class SimplerScene(Scene):
 
     def explained(self, error: CompileError, jobs: Sequence[Job]) -> CompileError:
         """With the commit of PTO-ISA that is wanted, if its headers lack a name."""
-        include, *_ = pto_isa.include_folders()
+        include = pto_isa.include_folders()[-2]  # the one of the checkout, behind chiphost's own
         sources = [job.source for job in jobs if job.target == "host"]  # a real chip reads other headers
         known = pto_isa_names.explain(error.message, sources, include) if error.name == "COMPILE_FAILED" else None
         if known is None:
