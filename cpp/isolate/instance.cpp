@@ -33,6 +33,12 @@ int32_t Instance::open(const std::string& path, const Options& options, const Go
     if (const int32_t code = read_file(file, &bytes, out_error)) return code;
     if (const int32_t code = check_elf_library(bytes.data(), bytes.size(), file, out_error)) return code;
 
+    if (options.default_lookup && options.strategy == Strategy::copy) {
+        return report(out_error, CH_ISOLATION_UNAVAILABLE, file,
+                      "default_lookup is not to be had for a copy: it is in the program's own namespace, where the "
+                      "program and all copies would find what its lookups find; use namespace or process");
+    }
+
     const auto open_as = [&](Strategy strategy, const Selection& selection) {
         Options in_use = options;
         in_use.strategy = strategy;
@@ -47,6 +53,7 @@ int32_t Instance::open(const std::string& path, const Options& options, const Go
     for (const Strategy other : {Strategy::copy, Strategy::process}) {
         const bool may_help = is_spent(code) || code == CH_UNIQUE_SYMBOL || code == CH_VARIABLE_SHARED;
         if (!options.fall_back_if_spent || !may_help || other <= options.strategy) continue;
+        if (options.default_lookup && other == Strategy::copy) continue;
         why += (why.empty() ? "" : ", and ") + why_not(code, *out_error);
         code = open_as(other, {why, true});
     }
@@ -92,6 +99,49 @@ int32_t Instance::take_turn(const WaitTime& time, std::unique_lock<Turn>* out_tu
     }
     *out_turn = std::unique_lock(turn_, std::adopt_lock);
     return CH_OK;
+}
+
+template <typename Body>
+int32_t Instance::in_turn(const Wait& wait, ch_error* out_error, Body&& body) {
+    const WaitTime time(wait);
+    std::unique_lock<Turn> turn;
+    if (const int32_t code = take_turn(time, &turn, out_error)) return code;
+    if (const int32_t code = check_usable(out_error)) return code;
+    return body(time);
+}
+
+int32_t Instance::alloc(uint64_t bytes, const Wait& wait, MemoryBlock* out_block, ch_error* out_error) {
+    return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
+        if (bytes == 0) return report(out_error, CH_INVALID_ARGUMENT, "alloc", "wanted 1 byte or more, found 0");
+        uint64_t address = 0;
+        if (const int32_t code = make_block(bytes, time, &address, out_error)) return code;
+        *out_block = blocks_.add(address, bytes);
+        return CH_OK;
+    });
+}
+
+int32_t Instance::free(const MemoryBlock& block, const Wait& wait, ch_error* out_error) {
+    return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
+        if (!blocks_.has(block)) return CH_OK;
+        blocks_.remove(block);
+        return drop_block(block.address, time, out_error);
+    });
+}
+
+int32_t Instance::write(const MemoryBlock& block, uint64_t offset, const void* data, uint64_t bytes, const Wait& wait,
+                        ch_error* out_error) {
+    return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
+        if (const int32_t code = blocks_.check(block, offset, bytes, "write", out_error)) return code;
+        return bytes ? copy_in(block.address + offset, data, bytes, time, out_error) : CH_OK;
+    });
+}
+
+int32_t Instance::read(const MemoryBlock& block, uint64_t offset, void* out_data, uint64_t bytes, const Wait& wait,
+                       ch_error* out_error) {
+    return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
+        if (const int32_t code = blocks_.check(block, offset, bytes, "read", out_error)) return code;
+        return bytes ? copy_out(block.address + offset, out_data, bytes, time, out_error) : CH_OK;
+    });
 }
 
 void Instance::poison(std::string why) {

@@ -21,6 +21,7 @@ private:
     int32_t open(SharedMemory& memory, ch_error* out_error);
     int32_t find(SharedMemory& memory, ch_error* out_error);
     int32_t call(SharedMemory& memory, ch_error* out_error);
+    int32_t allocate(SharedMemory& memory, ch_error* out_error);
     int32_t answer_text(SharedMemory& memory, const Value& value, ch_error* out_error);
 
     const pid_t process_ = getpid();
