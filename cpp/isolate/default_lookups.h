@@ -12,6 +12,15 @@
 
 namespace chiphost::isolate {
 
+// Whether functions_first.cpp has them where it comes first: not beside sanitizers, which have a dlsym of their own,
+// and on processors for which nobody has written the jump.
+#if defined(__GLIBC__) && (defined(__x86_64__) || defined(__aarch64__)) && !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)
+#define CHIPHOST_OWN_DEFAULT_LOOKUPS 1
+#else
+#define CHIPHOST_OWN_DEFAULT_LOOKUPS 0
+#endif
+
 // Whether lookups in this namespace find the symbols of the library with this path, and of what it needs, whenever it
 // is loaded. The path is the one that the loader is given. Without a call they do not.
 void show_library(const std::string& path, bool shown);

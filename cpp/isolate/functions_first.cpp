@@ -54,7 +54,7 @@ CHIPHOST_COMES_FIRST sighandler_t signal(int number, sighandler_t handler) noexc
 
 // dlsym() and dlvsym() go by the address that they return to: it tells for whom they search. So what is not for
 // RTLD_DEFAULT must be passed on by a jump, which C++ cannot promise.
-#if defined(__GLIBC__) && (defined(__x86_64__) || defined(__aarch64__))
+#if CHIPHOST_OWN_DEFAULT_LOOKUPS
 
 extern "C" {
 __attribute__((used, visibility("hidden"))) void* chiphost_next_dlsym() {

@@ -8,6 +8,7 @@
 
 #include "../abi/report.h"
 #include "child_instance.h"
+#include "default_lookups.h"
 #include "domain_instance.h"
 #include "elf_image.h"
 #include "loader_refusal.h"
@@ -37,6 +38,10 @@ int32_t Instance::open(const std::string& path, const Options& options, const Go
         return report(out_error, CH_ISOLATION_UNAVAILABLE, file,
                       "default_lookup is not to be had for a copy: it is in the program's own namespace, where the "
                       "program and all copies would find what its lookups find; use namespace or process");
+    }
+    if (options.default_lookup && options.strategy == Strategy::link_namespace && !CHIPHOST_OWN_DEFAULT_LOOKUPS) {
+        return report(out_error, CH_ISOLATION_UNAVAILABLE, file,
+                      "default_lookup is not to be had for a namespace in this build of chiphost; use process");
     }
 
     const auto open_as = [&](Strategy strategy, const Selection& selection) {

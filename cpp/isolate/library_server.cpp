@@ -61,9 +61,12 @@ int32_t LibraryServer::open(SharedMemory& memory, ch_error* out_error) {
     // loader's lock stays taken then: the child is of no use any more, and is ended.
     void* (*volatile may_throw)(const char*, int) = dlopen;
     const LoaderPath path(path_);
-    show_library(path.c_str(), memory.at<OpenLibrary>(0)->default_lookup != 0);
+    const bool shown = memory.at<OpenLibrary>(0)->default_lookup != 0;
+    show_library(path.c_str(), shown);
+    // The next best: what it loads is then bound to its symbols, too.
+    const int flags = RTLD_NOW | (shown && !CHIPHOST_OWN_DEFAULT_LOOKUPS ? RTLD_GLOBAL : RTLD_LOCAL);
     try {
-        library_ = may_throw(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+        library_ = may_throw(path.c_str(), flags);
     } catch (const std::exception& error) {
         return report(out_error, CH_LOAD_REFUSED, path_, "a constructor of a static variable threw: %s", error.what());
     } catch (...) {
