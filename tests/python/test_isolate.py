@@ -285,9 +285,9 @@ def test_memory_that_is_gone_is_an_error(path, library):
     for use in (lambda: memory.write(b"1"), memory.read, lambda: read(memory)):
         with pytest.raises(ArgumentError, match="was freed"):
             use()
-    with isolate.open(path, library.strategy) as stranger:
-        with pytest.raises(ArgumentError, match="wanted memory of this library, found some that another one has made"):
-            stranger.function("read_cell", c_int, [c_void_p])(other)
+    words = "wanted memory of this library, found some that another one has made"
+    with isolate.open(path, library.strategy) as stranger, pytest.raises(ArgumentError, match=words):
+        stranger.function("read_cell", c_int, [c_void_p])(other)
     library.close()
     for use in (other.read, other.free, lambda: library.alloc(1)):
         with pytest.raises(StateError, match="the library was closed"):

@@ -13,8 +13,6 @@ import struct
 import sys
 import time
 from collections.abc import Sequence
-
-# [runtime]
 from ctypes import c_int, c_size_t, c_void_p
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +22,7 @@ import numpy as np
 from chiphost import isolate
 
 
+# [runtime]
 class Runtime:
     """A host runtime of simpler's: its four functions, in a namespace of its own."""
 
@@ -52,17 +51,20 @@ class Runtime:
         arguments = self.keep(pack_arguments(tensors, [block.address for block in blocks]))
         binaries = [part for program in self.programs for part in (program, program.bytes)]
         failed = self._run(self.object, callable, arguments, block_dim, threads, orch, 0, *binaries, 0)
-        if failed:
-            raise RuntimeError(f"run_runtime returned {failed}")
         for block, tensor in zip(blocks, tensors, strict=True):
             block.read_into(tensor)
         for block in [*blocks, arguments]:
             block.free()
+        if failed:
+            raise RuntimeError(f"run_runtime returned {failed}")
 
     def close(self) -> isolate.CloseResult:
         """Release its device and unload it, as far as that goes."""
         self.library.function("finalize_device", c_int)()
         return self.library.close()
+
+
+# [runtime]
 
 
 # [structures]
@@ -90,7 +92,8 @@ def pack_callable(function: str, orchestration: bytes, kernels: Sequence[tuple[i
     return header + storage
 
 
-# [end]
+# [structures]
+
 FLOAT32 = 0
 
 
