@@ -225,6 +225,7 @@ int32_t create(ch_loader_gate* gate, void** out_state, ch_mailbox** out_keeper) 
     state->blocked = blocked_on_threads();
     look_after_handlers();
     note_origins_in(gate ? gate->origins : nullptr);
+    look_up_behind(gate);
     state->blocked_by_keeper = blocked_for(Home::program);
     if (const int failed =
             start_thread(keeper, thread_main<Role::keeper>, state, state->blocked_by_keeper, usual_stack_bytes())) {

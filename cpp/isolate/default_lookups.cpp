@@ -184,6 +184,19 @@ int survey_object(dl_phdr_info* info, size_t, void* data) {
     }
 }
 
+std::atomic<ch_loader_gate*> loader_gate{nullptr};
+
+// All objects of this namespace. The asker may be a constructor, for whose sake chiphost is inside the gate.
+Survey survey_objects(const void* asker) {
+    constexpr uint64_t patience_ns = 50'000'000;
+    Survey survey{asker, {}};
+    ch_loader_gate* const gate = loader_gate;
+    ch_loader_gate_enter_again(gate, patience_ns);
+    dl_iterate_phdr(survey_object, &survey);
+    ch_loader_gate_leave(gate);
+    return survey;
+}
+
 // Numbers of the objects that one brings along, itself first.
 std::vector<size_t> group_of(size_t first, const std::vector<Object>& objects) {
     std::vector<size_t> group{first};
@@ -202,8 +215,7 @@ std::vector<size_t> group_of(size_t first, const std::vector<Object>& objects) {
 // others can read, so this goes by what the objects say that they need. What was opened with dlopen is what no other
 // object needs.
 void* find_with_asker(const char* name, const char* version, const void* asker) {
-    Survey survey{asker, {}};
-    dl_iterate_phdr(survey_object, &survey);
+    Survey survey = survey_objects(asker);
     std::vector<Object>& objects = survey.objects;
     if (survey.failed || objects.empty()) return nullptr;
     for (const size_t number : group_of(0, objects)) objects[number].seen_by_all = true;
@@ -249,6 +261,10 @@ FindVersion next_dlvsym() {
     FindVersion function = known.load(std::memory_order_relaxed);
     if (!function) known = function = reinterpret_cast<FindVersion>(next_function("dlvsym"));
     return function;
+}
+
+void look_up_behind(ch_loader_gate* gate) {
+    loader_gate = gate;
 }
 
 void show_library(const std::string& path, bool shown) {

@@ -10,6 +10,8 @@
 
 #include <string>
 
+#include "chiphost/abi/loader_gate.h"
+
 namespace chiphost::isolate {
 
 // Whether functions_first.cpp has them where it comes first: not beside sanitizers, which have a dlsym of their own,
@@ -24,6 +26,9 @@ namespace chiphost::isolate {
 // Whether lookups in this namespace find the symbols of the library with this path, and of what it needs, whenever it
 // is loaded. The path is the one that the loader is given. Without a call they do not.
 void show_library(const std::string& path, bool shown);
+
+// From now on lookups enter this gate when they walk the loader's list (H14). nullptr: none.
+void look_up_behind(ch_loader_gate* gate);
 
 // What functions_first.cpp passes on. `version` is nullptr for dlsym, `asker` an address in the code that asks. nullptr
 // if nothing is found; then dlerror() says so, as after the C library's own.

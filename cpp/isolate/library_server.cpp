@@ -14,6 +14,7 @@
 #include "call_frame.h"
 #include "default_lookups.h"
 #include "library_messages.h"
+#include "loader_gate.h"
 #include "loader_path.h"
 #include "loader_refusal.h"
 #include "mapped_address_linux.h"
@@ -32,8 +33,7 @@ int32_t LibraryServer::handle(ChildVerb verb, SharedMemory& memory, ch_error* ou
         case ChildVerb::allocate_memory:
             return allocate(memory, out_error);
         case ChildVerb::free_memory:
-            free_block(reinterpret_cast<void*>(memory.at<UseMemory>(0)->address));
-            return CH_OK;
+            return free_memory(memory);
         case ChildVerb::write_memory:
             memcpy(reinterpret_cast<void*>(memory.at<UseMemory>(0)->address), memory.at(memory_data),
                    memory.at<UseMemory>(0)->bytes);
@@ -63,6 +63,7 @@ int32_t LibraryServer::open(SharedMemory& memory, ch_error* out_error) {
     const LoaderPath path(path_);
     const bool shown = memory.at<OpenLibrary>(0)->default_lookup != 0;
     show_library(path.c_str(), shown);
+    look_up_behind(loader_gate_of_this_process());
     // The next best: what it loads is then bound to its symbols, too.
     const int flags = RTLD_NOW | (shown && !CHIPHOST_OWN_DEFAULT_LOOKUPS ? RTLD_GLOBAL : RTLD_LOCAL);
     try {
@@ -124,6 +125,14 @@ int32_t LibraryServer::allocate(SharedMemory& memory, ch_error* out_error) {
                       static_cast<unsigned long long>(message->bytes));
     }
     message->address = reinterpret_cast<uint64_t>(block);
+    blocks_.insert(block);
+    return CH_OK;
+}
+
+int32_t LibraryServer::free_memory(SharedMemory& memory) {
+    void* block = reinterpret_cast<void*>(memory.at<UseMemory>(0)->address);
+    blocks_.erase(block);
+    free_block(block);
     return CH_OK;
 }
 

@@ -3,8 +3,10 @@
 // dlsym(RTLD_DEFAULT, ...) in isolated libraries: that it finds what the loader itself would find, and that one that
 // finds nothing does no harm. Every test runs in a process of its own.
 #include <dlfcn.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
@@ -153,6 +155,35 @@ TEST(DefaultLookup, ThatFindsNothingLeavesTheLoaderUsable) {
             EXPECT_EQ(outcome, "closed") << function << ", " << kind;
         }
     }
+}
+
+// H14: it walks the loader's list, whose lock a forked child would inherit.
+TEST(DefaultLookup, DoesNotKeepAForkedChildFromLoading) {
+    const std::string outcome = raw_outcome([]() -> std::string {
+        constexpr int forks = 300;
+        const Library library = open(Strategy::link_namespace, false);
+        std::atomic<bool> done{false};
+        std::thread looker([&] {
+            const auto look_up = library.function<int32_t(const char*, const char*, const char*)>("looks_up_often");
+            while (!done) look_up("plugin", "any", "no_such_symbol");
+        });
+        std::string text = "all loaded";
+        for (int i = 0; i < forks && text == "all loaded"; ++i) {
+            const pid_t child = fork();
+            if (child == 0) {
+                constexpr unsigned hangs_after_s = 20;
+                alarm(hangs_after_s);
+                _exit(dlopen(library_path("counter").c_str(), RTLD_NOW | RTLD_LOCAL) ? 0 : 1);
+            }
+            int status = 0;
+            if (child < 0 || waitpid(child, &status, 0) != child) tests::give_up_in_child();
+            if (status != 0) text = "fork " + std::to_string(i) + ": status " + std::to_string(status);
+        }
+        done = true;
+        looker.join();
+        return text;
+    });
+    EXPECT_EQ(outcome, "all loaded");
 }
 
 TEST(DefaultLookup, IsNotForTheNextLibraryOfANamespace) {
