@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "chiphost/isolate/library.h"
+#include "guest.h"
 #include "isolate/namespace_pool.h"
 #include "raw_outcome.h"
 #include "test_files.h"
@@ -184,6 +185,22 @@ TEST(DefaultLookup, DoesNotKeepAForkedChildFromLoading) {
         return text;
     });
     EXPECT_EQ(outcome, "all loaded");
+}
+
+// A copy would stand in for the namespace otherwise, and cannot here.
+TEST(DefaultLookup, FallsBackToAProcess) {
+    ch_error error = no_error();
+    open_all("", &error);
+    ASSERT_EQ(error.code, CH_NAMESPACES_SPENT);
+    Options options = options_of(Strategy::link_namespace, true);
+    options.fall_back_if_spent = true;
+    const Library library = Library::open(library_path("looks_up"), options);
+    EXPECT_EQ(library.strategy(), Strategy::process);
+    EXPECT_TRUE(library.fell_back());
+    ASSERT_EQ(library.function<int32_t(const char*)>("open_plugin")(library_path("looks_up_plugin").c_str()), 0);
+    EXPECT_EQ((library.function<int32_t(const char*, const char*, const char*)>("looks_up")("plugin", "any",
+                                                                                            "library_symbol")),
+              1);
 }
 
 TEST(DefaultLookup, IsNotForTheNextLibraryOfANamespace) {
