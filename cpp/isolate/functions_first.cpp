@@ -72,84 +72,76 @@ __attribute__((used, visibility("hidden"))) void* chiphost_default_dlvsym(void*,
 }
 }
 
-// CHIPHOST_LOOKUP(NAME, REGISTER): REGISTER is the one of the first argument that NAME does not have. RTLD_DEFAULT is
-// 0.
+// CHIPHOST_LOOKUP(name, asker): `asker` is the register of the first argument that the function does not have. The
+// first argument is 0 for RTLD_DEFAULT; else all are kept for the C library's function.
+// clang-format off
 #ifdef __x86_64__
-#define CHIPHOST_LOOKUP(name, asker)    \
-    asm(".text\n"                       \
-        ".globl " name                  \
-        "\n"                            \
-        ".type " name                   \
-        ", @function\n"                 \
-        ".p2align 4\n" name             \
-        ":\n"                           \
-        "  .cfi_startproc\n"            \
-        "  endbr64\n"                   \
-        "  testq %rdi, %rdi\n"          \
-        "  je 1f\n"                     \
-        "  pushq %rdi\n"                \
-        "  .cfi_adjust_cfa_offset 8\n"  \
-        "  pushq %rsi\n"                \
-        "  .cfi_adjust_cfa_offset 8\n"  \
-        "  pushq %rdx\n"                \
-        "  .cfi_adjust_cfa_offset 8\n"  \
-        "  call chiphost_next_" name    \
-        "\n"                            \
-        "  popq %rdx\n"                 \
-        "  .cfi_adjust_cfa_offset -8\n" \
-        "  popq %rsi\n"                 \
-        "  .cfi_adjust_cfa_offset -8\n" \
-        "  popq %rdi\n"                 \
-        "  .cfi_adjust_cfa_offset -8\n" \
-        "  jmp *%rax\n"                 \
-        "1:\n"                          \
-        "  movq (%rsp), " asker         \
-        "\n"                            \
-        "  jmp chiphost_default_" name  \
-        "\n"                            \
-        "  .cfi_endproc\n"              \
-        ".size " name ", .-" name "\n")
+#define CHIPHOST_LOOKUP(name, asker) asm( \
+    ".text\n" \
+    ".globl " name "\n" \
+    ".type " name ", @function\n" \
+    ".p2align 4\n" \
+    name ":\n" \
+    "  .cfi_startproc\n" \
+    "  endbr64\n" \
+    "  testq %rdi, %rdi\n" \
+    "  je 1f\n" \
+    "  pushq %rdi\n" \
+    "  .cfi_adjust_cfa_offset 8\n" \
+    "  pushq %rsi\n" \
+    "  .cfi_adjust_cfa_offset 8\n" \
+    "  pushq %rdx\n" \
+    "  .cfi_adjust_cfa_offset 8\n" \
+    "  call chiphost_next_" name "\n" \
+    "  popq %rdx\n" \
+    "  .cfi_adjust_cfa_offset -8\n" \
+    "  popq %rsi\n" \
+    "  .cfi_adjust_cfa_offset -8\n" \
+    "  popq %rdi\n" \
+    "  .cfi_adjust_cfa_offset -8\n" \
+    "  jmp *%rax\n" \
+    "1:\n" \
+    "  movq (%rsp), " asker "\n" \
+    "  jmp chiphost_default_" name "\n" \
+    "  .cfi_endproc\n" \
+    ".size " name ", .-" name "\n")
 CHIPHOST_LOOKUP("dlsym", "%rdx");
 CHIPHOST_LOOKUP("dlvsym", "%rcx");
 #else
-#define CHIPHOST_LOOKUP(name, asker)    \
-    asm(".text\n"                       \
-        ".globl " name                  \
-        "\n"                            \
-        ".type " name                   \
-        ", %function\n"                 \
-        ".p2align 4\n" name             \
-        ":\n"                           \
-        "  .cfi_startproc\n"            \
-        "  hint #34\n"                  \
-        "  cbz x0, 1f\n"                \
-        "  stp x29, x30, [sp, #-48]!\n" \
-        "  .cfi_def_cfa_offset 48\n"    \
-        "  .cfi_offset 29, -48\n"       \
-        "  .cfi_offset 30, -40\n"       \
-        "  mov x29, sp\n"               \
-        "  stp x0, x1, [sp, #16]\n"     \
-        "  str x2, [sp, #32]\n"         \
-        "  bl chiphost_next_" name      \
-        "\n"                            \
-        "  mov x16, x0\n"               \
-        "  ldr x2, [sp, #32]\n"         \
-        "  ldp x0, x1, [sp, #16]\n"     \
-        "  ldp x29, x30, [sp], #48\n"   \
-        "  .cfi_def_cfa_offset 0\n"     \
-        "  .cfi_restore 29\n"           \
-        "  .cfi_restore 30\n"           \
-        "  br x16\n"                    \
-        "1:\n"                          \
-        "  mov " asker                  \
-        ", x30\n"                       \
-        "  b chiphost_default_" name    \
-        "\n"                            \
-        "  .cfi_endproc\n"              \
-        ".size " name ", .-" name "\n")
+#define CHIPHOST_LOOKUP(name, asker) asm( \
+    ".text\n" \
+    ".globl " name "\n" \
+    ".type " name ", %function\n" \
+    ".p2align 4\n" \
+    name ":\n" \
+    "  .cfi_startproc\n" \
+    "  hint #34\n" \
+    "  cbz x0, 1f\n" \
+    "  stp x29, x30, [sp, #-48]!\n" \
+    "  .cfi_def_cfa_offset 48\n" \
+    "  .cfi_offset 29, -48\n" \
+    "  .cfi_offset 30, -40\n" \
+    "  mov x29, sp\n" \
+    "  stp x0, x1, [sp, #16]\n" \
+    "  str x2, [sp, #32]\n" \
+    "  bl chiphost_next_" name "\n" \
+    "  mov x16, x0\n" \
+    "  ldr x2, [sp, #32]\n" \
+    "  ldp x0, x1, [sp, #16]\n" \
+    "  ldp x29, x30, [sp], #48\n" \
+    "  .cfi_def_cfa_offset 0\n" \
+    "  .cfi_restore 29\n" \
+    "  .cfi_restore 30\n" \
+    "  br x16\n" \
+    "1:\n" \
+    "  mov " asker ", x30\n" \
+    "  b chiphost_default_" name "\n" \
+    "  .cfi_endproc\n" \
+    ".size " name ", .-" name "\n")
 CHIPHOST_LOOKUP("dlsym", "x2");
 CHIPHOST_LOOKUP("dlvsym", "x3");
 #endif
+// clang-format on
 
 #endif
 

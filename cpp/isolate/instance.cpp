@@ -35,13 +35,18 @@ int32_t Instance::open(const std::string& path, const Options& options, const Go
     if (const int32_t code = check_elf_library(bytes.data(), bytes.size(), file, out_error)) return code;
 
     if (options.default_lookup && options.strategy == Strategy::copy) {
-        return report(out_error, CH_ISOLATION_UNAVAILABLE, file,
-                      "default_lookup is not to be had for a copy: it is in the program's own namespace, where the "
-                      "program and all copies would find what its lookups find; use namespace or process");
+        return report(
+            out_error, CH_INVALID_ARGUMENT, "default_lookup",
+            "a copy cannot have it, as it is in the program's own namespace: the program and all copies would "
+            "find what its lookups find; take namespace or process for %s",
+            file.c_str());
     }
     if (options.default_lookup && options.strategy == Strategy::link_namespace && !CHIPHOST_OWN_DEFAULT_LOOKUPS) {
-        return report(out_error, CH_ISOLATION_UNAVAILABLE, file,
-                      "default_lookup is not to be had for a namespace in this build of chiphost; use process");
+        return report(
+            out_error, CH_INVALID_ARGUMENT, "default_lookup",
+            "a namespace cannot have it in this build of chiphost, which is for another processor than x86-64 "
+            "and AArch64, or has a sanitizer; take process for %s",
+            file.c_str());
     }
 
     const auto open_as = [&](Strategy strategy, const Selection& selection) {

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ _RTLD_GLOBAL_ARGUMENT: Final = {
     "EM_AARCH64": (b"\x21\x20\x80\x52", b"\x41\x20\x80\x52"),
 }
 _LOOKUPS: Final = ("dlsym", "dlvsym")
+# Processors for which chiphost has lookups of its own in namespaces: see default_lookups.h.
+_OWN_LOOKUPS: Final = ("x86_64", "aarch64")
 # fcntl() with these commands takes or asks for a lock that is the process's. F_OFD_SETLK and its like are about locks
 # of the open file: instances open it each for themselves, so they are apart under every strategy.
 _LOCK_COMMANDS: Final = frozenset((fcntl.F_GETLK, fcntl.F_SETLK, fcntl.F_SETLKW))
@@ -259,6 +262,7 @@ def _default_lookup(subject: Subject) -> Iterator[Finding]:
             "use namespace or process",
             facts=("H9",),
             symbols=names,
+            namespace="ok" if os.uname().machine in _OWN_LOOKUPS else "no",
             copy="no",
         )
         return

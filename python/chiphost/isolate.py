@@ -311,12 +311,13 @@ def open(
             file allows and this process has room for; see Library.strategy_reason); None: the default of this system.
         default_lookup: whether dlsym(RTLD_DEFAULT, name) finds the library's symbols, and those of what it needs, for
             whoever asks beside it: for what it loads with dlopen, as well. Without it that finds the C and C++
-            libraries, and what the asker itself was loaded with. Not to be had for a copy.
+            libraries, and what the asker itself was loaded with. A copy cannot have it.
         stack_bytes: stack of the thread that runs the library's code, at least; 0: CHIPHOST_STACK_BYTES, or as much as
             a program's first thread has (see the settings).
         timeout_s: deadline of loading, of every call and of closing; 0 or None: none.
 
     Raises:
+        ArgumentError: there is no such strategy, or default_lookup was asked for with a copy.
         LoadError: the file is no library for this machine, or the dynamic loader refuses it.
         IsolationError: the isolation is not to be had: NAMESPACES_SPENT, STATIC_TLS_SPENT and the like.
         ProcessError: the child process ended while the library's constructors ran.

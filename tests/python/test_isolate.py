@@ -29,7 +29,6 @@ from chiphost.errors import (
     ArgumentError,
     ConfigError,
     DeadlineError,
-    IsolationError,
     LibraryError,
     LoadError,
     ProcessError,
@@ -881,7 +880,7 @@ def test_lookups_with_rtld_default(looker, strategy, shown):
 
 
 def test_default_lookup_is_not_to_be_had_for_a_copy(looker):
-    with pytest.raises(IsolationError, match=r"ISOLATION_UNAVAILABLE .*use namespace or process"):
+    with pytest.raises(ArgumentError, match=r"default_lookup: a copy cannot have it.* take namespace or process for"):
         isolate.open(looker[0], "copy", default_lookup=True)
 
 

@@ -64,7 +64,7 @@ struct Options {
     uint64_t stack_bytes = 0;
     // Whether dlsym(RTLD_DEFAULT, name) finds the library's symbols, and those of what it needs, for whoever asks
     // beside it: for what it loads with dlopen, as well. Without it that finds the C and C++ libraries, and what the
-    // asker itself was loaded with. CH_ISOLATION_UNAVAILABLE for a copy, which is in the program's own namespace.
+    // asker itself was loaded with. CH_INVALID_ARGUMENT for a copy, which is in the program's own namespace.
     bool default_lookup = false;
     Timeout timeout = no_timeout;  // deadline of opening, of every call and of closing, unless the call has its own
     std::string anchor_path = default_anchor_path();  // needed for namespaces
