@@ -81,8 +81,12 @@ int32_t DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
     if (post->open.in_place) {
         // Also if it is not to be: the namespace may have had it before.
         post->shown = options().default_lookup;
-        ch_mailbox_call(thread_, domain_->anchor()->show_library, domain_->anchor_state(), post->text.c_str(),
-                        &post->shown);
+        if (ch_mailbox_call(thread_, domain_->anchor()->show_library, domain_->anchor_state(), post->text.c_str(),
+                            &post->shown) != CH_OK) {
+            spare_post_ = std::move(post);
+            end(CloseState::unloaded, {});
+            return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "default_lookup", "out of memory");
+        }
     }
     ch_mailbox_post(thread_, domain_->anchor()->open_library, domain_->anchor_state(), &post->open, &post->error);
     int32_t code = await(time, "the loader, or a constructor that it called,", post, out_error);

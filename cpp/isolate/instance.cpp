@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <new>
 #include <utility>
 
 #include "../abi/report.h"
@@ -125,8 +126,13 @@ int32_t Instance::alloc(uint64_t bytes, const Wait& wait, MemoryBlock* out_block
         if (bytes == 0) return report(out_error, CH_INVALID_ARGUMENT, "alloc", "wanted 1 byte or more, found 0");
         uint64_t address = 0;
         if (const int32_t code = make_block(bytes, time, &address, out_error)) return code;
-        *out_block = blocks_.add(address, bytes);
-        return CH_OK;
+        try {
+            *out_block = blocks_.add(address, bytes);
+            return CH_OK;
+        } catch (const std::bad_alloc&) {
+            static_cast<void>(drop_block(address, time, out_error));
+            return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "alloc", "out of memory");
+        }
     });
 }
 
