@@ -2,6 +2,7 @@
 #include "library.h"
 
 #include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -10,6 +11,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -116,9 +118,98 @@ public:
         }
     }
     Instance* operator->() const { return instance_.get(); }
+    const std::shared_ptr<Instance>& shared() const { return instance_; }
 
 private:
     std::shared_ptr<Instance> instance_;
+};
+
+size_t bytes_of(const ch_tensor& tensor) {
+    size_t bytes = ch_dtype_bytes(tensor.dtype);
+    for (uint32_t dim = 0; dim < tensor.ndims; ++dim) bytes *= tensor.shape[dim];
+    return bytes;
+}
+
+// A block of memory on a library's side. Keeps no library open.
+class LibraryMemory {
+public:
+    LibraryMemory(std::shared_ptr<Instance> instance, const isolate::MemoryBlock& block)
+        : instance_(instance), block_(block) {}
+
+    uint64_t address() const { return block_.address; }
+    uint64_t bytes() const { return block_.bytes; }
+    bool is_of(Instance* instance) const { return instance_.lock().get() == instance; }
+    bool freed() const { return freed_; }
+
+    void write(nb::handle data, uint64_t offset) const {
+        Pins pins;
+        const ch_tensor tensor = pins.add(data, spec("write: the data", CH_IN), "write: the data");
+        use([&](Instance& instance, const isolate::Wait& wait, ch_error* out_error) {
+            return instance.write(block_, offset, reinterpret_cast<const void*>(tensor.data), bytes_of(tensor), wait,
+                                  out_error);
+        });
+    }
+
+    nb::bytes read(std::optional<uint64_t> count, uint64_t offset) const {
+        const uint64_t rest = offset <= block_.bytes ? block_.bytes - offset : 0;
+        const uint64_t wanted = count.value_or(rest);
+        // Before so much memory is taken here.
+        if (offset > block_.bytes || wanted > rest) {
+            isolate::MemoryBlocks blocks;
+            ch_error error = no_error();
+            if (blocks.check(blocks.add(block_.address, block_.bytes), offset, wanted, "read", &error)) raise(error);
+        }
+        nb::object result = nb::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(wanted)));
+        if (!result.is_valid()) throw nb::python_error();
+        use([&](Instance& instance, const isolate::Wait& wait, ch_error* out_error) {
+            return instance.read(block_, offset, PyBytes_AS_STRING(result.ptr()), wanted, wait, out_error);
+        });
+        return nb::cast<nb::bytes>(result);
+    }
+
+    void read_into(nb::handle array, uint64_t offset) const {
+        Pins pins;
+        const ch_tensor tensor = pins.add(array, spec("read_into: the array", CH_OUT), "read_into: the array");
+        use([&](Instance& instance, const isolate::Wait& wait, ch_error* out_error) {
+            return instance.read(block_, offset, reinterpret_cast<void*>(tensor.data), bytes_of(tensor), wait,
+                                 out_error);
+        });
+    }
+
+    void free() {
+        use([&](Instance& instance, const isolate::Wait& wait, ch_error* out_error) {
+            return instance.free(block_, wait, out_error);
+        });
+        freed_ = true;
+    }
+
+private:
+    static ArgSpec spec(const char* name, ch_access access) {
+        ArgSpec spec;
+        spec.name = name;
+        spec.access = access;
+        return spec;
+    }
+
+    template <typename Body>
+    void use(Body&& body) const {
+        const CallGuard guard;
+        std::shared_ptr<Instance> open = instance_.lock();
+        if (!open) raise(CH_FINALIZED, "memory", "the library was closed");
+        const Owner owner(std::move(open));
+        Patience patience(guard);
+        ch_error error = no_error();
+        int32_t code = CH_OK;
+        {
+            const nb::gil_scoped_release unlocked;
+            code = body(*owner.operator->(), isolate::Wait{owner->options().timeout, patience.go_on()}, &error);
+        }
+        patience.raise_if_failed(code, error);
+    }
+
+    const std::weak_ptr<Instance> instance_;
+    const isolate::MemoryBlock block_;
+    bool freed_ = false;
 };
 
 // A function and how its arguments are made. Immutable.
@@ -195,14 +286,26 @@ private:
               "theirs");
     }
 
-    static Argument bind_pointer(nb::handle value, const std::string& where) {
+    Argument bind_pointer(nb::handle value, const std::string& where) const {
         if (value.is_none()) return {};
         if (PyLong_Check(value.ptr())) return {scalar_word(value, CH_UINT64, where), nullptr, 0};
         if (type_of(value) == "c_void_p") return bind_pointer(value.attr("value"), where);
+        if (nb::object core = nb::getattr(value, "_core", nb::none()); nb::isinstance<LibraryMemory>(core)) {
+            return bind_memory(nb::cast<const LibraryMemory&>(core), where);
+        }
         refuse_function(value, where);
         raise(CH_INVALID_ARGUMENT, where,
-              "wanted an address that the library returned (int, None or c_void_p), found " + type_of(value) +
-                  "; describe memory of this program with In, Out or InOut");
+              "wanted an address that the library returned (int, None or c_void_p), or memory that its alloc() made; "
+              "found " +
+                  type_of(value) + "; describe memory of this program with In, Out or InOut");
+    }
+
+    Argument bind_memory(const LibraryMemory& memory, const std::string& where) const {
+        if (!memory.is_of(owner_.operator->())) {
+            raise(CH_INVALID_ARGUMENT, where, "wanted memory of this library, found some that another one has made");
+        }
+        if (memory.freed()) raise(CH_INVALID_ARGUMENT, where, "the memory was freed");
+        return {memory.address(), nullptr, 0};
     }
 
     static Argument bind_text(nb::handle value, const std::string& where) {
@@ -223,9 +326,7 @@ private:
         if (value.is_none()) return {};
         refuse_function(value, spec.name);
         const ch_tensor tensor = pins.add(value, spec, spec.name);
-        size_t bytes = ch_dtype_bytes(tensor.dtype);
-        for (uint32_t dim = 0; dim < tensor.ndims; ++dim) bytes *= tensor.shape[dim];
-        return Argument::buffer(reinterpret_cast<void*>(tensor.data), bytes);
+        return Argument::buffer(reinterpret_cast<void*>(tensor.data), bytes_of(tensor));
     }
 
     nb::object to_python(const Value& value) const {
@@ -271,8 +372,23 @@ nb::object text_of(const std::string& path) {
 class Library {
 public:
     Library(const FilePath& path, const FilePath& anchor, const FilePath& child, const std::string& strategy,
-            uint64_t stack_bytes, nb::handle timeout_s)
-        : owner_(open(path.string(), anchor.string(), child.string(), strategy, stack_bytes, timeout_s)) {}
+            uint64_t stack_bytes, bool default_lookup, nb::handle timeout_s)
+        : owner_(
+              open(path.string(), anchor.string(), child.string(), strategy, stack_bytes, default_lookup, timeout_s)) {}
+
+    LibraryMemory alloc(uint64_t bytes) const {
+        const CallGuard guard;
+        Patience patience(guard);
+        isolate::MemoryBlock block;
+        ch_error error = no_error();
+        int32_t code = CH_OK;
+        {
+            const nb::gil_scoped_release unlocked;
+            code = owner_->alloc(bytes, {owner_->options().timeout, patience.go_on()}, &block, &error);
+        }
+        patience.raise_if_failed(code, error);
+        return {owner_.shared(), block};
+    }
 
     LibraryFunction function(const std::string& name, const PyType& result, const std::vector<PyType>& parameters,
                              nb::handle timeout_s) const {
@@ -316,7 +432,8 @@ public:
 
 private:
     static std::shared_ptr<Instance> open(const std::string& path, const std::string& anchor, const std::string& child,
-                                          const std::string& strategy, uint64_t stack_bytes, nb::handle timeout_s) {
+                                          const std::string& strategy, uint64_t stack_bytes, bool default_lookup,
+                                          nb::handle timeout_s) {
         const CallGuard guard;
         write_python_output();
         isolate::Options options;
@@ -324,6 +441,7 @@ private:
                            : strategy == "process" ? isolate::Strategy::process
                                                    : isolate::Strategy::link_namespace;
         options.stack_bytes = stack_bytes;
+        options.default_lookup = default_lookup;
         options.timeout = timeout_of(timeout_s, isolate::no_timeout);
         options.anchor_path = anchor;
         options.child_path = child;
@@ -350,15 +468,28 @@ void bind_library(nb::module_& module) {
              nb::sig("def __call__(self, *values: object, timeout_s: float | None = None) -> typing.Any"))
         .def_prop_ro("name", &LibraryFunction::name);
 
+    nb::class_<LibraryMemory>(module, "LibraryMemory", "Memory on a library's side; see chiphost.isolate.")
+        .def("write", &LibraryMemory::write, "data"_a, "offset"_a,
+             nb::sig("def write(self, data: object, offset: int) -> None"))
+        .def("read", &LibraryMemory::read, "bytes"_a.none(), "offset"_a,
+             nb::sig("def read(self, bytes: int | None, offset: int) -> bytes"))
+        .def("read_into", &LibraryMemory::read_into, "array"_a, "offset"_a,
+             nb::sig("def read_into(self, array: object, offset: int) -> None"))
+        .def("free", &LibraryMemory::free)
+        .def_prop_ro("address", &LibraryMemory::address)
+        .def_prop_ro("bytes", &LibraryMemory::bytes);
+
     nb::class_<Library>(module, "Library", "An instance of a library; see chiphost.isolate.")
-        .def(nb::init<const FilePath&, const FilePath&, const FilePath&, const std::string&, uint64_t, nb::handle>(),
-             "path"_a, "anchor"_a, "child"_a, "strategy"_a, "stack_bytes"_a, "timeout_s"_a.none(),
+        .def(nb::init<const FilePath&, const FilePath&, const FilePath&, const std::string&, uint64_t, bool,
+                      nb::handle>(),
+             "path"_a, "anchor"_a, "child"_a, "strategy"_a, "stack_bytes"_a, "default_lookup"_a, "timeout_s"_a.none(),
              nb::sig("def __init__(self, path: str, anchor: str, child: str, strategy: str, stack_bytes: int, "
-                     "timeout_s: float | None) "
+                     "default_lookup: bool, timeout_s: float | None) "
                      "-> None"))
         .def("function", &Library::function, "name"_a, "result"_a, "parameters"_a, "timeout_s"_a.none(),
              nb::sig("def function(self, name: str, result: tuple[str, int, str], parameters: "
                      "collections.abc.Sequence[tuple[str, int, str]], timeout_s: float | None) -> LibraryFunction"))
+        .def("alloc", &Library::alloc, "bytes"_a, nb::sig("def alloc(self, bytes: int) -> LibraryMemory"))
         .def("close", &Library::close, "timeout_s"_a.none(),
              nb::sig("def close(self, timeout_s: float | None) -> tuple[str, list[tuple[str, str, str]], bool]"))
         .def_prop_ro("path", [](const Library& self) { return text_of(self.instance().path()); })

@@ -27,9 +27,11 @@
 #include "../abi/report.h"
 #include "anchor.h"
 #include "call_frame.h"
+#include "default_lookups.h"
 #include "foreign_threads.h"
 #include "library_pool.h"
 #include "loader_gate.h"
+#include "loader_path.h"
 #include "made_threads.h"
 #include "own_signal_handlers.h"
 #include "replaced_functions.h"
@@ -223,6 +225,7 @@ int32_t create(ch_loader_gate* gate, void** out_state, ch_mailbox** out_keeper) 
     state->blocked = blocked_on_threads();
     look_after_handlers();
     note_origins_in(gate ? gate->origins : nullptr);
+    look_up_behind(gate);
     state->blocked_by_keeper = blocked_for(Home::program);
     if (const int failed =
             start_thread(keeper, thread_main<Role::keeper>, state, state->blocked_by_keeper, usual_stack_bytes())) {
@@ -378,6 +381,14 @@ int32_t adopt(void* state, [[maybe_unused]] const void* handle, void*) {
     return CH_OK;
 }
 
+int32_t show_library_of(void*, const void* path, void* shown) {
+    return guarded(nullptr, [&]() -> int32_t {
+        const LoaderPath as_loaded(static_cast<const char*>(path));
+        isolate::show_library(as_loaded.c_str(), *static_cast<const uint32_t*>(shown) != 0);
+        return CH_OK;
+    });
+}
+
 constexpr ch_anchor table = {
     CH_ABI_HEADER(ch_anchor, CH_ABI_ANCHOR, CH_ANCHOR_MAJOR, CH_ANCHOR_MINOR, "*"),
     create,
@@ -395,12 +406,13 @@ constexpr ch_anchor table = {
     fork_mark,
     keep_if_running,
     adopt,
+    show_library_of,
 };
 
 Effect effect_of(ch_call call) {
     if (call == call_function || call == find_symbol) return Effect::of_its_library;
-    for (const ch_call own :
-         {lease_thread, return_thread, count, last_foreign_thread, keep_if_running, loader_gate, fork_mark, adopt}) {
+    for (const ch_call own : {lease_thread, return_thread, count, last_foreign_thread, keep_if_running, loader_gate,
+                              fork_mark, adopt, show_library_of}) {
         if (call == own) return Effect::none;
     }
     return Effect::any;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <algorithm>
+
 #include "../abi/report.h"
 #include "call_arguments.h"
 #include "library_messages.h"
@@ -39,7 +41,7 @@ int32_t ChildInstance::load(const GoOn& go_on, ch_error* out_error) {
     const WaitTime time(wait);
     if (const int32_t code = ChildProcess::start(options().child_path, &child_, out_error)) return code;
     process_id_ = child_->id();
-    const OpenLibrary message{options().stack_bytes};
+    const OpenLibrary message{options().stack_bytes, options().default_lookup};
     std::string bytes(reinterpret_cast<const char*>(&message), sizeof message);
     return ask(ChildVerb::open_library, bytes + path(), time, path(), out_error);
 }
@@ -84,6 +86,11 @@ const char* ChildInstance::doing() {
             return unless_begun(memory.at<CallFunction>(0)->begun, "it was running");
         case ChildVerb::close_library:
             return unless_begun(memory.at<CloseLibrary>(0)->begun, "its destructors ran");
+        case ChildVerb::allocate_memory:
+        case ChildVerb::free_memory:
+        case ChildVerb::write_memory:
+        case ChildVerb::read_memory:
+            return "no call was under way";
         default:
             return "it was looked for";
     }
@@ -215,6 +222,66 @@ int32_t ChildInstance::call(const Symbol& symbol, const Signature& signature, co
     child_->post(ChildVerb::call_function);
     if (const int32_t code = await(time, symbol.name, out_error)) return code;
     return read_answer(symbol, signature, arguments, out_value, out_error);
+}
+
+// Posts a verb about memory, whose data are in the arena already or will be, and waits for its answer.
+int32_t ChildInstance::post_memory(ChildVerb verb, uint64_t address, uint64_t bytes, const WaitTime& time,
+                                   ch_error* out_error) {
+    SharedMemory& memory = child_->memory();
+    *memory.at<UseMemory>(0) = {address, bytes};
+    child_->post(verb);
+    if (const int32_t code = await(time, path(), out_error)) return code;
+    if (memory.control().code == CH_OK) return CH_OK;
+    *out_error = memory.control().error;
+    return out_error->code;
+}
+
+int32_t ChildInstance::make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error) {
+    if (const int32_t code = post_memory(ChildVerb::allocate_memory, 0, bytes, time, out_error)) return code;
+    *out_address = child_->memory().at<UseMemory>(0)->address;
+    return CH_OK;
+}
+
+int32_t ChildInstance::drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) {
+    return post_memory(ChildVerb::free_memory, address, 0, time, out_error);
+}
+
+// So much at once, for the arena never shrinks.
+constexpr uint64_t copied_bytes_max = 16 << 20;
+
+// Calls copy(first, bytes) for one piece of a range after the other, until one fails.
+template <typename Copy>
+static int32_t copy_in_pieces(SharedMemory& memory, uint64_t bytes, ch_error* out_error, Copy&& copy) {
+    const uint64_t piece_max = std::min(bytes, copied_bytes_max);
+    if (const int failed = memory.reserve(memory_data + piece_max)) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "wanted %llu bytes for a copy: %s",
+                      static_cast<unsigned long long>(piece_max), strerror(failed));
+    }
+    for (uint64_t first = 0; first < bytes; first += piece_max) {
+        if (const int32_t code = copy(first, std::min(piece_max, bytes - first))) return code;
+    }
+    return CH_OK;
+}
+
+int32_t ChildInstance::copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time,
+                               ch_error* out_error) {
+    SharedMemory& memory = child_->memory();
+    return copy_in_pieces(memory, bytes, out_error, [&](uint64_t first, uint64_t piece) {
+        memcpy(memory.at(memory_data), static_cast<const char*>(data) + first, piece);
+        return post_memory(ChildVerb::write_memory, address + first, piece, time, out_error);
+    });
+}
+
+int32_t ChildInstance::copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time,
+                                ch_error* out_error) {
+    SharedMemory& memory = child_->memory();
+    return copy_in_pieces(memory, bytes, out_error, [&](uint64_t first, uint64_t piece) {
+        if (const int32_t code = post_memory(ChildVerb::read_memory, address + first, piece, time, out_error)) {
+            return code;
+        }
+        memcpy(static_cast<char*>(out_data) + first, memory.at(memory_data), piece);
+        return int32_t{CH_OK};
+    });
 }
 
 int32_t ChildInstance::close(const Wait& wait, CloseResult* out_result, ch_error* out_error) {

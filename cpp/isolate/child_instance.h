@@ -29,6 +29,13 @@ private:
     ChildInstance(const std::string& path, const Options& options, const Selection& selection)
         : Instance(path, options, selection) {}
     int32_t load(const GoOn& go_on, ch_error* out_error);
+    int32_t make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error) override;
+    int32_t drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) override;
+    int32_t copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time,
+                    ch_error* out_error) override;
+    int32_t copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time,
+                     ch_error* out_error) override;
+    int32_t post_memory(ChildVerb verb, uint64_t address, uint64_t bytes, const WaitTime& time, ch_error* out_error);
     int32_t ask(ChildVerb verb, const std::string& text, const WaitTime& time, const std::string& where,
                 ch_error* out_error);
     const char* doing();

@@ -23,7 +23,7 @@
 namespace chiphost::isolate {
 
 constexpr uint32_t child_magic = 0x44494843;  // "CHID"
-constexpr uint32_t child_version = 6;         // of everything in this file, and of the messages
+constexpr uint32_t child_version = 7;         // of everything in this file, and of the messages
 
 // What the child may be asked to do. Numbers are never used again for something else.
 enum class ChildVerb : uint32_t {
@@ -39,6 +39,10 @@ enum class ChildVerb : uint32_t {
     find_symbol = 33,
     call_function = 34,
     close_library = 35,
+    allocate_memory = 36,
+    free_memory = 37,
+    write_memory = 38,
+    read_memory = 39,
 };
 
 constexpr size_t child_path_max = 4096;

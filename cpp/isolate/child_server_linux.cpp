@@ -191,7 +191,7 @@ uint64_t ChildServer::serve(Handler& handler, uint64_t stack_bytes) {
         }
         // The handler has called code of others, which may have made a copy of the process. Both come back here.
         if (getpid() != process_) _exit(0);
-        if (verb == ChildVerb::find_symbol || verb == ChildVerb::call_function) {
+        if (verb > ChildVerb::open_library && verb <= ChildVerb::read_memory) {
             signals.note();  // functions of a library leave the thread as they want it: it is theirs alone
         } else {
             if (verb == ChildVerb::run) {

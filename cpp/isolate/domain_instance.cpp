@@ -24,6 +24,7 @@ struct DomainInstance::Post {
     ch_library* library = nullptr;
     void* address = nullptr;
     uint32_t unloaded = 0;
+    uint32_t shown = 0;
     ch_anchor_counts counts{};
     ch_error error = no_error();
     Post* next_left = nullptr;
@@ -77,6 +78,16 @@ int32_t DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
     post->open.binary.name = post->text.c_str();
     post->open.in_place = options().strategy == Strategy::link_namespace;
     post->open.out_library = &post->library;
+    if (post->open.in_place) {
+        // Also if it is not to be: the namespace may have had it before.
+        post->shown = options().default_lookup;
+        if (ch_mailbox_call(thread_, domain_->anchor()->show_library, domain_->anchor_state(), post->text.c_str(),
+                            &post->shown) != CH_OK) {
+            spare_post_ = std::move(post);
+            end(CloseState::unloaded, {});
+            return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "default_lookup", "out of memory");
+        }
+    }
     ch_mailbox_post(thread_, domain_->anchor()->open_library, domain_->anchor_state(), &post->open, &post->error);
     int32_t code = await(time, "the loader, or a constructor that it called,", post, out_error);
     if (!post) return code;  // it hangs
@@ -178,8 +189,23 @@ int32_t DomainInstance::close(const Wait& wait, CloseResult* out_result, ch_erro
     return CH_OK;
 }
 
+// Memory that something of the library may still use, for ever. It stays reachable, so that leak checkers know it is
+// meant.
+static void leave_blocks(MemoryBlocks& blocks) {
+    struct Left {
+        MemoryBlocks blocks;
+        Left* next;
+    };
+    static std::atomic<Left*> all{nullptr};
+    auto* left = new Left{std::move(blocks), all.load()};
+    while (!all.compare_exchange_weak(left->next, left)) {
+    }
+    blocks = {};
+}
+
 int32_t DomainInstance::unload(const WaitTime& time, ch_error* out_error) {
     if (poisoned()) {  // its thread is not to be had again
+        leave_blocks(blocks());
         set_closed({CloseState::kept, {{PinCause::running_call, path(), hung_function_}}, false});
         return CH_OK;
     }
@@ -209,9 +235,40 @@ int32_t DomainInstance::unload(const WaitTime& time, ch_error* out_error) {
     return CH_OK;
 }
 
+// The library's code uses it, and never gives it back: which heap it is from makes no difference.
+int32_t DomainInstance::make_block(uint64_t bytes, const WaitTime&, uint64_t* out_address, ch_error* out_error) {
+    void* block = allocate_block(bytes);
+    if (!block) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "alloc", "the system has no %llu bytes of memory",
+                      static_cast<unsigned long long>(bytes));
+    }
+    *out_address = reinterpret_cast<uint64_t>(block);
+    return CH_OK;
+}
+
+int32_t DomainInstance::drop_block(uint64_t address, const WaitTime&, ch_error*) {
+    free_block(reinterpret_cast<void*>(address));
+    return CH_OK;
+}
+
+int32_t DomainInstance::copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime&, ch_error*) {
+    memcpy(reinterpret_cast<void*>(address), data, bytes);
+    return CH_OK;
+}
+
+int32_t DomainInstance::copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime&, ch_error*) {
+    memcpy(out_data, reinterpret_cast<const void*>(address), bytes);
+    return CH_OK;
+}
+
 // Gives the thread back, and the namespace if nothing is left in it.
 void DomainInstance::end(CloseState state, std::vector<Pin> pins) {
     threads_.unwatch();
+    if (state == CloseState::kept) {
+        leave_blocks(blocks());
+    } else {
+        blocks().clear([](uint64_t address) { free_block(reinterpret_cast<void*>(address)); });
+    }
     domain_->return_thread(thread_);
     const bool recycled = options().strategy == Strategy::link_namespace && state == CloseState::unloaded;
     if (recycled) NamespacePool::of_this_process().give_back(domain_);

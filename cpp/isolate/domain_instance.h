@@ -38,6 +38,12 @@ private:
     DomainInstance(const std::string& path, const Options& options, const Selection& selection, Domain* domain,
                    UnloadTraits traits);
     int32_t load(const GoOn& go_on, ch_error* out_error);
+    int32_t make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error) override;
+    int32_t drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) override;
+    int32_t copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time,
+                    ch_error* out_error) override;
+    int32_t copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time,
+                     ch_error* out_error) override;
     int32_t await(const WaitTime& time, const std::string& what, std::unique_ptr<Post>& post, ch_error* out_error);
     int32_t unload(const WaitTime& time, ch_error* out_error);
     void end(CloseState state, std::vector<Pin> pins);

@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <new>
 #include <utility>
 
 #include "../abi/report.h"
 #include "child_instance.h"
+#include "default_lookups.h"
 #include "domain_instance.h"
 #include "elf_image.h"
 #include "loader_refusal.h"
@@ -33,6 +35,21 @@ int32_t Instance::open(const std::string& path, const Options& options, const Go
     if (const int32_t code = read_file(file, &bytes, out_error)) return code;
     if (const int32_t code = check_elf_library(bytes.data(), bytes.size(), file, out_error)) return code;
 
+    if (options.default_lookup && options.strategy == Strategy::copy) {
+        return report(
+            out_error, CH_INVALID_ARGUMENT, "default_lookup",
+            "a copy cannot have it, as it is in the program's own namespace: the program and all copies would "
+            "find what its lookups find; take namespace or process for %s",
+            file.c_str());
+    }
+    if (options.default_lookup && options.strategy == Strategy::link_namespace && !CHIPHOST_OWN_DEFAULT_LOOKUPS) {
+        return report(
+            out_error, CH_INVALID_ARGUMENT, "default_lookup",
+            "a namespace cannot have it in this build of chiphost, which is for another processor than x86-64 "
+            "and AArch64, or has a sanitizer; take process for %s",
+            file.c_str());
+    }
+
     const auto open_as = [&](Strategy strategy, const Selection& selection) {
         Options in_use = options;
         in_use.strategy = strategy;
@@ -47,6 +64,7 @@ int32_t Instance::open(const std::string& path, const Options& options, const Go
     for (const Strategy other : {Strategy::copy, Strategy::process}) {
         const bool may_help = is_spent(code) || code == CH_UNIQUE_SYMBOL || code == CH_VARIABLE_SHARED;
         if (!options.fall_back_if_spent || !may_help || other <= options.strategy) continue;
+        if (options.default_lookup && other == Strategy::copy) continue;
         why += (why.empty() ? "" : ", and ") + why_not(code, *out_error);
         code = open_as(other, {why, true});
     }
@@ -92,6 +110,54 @@ int32_t Instance::take_turn(const WaitTime& time, std::unique_lock<Turn>* out_tu
     }
     *out_turn = std::unique_lock(turn_, std::adopt_lock);
     return CH_OK;
+}
+
+template <typename Body>
+int32_t Instance::in_turn(const Wait& wait, ch_error* out_error, Body&& body) {
+    const WaitTime time(wait);
+    std::unique_lock<Turn> turn;
+    if (const int32_t code = take_turn(time, &turn, out_error)) return code;
+    if (const int32_t code = check_usable(out_error)) return code;
+    return body(time);
+}
+
+int32_t Instance::alloc(uint64_t bytes, const Wait& wait, MemoryBlock* out_block, ch_error* out_error) {
+    return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
+        if (bytes == 0) return report(out_error, CH_INVALID_ARGUMENT, "alloc", "wanted 1 byte or more, found 0");
+        uint64_t address = 0;
+        if (const int32_t code = make_block(bytes, time, &address, out_error)) return code;
+        try {
+            *out_block = blocks_.add(address, bytes);
+            return CH_OK;
+        } catch (const std::bad_alloc&) {
+            static_cast<void>(drop_block(address, time, out_error));
+            return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "alloc", "out of memory");
+        }
+    });
+}
+
+int32_t Instance::free(const MemoryBlock& block, const Wait& wait, ch_error* out_error) {
+    return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
+        if (!blocks_.has(block)) return CH_OK;
+        blocks_.remove(block);
+        return drop_block(block.address, time, out_error);
+    });
+}
+
+int32_t Instance::write(const MemoryBlock& block, uint64_t offset, const void* data, uint64_t bytes, const Wait& wait,
+                        ch_error* out_error) {
+    return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
+        if (const int32_t code = blocks_.check(block, offset, bytes, "write", out_error)) return code;
+        return bytes ? copy_in(block.address + offset, data, bytes, time, out_error) : CH_OK;
+    });
+}
+
+int32_t Instance::read(const MemoryBlock& block, uint64_t offset, void* out_data, uint64_t bytes, const Wait& wait,
+                       ch_error* out_error) {
+    return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
+        if (const int32_t code = blocks_.check(block, offset, bytes, "read", out_error)) return code;
+        return bytes ? copy_out(block.address + offset, out_data, bytes, time, out_error) : CH_OK;
+    });
 }
 
 void Instance::poison(std::string why) {

@@ -12,6 +12,7 @@
 
 #include "chiphost/abi/error.h"
 #include "chiphost/isolate/library.h"
+#include "memory_blocks.h"
 #include "turn.h"
 #include "wait_time.h"
 
@@ -44,6 +45,14 @@ public:
                                        const Wait& wait, Value* out_value, bool* out_abandoned,
                                        ch_error* out_error) = 0;
 
+    // Memory on the library's side, as memory.h says.
+    [[nodiscard]] int32_t alloc(uint64_t bytes, const Wait& wait, MemoryBlock* out_block, ch_error* out_error);
+    [[nodiscard]] int32_t free(const MemoryBlock& block, const Wait& wait, ch_error* out_error);
+    [[nodiscard]] int32_t write(const MemoryBlock& block, uint64_t offset, const void* data, uint64_t bytes,
+                                const Wait& wait, ch_error* out_error);
+    [[nodiscard]] int32_t read(const MemoryBlock& block, uint64_t offset, void* out_data, uint64_t bytes,
+                               const Wait& wait, ch_error* out_error);
+
     [[nodiscard]] virtual int32_t close(const Wait& wait, CloseResult* out_result, ch_error* out_error) = 0;
 
     // The child process that the instance lives in; -1 if it lives in this one, or the child is at its end.
@@ -69,8 +78,21 @@ protected:
     void set_closed(CloseResult result);
     bool closed() const { return closed_; }
     const CloseResult& close_result() const { return close_result_; }
+    MemoryBlocks& blocks() { return blocks_; }
+
+    // What of memory differs from strategy to strategy. The range lies in a block, in which the address is.
+    [[nodiscard]] virtual int32_t make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address,
+                                             ch_error* out_error) = 0;
+    [[nodiscard]] virtual int32_t drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) = 0;
+    [[nodiscard]] virtual int32_t copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time,
+                                          ch_error* out_error) = 0;
+    [[nodiscard]] virtual int32_t copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time,
+                                           ch_error* out_error) = 0;
 
 private:
+    template <typename Body>
+    [[nodiscard]] int32_t in_turn(const Wait& wait, ch_error* out_error, Body&& body);
+
     const std::string path_;
     const Options options_;
     const Selection selection_;
@@ -79,6 +101,7 @@ private:
     bool closed_ = false;
     CloseResult close_result_;
     std::string poison_;
+    MemoryBlocks blocks_;
     std::atomic<bool> poisoned_{false};
 };
 

@@ -10,7 +10,8 @@ namespace chiphost::isolate {
 
 // ChildVerb::open_library. No answer but the code.
 struct OpenLibrary {
-    uint64_t stack_bytes;  // of the thread that runs its code, at least; 0: as usual
+    uint64_t stack_bytes;     // of the thread that runs its code, at least; 0: as usual
+    uint64_t default_lookup;  // 1: lookups with RTLD_DEFAULT find its symbols
     // char path[];  NUL-terminated
 };
 
@@ -38,6 +39,15 @@ struct CallFunction {
     uint64_t text;        // offset of a text
     uint64_t text_bytes;  // without the NUL
 };
+
+// ChildVerb::allocate_memory: `bytes`; the child writes the address. ChildVerb::free_memory: `address`.
+// ChildVerb::write_memory and read_memory: `bytes` from or to `address`; the data are in the arena, from memory_data
+// on.
+struct UseMemory {
+    uint64_t address;
+    uint64_t bytes;
+};
+constexpr uint64_t memory_data = 64;
 
 // ChildVerb::close_library. The answer is that the process exits with 0, as a program does at its end.
 struct CloseLibrary {

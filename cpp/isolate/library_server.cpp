@@ -12,10 +12,13 @@
 #include "arena_pieces.h"
 #include "call_arguments.h"
 #include "call_frame.h"
+#include "default_lookups.h"
 #include "library_messages.h"
+#include "loader_gate.h"
 #include "loader_path.h"
 #include "loader_refusal.h"
 #include "mapped_address_linux.h"
+#include "memory_blocks.h"
 
 namespace chiphost::isolate {
 
@@ -27,6 +30,18 @@ int32_t LibraryServer::handle(ChildVerb verb, SharedMemory& memory, ch_error* ou
             return find(memory, out_error);
         case ChildVerb::call_function:
             return call(memory, out_error);
+        case ChildVerb::allocate_memory:
+            return allocate(memory, out_error);
+        case ChildVerb::free_memory:
+            return free_memory(memory);
+        case ChildVerb::write_memory:
+            memcpy(reinterpret_cast<void*>(memory.at<UseMemory>(0)->address), memory.at(memory_data),
+                   memory.at<UseMemory>(0)->bytes);
+            return CH_OK;
+        case ChildVerb::read_memory:
+            memcpy(memory.at(memory_data), reinterpret_cast<const void*>(memory.at<UseMemory>(0)->address),
+                   memory.at<UseMemory>(0)->bytes);
+            return CH_OK;
         case ChildVerb::close_library:
             __atomic_store_n(&memory.at<CloseLibrary>(0)->begun, 1, __ATOMIC_RELEASE);
             // Not dlclose: threads of the library may still run its code. Destructors and what it has registered with
@@ -46,8 +61,13 @@ int32_t LibraryServer::open(SharedMemory& memory, ch_error* out_error) {
     // loader's lock stays taken then: the child is of no use any more, and is ended.
     void* (*volatile may_throw)(const char*, int) = dlopen;
     const LoaderPath path(path_);
+    const bool shown = memory.at<OpenLibrary>(0)->default_lookup != 0;
+    show_library(path.c_str(), shown);
+    look_up_behind(loader_gate_of_this_process());
+    // The next best: what it loads is then bound to its symbols, too.
+    const int flags = RTLD_NOW | (shown && !CHIPHOST_OWN_DEFAULT_LOOKUPS ? RTLD_GLOBAL : RTLD_LOCAL);
     try {
-        library_ = may_throw(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+        library_ = may_throw(path.c_str(), flags);
     } catch (const std::exception& error) {
         return report(out_error, CH_LOAD_REFUSED, path_, "a constructor of a static variable threw: %s", error.what());
     } catch (...) {
@@ -95,6 +115,25 @@ int32_t LibraryServer::call(SharedMemory& memory, ch_error* out_error) {
     const Value value = read_result(signature_.result, outcome.word);
     message->word = value.word;
     return signature_.result == Type::text ? answer_text(memory, value, out_error) : CH_OK;
+}
+
+int32_t LibraryServer::allocate(SharedMemory& memory, ch_error* out_error) {
+    auto* message = memory.at<UseMemory>(0);
+    void* block = allocate_block(message->bytes);
+    if (!block) {
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "alloc", "the system has no %llu bytes of memory",
+                      static_cast<unsigned long long>(message->bytes));
+    }
+    message->address = reinterpret_cast<uint64_t>(block);
+    blocks_.insert(block);
+    return CH_OK;
+}
+
+int32_t LibraryServer::free_memory(SharedMemory& memory) {
+    void* block = reinterpret_cast<void*>(memory.at<UseMemory>(0)->address);
+    blocks_.erase(block);
+    free_block(block);
+    return CH_OK;
 }
 
 int32_t LibraryServer::answer_text(SharedMemory& memory, const Value& value, ch_error* out_error) {

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,11 +22,15 @@ private:
     int32_t open(SharedMemory& memory, ch_error* out_error);
     int32_t find(SharedMemory& memory, ch_error* out_error);
     int32_t call(SharedMemory& memory, ch_error* out_error);
+    int32_t allocate(SharedMemory& memory, ch_error* out_error);
+    int32_t free_memory(SharedMemory& memory);
     int32_t answer_text(SharedMemory& memory, const Value& value, ch_error* out_error);
 
     const pid_t process_ = getpid();
     std::string path_;
     void* library_ = nullptr;
+    // Memory of the library's, until the end: its destructors may use it.
+    std::set<void*> blocks_;
     // Of the call under way; kept for their memory.
     Signature signature_;
     std::vector<Argument> arguments_;

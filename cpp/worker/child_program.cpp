@@ -200,7 +200,7 @@ public:
 
     int32_t handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) override {
         if (verb == ChildVerb::hello) return CH_OK;
-        if (verb >= ChildVerb::open_library && verb <= ChildVerb::close_library) {
+        if (verb >= ChildVerb::open_library && verb <= ChildVerb::read_memory) {
             return library_.handle(verb, memory, out_error);
         }
         return runtimes_.handle(verb, memory, out_error);

@@ -99,8 +99,10 @@ class Audit:
         return self.verdicts[strategy].answer != "no"
 
 
-def audit(path: str | os.PathLike[str]) -> Audit:
+def audit(path: str | os.PathLike[str], *, default_lookup: bool = False) -> Audit:
     """Read a library, and what it needs, and say how it can be isolated from this process.
+
+    default_lookup: whether it is to be opened with that option of `isolate.open`.
 
     What is already in this process counts: symbols that would clash, tunables in force, the C library. Nothing is
     executed, loaded or kept. Any thread may call it.
@@ -110,7 +112,7 @@ def audit(path: str | os.PathLike[str]) -> Audit:
     that is FILE_UNREADABLE too. An ELF file that cannot be loaded has an audit that says "no".
     """
     with ElfFile(path) as file:
-        subject = Subject(file, Dependencies(file), Program())
+        subject = Subject(file, Dependencies(file), Program(), default_lookup)
         findings = [finding for check in _CHECKS_OF_FILE for finding in check(subject)]
         if subject.same_machine and "DT_STRTAB" in file.dynamic:
             findings += [finding for check in _CHECKS for finding in check(subject)]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ _RTLD_GLOBAL_ARGUMENT: Final = {
     "EM_AARCH64": (b"\x21\x20\x80\x52", b"\x41\x20\x80\x52"),
 }
 _LOOKUPS: Final = ("dlsym", "dlvsym")
+# Processors for which chiphost has lookups of its own in namespaces: see default_lookups.h.
+_OWN_LOOKUPS: Final = ("x86_64", "aarch64")
 # fcntl() with these commands takes or asks for a lock that is the process's. F_OFD_SETLK and its like are about locks
 # of the open file: instances open it each for themselves, so they are apart under every strategy.
 _LOCK_COMMANDS: Final = frozenset((fcntl.F_GETLK, fcntl.F_SETLK, fcntl.F_SETLKW))
@@ -250,6 +253,19 @@ def _dlopen(subject: Subject) -> Iterator[Finding]:
 
 def _default_lookup(subject: Subject) -> Iterator[Finding]:
     names = subject.imported(*_LOOKUPS)
+    if subject.default_lookup:
+        yield make_finding(
+            "default-lookup",
+            "lookups with RTLD_DEFAULT are to find its symbols",
+            "They do in a namespace and in a process of its own. A copy is in the program's own namespace, where the "
+            "program and all copies would find them, too.",
+            "use namespace or process",
+            facts=("H9",),
+            symbols=names,
+            namespace="ok" if os.uname().machine in _OWN_LOOKUPS else "no",
+            copy="no",
+        )
+        return
     seen = [
         file.soname or file.path.name
         for file in _with_dependencies(subject)
@@ -257,28 +273,22 @@ def _default_lookup(subject: Subject) -> Iterator[Finding]:
     ]
     if not names and not seen:
         return
-    glibc = subject.program.glibc
-    hangs = glibc is not None and glibc < _FAILED_LOOKUP_IS_HARMLESS
-    consequence = (
-        "RTLD_DEFAULT means the first object of a namespace, and with a copy the program: its own symbols are found in "
-        "neither."
-    )
-    if hangs:
-        consequence += (
-            " One that finds nothing, in a namespace, leaves this thread marked as looking: any later dlclose of the "
-            "process waits for it for ever, and holds the loader."
-        )
     how = f"with RTLD_DEFAULT in {some(seen)}" if seen else "with RTLD_DEFAULT, maybe"
     imports = f" (imports {some(names)})" if names else ""
+    glibc = subject.program.glibc
+    hangs = glibc is not None and glibc < _FAILED_LOOKUP_IS_HARMLESS
     yield make_finding(
         "default-lookup",
         f"looks symbols up by name, {how}{imports}",
-        consequence,
-        "look them up in the handle that dlopen returned",
+        "Isolated code finds the C and C++ libraries so, and what it was loaded with, but no library beside: what it "
+        "looks for may be missing, and nobody is told." + (_LOOKUP_HANGS if hangs else ""),
+        "open the library that has the symbols with default_lookup=True; or look them up in the handle that dlopen "
+        "returned",
         facts=("H9", "H15") if hangs else ("H9",),
         symbols=names or seen,
         namespace="no" if seen and hangs else "care",
         copy="care" if names else "ok",
+        process="care" if seen else "ok",
     )
 
 
@@ -287,6 +297,10 @@ def _with_dependencies(subject: Subject) -> list[ElfFile]:
     return [subject.file, *(d.file for d in subject.dependencies.all if d.file and not d.of_the_implementation)]
 
 
+_LOOKUP_HANGS: Final = (
+    " In a namespace that chiphost has not made, one that finds nothing leaves its thread marked as looking: any later "
+    "dlclose of the process waits for it for ever, and holds the loader."
+)
 # glibc from this version on is known not to have H15; up to which version it has is not.
 _FAILED_LOOKUP_IS_HARMLESS: Final = (2, 41)
 

@@ -100,6 +100,7 @@ class Subject:
     file: ElfFile
     dependencies: Dependencies
     program: Program
+    default_lookup: bool = False  # as isolate.open is to be told
 
     @cached_property
     def same_machine(self) -> bool:

@@ -13,13 +13,24 @@ Calls of one instance are made one after the other, those of different instances
 
 With strategy="process" that thread is in a child process: whatever happens there is an exception here. Buffers and
 texts are copied there for the time of a call; the library must not keep their addresses.
+
+What an argument cannot describe, such as a structure with pointers to more, is built in memory of the library's own,
+in the same way with all strategies:
+
+    values = library.alloc(8 * len(forces))
+    values.write(forces)
+    request = library.alloc(16)
+    request.write(struct.pack("<QQ", values.address, len(forces)))
+    energy = library.function("energy", c_double, [c_void_p])(request)
 """
 
 from __future__ import annotations
 
+import builtins
 import ctypes
 import functools
 import inspect
+import operator
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,7 +44,7 @@ from .stacks import stack_bytes_or_default
 from .suggestion import did_you_mean
 from .worker import STRATEGIES, choose_strategy
 
-__all__ = ["Buffer", "CloseResult", "Function", "In", "InOut", "Library", "Out", "Pin", "open"]
+__all__ = ["Buffer", "CloseResult", "Function", "In", "InOut", "Library", "Memory", "Out", "Pin", "open"]
 
 _DTYPES: Final[dict[str, int]] = _core.dtype_table()
 _NO_CALLBACKS: Final = (
@@ -141,6 +152,56 @@ class Function:
         return f"Function({self.name}{self._signature})"
 
 
+class Memory:
+    """A block of memory on a library's side; made by `Library.alloc`. May be used from any thread.
+
+    It lives until `free`, or until the library is closed, whether or not there is a handle of it, and keeps no library
+    open. chiphost has made it and frees it: the library must not. What a call that never returned, or a thread that is
+    left, may still use is never freed.
+
+    A c_void_p argument takes it as it is. All that does something waits for the call of the library that is under way,
+    as long as the library's timeout says, and raises the errors of `Function`, and ArgumentError for what does not lie
+    in the block, or after `free`; nothing is done then.
+    """
+
+    def __init__(self, core: _core.LibraryMemory) -> None:
+        self._core = core
+
+    @property
+    def address(self) -> int:
+        """Address for the library, aligned to 64 bytes: to be written into other blocks, or passed on with an offset.
+
+        With strategy="process" it means nothing in this process.
+        """
+        return self._core.address
+
+    @property
+    def bytes(self) -> int:
+        """Size in bytes."""
+        return self._core.bytes
+
+    def write(self, data: Any, offset: int = 0) -> None:
+        """Copy bytes or a C-contiguous array into the block, from byte `offset` of it on."""
+        self._core.write(data, _byte_count(offset, "write: offset"))
+
+    def read(self, bytes: int | None = None, offset: int = 0) -> builtins.bytes:
+        """Return so many bytes of the block, from byte `offset` of it on; None: all that follow."""
+        count = None if bytes is None else _byte_count(bytes, "read: bytes")
+        return self._core.read(count, _byte_count(offset, "read: offset"))
+
+    def read_into(self, array: Any, offset: int = 0) -> None:
+        """Fill a bytearray or a C-contiguous array from the block, from byte `offset` of it on."""
+        self._core.read_into(array, _byte_count(offset, "read_into: offset"))
+
+    def free(self) -> None:
+        """Give the block back. Nothing that the library has may refer to it any more. Again: nothing."""
+        self._core.free()
+
+    def __repr__(self) -> str:
+        """Address and size."""
+        return f"Memory(0x{self.address:x}, {self.bytes} bytes)"
+
+
 class Library:
     """An instance of a library; made by `open`. May be used from any thread. As a context manager it closes itself."""
 
@@ -170,6 +231,14 @@ class Library:
         parameters = [_describe(kind, f"argument {at} of {name}") for at, kind in enumerate(argtypes, 1)]
         text = f"({', '.join(label for _, _, label in parameters)}) -> {result[2]}"
         return Function(self._core.function(name, result, parameters, timeout_s), text)
+
+    def alloc(self, bytes: int) -> Memory:
+        """Memory in which the library may keep what it likes, all zero; see `Memory`.
+
+        Raises ArgumentError for less than 1 byte, DeviceMemoryError (HOST_MEMORY_EXHAUSTED) if there is not so much,
+        and what `Function` does.
+        """
+        return Memory(self._core.alloc(_byte_count(bytes, "alloc: bytes")))
 
     def close(self, *, timeout_s: float | None = None) -> CloseResult:
         """Unload the library as far as it can be, and say how far that was. Again: the same result.
@@ -228,6 +297,7 @@ def open(
     path: str | os.PathLike[str],
     strategy: str | None = None,
     *,
+    default_lookup: bool = False,
     stack_bytes: int = 0,
     timeout_s: float | None = None,
 ) -> Library:
@@ -239,11 +309,15 @@ def open(
             private copy of the file; as many as wanted; the libraries it depends on are shared), "process" (a child
             process; a crash or an exit there is an exception here), "auto" (the first of these that an audit of the
             file allows and this process has room for; see Library.strategy_reason); None: the default of this system.
+        default_lookup: whether dlsym(RTLD_DEFAULT, name) finds the library's symbols, and those of what it needs, for
+            whoever asks beside it: for what it loads with dlopen, as well. Without it that finds the C and C++
+            libraries, and what the asker itself was loaded with. A copy cannot have it.
         stack_bytes: stack of the thread that runs the library's code, at least; 0: CHIPHOST_STACK_BYTES, or as much as
             a program's first thread has (see the settings).
         timeout_s: deadline of loading, of every call and of closing; 0 or None: none.
 
     Raises:
+        ArgumentError: there is no such strategy, or default_lookup was asked for with a copy.
         LoadError: the file is no library for this machine, or the dynamic loader refuses it.
         IsolationError: the isolation is not to be had: NAMESPACES_SPENT, STATIC_TLS_SPENT and the like.
         ProcessError: the child process ended while the library's constructors ran.
@@ -251,25 +325,27 @@ def open(
     if strategy is not None and strategy not in STRATEGIES:
         message = f"wanted one of {', '.join(STRATEGIES)}; found {strategy!r}"
         raise make_error("INVALID_ARGUMENT", message, "strategy", guess=did_you_mean(strategy, STRATEGIES))
-    load = functools.partial(_load, path, stack_bytes_or_default(stack_bytes), timeout_s)
+    load = functools.partial(_load, path, stack_bytes_or_default(stack_bytes), default_lookup, timeout_s)
     if strategy == "auto":
-        return _open_audited(path, load)
+        return _open_audited(path, load, default_lookup)
     chosen, reason = choose_strategy(strategy)
     return Library(load(chosen), reason, fell_back=False)
 
 
-def _load(path: str | os.PathLike[str], stack_bytes: int, timeout_s: float | None, strategy: str) -> _core.Library:
+def _load(
+    path: str | os.PathLike[str], stack_bytes: int, default_lookup: bool, timeout_s: float | None, strategy: str
+) -> _core.Library:
     anchor, child = runtimes.anchor_path(), runtimes.child_path()
-    return _core.Library(os.fspath(path), anchor, child, strategy, stack_bytes, timeout_s)
+    return _core.Library(os.fspath(path), anchor, child, strategy, stack_bytes, default_lookup, timeout_s)
 
 
-def _open_audited(path: str | os.PathLike[str], load: Callable[[str], _core.Library]) -> Library:
+def _open_audited(path: str | os.PathLike[str], load: Callable[[str], _core.Library], default_lookup: bool) -> Library:
     """What "auto" does: the first strategy that the audit allows and this process still has room for."""
     from .audit import STRATEGIES as by_preference
     from .audit import audit  # takes its time: only "auto" waits for it
 
     unavailable = _core.namespaces_unavailable()
-    verdicts = audit(path).verdicts
+    verdicts = audit(path, default_lookup=default_lookup).verdicts
     out: dict[str, str] = {}
     refused: LoadError | None = None
     for strategy in by_preference:
@@ -299,6 +375,16 @@ _NO_ROOM: Final = ("NAMESPACES_SPENT", "STATIC_TLS_SPENT", "UNIQUE_SYMBOL", "VAR
 
 def _explain(out: dict[str, str], *how: str) -> str:
     return "auto: " + "; ".join([*(f"{strategy} is out ({why})" for strategy, why in out.items()), *how])
+
+
+def _byte_count(value: Any, where: str) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**64:
+        raise make_error("INVALID_ARGUMENT", f"wanted a number of bytes, 0 or more; found {value!r}", where)
+    return number
 
 
 def _buffer(direction: Literal["in", "out", "inout"], dtype: Any) -> Buffer:

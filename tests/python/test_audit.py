@@ -400,6 +400,22 @@ def test_lookups_with_rtld_default(tmp_path, monkeypatch):
         assert answer('dlsym(0, "x")', *flags) == "care H9"
 
 
+def test_lookups_that_are_to_find_the_library(tmp_path, monkeypatch):
+    monkeypatch.setattr(Program, "glibc", (2, 36))
+    path = build(tmp_path, calling("void *dlsym(void*, const char*)", 'dlsym(0, "x")'))
+    found = audit(path)
+    assert found.verdicts["process"].reasons == ("default-lookup",)
+    assert found.verdicts["process"].answer == "care"
+    found = audit(path, default_lookup=True)
+    answers = [found.verdicts[use].answer for use in ("namespace", "copy", "process")]
+    assert answers == ["ok", "no", "ok"]
+    assert found.verdicts["copy"].reasons == ("default-lookup",)
+    result = CliRunner().invoke(cli, ["audit", "--strategy", "copy", str(path)])
+    assert (result.exit_code, "default_lookup=True" in " ".join(result.stdout.split())) == (0, True)
+    result = CliRunner().invoke(cli, ["audit", "--strategy", "copy", "--default-lookup", str(path)])
+    assert result.exit_code == 1
+
+
 def test_too_many_open_files_are_no_missing_dependency(tmp_path):
     first = build(tmp_path, PLAIN.replace("f(", "f000("), "-Wl,-soname,libn000.so", name="libn000.so").read_bytes()
     numbers = [f"{number:03}".encode() for number in range(60)]

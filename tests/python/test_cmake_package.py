@@ -24,6 +24,7 @@ OUTPUT = re.compile(
     r"[1-9]\d* in namespaces, the next is a copy\n"
     r"unloaded, namespace free again\n"
     r"an exception came out: an inflow is negative\n"
+    r"40\n"
 )
 
 pytestmark = pytest.mark.timeout(1800)  # projects are built
@@ -655,6 +656,7 @@ def test_a_binary_of_a_file_that_is_not_there_is_an_error(tmp_path):
 
 SHOWN = {
     "isolate-a-library.md": ("isolate_library", ("CMakeLists.txt", "tank.cpp", "fifty_tanks.cpp", "fifty_tanks.py")),
+    "isolate-simplers-runtimes.md": ("isolate_simpler", ("simpler_runtimes.py",)),
     "write-a-runtime.md": ("out_of_tree_runtime", ("CMakeLists.txt", "repeat.cpp", "run.py")),
 }
 SHOWN_FILES = [(guide, folder, name) for guide, (folder, names) in SHOWN.items() for name in names]

@@ -30,8 +30,11 @@ _WORDS: Final = {"ok": "ok", "care": "with care", "no": "no"}
     show_default=True,
     help="What the exit code is about.",
 )
+@click.option(
+    "--default-lookup", is_flag=True, help="As a library that is opened with default_lookup=True: see isolate.open."
+)
 @options.json_file("Write what was found to this file as JSON.")
-def audit(files: tuple[Path, ...], strategy: Strategy, json_file: ReportFile | None) -> None:
+def audit(files: tuple[Path, ...], strategy: Strategy, default_lookup: bool, json_file: ReportFile | None) -> None:
     """Show how shared libraries can be isolated, and what stands in the way.
 
     The files are read, never loaded. The exit code is 0 if each can be used under the strategy, 1 if one cannot, 2 if
@@ -50,7 +53,7 @@ def audit(files: tuple[Path, ...], strategy: Strategy, json_file: ReportFile | N
     with interruptible(lambda: progress(len(reports), len(files), "file")):
         for path in files:
             try:
-                found = audits.audit(path)
+                found = audits.audit(path, default_lookup=default_lookup)
             except LoadError as error:
                 unreadable = True
                 complain(f"chiphost: {error}")

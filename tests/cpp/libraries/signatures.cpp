@@ -107,6 +107,25 @@ EXPORT void fill(int32_t* out_values, uint64_t count, int32_t value) {
     for (uint64_t i = 0; i < count; ++i) out_values[i] = value;
 }
 
+// A list whose nodes and values are anywhere.
+struct Node {
+    const double* values;
+    uint64_t count;
+    const Node* next;
+};
+EXPORT double sum_of_list(const Node* first) {
+    double total = 0;
+    for (const Node* node = first; node; node = node->next) total += sum(node->values, node->count);
+    return total;
+}
+static const Node* kept_list = nullptr;
+EXPORT void keep_list(const Node* first) {
+    kept_list = first;
+}
+EXPORT double sum_of_kept_list() {
+    return sum_of_list(kept_list);
+}
+
 EXPORT int32_t thread_number() {
     return static_cast<int32_t>(syscall(SYS_gettid));
 }

@@ -73,12 +73,32 @@ void show_an_error(const std::string& path) {
 }
 // [errors]
 
+// [memory]
+// A structure with pointers, in the library's memory.
+void show_memory(const std::string& path) {
+    isolate::Options options;
+    options.strategy = isolate::Strategy::process;
+    auto tank = isolate::Library::open(path, options);
+    const double inflow[] = {20, 20};
+    const isolate::Memory values = tank.alloc(sizeof inflow);
+    values.write(inflow, sizeof inflow);
+    const struct {
+        double* inflow;
+        std::size_t count;
+    } plan{values.as<double>(), 2};
+    const isolate::Memory argument = tank.alloc(sizeof plan);
+    argument.write(&plan, sizeof plan);
+    std::printf("%g\n", tank.function<double(void*)>("tank_run_plan")(argument.as<void>()));
+}
+// [memory]
+
 int main(int argc, char** argv) {
     std::string path = argc > 1 ? argv[1] : "tank.so";
     try {
         std::printf("total level %.0f\n", run_fifty(path));
         count_namespaces(path);
         show_an_error(path);
+        show_memory(path);
     } catch (const isolate::Error& error) {
         std::fprintf(stderr, "%s\n", error.what());
         return 1;

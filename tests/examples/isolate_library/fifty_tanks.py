@@ -73,7 +73,30 @@ def show_an_error(path: str) -> None:
 # [errors]
 
 
+# [memory]
+def show_memory(path: str) -> None:
+    """A structure with pointers, in the library's memory."""
+    import struct
+    from ctypes import c_double, c_void_p
+
+    import numpy as np
+
+    from chiphost import isolate
+
+    with isolate.open(path, "process") as tank:
+        inflow = np.array([20.0, 20.0])
+        values = tank.alloc(inflow.nbytes)
+        values.write(inflow)
+        plan = tank.alloc(16)  # struct tank_plan { const double* inflow; size_t count; }
+        plan.write(struct.pack("<QQ", values.address, len(inflow)))
+        print(f"{tank.function('tank_run_plan', c_double, [c_void_p])(plan):g}")
+
+
+# [memory]
+
+
 if __name__ == "__main__":
     print(f"total level {run_fifty(sys.argv[1]):.0f}")
     count_namespaces(sys.argv[1])
     show_an_error(sys.argv[1])
+    show_memory(sys.argv[1])

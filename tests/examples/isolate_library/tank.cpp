@@ -25,6 +25,18 @@ extern "C" long tank_run(const double* inflow, double* out_level, std::size_t co
     return steps;
 }
 
+struct tank_plan {
+    const double* inflow;
+    std::size_t count;
+};
+
+// The level after all inflows of a plan.
+extern "C" double tank_run_plan(const tank_plan* plan) {
+    double last = level;
+    for (std::size_t i = 0; i < plan->count; ++i) tank_run(plan->inflow + i, &last, 1);
+    return last;
+}
+
 extern "C" const char* tank_version() {
     return "tank 1.0";
 }

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 #define CH_ANCHOR_MAJOR 3
-#define CH_ANCHOR_MINOR 1
+#define CH_ANCHOR_MINOR 2
 #define CH_ANCHOR_ENTRY "chiphost_anchor"
 
 // What a posted call returns that let an exception out.
@@ -143,6 +143,11 @@ typedef struct ch_anchor {
     // For those who load libraries themselves, before any code of one runs: makes it a library of this anchor as far as
     // it needs to be told, so that what it does about signals and processes is seen to. `second` is dlopen's handle.
     int32_t (*adopt)(void* state, const void* handle, void* unused);
+
+    // In a namespace: whether dlsym(RTLD_DEFAULT, ...) of its code finds the symbols of the library with this path, and
+    // of what it needs, whenever it is loaded there. `second` is the path as open_library is given it; `third` a
+    // uint32_t, 1 or 0. Without a call it does not.
+    int32_t (*show_library)(void* state, const void* path, void* shown);
 } ch_anchor;
 
 typedef const ch_anchor* (*ch_anchor_entry)(void);

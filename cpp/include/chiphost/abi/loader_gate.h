@@ -50,6 +50,21 @@ static inline void ch_loader_gate_enter(ch_loader_gate* gate) {
     }
 }
 
+// The same for a moment, by a thread that may be inside already: waits for a fork that is under way at most so long.
+// A fork waits for those inside, so it is not over before they leave if this thread is one of them.
+static inline void ch_loader_gate_enter_again(ch_loader_gate* gate, uint64_t timeout_ns) {
+    if (!gate) return;
+    const uint64_t start = ch_monotonic_ns();
+    for (;;) {
+        __atomic_add_fetch(&gate->loading, 1, __ATOMIC_SEQ_CST);
+        const uint32_t forking = __atomic_load_n(&gate->forking, __ATOMIC_SEQ_CST);
+        const uint64_t elapsed = ch_monotonic_ns() - start;
+        if (forking == 0 || elapsed >= timeout_ns) return;
+        if (__atomic_sub_fetch(&gate->loading, 1, __ATOMIC_SEQ_CST) == 0) ch_loader_gate_wake(&gate->loading);
+        ch_futex_wait(&gate->forking, forking, timeout_ns - elapsed);
+    }
+}
+
 static inline void ch_loader_gate_leave(ch_loader_gate* gate) {
     if (!gate) return;
     uint32_t inside = __atomic_load_n(&gate->loading, __ATOMIC_RELAXED);

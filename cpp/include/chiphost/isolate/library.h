@@ -11,6 +11,8 @@
 //
 // With Strategy::process that thread is in a child process. Buffers and texts are copied there for the time of a call;
 // the library must not keep their addresses. Its own addresses mean nothing here: they can only be given back to it.
+// What an argument cannot describe, such as a structure with pointers to more, is built in memory of the library's own,
+// with all strategies alike: Library::alloc.
 // Whatever happens there is an error of the call here. The instance is poisoned then, for the globals are gone.
 #pragma once
 
@@ -21,6 +23,7 @@
 
 #include "close_result.h"
 #include "error.h"
+#include "memory.h"
 #include "signature.h"
 #include "strategy.h"
 
@@ -59,6 +62,10 @@ struct Options {
     // but 8 MiB to 1 GiB. CH_HOST_MEMORY_EXHAUSTED if there is no memory for it,
     // CH_THREAD_NOT_STARTED if the system lets this user have no further thread.
     uint64_t stack_bytes = 0;
+    // Whether dlsym(RTLD_DEFAULT, name) finds the library's symbols, and those of what it needs, for whoever asks
+    // beside it: for what it loads with dlopen, as well. Without it that finds the C and C++ libraries, and what the
+    // asker itself was loaded with. CH_INVALID_ARGUMENT for a copy, which is in the program's own namespace.
+    bool default_lookup = false;
     Timeout timeout = no_timeout;  // deadline of opening, of every call and of closing, unless the call has its own
     std::string anchor_path = default_anchor_path();  // needed for namespaces
     std::string child_path = default_child_path();    // needed for processes
@@ -103,6 +110,10 @@ public:
     // point to is in use for ever. With Strategy::process nothing is left behind: the child is killed.
     Value call(const Symbol& symbol, const Signature& signature, const Argument* arguments) const;
     Value call(const Symbol& symbol, const Signature& signature, const Argument* arguments, Timeout timeout) const;
+
+    // Memory in which the library may keep what it likes, all zero: see memory.h. CH_INVALID_ARGUMENT for 0 bytes,
+    // CH_HOST_MEMORY_EXHAUSTED.
+    Memory alloc(size_t bytes) const;
 
     // Unloads the library as far as it can be, and says how far that was. A second close gives the same result again.
     CloseResult close() const;
