@@ -15,8 +15,8 @@ namespace chiphost::bindings {
 
 namespace {
 
-constexpr std::chrono::seconds patience{10};  // a run that was asked to stop ends, or is given up, within one
-constexpr std::chrono::seconds end_within{60};
+constexpr std::chrono::seconds patience{10};   // a run that was asked to stop ends, or is given up, within one
+constexpr std::chrono::seconds end_within{5};  // after end_calls has returned
 
 bool interpreter_ends() {
 #if PY_VERSION_HEX >= 0x030D0000
@@ -28,11 +28,11 @@ bool interpreter_ends() {
 
 // Keeps a thread other than the one that ends the process from running any more Python, as Python itself does with
 // threads that wait for the GIL then. An exception in it would be printed while the interpreter is taken down, which
-// aborts the process if it comes upon the lock of stderr. Returns if the process has not ended after all.
-void wait_for_the_end() {
+// aborts the process if it comes upon the lock of stderr. Returns if the interpreter is not taken down soon: who ends
+// it may wait for this thread.
+void wait_for_the_end(const std::atomic<std::chrono::steady_clock::time_point>& give_up) {
     PyThreadState* const state = PyEval_SaveThread();
-    const auto give_up = std::chrono::steady_clock::now() + end_within;
-    while (std::chrono::steady_clock::now() < give_up || interpreter_ends()) {
+    while (std::chrono::steady_clock::now() < give_up.load() || interpreter_ends()) {
         std::this_thread::sleep_for(std::chrono::milliseconds{100});
     }
     PyEval_RestoreThread(state);
@@ -47,6 +47,7 @@ struct CallGuard::Calls {
     std::thread::id ender;
     PyObject* error = nullptr;  // never released: it is needed until the process has ended
     std::atomic<bool> ending{false};
+    std::atomic<std::chrono::steady_clock::time_point> give_up{};  // when nobody waits for the end any more
 
     static Calls& of_this_process() {
         static isolate::PerProcess<Calls> calls;
@@ -58,7 +59,7 @@ struct CallGuard::Calls {
 
 CallGuard::CallGuard() : calls_(Calls::of_this_process()) {
     if (calls_.ended_by_another()) {
-        wait_for_the_end();
+        wait_for_the_end(calls_.give_up);
         PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(calls_.error)), calls_.error);
         throw nb::python_error();
     }
@@ -71,7 +72,7 @@ CallGuard::~CallGuard() {
         const std::lock_guard lock(calls_.mutex);
         if (--calls_.count == 0) calls_.none_left.notify_all();
     }
-    if (calls_.ended_by_another()) wait_for_the_end();
+    if (calls_.ended_by_another()) wait_for_the_end(calls_.give_up);
 }
 
 bool CallGuard::to_end() const {
@@ -82,10 +83,12 @@ void end_calls(nb::object error) {
     auto& calls = CallGuard::Calls::of_this_process();
     calls.error = error.release().ptr();
     calls.ender = std::this_thread::get_id();
+    calls.give_up = std::chrono::steady_clock::now() + patience + end_within;
     calls.ending = true;
     const nb::gil_scoped_release unlocked;
     std::unique_lock lock(calls.mutex);
     calls.none_left.wait_for(lock, patience, [&] { return calls.count == 0; });
+    calls.give_up = std::chrono::steady_clock::now() + end_within;
 }
 
 }  // namespace chiphost::bindings

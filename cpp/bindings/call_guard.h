@@ -10,7 +10,7 @@ namespace chiphost::bindings {
 class CallGuard {
 public:
     // Both need the GIL. In the thread that called end_calls, calls go on. Any other does not come back from here
-    // before the process has ended; if it does not end within a minute, the constructor raises what end_calls was
+    // before the process has ended; if it does not end within some seconds, the constructor raises what end_calls was
     // given.
     CallGuard();
     ~CallGuard();

@@ -68,12 +68,14 @@ constexpr uint32_t fault_text_bytes = 256;
 struct alignas(64) Payload {
     uint64_t kernel;  // address of kernel_entry
     KernelStatus status;
-    uint32_t func_id;
+    uint16_t func_id;
+    uint16_t cores;  // of the cluster that the task uses, as in graph::Task
     KernelContext context;
     uint64_t context_address;  // what kernels find at args[-1]
     uint64_t args[payload_args_max];
     char fault_text[fault_text_bytes];
 };
+static_assert(CH_MAX_FUNC_ID <= UINT16_MAX);
 static_assert(sizeof(Payload) % 64 == 0 && offsetof(Payload, args) == 64, "Payload is a device format");
 
 }  // namespace chiphost::scheduler

@@ -412,7 +412,8 @@ void Scheduler::start(Thread& thread, uint32_t core_index, Dispatch& slot, uint3
     const uint32_t func_id = task.func_id[kernel_slot];
     payload.kernel = kernels_[func_id];
     payload.status = KernelStatus::ok;
-    payload.func_id = func_id;
+    payload.func_id = static_cast<uint16_t>(func_id);
+    payload.cores = task.cores;
     payload.context = {static_cast<int32_t>(block),
                        static_cast<int32_t>(task.block_num),
                        core.sub_block_id,

@@ -15,6 +15,7 @@ namespace {
 
 constexpr uint64_t page_bytes = 4096;  // what the addresses are aligned to
 constexpr uint64_t alignment = 64;
+constexpr uint64_t kept_bytes = 1 << 20;  // of shared memory, from run to run
 
 constexpr uint64_t aligned(uint64_t bytes, uint64_t to) {
     return (bytes + to - 1) / to * to;
@@ -49,6 +50,17 @@ void* CoreMemory::at(LocalMemory which, uint64_t* out_bytes) {
     return memory_ + offset_of(index);
 }
 
+void SharedMemory::begin_run() {
+    task_ = -1;
+    uint64_t kept = 0;
+    for (Entry& entry : entries_) {
+        kept += entry.bytes;
+        if (kept <= kept_bytes) continue;
+        entry.memory.reset();
+        entry.bytes = 0;
+    }
+}
+
 void* SharedMemory::at(int64_t task, int32_t block, const char* name, uint64_t bytes) {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (task != task_ || block != block_) {
@@ -67,6 +79,7 @@ void* SharedMemory::at(int64_t task, int32_t block, const char* name, uint64_t b
         // One of equal size, if there is.
         if (entry.name.empty() && (!unused || unused->bytes != bytes)) unused = &entry;
     }
+    if (bytes > UINT64_MAX - alignment) throw std::bad_alloc();
     std::string named(name);
     if (!unused) unused = &entries_.emplace_back(Entry{"", 0, {nullptr, free}});
     if (unused->bytes != bytes || !unused->memory) {

@@ -42,7 +42,7 @@ public:
     SharedMemory& operator=(const SharedMemory&) = delete;
 
     // A run begins: its tasks may have the numbers of the run before.
-    void begin_run() { task_ = -1; }
+    void begin_run();
 
     // `bytes` under a name, zero when the block first asks for it. What another block had may be used again: the cores
     // that share this run one block at a time. Throws std::bad_alloc, and BadArgument if the block asked for

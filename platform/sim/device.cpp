@@ -339,7 +339,8 @@ constexpr KernelServices core_services = {
     [](const KernelServices* services, const char* name, uint64_t bytes) {
         const auto& self = *static_cast<const CoreServices*>(services);
         const KernelContext& context = self.payload->context;
-        SharedMemory& shared = context.hand_over != 0 ? *self.cluster : *self.alone;
+        const bool has_cluster = (self.payload->cores & (self.payload->cores - 1)) != 0;
+        SharedMemory& shared = has_cluster ? *self.cluster : *self.alone;
         return shared.at(context.task, context.block_idx, name, bytes);
     },
 };

@@ -23,7 +23,7 @@ from .compile_job import Job, invalid
 from .compiler_processes import CompilerProcesses
 from .device_toolchain import Target
 from .errors import ChiphostError, CompileError, make_error
-from .preludes import Prelude, Preludes
+from .preludes import Prelude, Preludes, Recipe
 from .printable import shell_join
 from .swept_folder import swept_folder
 from .toolchain import Compiler
@@ -65,12 +65,12 @@ class Batch:
         self._timeout_s = timeout_s
         self._snapshot = Snapshot()
         self._processes = CompilerProcesses(timeout_s)
-        self._preludes = Preludes(cache, self._processes)
+        self._preludes = Preludes(cache, self._processes, timeout_s)
 
     def expect(self, job: Job) -> None:
         """This job will be compiled."""
-        if found := self._prelude_command(job):
-            self._preludes.expect(found[1])
+        if recipe := self._recipe(job):
+            self._preludes.expect(recipe)
 
     def look_up(self, job: Job) -> Program | None:
         """The job's program if the cache has it."""
@@ -80,7 +80,11 @@ class Batch:
         """The job's program, or why its source gives none. Other errors are raised."""
         try:
             with self._processes.job():
-                return self._compile(job)
+                try:
+                    return self._compile(job)
+                finally:
+                    if recipe := self._recipe(job):
+                        self._preludes.forget(recipe)
         except CompileError as error:
             if error.name != "COMPILE_FAILED":
                 raise
@@ -111,7 +115,12 @@ class Batch:
                     return program
                 started_ns = time.time_ns()
                 prelude = self._prelude(job) if attempt == 0 else None  # what is in it may have changed
-                made = self._run_compiler(job, prelude)
+                try:
+                    made = self._run_compiler(job, prelude)
+                except CompileError:
+                    if prelude is None:
+                        raise
+                    made = self._run_compiler(job, None)  # whose fault it was shows then
                 if prelude:
                     started_ns = min(started_ns, prelude.seen_ns)
                 if self._cache.store(request, made.program, made.dependencies, made.folders, started_ns):
@@ -137,20 +146,21 @@ class Batch:
         except OSError as error:
             raise invalid(f"{job.title}: cannot read the source: {error.strerror}", str(source)) from error
 
-    def _prelude_command(self, job: Job) -> tuple[Path, list[str]] | None:
-        """The job's prelude and what compiles it, if there is any use in that."""
+    def _recipe(self, job: Job) -> Recipe | None:
+        """How the job's prelude is compiled, if there is any use in that."""
         if job.prelude is None or job.target != "host" or self._compilers[job.target].family != "gcc":
             return None
         alone = dataclasses.replace(job, source=job.prelude, prelude=None)
-        return job.prelude, self._command(alone, language="c++-header")
+        further = [*toolchain.further_flags(), *job.flags]
+        return Recipe.of(job.prelude, self._command(alone, language="c++-header"), further, job.source)
 
     def _prelude(self, job: Job) -> Prelude | None:
         """The job's prelude, compiled, if enough jobs want it."""
-        found = self._prelude_command(job)
-        if found is None:
+        recipe = self._recipe(job)
+        if recipe is None:
             return None
-        header, command = found
-        return self._preludes.get(header, command, lambda: self._request_for(job, header, command))
+        facts = [*recipe.command, f"in {recipe.folder}"]
+        return self._preludes.get(recipe, lambda: self._request_for(job, recipe.header, facts))
 
     def _command(self, job: Job, prelude: Path | None = None, language: str = "c++") -> list[str]:
         """Compiles the job; `prelude` is to be included instead of the job's."""

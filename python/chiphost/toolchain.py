@@ -149,11 +149,12 @@ def flags(compiler: Compiler, platform: str, *, core_type: CoreType | None = Non
         *("-shared", "-fPIC", "-std=c++17", "-O2", "-g", *unique),
         *("-Wall", "-fdiagnostics-color=never"),
         *(*core, f"-DCHIPHOST_ARCH_{arch(platform)}=1", f"-I{include_dir()}"),
-        *_further_flags(),
+        *further_flags(),
     )
 
 
-def _further_flags() -> list[str]:
+def further_flags() -> list[str]:
+    """The words of CHIPHOST_CXXFLAGS. Raises ArgumentError (INVALID_ARGUMENT) if it cannot be split."""
     words = os.environ.get("CHIPHOST_CXXFLAGS", "")
     try:
         return shlex.split(words)

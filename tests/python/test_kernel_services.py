@@ -117,6 +117,20 @@ def test_cores_of_a_cluster_talk(worker: ch.ChipWorker, tmp_path: Path, sim_thre
         assert not out[:, 3].any(), f"seed {seed}: shared memory was not zero"
 
 
+def test_cores_share_also_if_none_of_them_waits(worker: ch.ChipWorker, tmp_path: Path) -> None:
+    """A task that has the cluster is told by its shape, and one that has a core, too."""
+    text = """
+        auto* count = static_cast<int64_t*>(core.shared_memory(&core, "count", 8));
+        __atomic_store_n(&out[context.core_type + context.sub_block_id], __atomic_add_fetch(count, 1, __ATOMIC_SEQ_CST),
+                         __ATOMIC_RELAXED);
+    """
+    out = run(worker, compiled(tmp_path, text, text), 1, 5)
+    assert [sorted(row[:3].tolist()) for row in out] == [[1, 2, 3]] * 5
+    (tmp_path / "alone").mkdir()
+    out = run(worker, compiled(tmp_path / "alone", text), 1, 40)
+    assert out[:, 1:3].max() == 1, "two blocks on cores of one cluster shared it"
+
+
 def test_a_kernel_that_does_not_say_that_it_pauses_is_told(worker: ch.ChipWorker, tmp_path: Path) -> None:
     """pause_kernel says it for its kernel."""
     program = compiled(tmp_path, "core.pause(&core);")

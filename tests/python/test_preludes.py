@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def kernels(folder: Path, count: int, first: int = 0, **options: object) -> list[ch.Kernel]:
+def kernels(folder: Path, count: int, first: int = 0, **options: Any) -> list[ch.Kernel]:
     """Each returns its number and that of common.h. None includes anything itself."""
     made = []
     for index in range(first, first + count):
@@ -49,7 +50,7 @@ def kernels(folder: Path, count: int, first: int = 0, **options: object) -> list
         source.write_text(
             f'extern "C" __aicore__ void kernel_entry(__gm__ int64_t* args) {{ args[0] = {index} + 100 * number; }}\n'
         )
-        made.append(ch.Kernel(index, source, "aiv", prelude=folder / "prelude.h", **options))  # type: ignore[arg-type]
+        made.append(ch.Kernel(index, source, "aiv", **{"prelude": folder / "prelude.h", **options}))
     return made
 
 
@@ -127,16 +128,40 @@ def test_what_is_wrong_in_it_is_said_once_for_each_kernel(folder: Path) -> None:
     assert f"-include {folder}/prelude.h" in str(raised.value), "the command can be pasted"
 
 
-def test_one_that_cannot_be_used_is_the_header_itself(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An object that somebody else's compiler made, or a damaged one, must not decide what a kernel is."""
+@pytest.mark.parametrize("spoil", ["echo spoilt >", "head -c 5000 /dev/zero >", "truncate -s 20000 "])
+def test_one_that_is_damaged_is_the_header_itself(folder: Path, spoil: str) -> None:
+    """It must neither decide what a kernel is, nor be what the user is told of."""
     made = compiled(folder, kernels(folder, ENOUGH))
-    # Writes something else where the compiled header belongs.
-    spoil = 'last=$(eval echo \\$$#)\ncase "$*" in *c++-header*) cp /dev/null "$last.d" ; echo spoilt >"$last"; '
-    spoil += 'for word in "$@"; do [ "$before" = -MF ] && : >"$word"; before=$word; done; exit 0;; esac'
-    (folder / "hook").write_text(spoil)
+    commands(folder)
+    # The compiler, and then something else where the compiled header is.
+    steps = f'{shutil.which("g++")} "$@" || exit; for last do :; done; {spoil}"$last"; exit 0'
+    (folder / "hook").write_text(f'case "$*" in *c++-header*) {steps};; esac')
     again = [kernel_job(kernel, PLATFORM) for kernel in kernels(folder, ENOUGH)]
     binaries = compile_all(again, cache=CompileCache(folder / "another_cache"))
     assert [binary.key for binary in binaries] == made
+    assert commands(folder) == (1, ENOUGH), "each was tried with it"
+
+
+def test_relative_words_mean_what_they_mean_for_each_source(folder: Path) -> None:
+    """They start at the source's folder, not at the header's."""
+    for where, number in ((folder, 7), (folder / "one", 1), (folder / "two", 2)):
+        (where / "inc").mkdir(parents=True)
+        (where / "inc" / "common.h").write_text(f"constexpr int number = {number};\n")
+    (folder / "common.h").unlink()
+    options = {"flags": ("-Iinc",), "prelude": folder / "prelude.h"}
+    alone = [compiled(folder, kernels(folder / where, 1, **options))[0] for where in ("one", "two")]
+    assert alone[0] != alone[1]
+    (folder / "cache").rename(folder / "old_cache")
+    for where, key in zip(("one", "two"), alone, strict=True):
+        assert compiled(folder, kernels(folder / where, ENOUGH, **options))[0] == key
+    assert commands(folder) == (2, 2 * ENOUGH)
+
+
+def test_what_only_a_prelude_spoils_compiles_without(folder: Path) -> None:
+    """A header that flags include, too, and that has no guard: g++ then reads it twice."""
+    (folder / "twice.h").write_text("struct Twice {};\n")
+    flags = ("-include", str(folder / "twice.h"))
+    assert len(compiled(folder, kernels(folder, ENOUGH, flags=flags))) == ENOUGH
 
 
 @pytest.mark.parametrize(("prelude", "words"), [("nowhere.h", "there is no header"), ("a\nb", "prelude is C")])

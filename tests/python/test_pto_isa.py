@@ -24,7 +24,7 @@ TIMEOUT_S = 60
 HEAD = """
 #include <pto/pto-inst.hpp>
 #include "tensor.h"
-using pto::Pipe, pto::Slots, pto::Tile, pto::TileType;
+using pto::Queue, pto::Slots, pto::Tile, pto::TileType;
 template <typename T>
 T* data(int64_t* args, int i) {
     const Tensor* tensor = reinterpret_cast<Tensor*>(args[i]);
@@ -143,7 +143,7 @@ def test_a_kernel_knows_where_it_is(worker: ch.ChipWorker, compiled: Programs) -
 
 # The AIC deals the rows of x to both AIV in halves, 4 rounds; each adds what it gets to its half of y.
 DEAL = """
-    Pipe<0, Slots::in_halves, 64 * sizeof(float)> pipe;
+    Queue<0, Slots::in_halves, 64 * sizeof(float)> pipe;
     Tile<TileType::Acc, float, 8, 8> tile;
     pto::TASSIGN(tile, 0x100);
     for (int round = 0; round < 4; ++round) {
@@ -152,7 +152,7 @@ DEAL = """
     }
 """
 ADD = """
-    Pipe<0, Slots::in_halves, 64 * sizeof(float)> pipe;
+    Queue<0, Slots::in_halves, 64 * sizeof(float)> pipe;
     Tile<TileType::Vec, float, 4, 8> sum, tile;
     pto::TASSIGN(sum, 0x1000);
     pto::TASSIGN(tile, 0x2000);
@@ -182,7 +182,7 @@ def test_tiles_go_from_core_to_core(worker: ch.ChipWorker, compiled: Programs, s
 def test_slots_may_lie_in_the_consumers_memory(
     worker: ch.ChipWorker, compiled: Programs, slots: str, from_aic: bool, sim_threads: int
 ) -> None:
-    pipe = f"Pipe<3, Slots::{slots}, 64 * sizeof(float), 3> pipe;"
+    pipe = f"Queue<3, Slots::{slots}, 64 * sizeof(float), 3> pipe;"
     push = f"""
         {pipe}
         Tile<TileType::Bias, float, 8, 8> tile;
@@ -205,6 +205,49 @@ def test_slots_may_lie_in_the_consumers_memory(
     for seed in range(5):
         y = run(worker, program, np.zeros((9, 64), np.float32), blocks=9, seed=seed, sim_threads=sim_threads)
         assert np.array_equal(y, np.broadcast_to(np.arange(64) * 10.0 + 45, (9, 64))), f"seed {seed}"
+
+
+@pytest.mark.parametrize("slots", ["shared", "in_ub"])
+def test_two_pipes_may_have_slots_at_one_place(compiled: Programs, slots: str) -> None:
+    """Each AIV has a UB of its own, so offsets may be equal."""
+    pipes = [f"Queue<{aiv}, Slots::{slots}, 64 * sizeof(float), 1> to_{aiv};" for aiv in range(2)]
+    push = f"""
+        {pipes[0]} {pipes[1]}
+        Tile<TileType::Acc, float, 8, 8> tile;
+        pto::TASSIGN(tile, 0);
+        for (int round = 0; round < 4; ++round) {{
+            for (int i = 0; i < 64; ++i) tile.data()[i] = 1;
+            pto::TPUSH(to_0, tile);
+            for (int i = 0; i < 64; ++i) tile.data()[i] = 2;
+            pto::TPUSH(to_1, tile);
+        }}
+    """
+    pop = f"""
+        {pipes[0]} {pipes[1]}
+        Tile<TileType::Vec, float, 8, 8> tile;
+        pto::TASSIGN(tile, 0x8000);
+        for (int round = 0; round < 4; ++round) {{
+            if (get_subblockid() == 0) pto::TPOP(to_0, tile); else pto::TPOP(to_1, tile);
+            data<float>(args, 1)[get_subblockid()] += tile.data()[5];
+        }}
+    """
+    program = compiled(aic=push, aiv=pop)
+    with ch.ChipWorker(RUNTIME, "a2a3sim") as worker:
+        for seed in range(12):
+            assert run(worker, program, np.zeros(2, np.float32), seed=seed).tolist() == [4, 8], f"seed {seed}"
+
+
+def test_a_thread_of_a_kernels_own_is_on_no_core(compiled: Programs) -> None:
+    text = """
+        int64_t* out = data<int64_t>(args, 1);
+        std::thread([out] {
+            try { get_block_idx(); } catch (const std::exception& error) { out[0] = std::strlen(error.what()); }
+        }).join();
+    """
+    program = compiled(aiv=text, aivs=1)
+    with ch.ChipWorker(RUNTIME, "a2a3sim") as worker:
+        out = run(worker, program, np.zeros(1, np.int64))
+    assert out[0] == len("a core was asked for on a thread that runs no kernel")
 
 
 def test_what_nobody_pushes_ends_the_run(worker: ch.ChipWorker, compiled: Programs) -> None:

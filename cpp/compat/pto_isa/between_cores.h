@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <mutex>
 #include <new>
+#include <string>
 #include <thread>
 
 #if __has_include(<pto/common/fifo.hpp>)
@@ -64,15 +65,21 @@ using chiphost_pto_condition_variable = ::chiphost::pto::ConditionVariable;
 
 namespace pto {
 
+// The same text in the libraries of all kernels that have this pipe.
+template <typename Pipe>
+const char* chiphost_pto_name_of() {
+    return __PRETTY_FUNCTION__;
+}
+
 // A slot of a pipe: a tile that the consumer has in its UB (Vec) or L1 (Mat), and the producer writes. Each core sees
-// only its own memories here, so slots are in memory that the cluster shares, at the same offsets.
-template <typename T, typename AddrType>
+// only its own memories here, so the slots of a pipe are in memory that the cluster shares, at the same offsets.
+template <typename Pipe, typename T, typename AddrType>
 AICORE void chiphost_pto_assign_shared(T& slot, AddrType offset) {
     constexpr chiphost::LocalMemory which = chiphost::pto::memory_of<T>();
     const uint64_t bytes = chiphost::pto::region(which).bytes;
-    char name[32];
-    std::snprintf(name, sizeof name, "slots in %s", chiphost::pto::name_of(which));
-    const chiphost::pto::Region shared{static_cast<char*>(chiphost::pto::get_shared_storage(name, bytes)), bytes};
+    const std::string name = std::string(chiphost::pto::name_of(which)) + " of " + chiphost_pto_name_of<Pipe>();
+    const chiphost::pto::Region shared{static_cast<char*>(chiphost::pto::get_shared_storage(name.c_str(), bytes)),
+                                       bytes};
     slot.data() = chiphost::pto::place_of<T>(shared, static_cast<uint64_t>(offset));
 }
 

@@ -23,6 +23,7 @@ extern "C" __attribute__((visibility("hidden"), weak)) thread_local const Kernel
 
 __attribute__((noinline)) inline const KernelContext& running_kernel() {
     asm volatile("");  // no two calls are made one
+    require(chiphost_running_kernel, "a core was asked for on a thread that runs no kernel");
     return *chiphost_running_kernel;
 }
 __attribute__((noinline)) inline void set_running_kernel(const KernelContext* context) {

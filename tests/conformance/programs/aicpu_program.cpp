@@ -270,6 +270,7 @@ private:
         payload.kernel = kernel_;
         payload.status = scheduler::KernelStatus::ok;
         payload.func_id = 0;
+        payload.cores = 1;
         payload.context = KernelContext{};
         payload.context.task = number;
         payload.context.block_idx = static_cast<int32_t>(number);

@@ -7,8 +7,10 @@
 
 #define mutex chiphost_pto_mutex
 #define condition_variable chiphost_pto_condition_variable
-#define TASSIGN chiphost_pto_assign_shared
+#define TASSIGN chiphost_pto_assign_shared<Pipe>
+#define TASSIGN_IMPL chiphost_pto_assign_shared<Pipe>
 #include_next <pto/cpu/TPop.hpp>
+#undef TASSIGN_IMPL
 #undef TASSIGN
 #undef condition_variable
 #undef mutex

@@ -21,7 +21,10 @@ namespace pto {
 enum class Slots { shared, in_halves, in_ub, in_l1 };
 
 template <int Number, Slots Where, uint32_t SlotBytes, int SlotCount = 2>
-struct Pipe {
+struct Queue {
+    static constexpr Slots where = Where;
+    static constexpr uint32_t slot_bytes = SlotBytes;
+    static constexpr int slot_count = SlotCount;
     static constexpr int halves = Where == Slots::in_halves ? 2 : 1;
 
     struct State {
@@ -42,30 +45,31 @@ struct Pipe {
 };
 
 // A slot's memory as a tile of bytes.
-template <int Number, Slots Where, uint32_t SlotBytes, int SlotCount>
-char* slot_of(Pipe<Number, Where, SlotBytes, SlotCount>& pipe, int slot) {
-    if constexpr (Where == Slots::in_ub || Where == Slots::in_l1) {
-        Tile<Where == Slots::in_ub ? TileType::Vec : TileType::Mat, char, 1, SlotBytes> tile;
-        TASSIGN(tile, slot * SlotBytes);
+template <typename Pipe>
+char* slot_of(Pipe& pipe, int slot) {
+    constexpr uint32_t bytes = Pipe::slot_bytes;
+    if constexpr (Pipe::where == Slots::in_ub || Pipe::where == Slots::in_l1) {
+        Tile<Pipe::where == Slots::in_ub ? TileType::Vec : TileType::Mat, char, 1, bytes> tile;
+        TASSIGN(tile, slot * bytes);
         return tile.data();
     } else {
         return pipe.state().slots[slot];
     }
 }
 
-template <int Number, Slots Where, uint32_t SlotBytes, int SlotCount, typename TileType>
-void TPUSH_IMPL(Pipe<Number, Where, SlotBytes, SlotCount>& pipe, TileType& tile) {
+template <typename Pipe, typename TileType>
+void TPUSH_IMPL(Pipe& pipe, TileType& tile) {
     auto& state = pipe.state();
     int slot = 0;
     {
         std::unique_lock<std::mutex> lock(state.mutex);
-        state.changed.wait(lock, [&] { return state.occupied < SlotCount; });
+        state.changed.wait(lock, [&] { return state.occupied < Pipe::slot_count; });
         slot = state.next_in;
     }
-    memcpy(slot_of(pipe, slot), tile.data(), SlotBytes);
+    memcpy(slot_of(pipe, slot), tile.data(), Pipe::slot_bytes);
     {
         std::lock_guard<std::mutex> lock(state.mutex);
-        state.next_in = (slot + 1) % SlotCount;
+        state.next_in = (slot + 1) % Pipe::slot_count;
         state.to_read[slot] = pipe.halves;
         ++state.occupied;
     }
