@@ -83,8 +83,7 @@ extern "C" int run(float* out, const float* a, const float* b, uint64_t count) {
 """
 
 
-@pytest.fixture(scope="module")
-def example() -> ModuleType:
+def load_example() -> ModuleType:
     spec = importlib.util.spec_from_file_location("simpler_runtimes", EXAMPLE)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -109,23 +108,39 @@ def run(example: ModuleType, runtime) -> list[float]:
     return out.tolist()
 
 
-@pytest.mark.parametrize("isolation", ["namespace", "process"])
-def test_runtimes_in_turn(example, runtime_folder, isolation):
-    runtimes = [example.Runtime(runtime_folder, isolation) for _ in range(3)]
+def in_a_fresh_process(function: str, *words: str) -> None:
+    """A library that is pinned keeps its namespace until the process ends, so that must not be the one of all tests."""
+    text = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import {Path(__file__).stem} as here"
+    command = [sys.executable, "-c", f"{text}; here.{function}(*sys.argv[1:])", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def take_turns(folder: str, isolation: str) -> None:
+    example = load_example()
+    runtimes = [example.Runtime(Path(folder), isolation) for _ in range(3)]
     for runtime in runtimes * 3:
-        assert run(example, runtime) == [2 * i + 3 for i in range(8)]
+        result = run(example, runtime)
+        assert result == [2 * i + 3 for i in range(8)], result
     states = {runtime.close().state for runtime in runtimes}
-    assert isolation != "process" or states == {"unloaded"}
+    assert isolation != "process" or states == {"unloaded"}, states
 
 
-def test_it_needs_the_option(example, runtime_folder, monkeypatch):
+def run_without_the_option(folder: str) -> None:
+    example = load_example()
+    example.isolate.open = lambda *words, open=isolate.open, **named: open(*words, **{**named, "default_lookup": False})
+    result = run(example, example.Runtime(Path(folder)))
+    assert result == [2 * i for i in range(8)], result
+
+
+@pytest.mark.parametrize("isolation", ["namespace", "process"])
+def test_runtimes_in_turn(runtime_folder, isolation):
+    in_a_fresh_process("take_turns", str(runtime_folder), isolation)
+
+
+def test_it_needs_the_option(runtime_folder):
     """Without it the program finds nothing: another result, and no word of it."""
-    monkeypatch.setattr(
-        example.isolate,
-        "open",
-        lambda *words, open=isolate.open, **named: open(*words, **{**named, "default_lookup": False}),
-    )
-    assert run(example, example.Runtime(runtime_folder)) == [2 * i for i in range(8)]
+    in_a_fresh_process("run_without_the_option", str(runtime_folder))
 
 
 def test_it_says_what_is_missing(tmp_path):
@@ -154,8 +169,8 @@ def test_it_says_what_is_missing(tmp_path):
 
 
 @pytest.mark.parametrize("isolation", ["namespace", "process"])
-def test_simplers_own_runtimes(example, isolation):
-    if why := example.missing(os.environ.get("SIMPLER_DIR"), os.environ.get("PTO_ISA_ROOT")):
+def test_simplers_own_runtimes(isolation):
+    if why := load_example().missing(os.environ.get("SIMPLER_DIR"), os.environ.get("PTO_ISA_ROOT")):
         pytest.skip(why)
     done = subprocess.run(
         [sys.executable, str(EXAMPLE), "--rounds", "3", "--isolation", isolation],
