@@ -113,9 +113,12 @@ TEST(SharedMemory, RefusesAnotherSizeAndNoName) {
         EXPECT_STREQ(error.what(), "shared memory \"pipe\": it has 100 bytes, and was asked for with 101");
     }
     EXPECT_THROW(memory.at(0, 0, "", 1), BadArgument);
-    for (const uint64_t vast : {uint64_t{1} << 60, UINT64_MAX, UINT64_MAX - 63}) {
+    for (const uint64_t vast : {UINT64_MAX, UINT64_MAX - 63}) {
         EXPECT_THROW(memory.at(0, 0, "vast", vast), std::bad_alloc) << vast;
     }
+#if !CHIPHOST_SANITIZED  // sanitizers end a process that asks for so much
+    EXPECT_THROW(memory.at(0, 0, "vast", uint64_t{1} << 60), std::bad_alloc);
+#endif
     memset(memory.at(0, 0, "vast", 64), 1, 64);  // as if it had not been asked for before
 }
 
