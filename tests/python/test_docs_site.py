@@ -81,7 +81,7 @@ def test_links_out_of_the_docs_lead_to_pages_that_show_the_files(site):
 
 
 def test_pictures_are_part_of_their_pages(site):
-    for name in ("three-programs", "life-of-a-task", "kept-apart"):
+    for name in ("three-programs", "life-of-a-task", "isolation"):
         page = (site / "concepts" / f"{name}.html").read_text()
         assert re.search(r'<svg role="img" aria-label="[^"]{40,}"', page), name
 
