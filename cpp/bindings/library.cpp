@@ -17,13 +17,13 @@
 #include <utility>
 #include <vector>
 
-#include "abi/report.h"
 #include "array.h"
 #include "chiphost/abi/tensor.h"
 #include "isolate/instance.h"
 #include "patience.h"
 #include "python_output.h"
 #include "raise.h"
+#include "status/report.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::graph {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <new>
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::host {
 

@@ -8,9 +8,9 @@
 #include <exception>
 #include <new>
 
-#include "abi/record.h"
-#include "abi/report.h"
 #include "host_context.h"
+#include "status/record.h"
+#include "status/report.h"
 
 const char* const chiphost::platform::platform_name = CHIPHOST_PLATFORM;
 

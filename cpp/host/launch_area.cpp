@@ -3,14 +3,14 @@
 
 #include <vector>
 
-#include "abi/report.h"
 #include "chiphost/hand_over.h"
-#include "scheduler/core_protocol.h"
+#include "graph/core_protocol.h"
+#include "status/report.h"
 
 namespace chiphost::host {
 
-using scheduler::Handshake;
-using scheduler::Payload;
+using core_protocol::Handshake;
+using core_protocol::Payload;
 
 namespace {
 

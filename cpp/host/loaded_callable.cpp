@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loaded_callable.h"
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::host {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "call_arguments.h"
 
-#include "../abi/report.h"
 #include "call_frame.h"
+#include "status/report.h"
 
 namespace chiphost::isolate {
 

@@ -7,13 +7,13 @@
 #include <new>
 #include <utility>
 
-#include "../abi/report.h"
-#include "child_instance.h"
-#include "default_lookups.h"
-#include "domain_instance.h"
-#include "elf_image.h"
-#include "loader_refusal.h"
-#include "private_copy.h"
+#include "interpose/default_lookups.h"
+#include "isolate/child/child_instance.h"
+#include "isolate/domain/domain_instance.h"
+#include "loader/elf_image.h"
+#include "loader/loader_refusal.h"
+#include "loader/private_copy.h"
+#include "status/report.h"
 
 namespace chiphost::isolate {
 
@@ -32,8 +32,8 @@ int32_t Instance::open(const std::string& path, const Options& options, const Go
     const std::string file = absolute.empty() ? path : absolute.string();
     // What can be refused without spending a namespace or starting a process.
     std::vector<char> bytes;
-    if (const int32_t code = read_file(file, &bytes, out_error)) return code;
-    if (const int32_t code = check_elf_library(bytes.data(), bytes.size(), file, out_error)) return code;
+    if (const int32_t code = loader::read_file(file, &bytes, out_error)) return code;
+    if (const int32_t code = loader::check_elf_library(bytes.data(), bytes.size(), file, out_error)) return code;
 
     if (options.default_lookup && options.strategy == Strategy::copy) {
         return report(
@@ -56,13 +56,13 @@ int32_t Instance::open(const std::string& path, const Options& options, const Go
         if (strategy == Strategy::process) {
             return ChildInstance::open(file, in_use, selection, go_on, out_instance, out_error);
         }
-        return DomainInstance::open(file, unload_traits(bytes.data(), bytes.size()), in_use, selection, go_on,
+        return DomainInstance::open(file, loader::unload_traits(bytes.data(), bytes.size()), in_use, selection, go_on,
                                     out_instance, out_error);
     };
     int32_t code = open_as(options.strategy, {"asked for", false});
     std::string why;
     for (const Strategy other : {Strategy::copy, Strategy::process}) {
-        const bool may_help = is_spent(code) || code == CH_UNIQUE_SYMBOL || code == CH_VARIABLE_SHARED;
+        const bool may_help = loader::is_spent(code) || code == CH_UNIQUE_SYMBOL || code == CH_VARIABLE_SHARED;
         if (!options.fall_back_if_spent || !may_help || other <= options.strategy) continue;
         if (options.default_lookup && other == Strategy::copy) continue;
         why += (why.empty() ? "" : ", and ") + why_not(code, *out_error);

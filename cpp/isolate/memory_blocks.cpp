@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::isolate {
 

@@ -5,9 +5,9 @@
 
 #include <string_view>
 
-#include "abi/report.h"
 #include "chiphost/platform/aicpu.h"
-#include "isolate/elf_image.h"
+#include "loader/elf_image.h"
+#include "status/report.h"
 
 namespace chiphost::orchestrator {
 
@@ -38,11 +38,10 @@ int32_t OrchestrationLibraries::get(platform::AicpuPort* port, const graph::Orch
         void* handle = nullptr;
         const auto* file = reinterpret_cast<const void*>(orchestration.library);
         // The dynamic loader crashes on some broken files.
-        if (const int32_t code = isolate::check_elf_library(file, orchestration.library_bytes, name, out_error)) {
+        if (const int32_t code = loader::check_elf_library(file, orchestration.library_bytes, name, out_error)) {
             return code;
         }
-        if (const std::string_view unique = isolate::unique_symbol(file, orchestration.library_bytes);
-            !unique.empty()) {
+        if (const std::string_view unique = loader::unique_symbol(file, orchestration.library_bytes); !unique.empty()) {
             return report(out_error, CH_UNIQUE_SYMBOL, name,
                           "the symbol %.*s is STB_GNU_UNIQUE, so all copies of the library would share it; compile "
                           "with -fno-gnu-unique",

@@ -6,10 +6,10 @@
 
 #include <exception>
 
-#include "abi/report.h"
-#include "isolate/float_state.h"
+#include "graph/task_check.h"
 #include "new_tensor.h"
-#include "task_check.h"
+#include "os/float_state.h"
+#include "status/report.h"
 
 namespace chiphost::orchestrator {
 
@@ -85,7 +85,7 @@ void Orchestrator::run() {
     } catch (...) {
         report(&error, CH_ORCHESTRATION_THREW, plan_->entry, "an exception that is no std::exception");
     }
-    isolate::FloatState().restore();
+    os::FloatState().restore();
     in_entry_ = false;
     if (machine_->stopped()) return;  // what it did then is of no interest
     if (error.code == CH_OK && returned != 0) {
@@ -138,9 +138,9 @@ int32_t Orchestrator::refuse(ch_code code, const char* where, const char* format
 // --- what a task may be ----------------------------------------------------------------------------------------------
 
 int32_t Orchestrator::check_tensor(const ch_device_tensor* tensor, bool write, const char* where, uint32_t number,
-                                   TensorRegion* out_region) {
+                                   graph::TensorRegion* out_region) {
     ch_error error;
-    if (const int32_t code = orchestrator::check_tensor(tensor, where, number, out_region, &error)) {
+    if (const int32_t code = graph::check_tensor(tensor, where, number, out_region, &error)) {
         machine_->fail(error);
         return -code;
     }
@@ -202,7 +202,7 @@ const ch_device_tensor* Orchestrator::origin_of(const ch_device_tensor& tensor) 
 
 int32_t Orchestrator::check(const ch_task_spec& spec, Need* out_need) {
     ch_error error;
-    if (const int32_t code = check_task(*plan_, spec, &error)) {
+    if (const int32_t code = graph::check_task(*plan_, spec, &error)) {
         machine_->fail(error);
         return -code;
     }
@@ -506,7 +506,7 @@ int32_t Orchestrator::scope_end() {
 int32_t Orchestrator::tensor_at(uint64_t address, const ch_tensor_spec& spec, ch_device_tensor* out_tensor) {
     if (!breathe()) return -CH_INTERRUPTED;
     ch_error error;
-    if (const int32_t code = check_new_tensor(spec, "tensor_at", 0, &error)) {
+    if (const int32_t code = graph::check_new_tensor(spec, "tensor_at", 0, &error)) {
         machine_->fail(error);
         return -code;
     }
@@ -548,7 +548,7 @@ int32_t Orchestrator::access_element(const ch_device_tensor& tensor, const uint3
     producers_.clear();
     if (tensor.owner >= 0) producers_.add(room_.slot_of(tensor.owner), true);
     map_.find(
-        one.buffer, region_of(one), write ? TensorMap::Use::write : TensorMap::Use::read,
+        one.buffer, graph::region_of(one), write ? TensorMap::Use::write : TensorMap::Use::read,
         [&](uint32_t other) { producers_.add(other, false); }, [&](uint32_t other) { return room_.is_over(other); });
     for (uint32_t i = 0; i < producers_.count(); ++i) {
         const uint32_t slot = producers_.at(i).slot;

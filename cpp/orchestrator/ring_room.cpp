@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ring_room.h"
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::orchestrator {
 

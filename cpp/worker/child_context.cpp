@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "abi/report.h"
-#include "isolate/child_pool.h"
+#include "isolate/child/child_pool.h"
 #include "run_place.h"
+#include "status/report.h"
 
 namespace chiphost::worker {
 

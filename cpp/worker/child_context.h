@@ -7,7 +7,7 @@
 
 #include "child_messages.h"
 #include "context.h"
-#include "isolate/child_process.h"
+#include "isolate/child/child_process.h"
 #include "runtime_library.h"
 
 namespace chiphost::worker {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::worker {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The messages of a worker to its child, as they lie in the shared arena (isolate/child_protocol.h). Offsets count from
-// the arena's beginning.
+// The messages of a worker to its child, as they lie in the shared arena (isolate/child/child_protocol.h). Offsets
+// count from the arena's beginning.
 #pragma once
 
 #include <stdint.h>
@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "chiphost/abi/host_runtime.h"
-#include "isolate/arena_pieces.h"
-#include "isolate/kept_keys.h"
-#include "isolate/shared_memory.h"
+#include "isolate/child/arena_pieces.h"
+#include "isolate/child/kept_keys.h"
+#include "isolate/child/shared_memory.h"
 #include "runtime_library.h"
 
 namespace chiphost::worker {

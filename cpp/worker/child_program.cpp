@@ -14,16 +14,16 @@
 #include <string>
 #include <utility>
 
-#include "abi/report.h"
 #include "child_messages.h"
 #include "fault_report.h"
-#include "isolate/child_server.h"
-#include "isolate/domain.h"
-#include "isolate/library_messages.h"
-#include "isolate/library_server.h"
-#include "isolate/signal_masks.h"
+#include "interpose/signal_masks.h"
+#include "isolate/child/child_server.h"
+#include "isolate/child/library_messages.h"
+#include "isolate/child/library_server.h"
+#include "isolate/domain/domain.h"
 #include "local_context.h"
 #include "runtime_library.h"
+#include "status/report.h"
 
 namespace chiphost::worker {
 
@@ -238,7 +238,7 @@ int run_program(int argc, char** argv) {
     ch_error error = no_error();
     isolate::Domain* domain = nullptr;
     ch_mailbox* thread = nullptr;
-    isolate::set_home(isolate::Home::child);
+    interpose::set_home(interpose::Home::child);
     if (isolate::Domain::open(isolate::Strategy::copy, "", &domain, &error) != CH_OK ||
         domain->lease_thread(&thread, &error) != CH_OK) {
         fprintf(stderr, "%s\n", error.message);
@@ -246,8 +246,8 @@ int run_program(int argc, char** argv) {
     }
     sigset_t none;
     sigemptyset(&none);
-    isolate::hand_down_mask(isolate::blocked_for(isolate::Home::program), none);
-    isolate::hand_down_mask(isolate::blocked_for(isolate::Home::child), none);
+    interpose::hand_down_mask(interpose::blocked_for(interpose::Home::program), none);
+    interpose::hand_down_mask(interpose::blocked_for(interpose::Home::child), none);
     Program program{server, services};
     for (;;) {
         uint64_t stack_bytes = 0;

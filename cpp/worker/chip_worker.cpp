@@ -9,11 +9,11 @@
 #include <new>
 #include <utility>
 
-#include "abi/report.h"
 #include "child_context.h"
-#include "isolate/loader_refusal.h"
+#include "loader/loader_refusal.h"
 #include "local_context.h"
 #include "run_place.h"
+#include "status/report.h"
 
 namespace chiphost::worker {
 
@@ -121,7 +121,7 @@ int32_t ChipWorker::open(const Options& options, const GoOn& go_on, ch_error* ou
     bool fell_back = false;
     const int32_t code = RuntimeLibrary::load(options.files, options.platform, options.isolation, options.anchor_path,
                                               &library, &fell_back, out_error);
-    if (isolate::is_spent(code) && options.isolation.fall_back_if_spent && !options.child_path.empty()) {
+    if (loader::is_spent(code) && options.isolation.fall_back_if_spent && !options.child_path.empty()) {
         // Copies would share a symbol, or there is no static TLS for one either. A process of its own has both.
         fell_back_ = true;
         return open_child();

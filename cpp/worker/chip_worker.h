@@ -39,7 +39,7 @@ public:
         Isolation isolation;
         int32_t device_id = 0;
         uint64_t device_memory_bytes = 0;  // 0: what the chip has
-        uint64_t stack_bytes = 0;  // of the threads that run its code, at least; 0: as usual (isolate/stack_size.h)
+        uint64_t stack_bytes = 0;          // of the threads that run its code, at least; 0: as usual (os/stack_size.h)
     };
 
     // Called every 50 ms while a call waits for another thread's, without a lock. False: the call gives up with

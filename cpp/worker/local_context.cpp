@@ -8,8 +8,8 @@
 #include <new>
 #include <string>
 
-#include "abi/report.h"
-#include "isolate/temporary_folder.h"
+#include "os/temporary_folder.h"
+#include "status/report.h"
 
 namespace chiphost::worker {
 
@@ -78,7 +78,7 @@ int32_t LocalContext::open(std::shared_ptr<RuntimeLibrary> library, int32_t devi
     int32_t code = allocate_context(loaded, &context->memory_, out_error);
     if (code == CH_OK) code = loaded.domain().lease_thread(&context->thread_, out_error, stack_bytes);
     try {
-        context->temp_folder_ = isolate::temporary_folder();
+        context->temp_folder_ = os::temporary_folder();
     } catch (const std::bad_alloc&) {
         code = report(out_error, CH_HOST_MEMORY_EXHAUSTED, "init", "no memory for a context");
     }

@@ -16,13 +16,13 @@
 #include <utility>
 #include <vector>
 
-#include "abi/report.h"
-#include "isolate/elf_image.h"
-#include "isolate/loader_refusal.h"
-#include "isolate/namespace_pool.h"
-#include "isolate/per_process.h"
-#include "isolate/private_copy.h"
-#include "isolate/thread_clock.h"
+#include "isolate/domain/namespace_pool.h"
+#include "loader/elf_image.h"
+#include "loader/loader_refusal.h"
+#include "loader/private_copy.h"
+#include "os/per_process.h"
+#include "os/thread_clock.h"
+#include "status/report.h"
 
 namespace chiphost::worker {
 
@@ -56,9 +56,9 @@ int32_t check_files(const RuntimeFiles& files, const std::string& platform, std:
     for (const std::string* path : {&files.aicore, &files.aicpu, &files.host}) {
         if (path != &files.host && is_real_chip(platform)) continue;
         std::vector<char> bytes;
-        if (const int32_t code = isolate::read_file(*path, &bytes, out_error)) return code;
-        if (const int32_t code = isolate::check_elf_library(bytes.data(), bytes.size(), *path, out_error)) return code;
-        *out_unique_symbol = isolate::unique_symbol(bytes.data(), bytes.size());
+        if (const int32_t code = loader::read_file(*path, &bytes, out_error)) return code;
+        if (const int32_t code = loader::check_elf_library(bytes.data(), bytes.size(), *path, out_error)) return code;
+        *out_unique_symbol = loader::unique_symbol(bytes.data(), bytes.size());
     }
     return CH_OK;
 }
@@ -88,7 +88,7 @@ int32_t runtime_key(const RuntimeFiles& files, const std::string& platform, std:
 class RuntimeLibraries {
 public:
     static RuntimeLibraries& of_this_process() {
-        static isolate::PerProcess<RuntimeLibraries> libraries;
+        static os::PerProcess<RuntimeLibraries> libraries;
         return libraries.get([](RuntimeLibraries*) { return new RuntimeLibraries; });
     }
 
@@ -125,13 +125,13 @@ public:
             return code != CH_OK ? code : load_into(*library, platform, isolation.only_copy, out_error);
         };
         int32_t code = load_as(full_key.first);
-        if (isolate::is_spent(code) && isolation.fall_back_if_spent && unique_symbol.empty()) {
+        if (loader::is_spent(code) && isolation.fall_back_if_spent && unique_symbol.empty()) {
             // Only now: a copy that somebody asked for is no reason to do without a namespace.
             full_key.first = Strategy::copy;
             *out_fell_back = true;
             if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
             code = load_as(full_key.first);
-        } else if (isolate::is_spent(code) && isolation.fall_back_if_spent) {
+        } else if (loader::is_spent(code) && isolation.fall_back_if_spent) {
             const std::string spent = out_error->message;
             report(out_error, static_cast<ch_code>(code), files.host,
                    "%s. A copy is no way out: all copies would share the symbol %s, which is STB_GNU_UNIQUE",
@@ -322,7 +322,7 @@ private:
     int32_t load_into(RuntimeLibrary& library, const std::string& platform, bool only_copy, ch_error* out_error) {
         Domain& domain = *library.domain_;
         ch_library* loaded = nullptr;
-        library.loaded_at_ns_ = isolate::thread_clock_ns();
+        library.loaded_at_ns_ = os::thread_clock_ns();
         int32_t code = domain.open_library(library.files_.host, &loaded, out_error, only_copy);
         if (code == CH_OK) {
             void* entry = nullptr;

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "chiphost/abi/host_runtime.h"
-#include "isolate/domain.h"
+#include "isolate/domain/domain.h"
 #include "runtime_info.h"
 
 namespace chiphost::worker {

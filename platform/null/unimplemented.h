@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 

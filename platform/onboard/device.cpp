@@ -10,9 +10,9 @@
 #include <new>
 #include <unordered_map>
 
-#include "abi/report.h"
 #include "launcher.h"
 #include "registers.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 

@@ -6,10 +6,10 @@
 
 #include <algorithm>
 
-#include "abi/report.h"
+#include "graph/core_protocol.h"
 #include "program_file.h"
 #include "registers.h"
-#include "scheduler/core_protocol.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 
@@ -236,12 +236,12 @@ void Launcher::release_cores(const LaunchOptions& options) {
     void* from = reinterpret_cast<void*>(options.launch);
     if (driver_.aclrtMemcpy(&launch, sizeof launch, from, sizeof launch, acl_device_to_host) != 0) return;
     const auto set = [&](uint32_t core, size_t offset, uint32_t value) {
-        void* to = reinterpret_cast<char*>(launch.handshakes) + core * sizeof(scheduler::Handshake) + offset;
+        void* to = reinterpret_cast<char*>(launch.handshakes) + core * sizeof(core_protocol::Handshake) + offset;
         return driver_.aclrtMemcpy(to, sizeof value, &value, sizeof value, acl_host_to_device) == 0;
     };
     for (uint32_t core = 0; core < launch.block_dim * 3; ++core) {
-        if (!set(core, offsetof(scheduler::Handshake, aicpu_regs_ready), scheduler::launch_over) ||
-            !set(core, offsetof(scheduler::Handshake, aicpu_ready), 1)) {
+        if (!set(core, offsetof(core_protocol::Handshake, aicpu_regs_ready), core_protocol::launch_over) ||
+            !set(core, offsetof(core_protocol::Handshake, aicpu_ready), 1)) {
             return;
         }
     }

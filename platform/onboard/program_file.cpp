@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 

@@ -19,12 +19,12 @@
 #include <unordered_map>
 #include <utility>
 
-#include "abi/report.h"
 #include "chiphost/require.h"
 #include "engine.h"
-#include "isolate/stack_size.h"
-#include "isolate/thread_clock.h"
+#include "os/stack_size.h"
+#include "os/thread_clock.h"
 #include "sim_port.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 
@@ -74,8 +74,8 @@ public:
           temp_folder_(options.temp_folder),
           memory_limit_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes),
           fork_mark_(ch_anchor_fork_mark(anchor_, anchor_state_)),
-          keeper_{this, isolate::thread_clock_ns, orchestration_loaded, orchestration_closing, orchestration_opened},
-          stack_bytes_(isolate::stack_bytes_for(options.stack_bytes)),
+          keeper_{this, os::thread_clock_ns, orchestration_loaded, orchestration_closing, orchestration_opened},
+          stack_bytes_(os::stack_bytes_for(options.stack_bytes)),
           registers_(chip.physical_cores * register_count) {
         anchor_->loader_gate(anchor_state_, nullptr, &loader_gate_);
     }
@@ -488,13 +488,14 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
         static_cast<KernelServices&>(port.services) = core_services;
         port.services.hooks = engine.hooks();
         port.services.core = core;
-        memories_[core]->begin_run(&port.services, memories_[scheduler::cluster_of(core, options.block_dim)].get());
+        memories_[core]->begin_run(&port.services, memories_[core_protocol::cluster_of(core, options.block_dim)].get());
         if (core < kernel_fibers_.size() && kernel_fibers_[core]) {
             port.services.fiber = &kernel_fibers_[core]->fiber;
             port.stack = &kernel_fibers_[core]->stack;
         }
         // The previous launch may have been cut off: no register may speak of it.
-        registers.at(physical, Register::data_main_base).store(scheduler::main_base_idle, std::memory_order_relaxed);
+        registers.at(physical, Register::data_main_base)
+            .store(core_protocol::main_base_idle, std::memory_order_relaxed);
         registers.at(physical, Register::cond).store(0, std::memory_order_relaxed);
         aicore_program_->init(core_contexts + core * core_bytes, &launch, core,
                               core < options.block_dim ? CH_AIC : CH_AIV, &core_ports_[core]);

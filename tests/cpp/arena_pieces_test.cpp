@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "isolate/arena_pieces.h"
+#include "isolate/child/arena_pieces.h"
 
 #include <gtest/gtest.h>
 #include <stdint.h>

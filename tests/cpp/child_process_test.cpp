@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Child processes themselves: starting, talking, ending, and that nothing of them stays.
-#include "isolate/child_process.h"
+#include "isolate/child/child_process.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -17,7 +17,7 @@
 #include <thread>
 #include <utility>
 
-#include "isolate/child_pool.h"
+#include "isolate/child/child_pool.h"
 #include "temp_folder.h"
 #include "test_files.h"
 

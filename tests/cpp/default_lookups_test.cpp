@@ -13,7 +13,7 @@
 
 #include "chiphost/isolate/library.h"
 #include "guest.h"
-#include "isolate/namespace_pool.h"
+#include "isolate/domain/namespace_pool.h"
 #include "raw_outcome.h"
 #include "test_files.h"
 

@@ -2,7 +2,7 @@
 //
 // Domains. What they keep away from their users is in isolation_facts_test.cpp and isolation_capacity_test.cpp. Every
 // test runs in a process of its own.
-#include "isolate/domain.h"
+#include "isolate/domain/domain.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include <set>
 
 #include "guest.h"
-#include "isolate/namespace_budget.h"
+#include "isolate/domain/namespace_budget.h"
 #include "raw_outcome.h"
 
 namespace chiphost::isolate {

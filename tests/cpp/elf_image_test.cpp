@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "isolate/elf_image.h"
+#include "loader/elf_image.h"
 
 #include <elf.h>
 #include <string.h>
@@ -19,7 +19,7 @@ namespace {
 
 int32_t check(const std::vector<char>& bytes, std::string* out_text) {
     ch_error error = no_error();
-    const int32_t code = check_elf_library(bytes.data(), bytes.size(), "file.so", &error);
+    const int32_t code = loader::check_elf_library(bytes.data(), bytes.size(), "file.so", &error);
     *out_text = text_of(error);
     return code;
 }
@@ -89,15 +89,15 @@ TEST(ElfImage, SurvivesRandomDamage) {
         }
         std::string text;
         if (check(bytes, &text) != CH_OK) continue;
-        has_writable_statics(bytes.data(), bytes.size());
-        unique_symbol(bytes.data(), bytes.size());
+        loader::has_writable_statics(bytes.data(), bytes.size());
+        loader::unique_symbol(bytes.data(), bytes.size());
     }
 }
 
 TEST(ElfImage, TellsStateFromTheToolchainsOwnData) {
     const auto has_state = [](const char* name) {
         const std::vector<char> bytes = bytes_of(library_path(name));
-        return has_writable_statics(bytes.data(), bytes.size());
+        return loader::has_writable_statics(bytes.data(), bytes.size());
     };
     EXPECT_TRUE(has_state("counter"));
     EXPECT_TRUE(has_state("counter_without_names")) << "names of local variables may be stripped";
@@ -114,7 +114,7 @@ TEST(ElfImage, TellsStateFromTheToolchainsOwnData) {
 TEST(ElfImage, FindsUniqueSymbols) {
     const auto unique = [](const char* name) {
         const std::vector<char> bytes = bytes_of(library_path(name));
-        return std::string(unique_symbol(bytes.data(), bytes.size()));
+        return std::string(loader::unique_symbol(bytes.data(), bytes.size()));
     };
     EXPECT_EQ(unique("counter"), "");
     EXPECT_EQ(unique("stateless"), "");

@@ -13,7 +13,7 @@
 #include <random>
 #include <thread>
 
-#include "isolate/child_pool.h"
+#include "isolate/child/child_pool.h"
 #include "random_seed.h"
 #include "temp_folder.h"
 #include "troubled_worker.h"

@@ -12,9 +12,9 @@
 #include <utility>
 #include <vector>
 
-#include "abi/report.h"
 #include "chiphost/platform/device.h"
 #include "host/runtime.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 

@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "injected_faults.h"
-#include "isolate/child_pool.h"
+#include "isolate/child/child_pool.h"
 #include "temp_folder.h"
 #include "troubled_worker.h"
 

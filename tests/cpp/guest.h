@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "isolate/domain.h"
+#include "isolate/domain/domain.h"
 #include "test_files.h"
 
 namespace chiphost::isolate {

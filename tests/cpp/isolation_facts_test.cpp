@@ -22,8 +22,8 @@
 
 #include "chiphost/isolate/library.h"
 #include "guest.h"
-#include "isolate/library_pool.h"
-#include "isolate/namespace_pool.h"
+#include "isolate/domain/library_pool.h"
+#include "isolate/domain/namespace_pool.h"
 #include "raw_outcome.h"
 
 namespace chiphost::isolate {

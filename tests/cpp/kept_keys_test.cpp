@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "isolate/kept_keys.h"
+#include "isolate/child/kept_keys.h"
 
 #include <gtest/gtest.h>
 

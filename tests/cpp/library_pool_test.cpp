@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // H1, H2 and C8 of docs/internals/namespaces.md are in isolation_facts_test.cpp and isolation_capacity_test.cpp.
-#include "isolate/library_pool.h"
+#include "isolate/domain/library_pool.h"
 
 #include <dlfcn.h>
 
@@ -11,8 +11,8 @@
 #include <string>
 #include <thread>
 
-#include "isolate/loader_path.h"
-#include "isolate/private_copy.h"
+#include "loader/loader_path.h"
+#include "loader/private_copy.h"
 #include "temp_folder.h"
 #include "test_files.h"
 
@@ -56,24 +56,24 @@ TEST(LoaderPath, OpensWhatHasADollarOnce) {
         };
         const auto read = [&] {
             std::string content;
-            std::ifstream(LoaderPath(path).c_str()) >> content;
+            std::ifstream(loader::LoaderPath(path).c_str()) >> content;
             return content;
         };
         make("first");
         EXPECT_EQ(read(), "first");
-        const std::string first = LoaderPath(path).c_str();
+        const std::string first = loader::LoaderPath(path).c_str();
         const auto files = [] {
             const std::filesystem::directory_iterator listed("/proc/self/fd");
             return std::distance(begin(listed), end(listed));
         };
         const auto open_before = files();
-        for (int i = 0; i < 10; ++i) EXPECT_EQ(LoaderPath(path).c_str(), first);
+        for (int i = 0; i < 10; ++i) EXPECT_EQ(loader::LoaderPath(path).c_str(), first);
         EXPECT_EQ(files(), open_before);
         std::filesystem::rename(path, folder.path() + "/kept");  // so that the file system gives its number to none
         if (place[1] == '$') std::filesystem::remove(path.parent_path());
         make("second");
         EXPECT_EQ(read(), "second");
-        EXPECT_NE(std::string(LoaderPath(path).c_str()), first);
+        EXPECT_NE(std::string(loader::LoaderPath(path).c_str()), first);
         std::filesystem::remove_all(path);
         std::filesystem::remove(folder.path() + "/kept");
         if (place[1] == '$') std::filesystem::remove(path.parent_path());

@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "chiphost/isolate/library.h"
-#include "isolate/namespace_budget.h"
+#include "isolate/domain/namespace_budget.h"
 #include "temp_folder.h"
 #include "test_files.h"
 

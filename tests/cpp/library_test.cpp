@@ -13,9 +13,9 @@
 #include <string>
 #include <thread>
 
-#include "isolate/domain.h"
-#include "isolate/namespace_budget.h"
-#include "isolate/namespace_pool.h"
+#include "isolate/domain/domain.h"
+#include "isolate/domain/namespace_budget.h"
+#include "isolate/domain/namespace_pool.h"
 #include "test_files.h"
 
 namespace chiphost::isolate {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "isolate/loader_gate.h"
+#include "loader/loader_gate.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -29,13 +29,13 @@ int exit_code_of(pid_t child) {
 }  // namespace
 
 TEST(LoaderGate, MayBeMissing) {
-    const LoaderPass pass(nullptr);
+    const loader::LoaderPass pass(nullptr);
 }
 
 TEST(LoaderGate, LetsSeveralIn) {
     ch_loader_gate gate{};
-    const LoaderPass first(&gate);
-    std::thread([&] { const LoaderPass second(&gate); }).join();
+    const loader::LoaderPass first(&gate);
+    std::thread([&] { const loader::LoaderPass second(&gate); }).join();
     EXPECT_EQ(ch_loader_gate_close(&gate, 0), 0);
 }
 
@@ -47,7 +47,7 @@ TEST(LoaderGate, KeepsNewcomersOutWhileItIsClosed) {
     std::vector<std::thread> newcomers;
     for (int i = 0; i < 4; ++i) {
         newcomers.emplace_back([&] {
-            const LoaderPass pass(&gate);
+            const loader::LoaderPass pass(&gate);
             EXPECT_TRUE(opened);
         });
     }
@@ -78,7 +78,7 @@ TEST(LoaderGate, LetsAllForksGoOnAtOnce) {
 }
 
 TEST(LoaderGate, MakesAForkWaitForWhoIsInside) {
-    ch_loader_gate* gate = loader_gate_of_this_process();
+    ch_loader_gate* gate = loader::loader_gate_of_this_process();
     std::atomic<bool> inside{false};
     std::atomic<bool> left{false};
     std::atomic<bool> forked{false};
@@ -102,16 +102,16 @@ TEST(LoaderGate, MakesAForkWaitForWhoIsInside) {
 
 // It cannot leave before the fork; nothing hangs, neither here nor in the child.
 TEST(LoaderGate, DoesNotKeepWhoForksFromInside) {
-    ch_loader_gate* gate = loader_gate_of_this_process();
+    ch_loader_gate* gate = loader::loader_gate_of_this_process();
     ch_loader_gate_enter(gate);
     const uint64_t start = ch_monotonic_ns();
     const pid_t child = fork();
     if (child == 0) {
         ch_loader_gate_leave(gate);
-        const LoaderPass pass(gate);
+        const loader::LoaderPass pass(gate);
         _exit(gate->loading == 1 ? 0 : 1);
     }
-    EXPECT_GE(ch_monotonic_ns() - start, fork_wait_ns);
+    EXPECT_GE(ch_monotonic_ns() - start, loader::fork_wait_ns);
     EXPECT_EQ(exit_code_of(child), 0);
     ch_loader_gate_leave(gate);
     EXPECT_EQ(gate->loading, 0u);
@@ -126,7 +126,7 @@ TEST(LoaderGate, HoldsUnderLoad) {
     for (int i = 0; i < 3; ++i) {
         loaders.emplace_back([&] {
             while (!over) {
-                const LoaderPass pass(&gate);
+                const loader::LoaderPass pass(&gate);
                 ++inside;
                 --inside;
             }

@@ -6,7 +6,7 @@
 
 #include <thread>
 
-#include "isolate/anchor.h"
+#include "isolate/domain/anchor.h"
 
 namespace chiphost::isolate {
 

@@ -2,13 +2,13 @@
 //
 // How many namespaces there are is counted; what the loader then says of them is in isolation_capacity_test.cpp. Every
 // test runs in a process of its own.
-#include "isolate/namespace_budget.h"
+#include "isolate/domain/namespace_budget.h"
 
 #include <gtest/gtest.h>
 
-#include "abi/report.h"
-#include "isolate/domain.h"
-#include "isolate/namespace_pool.h"
+#include "isolate/domain/domain.h"
+#include "isolate/domain/namespace_pool.h"
+#include "status/report.h"
 #include "test_files.h"
 
 namespace chiphost::isolate {

@@ -2,7 +2,7 @@
 //
 // How many namespaces are left: what is estimated and what a probe finds. What can really be opened, in the situations
 // that were measured, is in isolation_capacity_test.cpp. Every test runs in a process of its own.
-#include "isolate/namespace_probe.h"
+#include "isolate/domain/namespace_probe.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -15,8 +15,8 @@
 #include <thread>
 
 #include "guest.h"
-#include "isolate/glibc_tunables.h"
-#include "isolate/namespace_budget.h"
+#include "isolate/domain/glibc_tunables.h"
+#include "isolate/domain/namespace_budget.h"
 #include "plain_dlmopen.h"
 #include "start_with_tunables.h"
 

@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "isolate/namespace_probe.h"
+#include "isolate/domain/namespace_probe.h"
 #include "raw_outcome.h"
 
 namespace chiphost::tests {

@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "fake_runtimes/misbehaving_runtime.h"
-#include "isolate/child_pool.h"
+#include "isolate/child/child_pool.h"
 #include "temp_folder.h"
 #include "test_worker.h"
 

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "abi/report.h"
 #include "platform_without_strands.h"
+#include "status/report.h"
 
 namespace chiphost::orchestrator {
 
@@ -59,7 +59,7 @@ public:
         slot.scope_ended = 0;
         slot.first_use = graph::none;
         for (uint32_t i = 0; i < uses; ++i) {
-            EXPECT_TRUE(map.add(4096, TensorRegion{}, TensorMap::Use::read, place.slot, &slot.first_use));
+            EXPECT_TRUE(map.add(4096, graph::TensorRegion{}, TensorMap::Use::read, place.slot, &slot.first_use));
         }
         tasks[place.slot].first_edge = graph::none;
         producers.clear();

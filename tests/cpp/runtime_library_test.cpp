@@ -15,8 +15,8 @@
 #include <mutex>
 #include <thread>
 
-#include "isolate/namespace_budget.h"
-#include "isolate/namespace_pool.h"
+#include "isolate/domain/namespace_budget.h"
+#include "isolate/domain/namespace_pool.h"
 #include "test_files.h"
 #include "worker/chip_worker.h"
 

@@ -11,10 +11,10 @@
 #include <optional>
 #include <vector>
 
-#include "abi/report.h"
 #include "chiphost/hand_over.h"
 #include "graph/graph_builder.h"
 #include "platform_without_strands.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 
@@ -47,6 +47,8 @@ void close_device_orch_so(AicpuPort*, void*) {}
 }  // namespace chiphost::platform
 
 namespace chiphost::scheduler {
+
+using namespace core_protocol;
 
 using graph::GraphBuilder;
 using graph::Shape;

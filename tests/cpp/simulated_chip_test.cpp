@@ -11,10 +11,10 @@
 
 #include "chiphost/abi/device_program.h"
 #include "engine.h"
+#include "graph/core_protocol.h"
 #include "graph/graph_builder.h"
-#include "isolate/anchor.h"
+#include "isolate/domain/anchor.h"
 #include "random_seed.h"
-#include "scheduler/core_protocol.h"
 #include "test_files.h"
 
 extern "C" const ch_aicpu_program* chiphost_aicpu_program();
@@ -135,8 +135,8 @@ private:
     Fiber strand_;
     ch_launch launch_{};
     uint64_t kernels_[2];
-    std::vector<scheduler::Handshake> handshakes_;
-    std::vector<scheduler::Payload> payloads_;
+    std::vector<core_protocol::Handshake> handshakes_;
+    std::vector<core_protocol::Payload> payloads_;
     std::vector<SimRegisters::Cell> registers_;
     uint8_t core_of_physical_[Processors::max_cores];
     std::vector<Line> image_;

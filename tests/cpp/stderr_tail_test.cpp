@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "isolate/stderr_tail.h"
+#include "isolate/child/stderr_tail.h"
 
 #include <gtest/gtest.h>
 

@@ -93,12 +93,12 @@ TEST(TensorRegion, ComparesLikeSetsOfBytes) {
     for (int round = 0; round < 20000; ++round) {
         const DeviceTensor a = random_view(random, starts[random() % 3]);
         const DeviceTensor b = random_view(random, starts[random() % 3]);
-        const TensorRegion first = region_of(a.raw()), second = region_of(b.raw());
+        const graph::TensorRegion first = graph::region_of(a.raw()), second = graph::region_of(b.raw());
         const auto bytes_a = bytes_of(a.raw()), bytes_b = bytes_of(b.raw());
         if (meet(bytes_a, bytes_b)) {
-            ASSERT_TRUE(overlaps(first, second)) << "round " << round;
+            ASSERT_TRUE(graph::overlaps(first, second)) << "round " << round;
         }
-        if (covers(first, second)) {
+        if (graph::covers(first, second)) {
             for (uint64_t byte : bytes_b) ASSERT_TRUE(bytes_a.count(byte)) << "round " << round;
         }
         const bool same_array = first.array == second.array && first.dtype == second.dtype &&
@@ -106,7 +106,7 @@ TEST(TensorRegion, ComparesLikeSetsOfBytes) {
                                 std::equal(first.raw_shape, first.raw_shape + CH_MAX_DIMS, second.raw_shape);
         if (same_array || first.contiguous || second.contiguous) {
             ++exact;
-            ASSERT_EQ(overlaps(first, second), meet(bytes_a, bytes_b)) << "round " << round;
+            ASSERT_EQ(graph::overlaps(first, second), meet(bytes_a, bytes_b)) << "round " << round;
         }
     }
     EXPECT_GT(exact, 1000);
@@ -119,13 +119,13 @@ TEST(TensorMap, FindsNothingThatNeedNotBeWaitedFor) {
     uint32_t heads[4] = {graph::none, graph::none, graph::none, graph::none};
     const auto add = [&](const DeviceTensor& tensor, TensorMap::Use use, uint32_t task) {
         const ch_device_tensor raw = tensor.raw();
-        ASSERT_TRUE(storage.map.add(raw.buffer, region_of(raw), use, task, &heads[task]));
+        ASSERT_TRUE(storage.map.add(raw.buffer, graph::region_of(raw), use, task, &heads[task]));
     };
     const auto find = [&](const DeviceTensor& tensor, TensorMap::Use use, uint32_t over = graph::none) {
         std::set<uint32_t> found;
         const ch_device_tensor raw = tensor.raw();
         storage.map.find(
-            raw.buffer, region_of(raw), use, [&](uint32_t task) { found.insert(task); },
+            raw.buffer, graph::region_of(raw), use, [&](uint32_t task) { found.insert(task); },
             [&](uint32_t task) { return task == over; });
         return found;
     };
@@ -171,7 +171,7 @@ TEST(TensorMap, OrdersAllHazards) {
             }
             for (const auto& [view, use] : mine) {
                 storage.map.find(
-                    view.buffer, region_of(view), use,
+                    view.buffer, graph::region_of(view), use,
                     [&](uint32_t found) {
                         ASSERT_LT(found, task);
                         after[task][found] = true;
@@ -182,7 +182,7 @@ TEST(TensorMap, OrdersAllHazards) {
                     [&](uint32_t other) { return over[other]; });
             }
             for (const auto& [view, use] : mine) {
-                ASSERT_TRUE(storage.map.add(view.buffer, region_of(view), use, task, &heads[task]));
+                ASSERT_TRUE(storage.map.add(view.buffer, graph::region_of(view), use, task, &heads[task]));
             }
             // Some task that waits for nothing any more completes; then it may be forgotten.
             const uint32_t candidate = random() % (task + 1);
@@ -215,15 +215,15 @@ TEST(TensorMap, FindsAnyNumberOfUses) {
     uint32_t heads[1000];
     for (uint32_t task = 0; task < 1000; ++task) {
         heads[task] = graph::none;
-        ASSERT_TRUE(storage.map.add(base, region_of(tensor.view({1}, {task}).raw()), TensorMap::Use::write, task,
+        ASSERT_TRUE(storage.map.add(base, graph::region_of(tensor.view({1}, {task}).raw()), TensorMap::Use::write, task,
                                     &heads[task]));
     }
     EXPECT_EQ(storage.map.free_count(), 0u);
     uint32_t none = graph::none;
-    EXPECT_FALSE(storage.map.add(base, region_of(tensor.raw()), TensorMap::Use::read, 1000, &none));
+    EXPECT_FALSE(storage.map.add(base, graph::region_of(tensor.raw()), TensorMap::Use::read, 1000, &none));
     std::set<uint32_t> found;
     storage.map.find(
-        base, region_of(tensor.raw()), TensorMap::Use::read, [&](uint32_t task) { found.insert(task); },
+        base, graph::region_of(tensor.raw()), TensorMap::Use::read, [&](uint32_t task) { found.insert(task); },
         [](uint32_t) { return false; });
     EXPECT_EQ(found.size(), 1000u);
     for (uint32_t head : heads) storage.map.forget(head);

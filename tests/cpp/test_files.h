@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "abi/report.h"
 #include "chiphost/abi/callable.h"
+#include "status/report.h"
 
 namespace chiphost::tests {
 

@@ -482,7 +482,7 @@ _ORCHESTRATOR: Final = (
     ),
     _sibling(
         "tensor_region: neighbours overlap",
-        "cpp/orchestrator/tensor_region.cpp",
+        "cpp/graph/tensor_region.cpp",
         "a.offset[dim] >= b.offset[dim] + b.extent[dim]",
         "a.offset[dim] > b.offset[dim] + b.extent[dim]",
         "tensor_map_test:*",
@@ -505,8 +505,8 @@ _ORCHESTRATOR: Final = (
     _sibling(
         "orchestrator: an element is written like one that is read",
         _ORCHESTRATOR_FILE,
-        "one.buffer, region_of(one), write ? TensorMap::Use::write : TensorMap::Use::read,",
-        "one.buffer, region_of(one), TensorMap::Use::read,",
+        "one.buffer, graph::region_of(one), write ? TensorMap::Use::write : TensorMap::Use::read,",
+        "one.buffer, graph::region_of(one), TensorMap::Use::read,",
         "ring_programs_test:RingPrograms.ReadAndWriteElements*",
     ),
     _sibling(
@@ -537,8 +537,8 @@ _SIM: Final = (
     _sibling(
         "sim: DATA_MAIN_BASE of a launch that was cut off",
         _DEVICE,
-        "        registers.at(physical, Register::data_main_base).store(scheduler::main_base_idle,"
-        " std::memory_order_relaxed);\n",
+        "        registers.at(physical, Register::data_main_base)\n"
+        "            .store(core_protocol::main_base_idle, std::memory_order_relaxed);\n",
         "",
         "sim_device_test:*",
     ),
@@ -601,7 +601,7 @@ _SIM: Final = (
     ),
 )
 
-_COPY: Final = "cpp/isolate/private_copy.cpp"
+_COPY: Final = "cpp/loader/private_copy.cpp"
 _FILES: Final = (
     _required(
         "files: others may read what an AICPU loads",
@@ -678,8 +678,8 @@ _FILES: Final = (
     ),
 )
 
-_POOL: Final = "cpp/isolate/library_pool.cpp"
-_BUDGET: Final = "cpp/isolate/namespace_budget.cpp"
+_POOL: Final = "cpp/isolate/domain/library_pool.cpp"
+_BUDGET: Final = "cpp/isolate/domain/namespace_budget.cpp"
 _ISOLATE: Final = (
     _required(
         "namespace_budget: a refused load has a namespace",
@@ -697,7 +697,7 @@ _ISOLATE: Final = (
     ),
     _sibling(
         "namespace_pool: what is spare is lent twice",
-        "cpp/isolate/namespace_pool.cpp",
+        "cpp/isolate/domain/namespace_pool.cpp",
         "            spare_.pop_back();\n",
         "",
         "namespace_budget_test:NamespacePool.*",
@@ -726,7 +726,7 @@ _ISOLATE: Final = (
     _sibling(
         "library_pool: a library with variables is shared",
         _POOL,
-        "const bool statics = key.empty() || has_writable_statics(data, bytes);",
+        "const bool statics = key.empty() || loader::has_writable_statics(data, bytes);",
         "const bool statics = key.empty();",
         "library_pool_test:*",
     ),
@@ -746,17 +746,17 @@ _ISOLATE: Final = (
     ),
     _required(
         "domain: what a library left loaded is not looked for",
-        "cpp/isolate/domain.cpp",
+        "cpp/isolate/domain/domain.cpp",
         "return counts().libraries == 0 && holds_what_it_began_with();",
         "return counts().libraries == 0;",
         "runtime_library_test:RuntimeLibraries.Lose*",
     ),
     _required(
         "anchor: signals of the process on a thread of a domain",
-        "cpp/isolate/anchor.cpp",
-        "    const int failed = make_own_thread(&thread, &attributes, main, mailbox);\n",
+        "cpp/isolate/domain/anchor.cpp",
+        "    const int failed = interpose::make_own_thread(&thread, &attributes, main, mailbox);\n",
         "    pthread_sigmask(SIG_SETMASK, &before, nullptr);\n"
-        "    const int failed = make_own_thread(&thread, &attributes, main, mailbox);\n",
+        "    const int failed = interpose::make_own_thread(&thread, &attributes, main, mailbox);\n",
         "domain_test:*KeepsSignals*",
     ),
     _required(
@@ -803,35 +803,35 @@ _ISOLATE: Final = (
     ),
     _sibling(
         "kept_keys: the most recently used slot goes",
-        "cpp/isolate/kept_keys.h",
+        "cpp/isolate/child/kept_keys.h",
         "entries_[slot].used < entries_[oldest].used",
         "entries_[slot].used > entries_[oldest].used",
         "kept_keys_test:*",
     ),
     _sibling(
         "kept_keys: a use is not noted",
-        "cpp/isolate/kept_keys.h",
+        "cpp/isolate/child/kept_keys.h",
         "                entries_[slot].used = ++clock_;\n",
         "",
         "kept_keys_test:*",
     ),
     _sibling(
         "kept_keys: one slot too many",
-        "cpp/isolate/kept_keys.h",
+        "cpp/isolate/child/kept_keys.h",
         "entries_.size() < slots_max ?",
         "entries_.size() <= slots_max ?",
         "kept_keys_test:*",
     ),
     _sibling(
         "arena_pieces: what touches is not one piece",
-        "cpp/isolate/arena_pieces.cpp",
+        "cpp/isolate/child/arena_pieces.cpp",
         "pieces_[merged - 1].end = std::max(pieces_[merged - 1].end, piece.end);",
         "pieces_[merged - 1].end = piece.end;",
         "arena_pieces_test:*",
     ),
     _sibling(
         "arena_pieces: an address at the beginning of a piece",
-        "cpp/isolate/arena_pieces.cpp",
+        "cpp/isolate/child/arena_pieces.cpp",
         "return wanted < piece.begin; });",
         "return wanted <= piece.begin; });",
         "arena_pieces_test:*",

@@ -11,12 +11,13 @@
 
 #include <unistd.h>
 
-#include "abi/report.h"
-#include "isolate/float_state.h"
-#include "orchestrator/task_check.h"
-#include "scheduler/core_protocol.h"
+#include "graph/core_protocol.h"
+#include "graph/task_check.h"
+#include "os/float_state.h"
+#include "status/report.h"
 
-static_assert(CH_MAX_TASK_ARGS == chiphost::scheduler::payload_args_max, "a core has room for the arguments of a task");
+static_assert(CH_MAX_TASK_ARGS == chiphost::core_protocol::payload_args_max,
+              "a core has room for the arguments of a task");
 
 namespace chiphost::host_build_graph {
 
@@ -159,7 +160,7 @@ int32_t HostBuildGraph::build(const host::RunInput& input, host::BuiltGraph* out
         thrown = "an exception that is no std::exception";
     }
     ch_end_copy(fork_mark_);
-    isolate::FloatState().restore();  // kernels run on this thread next
+    os::FloatState().restore();  // kernels run on this thread next
     if (error_.code != CH_OK) {
         *out_error = error_;
         return error_.code;
@@ -272,8 +273,8 @@ int32_t HostBuildGraph::add_tensor_task(const ch_host_argument* args, uint32_t a
 
 // Whether a tensor that is argument `number` of a task lies in device memory of this run.
 int32_t HostBuildGraph::check_tensor(const ch_device_tensor* tensor, uint32_t number) {
-    orchestrator::TensorRegion region;
-    if (const int32_t code = orchestrator::check_tensor(tensor, "add_task", number, &region, &error_)) return code;
+    graph::TensorRegion region;
+    if (const int32_t code = graph::check_tensor(tensor, "add_task", number, &region, &error_)) return code;
     char what[32];  // "add_task: tensor 159" and the end
     snprintf(what, sizeof what, "add_task: tensor %u", number);
     return memory_.check_range(tensor->buffer, tensor->buffer_bytes, what, &error_);
