@@ -7,7 +7,7 @@ namespace chiphost::graph {
 
 namespace {
 
-int32_t check_kernels(const graph::Orchestration& plan, const ch_task_spec& spec, ch_error* out_error) {
+Status check_kernels(const graph::Orchestration& plan, const ch_task_spec& spec, ch_error* out_error) {
     static const char* const names[] = {"AIC", "AIV0", "AIV1"};
     const auto* types = reinterpret_cast<const uint8_t*>(plan.kernel_types);
     uint32_t used = 0;
@@ -35,7 +35,7 @@ int32_t check_kernels(const graph::Orchestration& plan, const ch_task_spec& spec
 
 }  // namespace
 
-int32_t check_new_tensor(const ch_tensor_spec& spec, const char* where, uint32_t number, ch_error* out_error) {
+Status check_new_tensor(const ch_tensor_spec& spec, const char* where, uint32_t number, ch_error* out_error) {
     if (spec.ndims > CH_MAX_DIMS || ch_dtype_bytes(spec.dtype) == 0) {
         return report(out_error, CH_TASK_INVALID, where,
                       "new tensor %u: wanted at most %d dimensions and a dtype, found %u, %u", number, CH_MAX_DIMS,
@@ -47,12 +47,12 @@ int32_t check_new_tensor(const ch_tensor_spec& spec, const char* where, uint32_t
     return CH_OK;
 }
 
-int32_t check_task(const graph::Orchestration& plan, const ch_task_spec& spec, ch_error* out_error) {
+Status check_task(const graph::Orchestration& plan, const ch_task_spec& spec, ch_error* out_error) {
     if (spec.struct_bytes < CH_TASK_SPEC_BYTES_MIN) {
         return report(out_error, CH_ABI_MISMATCH, "submit", "wanted a task of %d bytes or more, found %u",
                       CH_TASK_SPEC_BYTES_MIN, spec.struct_bytes);
     }
-    if (const int32_t code = check_kernels(plan, spec, out_error)) return code;
+    CH_TRY(check_kernels(plan, spec, out_error));
     if (spec.tensor_count > CH_MAX_TASK_TENSORS || spec.scalar_count > CH_MAX_TASK_SCALARS) {
         return report(out_error, CH_TOO_MANY_TASK_ARGS, "submit",
                       "wanted at most %d tensors and %d scalars, found %u and %u", CH_MAX_TASK_TENSORS,
@@ -76,13 +76,13 @@ int32_t check_task(const graph::Orchestration& plan, const ch_task_spec& spec, c
         }
         if (tensor.role != CH_ROLE_OUTPUT) continue;
         if (!tensor.spec) return report(out_error, CH_TASK_INVALID, "submit", "new tensor %u: there is none", i);
-        if (const int32_t code = check_new_tensor(*tensor.spec, "submit", i, out_error)) return code;
+        CH_TRY(check_new_tensor(*tensor.spec, "submit", i, out_error));
     }
     return CH_OK;
 }
 
-int32_t check_tensor(const ch_device_tensor* tensor, const char* where, uint32_t number, TensorRegion* out_region,
-                     ch_error* out_error) {
+Status check_tensor(const ch_device_tensor* tensor, const char* where, uint32_t number, TensorRegion* out_region,
+                    ch_error* out_error) {
     if (!tensor) return report(out_error, CH_TASK_INVALID, where, "tensor %u: there is none", number);
     if (tensor->buffer == 0) {
         return report(out_error, CH_TASK_INVALID, where,

@@ -56,7 +56,7 @@ Constructors::Constructors(char* data, size_t bytes) {
     });
 }
 
-int32_t Constructors::run(void* handle, const ch_loader_gate* gate, std::string_view name, ch_error* out_error) const {
+Status Constructors::run(void* handle, const ch_loader_gate* gate, std::string_view name, ch_error* out_error) const {
     if (address_ == 0) return CH_OK;
     link_map* map = nullptr;
     if (dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0) {

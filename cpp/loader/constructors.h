@@ -8,6 +8,7 @@
 
 #include "chiphost/abi/error.h"
 #include "chiphost/abi/loader_gate.h"
+#include "status/status.h"
 
 namespace chiphost::loader {
 
@@ -23,8 +24,7 @@ public:
 
     // Runs them, with the program's arguments, which the gate knows; nullptr: with none. CH_OK, or CH_LOAD_REFUSED if
     // one throws: then the library is to be closed. `name` is for messages.
-    [[nodiscard]] int32_t run(void* handle, const ch_loader_gate* gate, std::string_view name,
-                              ch_error* out_error) const;
+    Status run(void* handle, const ch_loader_gate* gate, std::string_view name, ch_error* out_error) const;
 
 private:
     uint64_t address_ = 0;  // of their list, in the library

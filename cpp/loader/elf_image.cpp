@@ -169,7 +169,7 @@ struct Named {
 
 }  // namespace
 
-int32_t check_elf_library(const void* data, size_t bytes, std::string_view where, ch_error* out_error) {
+Status check_elf_library(const void* data, size_t bytes, std::string_view where, ch_error* out_error) {
     if (bytes < SELFMAG || memcmp(data, ELFMAG, SELFMAG) != 0) {
         return report(out_error, CH_NOT_ELF, where,
                       "wanted an ELF shared library, found %zu bytes that begin otherwise", bytes);

@@ -10,12 +10,13 @@
 #include <vector>
 
 #include "chiphost/abi/error.h"
+#include "status/status.h"
 
 namespace chiphost::loader {
 
 // CH_OK if the bytes are a complete ELF shared library for this processor; otherwise CH_NOT_ELF, CH_FILE_TRUNCATED or
 // CH_WRONG_ARCHITECTURE. The loader itself answers a truncated file with SIGBUS. `where` names the file.
-[[nodiscard]] int32_t check_elf_library(const void* data, size_t bytes, std::string_view where, ch_error* out_error);
+Status check_elf_library(const void* data, size_t bytes, std::string_view where, ch_error* out_error);
 
 // Whether the library has variables of its own that code may change, thread-local ones included, but for
 // those of chiphost's headers that every run writes first. True if in doubt. Two

@@ -28,7 +28,7 @@ inline const char* loader_words() {
 
 // Makes an error of the words. CH_STATIC_TLS_SPENT and CH_HOST_MEMORY_EXHAUSTED are for callers that have another way;
 // everything else is CH_LOAD_REFUSED, with what helps behind the words where that is known.
-inline int32_t report_refusal(ch_error* out_error, std::string_view where, const char* words) {
+inline Status report_refusal(ch_error* out_error, std::string_view where, const char* words) {
     struct Meaning {
         const char* words;
         ch_code code;

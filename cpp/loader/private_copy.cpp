@@ -132,7 +132,7 @@ bool was_debugged_lately() {
 
 }  // namespace
 
-int32_t read_file(const std::string& path, std::vector<char>* out_bytes, ch_error* out_error) {
+Status read_file(const std::string& path, std::vector<char>* out_bytes, ch_error* out_error) {
     const File file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));  // a pipe keeps nobody waiting
     struct stat status{};
     if (!file.ok() || fstat(file.get(), &status) != 0) {
@@ -152,8 +152,8 @@ int32_t read_file(const std::string& path, std::vector<char>* out_bytes, ch_erro
     return CH_OK;
 }
 
-int32_t load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, const std::string& name,
-                          [[maybe_unused]] Variables variables, void** out_handle, ch_error* out_error) {
+Status load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, const std::string& name,
+                         [[maybe_unused]] Variables variables, void** out_handle, ch_error* out_error) {
     *out_handle = nullptr;
     TemporaryFile temporary;
     File file(static_cast<int>(syscall(SYS_memfd_create, base_name(name).substr(0, 200).c_str(), MFD_CLOEXEC)));

@@ -9,14 +9,14 @@
 #include <algorithm>
 
 #include "report.h"
+#include "status.h"
 
 namespace chiphost {
 
 // Reads a record. `bytes_min` is its size in the first minor version. CH_ABI_MISMATCH for a shorter one; `where` names
 // the call.
 template <typename Record>
-[[nodiscard]] int32_t read_record(const Record& from, size_t bytes_min, const char* where, Record* out_record,
-                                  ch_error* out_error) {
+Status read_record(const Record& from, size_t bytes_min, const char* where, Record* out_record, ch_error* out_error) {
     if (from.struct_bytes < bytes_min) {
         return report(out_error, CH_ABI_MISMATCH, where, "wanted a record of %zu bytes or more, found %u", bytes_min,
                       from.struct_bytes);

@@ -75,8 +75,8 @@ bool tags_fit(std::string_view wanted_platform, std::string_view found) {
 
 }  // namespace
 
-int32_t check_header(const ch_abi_header& header, const Expected& expected, std::string_view where,
-                     ch_error* out_error) {
+Status check_header(const ch_abi_header& header, const Expected& expected, std::string_view where,
+                    ch_error* out_error) {
     if (header.magic != CH_ABI_MAGIC || header.header_bytes != sizeof(ch_abi_header)) {
         return report(out_error, CH_ABI_MISMATCH, where,
                       "wanted a table that begins with magic 0x%08x and a header of %zu bytes, found 0x%08x and %u",
@@ -105,8 +105,8 @@ int32_t check_header(const ch_abi_header& header, const Expected& expected, std:
     return CH_OK;
 }
 
-int32_t check_wanted(const ch_abi_header* abi, const char* symbol, const Expected& provided, std::string_view where,
-                     ch_error* out_error) {
+Status check_wanted(const ch_abi_header* abi, const char* symbol, const Expected& provided, std::string_view where,
+                    ch_error* out_error) {
     if (!abi) {
         return report(out_error, CH_ENTRY_MISSING, where, "wanted the symbol %s, which the runtime's header defines",
                       symbol);

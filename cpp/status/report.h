@@ -7,6 +7,7 @@
 
 #include "chiphost/abi/error.h"
 #include "chiphost/abi/header.h"
+#include "status.h"
 
 namespace chiphost {
 
@@ -34,12 +35,11 @@ struct Expected {
 };
 
 // CH_OK, or CH_ABI_MISMATCH with wanted and found. `where` names the library.
-[[nodiscard]] int32_t check_header(const ch_abi_header& header, const Expected& expected, std::string_view where,
-                                   ch_error* out_error);
+Status check_header(const ch_abi_header& header, const Expected& expected, std::string_view where, ch_error* out_error);
 
 // The other way round: the header that an orchestration exports says what table it wants. It may want less than this
 // program has, an earlier minor. `abi` NULL: CH_ENTRY_MISSING, it does not export the symbol.
-[[nodiscard]] int32_t check_wanted(const ch_abi_header* abi, const char* symbol, const Expected& provided,
-                                   std::string_view where, ch_error* out_error);
+Status check_wanted(const ch_abi_header* abi, const char* symbol, const Expected& provided, std::string_view where,
+                    ch_error* out_error);
 
 }  // namespace chiphost

@@ -15,6 +15,7 @@
 #include "isolate/child/kept_keys.h"
 #include "isolate/child/shared_memory.h"
 #include "runtime_library.h"
+#include "status/status.h"
 
 namespace chiphost::worker {
 
@@ -101,9 +102,8 @@ private:
 class ArenaArguments {
 public:
     // Writes message and arguments. CH_HOST_MEMORY_EXHAUSTED.
-    [[nodiscard]] int32_t write(isolate::SharedMemory& memory, const ch_callable& callable,
-                                const isolate::KeptKeys::Place& place, const ch_task_args& args,
-                                const ch_call_config& config, ch_error* out_error);
+    Status write(isolate::SharedMemory& memory, const ch_callable& callable, const isolate::KeptKeys::Place& place,
+                 const ch_task_args& args, const ch_call_config& config, ch_error* out_error);
 
     // Copies the results to the caller's arrays.
     void read_back(isolate::SharedMemory& memory, const ch_task_args& args) const;

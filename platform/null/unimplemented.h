@@ -8,7 +8,7 @@
 
 namespace chiphost::platform {
 
-inline int32_t unimplemented(const char* function, ch_error* out_error) {
+inline Status unimplemented(const char* function, ch_error* out_error) {
     return report(out_error, CH_UNIMPLEMENTED, function, "the platform does not have this function");
 }
 

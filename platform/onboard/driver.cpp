@@ -47,7 +47,7 @@ Driver::~Driver() {
     }
 }
 
-int32_t Driver::load(const char* sdk_folder, const char* sdk_variable, const char* register_name, ch_error* out_error) {
+Status Driver::load(const char* sdk_folder, const char* sdk_variable, const char* register_name, ch_error* out_error) {
     std::string missing, refusals;
     const loader::LoaderPass pass(gate_);
     for (int i = 0; i < library_count; ++i) {
@@ -87,7 +87,7 @@ void* Driver::find_in_runtime(const char* name) const {
     return dlsym(libraries_[runtime], name);
 }
 
-int32_t Driver::failed(const char* call, int32_t code, ch_error* out_error) const {
+Status Driver::failed(const char* call, int32_t code, ch_error* out_error) const {
     const char* words = recent_error_ ? recent_error_() : nullptr;
     return report(out_error, CH_PLATFORM_FAILED, "device", "%s returned %d%s%s", call, code,
                   words && *words ? ": " : "", words && *words ? words : "");

@@ -40,8 +40,8 @@ bool write_all(int file, const void* data, size_t bytes) {
 
 }  // namespace
 
-int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, const void* data, size_t bytes,
-                          const char* name, void** out_library, ch_error* out_error, const OpenedLibrary& opened) {
+Status load_through_file(ch_loader_gate* gate, int file, const char* path, const void* data, size_t bytes,
+                         const char* name, void** out_library, ch_error* out_error, const OpenedLibrary& opened) {
     // No exception: nobody would catch it on the processor's stack.
     const std::unique_ptr<char[]> copy(new (std::nothrow) char[bytes]);
     if (!copy) {
@@ -79,8 +79,8 @@ int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, cons
     return code;
 }
 
-int32_t load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, const char* name, void** out_library,
-                         ch_error* out_error, const OpenedLibrary& opened) {
+Status load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, const char* name, void** out_library,
+                        ch_error* out_error, const OpenedLibrary& opened) {
     const int file = static_cast<int>(syscall(SYS_memfd_create, "chiphost-orch", MFD_CLOEXEC));
     const int written = file < 0 ? -1 : fcntl(file, F_DUPFD_CLOEXEC, 0);  // closed before the library is loaded
     if (written < 0) {

@@ -28,18 +28,18 @@ uint64_t bytes_of(const Parameter& parameter, const Argument& argument) {
 
 }  // namespace
 
-int32_t ChildInstance::open(const std::string& path, const Options& options, const Selection& selection,
-                            const GoOn& go_on, std::shared_ptr<Instance>* out_instance, ch_error* out_error) {
+Status ChildInstance::open(const std::string& path, const Options& options, const Selection& selection,
+                           const GoOn& go_on, std::shared_ptr<Instance>* out_instance, ch_error* out_error) {
     const std::shared_ptr<ChildInstance> instance(new ChildInstance(path, options, selection));
-    if (const int32_t code = instance->load(go_on, out_error)) return code;
+    CH_TRY(instance->load(go_on, out_error));
     *out_instance = instance;
     return CH_OK;
 }
 
-int32_t ChildInstance::load(const GoOn& go_on, ch_error* out_error) {
+Status ChildInstance::load(const GoOn& go_on, ch_error* out_error) {
     const Wait wait{options().timeout, go_on};
     const WaitTime time(wait);
-    if (const int32_t code = ChildProcess::start(options().child_path, &child_, out_error)) return code;
+    CH_TRY(ChildProcess::start(options().child_path, &child_, out_error));
     process_id_ = child_->id();
     const OpenLibrary message{options().stack_bytes, options().default_lookup};
     std::string bytes(reinterpret_cast<const char*>(&message), sizeof message);
@@ -59,15 +59,15 @@ void ChildInstance::end_child() {
 }
 
 // Posts a verb whose message ends with a text, and waits for its answer.
-int32_t ChildInstance::ask(ChildVerb verb, const std::string& text, const WaitTime& time, const std::string& where,
-                           ch_error* out_error) {
+Status ChildInstance::ask(ChildVerb verb, const std::string& text, const WaitTime& time, const std::string& where,
+                          ch_error* out_error) {
     SharedMemory& memory = child_->memory();
     if (const int failed = memory.reserve(text.size() + 1)) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "%s", strerror(failed));
     }
     memcpy(memory.at(0), text.c_str(), text.size() + 1);
     child_->post(verb);
-    if (const int32_t code = await(time, where, out_error)) return code;
+    CH_TRY(await(time, where, out_error));
     if (memory.control().code == CH_OK) return CH_OK;
     *out_error = memory.control().error;
     return out_error->code;
@@ -98,57 +98,49 @@ const char* ChildInstance::doing() {
 
 // CH_OK as soon as there is an answer, which to close_library is an orderly end. Otherwise the child is at its end, and
 // the instance is poisoned.
-int32_t ChildInstance::await(const WaitTime& time, const std::string& where, ch_error* out_error) {
+Status ChildInstance::await(const WaitTime& time, const std::string& where, ch_error* out_error) {
     using Answer = ChildProcess::Answer;
     const int id = static_cast<int>(child_->id());
-    bool interrupted = false;
-    for (;;) {
+    Status failed;
+    while (failed.ok()) {
         const Answer answer = child_->wait(time.next_slice_ns());
         if (answer == Answer::complete) return CH_OK;
         if (answer == Answer::died) {
             const ChildProcess::End& end = child_->end();
             const bool closing = static_cast<ChildVerb>(child_->memory().control().verb) == ChildVerb::close_library;
             if (closing && !end.signalled && end.number == 0) return CH_OK;
-            child_->report_end(where, doing(), out_error);
-            break;
+            failed = child_->report_end(where, doing(), out_error);
+        } else if (time.interrupted()) {
+            failed = report(out_error, CH_INTERRUPTED, where,
+                            "interrupted, and it has not returned; process %d was killed, %s must be opened again", id,
+                            path().c_str());
+        } else if (time.next_slice_ns() == 0) {
+            failed = report(out_error, CH_DEADLINE_EXCEEDED, where,
+                            "it did not return within %.3g s; process %d was killed, %s must be opened again",
+                            time.seconds(), id, path().c_str());
         }
-        interrupted = time.interrupted();
-        if (!interrupted && time.next_slice_ns() != 0) continue;
-        if (interrupted) {
-            report(out_error, CH_INTERRUPTED, where,
-                   "interrupted, and it has not returned; process %d was killed, %s "
-                   "must be opened again",
-                   id, path().c_str());
-        } else {
-            report(out_error, CH_DEADLINE_EXCEEDED, where,
-                   "it did not return within %.3g s; process %d was killed, %s must be opened again", time.seconds(),
-                   id, path().c_str());
-        }
-        break;
     }
     const std::string in = where == path() ? "" : " in " + where;
     poison("process " + std::to_string(id) + " " + child_->describe_end() + in +
            ", and the library's globals are gone with it");
     end_child();
-    return out_error->code;
+    return failed;
 }
 
-int32_t ChildInstance::find(const std::string& name, const Wait& wait, Symbol* out_symbol, ch_error* out_error) {
+Status ChildInstance::find(const std::string& name, const Wait& wait, Symbol* out_symbol, ch_error* out_error) {
     const WaitTime time(wait);
     std::unique_lock<Turn> turn;
-    if (const int32_t code = take_turn(time, &turn, out_error)) return code;
-    if (const int32_t code = check_usable(out_error)) return code;
-    if (const int32_t code = ask(ChildVerb::find_symbol, name, time, name, out_error)) {
-        return code;
-    }
+    CH_TRY(take_turn(time, &turn, out_error));
+    CH_TRY(check_usable(out_error));
+    CH_TRY(ask(ChildVerb::find_symbol, name, time, name, out_error));
     uint64_t address = 0;
     memcpy(&address, child_->memory().at(0), sizeof address);
     *out_symbol = {name, reinterpret_cast<void*>(address)};
     return CH_OK;
 }
 
-int32_t ChildInstance::write_call(const Symbol& symbol, const Signature& signature, const Argument* arguments,
-                                  ch_error* out_error) {
+Status ChildInstance::write_call(const Symbol& symbol, const Signature& signature, const Argument* arguments,
+                                 ch_error* out_error) {
     const size_t count = signature.parameters.size();
     CallFunction message{};
     message.function = reinterpret_cast<uint64_t>(symbol.address);
@@ -190,8 +182,8 @@ int32_t ChildInstance::write_call(const Symbol& symbol, const Signature& signatu
 }
 
 // Also of a function that threw: what it has written until then is the caller's, as it would be in one process.
-int32_t ChildInstance::read_answer(const Symbol& symbol, const Signature& signature, const Argument* arguments,
-                                   Value* out_value, ch_error* out_error) {
+Status ChildInstance::read_answer(const Symbol& symbol, const Signature& signature, const Argument* arguments,
+                                  Value* out_value, ch_error* out_error) {
     SharedMemory& memory = child_->memory();
     for (size_t i = 0; i < signature.parameters.size(); ++i) {
         const Parameter& kind = signature.parameters[i];
@@ -210,39 +202,39 @@ int32_t ChildInstance::read_answer(const Symbol& symbol, const Signature& signat
     return CH_OK;
 }
 
-int32_t ChildInstance::call(const Symbol& symbol, const Signature& signature, const Argument* arguments,
-                            const Wait& wait, Value* out_value, bool* out_abandoned, ch_error* out_error) {
+Status ChildInstance::call(const Symbol& symbol, const Signature& signature, const Argument* arguments,
+                           const Wait& wait, Value* out_value, bool* out_abandoned, ch_error* out_error) {
     *out_abandoned = false;  // what the arguments refer to is used by this process only
-    if (const int32_t code = check_signature(signature, symbol.name, out_error)) return code;
+    CH_TRY(check_signature(signature, symbol.name, out_error));
     const WaitTime time(wait);
     std::unique_lock<Turn> turn;
-    if (const int32_t code = take_turn(time, &turn, out_error)) return code;
-    if (const int32_t code = check_usable(out_error)) return code;
-    if (const int32_t code = write_call(symbol, signature, arguments, out_error)) return code;
+    CH_TRY(take_turn(time, &turn, out_error));
+    CH_TRY(check_usable(out_error));
+    CH_TRY(write_call(symbol, signature, arguments, out_error));
     child_->post(ChildVerb::call_function);
-    if (const int32_t code = await(time, symbol.name, out_error)) return code;
+    CH_TRY(await(time, symbol.name, out_error));
     return read_answer(symbol, signature, arguments, out_value, out_error);
 }
 
 // Posts a verb about memory, whose data are in the arena already or will be, and waits for its answer.
-int32_t ChildInstance::post_memory(ChildVerb verb, uint64_t address, uint64_t bytes, const WaitTime& time,
-                                   ch_error* out_error) {
+Status ChildInstance::post_memory(ChildVerb verb, uint64_t address, uint64_t bytes, const WaitTime& time,
+                                  ch_error* out_error) {
     SharedMemory& memory = child_->memory();
     *memory.at<UseMemory>(0) = {address, bytes};
     child_->post(verb);
-    if (const int32_t code = await(time, path(), out_error)) return code;
+    CH_TRY(await(time, path(), out_error));
     if (memory.control().code == CH_OK) return CH_OK;
     *out_error = memory.control().error;
     return out_error->code;
 }
 
-int32_t ChildInstance::make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error) {
-    if (const int32_t code = post_memory(ChildVerb::allocate_memory, 0, bytes, time, out_error)) return code;
+Status ChildInstance::make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error) {
+    CH_TRY(post_memory(ChildVerb::allocate_memory, 0, bytes, time, out_error));
     *out_address = child_->memory().at<UseMemory>(0)->address;
     return CH_OK;
 }
 
-int32_t ChildInstance::drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) {
+Status ChildInstance::drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) {
     return post_memory(ChildVerb::free_memory, address, 0, time, out_error);
 }
 
@@ -251,20 +243,20 @@ constexpr uint64_t copied_bytes_max = 16 << 20;
 
 // Calls copy(first, bytes) for one piece of a range after the other, until one fails.
 template <typename Copy>
-static int32_t copy_in_pieces(SharedMemory& memory, uint64_t bytes, ch_error* out_error, Copy&& copy) {
+static Status copy_in_pieces(SharedMemory& memory, uint64_t bytes, ch_error* out_error, Copy&& copy) {
     const uint64_t piece_max = std::min(bytes, copied_bytes_max);
     if (const int failed = memory.reserve(memory_data + piece_max)) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "wanted %llu bytes for a copy: %s",
                       static_cast<unsigned long long>(piece_max), strerror(failed));
     }
     for (uint64_t first = 0; first < bytes; first += piece_max) {
-        if (const int32_t code = copy(first, std::min(piece_max, bytes - first))) return code;
+        CH_TRY(copy(first, std::min(piece_max, bytes - first)));
     }
     return CH_OK;
 }
 
-int32_t ChildInstance::copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time,
-                               ch_error* out_error) {
+Status ChildInstance::copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time,
+                              ch_error* out_error) {
     SharedMemory& memory = child_->memory();
     return copy_in_pieces(memory, bytes, out_error, [&](uint64_t first, uint64_t piece) {
         memcpy(memory.at(memory_data), static_cast<const char*>(data) + first, piece);
@@ -272,22 +264,20 @@ int32_t ChildInstance::copy_in(uint64_t address, const void* data, uint64_t byte
     });
 }
 
-int32_t ChildInstance::copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time,
-                                ch_error* out_error) {
+Status ChildInstance::copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time,
+                               ch_error* out_error) {
     SharedMemory& memory = child_->memory();
     return copy_in_pieces(memory, bytes, out_error, [&](uint64_t first, uint64_t piece) {
-        if (const int32_t code = post_memory(ChildVerb::read_memory, address + first, piece, time, out_error)) {
-            return code;
-        }
+        CH_TRY(post_memory(ChildVerb::read_memory, address + first, piece, time, out_error));
         memcpy(static_cast<char*>(out_data) + first, memory.at(memory_data), piece);
-        return int32_t{CH_OK};
+        return Status(CH_OK);
     });
 }
 
-int32_t ChildInstance::close(const Wait& wait, CloseResult* out_result, ch_error* out_error) {
+Status ChildInstance::close(const Wait& wait, CloseResult* out_result, ch_error* out_error) {
     const WaitTime time(wait);
     std::unique_lock<Turn> turn;
-    if (const int32_t code = take_turn(time, &turn, out_error)) return code;
+    CH_TRY(take_turn(time, &turn, out_error));
     int32_t code = CH_OK;
     if (child_) {
         memset(child_->memory().at(0), 0, sizeof(CloseLibrary));

@@ -74,8 +74,8 @@ std::unique_ptr<ChildProcess> ChildPool::find(const std::string& key, const Circ
     return nullptr;
 }
 
-int32_t ChildPool::take(const std::string& key, const std::string& program, const Prepare& prepare, const GoOn& go_on,
-                        std::unique_ptr<ChildProcess>* out_child, ch_error* out_error) {
+Status ChildPool::take(const std::string& key, const std::string& program, const Prepare& prepare, const GoOn& go_on,
+                       std::unique_ptr<ChildProcess>* out_child, ch_error* out_error) {
     const auto began = std::chrono::steady_clock::now();
     const Circumstances circumstances = Circumstances::of_this_thread();
     for (;;) {

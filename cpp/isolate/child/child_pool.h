@@ -10,6 +10,7 @@
 
 #include "child_process.h"
 #include "chiphost/isolate/library.h"
+#include "status/status.h"
 
 namespace chiphost::isolate {
 
@@ -45,8 +46,8 @@ public:
 
     // A waiting child of this key, or a new one, for which the errors are those of ChildProcess::start; CH_INTERRUPTED
     // if go_on, which may be empty, says so. `prepare` may be called later, by the pool's thread.
-    [[nodiscard]] int32_t take(const std::string& key, const std::string& program, const Prepare& prepare,
-                               const GoOn& go_on, std::unique_ptr<ChildProcess>* out_child, ch_error* out_error);
+    Status take(const std::string& key, const std::string& program, const Prepare& prepare, const GoOn& go_on,
+                std::unique_ptr<ChildProcess>* out_child, ch_error* out_error);
 
     // Keeps the child for the next, and ends the one that has waited longest if there are too many. Ends the child if
     // it is used up.

@@ -16,6 +16,7 @@
 #include "kept_keys.h"
 #include "os/descriptor.h"
 #include "shared_memory.h"
+#include "status/status.h"
 
 namespace chiphost::isolate {
 
@@ -30,11 +31,10 @@ public:
     // Starts the program and waits for its first answer. CH_PROCESS_NOT_STARTED, CH_ABI_MISMATCH.
     // The child begins under these circumstances, but for the working directory, the streams and the limits, which are
     // those of the moment.
-    [[nodiscard]] static int32_t start(const std::string& program, const Circumstances& circumstances,
-                                       std::unique_ptr<ChildProcess>* out_child, ch_error* out_error);
+    static Status start(const std::string& program, const Circumstances& circumstances,
+                        std::unique_ptr<ChildProcess>* out_child, ch_error* out_error);
     // Under those of the calling thread.
-    [[nodiscard]] static int32_t start(const std::string& program, std::unique_ptr<ChildProcess>* out_child,
-                                       ch_error* out_error) {
+    static Status start(const std::string& program, std::unique_ptr<ChildProcess>* out_child, ch_error* out_error) {
         return start(program, Circumstances::of_this_thread(), out_child, out_error);
     }
 
@@ -82,11 +82,11 @@ public:
     // "was killed by SIGSEGV", "exited with code 3".
     std::string describe_end();
     // Fills an error with it: CH_PROCESS_DIED, "process 12 was killed by SIGSEGV while <during>", and the last words.
-    int32_t report_end(const std::string& where, const std::string& during, ch_error* out_error);
+    Status report_end(const std::string& where, const std::string& during, ch_error* out_error);
 
 private:
     explicit ChildProcess(const Circumstances& circumstances);
-    [[nodiscard]] int32_t spawn(const std::string& program, ch_error* out_error);
+    Status spawn(const std::string& program, ch_error* out_error);
     void kill_and_reap();
     void read_last_words();
     void take_wake_ups();

@@ -88,8 +88,8 @@ struct Spawn {
 
 ChildProcess::ChildProcess(const Circumstances& circumstances) : parent_(getpid()), circumstances_(circumstances) {}
 
-int32_t ChildProcess::start(const std::string& program, const Circumstances& circumstances,
-                            std::unique_ptr<ChildProcess>* out_child, ch_error* out_error) {
+Status ChildProcess::start(const std::string& program, const Circumstances& circumstances,
+                           std::unique_ptr<ChildProcess>* out_child, ch_error* out_error) {
     std::unique_ptr<ChildProcess> child(new ChildProcess(circumstances));
     const auto refuse = [&](const char* what, int failed) {
         return report(out_error, CH_PROCESS_NOT_STARTED, program, "cannot %s: %s", what, strerror(failed));
@@ -105,7 +105,7 @@ int32_t ChildProcess::start(const std::string& program, const Circumstances& cir
     if (child->folder_.path().size() >= sizeof control.temp_folder) return refuse("use TMPDIR", ENAMETOOLONG);
     copy_text(control.temp_folder, sizeof control.temp_folder, child->folder_.path());
     control.spin = usable_processors_above_one();
-    if (const int32_t code = child->spawn(program, out_error)) return code;
+    CH_TRY(child->spawn(program, out_error));
     switch (child->wait(start_timeout_ns)) {
         case Answer::complete:
             *out_child = std::move(child);
@@ -122,7 +122,7 @@ int32_t ChildProcess::start(const std::string& program, const Circumstances& cir
                   end.last_words.empty() ? "" : ": ", end.last_words.c_str());
 }
 
-int32_t ChildProcess::spawn(const std::string& program, ch_error* out_error) {
+Status ChildProcess::spawn(const std::string& program, ch_error* out_error) {
     const auto refuse = [&](const char* what, int failed) {
         return report(out_error, CH_PROCESS_NOT_STARTED, program, "cannot %s: %s", what, strerror(failed));
     };
@@ -331,7 +331,7 @@ std::string ChildProcess::describe_end() {
     return "was killed by " + signal_name(how.number);
 }
 
-int32_t ChildProcess::report_end(const std::string& where, const std::string& during, ch_error* out_error) {
+Status ChildProcess::report_end(const std::string& where, const std::string& during, ch_error* out_error) {
     const End& how = end();
     constexpr size_t words_max = 1500;  // what a record has room for
     std::string words = how.last_words;

@@ -7,6 +7,7 @@
 
 #include "child_protocol.h"
 #include "shared_memory.h"
+#include "status/status.h"
 
 namespace chiphost::isolate {
 
@@ -19,7 +20,7 @@ public:
     public:
         virtual ~Handler() = default;
         // The message is in the arena, and so is the answer. CH_OK, or a code with *out_error filled.
-        virtual int32_t handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) = 0;
+        virtual Status handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) = 0;
 
         // Bytes of stack that this message, and all that follow, must have at least; 0: any will do.
         virtual uint64_t stack_bytes(ChildVerb, SharedMemory&) { return 0; }

@@ -89,7 +89,7 @@ void forward(int from, int to, StderrTail& tail) {
     }
 }
 
-int32_t guarded(ChildServer::Handler& handler, ChildVerb verb, SharedMemory& memory, ch_error* out_error) {
+Status guarded(ChildServer::Handler& handler, ChildVerb verb, SharedMemory& memory, ch_error* out_error) {
     try {
         return handler.handle(verb, memory, out_error);
     } catch (const std::bad_alloc&) {

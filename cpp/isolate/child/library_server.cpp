@@ -22,7 +22,7 @@
 
 namespace chiphost::isolate {
 
-int32_t LibraryServer::handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) {
+Status LibraryServer::handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) {
     switch (verb) {
         case ChildVerb::open_library:
             return open(memory, out_error);
@@ -54,7 +54,7 @@ int32_t LibraryServer::handle(ChildVerb verb, SharedMemory& memory, ch_error* ou
 }
 
 // The file itself, not a copy: nothing else is loaded here that it would have to be kept apart from.
-int32_t LibraryServer::open(SharedMemory& memory, ch_error* out_error) {
+Status LibraryServer::open(SharedMemory& memory, ch_error* out_error) {
     if (library_) return report(out_error, CH_INTERNAL, "child process", "it has a library already");
     path_ = memory.at(sizeof(OpenLibrary));
     // dlopen is declared not to throw, so the compiler would drop what catches; a constructor throws nevertheless. The
@@ -77,7 +77,7 @@ int32_t LibraryServer::open(SharedMemory& memory, ch_error* out_error) {
     return CH_OK;
 }
 
-int32_t LibraryServer::find(SharedMemory& memory, ch_error* out_error) {
+Status LibraryServer::find(SharedMemory& memory, ch_error* out_error) {
     const std::string name = memory.at(0);
     const auto address = reinterpret_cast<uint64_t>(dlsym(library_, name.c_str()));
     if (!address) return report(out_error, CH_ENTRY_MISSING, path_, "wanted the function %s", name.c_str());
@@ -85,7 +85,7 @@ int32_t LibraryServer::find(SharedMemory& memory, ch_error* out_error) {
     return CH_OK;
 }
 
-int32_t LibraryServer::call(SharedMemory& memory, ch_error* out_error) {
+Status LibraryServer::call(SharedMemory& memory, ch_error* out_error) {
     auto* message = memory.at<CallFunction>(0);
     const auto* parameters = memory.at<CallParameter>(sizeof *message);
     signature_.result = static_cast<Type>(message->result);
@@ -117,7 +117,7 @@ int32_t LibraryServer::call(SharedMemory& memory, ch_error* out_error) {
     return signature_.result == Type::text ? answer_text(memory, value, out_error) : CH_OK;
 }
 
-int32_t LibraryServer::allocate(SharedMemory& memory, ch_error* out_error) {
+Status LibraryServer::allocate(SharedMemory& memory, ch_error* out_error) {
     auto* message = memory.at<UseMemory>(0);
     void* block = allocate_block(message->bytes);
     if (!block) {
@@ -136,7 +136,7 @@ int32_t LibraryServer::free_memory(SharedMemory& memory) {
     return CH_OK;
 }
 
-int32_t LibraryServer::answer_text(SharedMemory& memory, const Value& value, ch_error* out_error) {
+Status LibraryServer::answer_text(SharedMemory& memory, const Value& value, ch_error* out_error) {
     const uint64_t at = ArenaPieces::aligned(memory.at<CallFunction>(0)->end);
     if (const int failed = memory.reserve(at + value.text.size())) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "wanted %zu bytes for a text: %s",

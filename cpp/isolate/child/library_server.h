@@ -9,6 +9,7 @@
 
 #include "child_server.h"
 #include "chiphost/isolate/signature.h"
+#include "status/status.h"
 
 namespace chiphost::isolate {
 
@@ -16,15 +17,15 @@ namespace chiphost::isolate {
 // messages.
 class LibraryServer final : public ChildServer::Handler {
 public:
-    int32_t handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) override;
+    Status handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) override;
 
 private:
-    int32_t open(SharedMemory& memory, ch_error* out_error);
-    int32_t find(SharedMemory& memory, ch_error* out_error);
-    int32_t call(SharedMemory& memory, ch_error* out_error);
-    int32_t allocate(SharedMemory& memory, ch_error* out_error);
+    Status open(SharedMemory& memory, ch_error* out_error);
+    Status find(SharedMemory& memory, ch_error* out_error);
+    Status call(SharedMemory& memory, ch_error* out_error);
+    Status allocate(SharedMemory& memory, ch_error* out_error);
     int32_t free_memory(SharedMemory& memory);
-    int32_t answer_text(SharedMemory& memory, const Value& value, ch_error* out_error);
+    Status answer_text(SharedMemory& memory, const Value& value, ch_error* out_error);
 
     const pid_t process_ = getpid();
     std::string path_;

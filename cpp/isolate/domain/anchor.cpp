@@ -239,7 +239,7 @@ int32_t create(ch_loader_gate* gate, void** out_state, ch_mailbox** out_keeper) 
 
 // No exception may leave: the caller is in another namespace.
 template <typename Body>
-int32_t guarded(ch_error* out_error, Body&& body) {
+Status guarded(ch_error* out_error, Body&& body) {
     try {
         return body();
     } catch (const std::bad_alloc&) {

@@ -82,7 +82,7 @@ private:
 
 Domain::Domain(Strategy strategy) : strategy_(strategy), process_(getpid()) {}
 
-int32_t Domain::start(ch_error* out_error) {
+Status Domain::start(ch_error* out_error) {
     try {
         objects_ = objects();
     } catch (const std::bad_alloc&) {
@@ -95,7 +95,7 @@ int32_t Domain::start(ch_error* out_error) {
     return CH_OK;
 }
 
-int32_t Domain::open(Strategy strategy, const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
+Status Domain::open(Strategy strategy, const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
     if (strategy == Strategy::link_namespace) return open_namespace(anchor_path, out_domain, out_error);
     if (strategy == Strategy::process) {
         return report(out_error, CH_INVALID_ARGUMENT, "strategy", "a domain is a namespace or for copies");
@@ -112,7 +112,7 @@ int32_t Domain::open(Strategy strategy, const std::string& anchor_path, Domain**
     if (!copies.domain) {
         std::unique_ptr<Domain> domain(new Domain(Strategy::copy));
         domain->anchor_ = &anchor_of_this_program();
-        if (const int32_t code = domain->start(out_error)) return code;
+        CH_TRY(domain->start(out_error));
         copies.domain = domain.release();
     }
     *out_domain = copies.domain;
@@ -123,7 +123,7 @@ int32_t Domain::open(Strategy strategy, const std::string& anchor_path, Domain**
 // Threads of a namespace get memory from the program's malloc, by way of the loader. That takes no locks as long as the
 // program's libc has never made a thread itself (docs/internals/namespaces.md, H13). A child made by fork() starts
 // anew.
-static int32_t leave_single_thread_mode(ch_error* out_error) {
+static Status leave_single_thread_mode(ch_error* out_error) {
 #if __has_include(<sys/single_threaded.h>)
     if (!__libc_single_threaded) return CH_OK;
 #endif
@@ -137,21 +137,21 @@ static int32_t leave_single_thread_mode(ch_error* out_error) {
 }
 #endif
 
-int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
+Status Domain::open_namespace(const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
 #if defined(LM_ID_NEWLM) && !defined(CHIPHOST_WITHOUT_DLMOPEN)  // a test builds it without
     if (const char* why = namespaces_unavailable()) {
         return report(out_error, CH_ISOLATION_UNAVAILABLE, anchor_path, "%s", why);
     }
     std::vector<char> file;
-    if (const int32_t code = loader::read_file(anchor_path, &file, out_error)) return code;
-    if (const int32_t code = loader::check_elf_library(file.data(), file.size(), anchor_path, out_error)) return code;
+    CH_TRY(loader::read_file(anchor_path, &file, out_error));
+    CH_TRY(loader::check_elf_library(file.data(), file.size(), anchor_path, out_error));
 
-    if (const int32_t code = leave_single_thread_mode(out_error)) return code;
+    CH_TRY(leave_single_thread_mode(out_error));
     // Before a namespace is spent: it cannot be given back.
     std::unique_ptr<Domain> domain(new Domain(Strategy::link_namespace));
     NamespaceBudget& budget = NamespaceBudget::of_this_process();
     const loader::LoaderPath path(anchor_path);
-    if (const int32_t code = budget.take(anchor_path, out_error)) return code;
+    CH_TRY(budget.take(anchor_path, out_error));
     void* handle = nullptr;
     {
         const loader::LoaderPass pass(loader::loader_gate_of_this_process());
@@ -166,7 +166,7 @@ int32_t Domain::open_namespace(const std::string& anchor_path, Domain** out_doma
     }
     const ch_anchor* anchor = entry();
     const Expected expected{CH_ABI_ANCHOR, CH_ANCHOR_MAJOR, CH_ANCHOR_MINOR, sizeof(ch_anchor), ""};
-    if (const int32_t code = check_header(anchor->header, expected, anchor_path, out_error)) return code;
+    CH_TRY(check_header(anchor->header, expected, anchor_path, out_error));
     domain->anchor_ = anchor;
     domain->anchor_handle_ = handle;
     *out_domain = domain.release();
@@ -186,7 +186,7 @@ int32_t Domain::call_keeper(ch_call call, const void* second, void* third) {
     return ch_mailbox_call(keeper_, call, state_, second, third);
 }
 
-int32_t Domain::lease_thread(ch_mailbox** out_mailbox, ch_error* out_error, uint64_t stack_bytes) {
+Status Domain::lease_thread(ch_mailbox** out_mailbox, ch_error* out_error, uint64_t stack_bytes) {
     const uint64_t wanted = os::stack_bytes_for(stack_bytes);
     try {
         const std::lock_guard lock(threads_mutex_);
@@ -224,7 +224,7 @@ void Domain::return_thread(ch_mailbox* mailbox) {
     free_threads_.push_back(mailbox);
 }
 
-int32_t Domain::open_library(const std::string& path, ch_library** out_library, ch_error* out_error, bool only_copy) {
+Status Domain::open_library(const std::string& path, ch_library** out_library, ch_error* out_error, bool only_copy) {
     ch_open_request request{};
     request.binary.name = path.c_str();
     request.in_place = strategy_ == Strategy::link_namespace;
@@ -233,8 +233,8 @@ int32_t Domain::open_library(const std::string& path, ch_library** out_library, 
     return call_keeper(anchor_->open_library, &request, out_error);
 }
 
-int32_t Domain::find_symbol(ch_library* library, const char* symbol, const std::string& path, void** out_address,
-                            ch_error* out_error) {
+Status Domain::find_symbol(ch_library* library, const char* symbol, const std::string& path, void** out_address,
+                           ch_error* out_error) {
     *out_address = nullptr;
     const ch_symbol_request request{library, symbol, out_address};
     if (call_keeper(anchor_->find_symbol, &request, nullptr) != CH_OK) {
@@ -244,8 +244,8 @@ int32_t Domain::find_symbol(ch_library* library, const char* symbol, const std::
     return CH_OK;
 }
 
-int32_t Domain::ask(const ch_question& question, const std::string& path, const char* name, uint64_t* out_answer,
-                    ch_error* out_error) {
+Status Domain::ask(const ch_question& question, const std::string& path, const char* name, uint64_t* out_answer,
+                   ch_error* out_error) {
     if (call_keeper(anchor_->ask, &question, out_answer) == CH_OK) return CH_OK;
     return report(out_error, CH_INTERNAL, path, "the runtime let an exception out of %s", name);
 }

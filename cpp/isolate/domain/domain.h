@@ -15,6 +15,7 @@
 
 #include "chiphost/abi/anchor.h"
 #include "chiphost/isolate/strategy.h"
+#include "status/status.h"
 
 namespace chiphost::isolate {
 
@@ -25,30 +26,28 @@ public:
     // that a namespace begins with. CH_NAMESPACES_SPENT, CH_ISOLATION_UNAVAILABLE or what check_elf_library says.
     // CH_HOST_MEMORY_EXHAUSTED or CH_THREAD_NOT_STARTED with a domain: the namespace is there, and start() may be tried
     // again later.
-    [[nodiscard]] static int32_t open(Strategy strategy, const std::string& anchor_path, Domain** out_domain,
-                                      ch_error* out_error);
+    static Status open(Strategy strategy, const std::string& anchor_path, Domain** out_domain, ch_error* out_error);
 
     // Makes the first thread of a domain that open() could not make it for.
-    [[nodiscard]] int32_t start(ch_error* out_error);
+    Status start(ch_error* out_error);
 
     // Lends a thread that belongs to the domain. Every call into its libraries is made on such a thread. stack_bytes:
     // how large its stack must be at least; 0: as usual (stack_size.h).
-    [[nodiscard]] int32_t lease_thread(ch_mailbox** out_mailbox, ch_error* out_error, uint64_t stack_bytes = 0);
+    Status lease_thread(ch_mailbox** out_mailbox, ch_error* out_error, uint64_t stack_bytes = 0);
     void return_thread(ch_mailbox* mailbox);
 
     // Loads a library into the domain: in a namespace the file itself, otherwise a private copy. only_copy: this
     // process never loads another copy, so one with unique symbols is not refused.
-    [[nodiscard]] int32_t open_library(const std::string& path, ch_library** out_library, ch_error* out_error,
-                                       bool only_copy = false);
+    Status open_library(const std::string& path, ch_library** out_library, ch_error* out_error, bool only_copy = false);
 
     // CH_ENTRY_MISSING if the library does not define the symbol.
-    [[nodiscard]] int32_t find_symbol(ch_library* library, const char* symbol, const std::string& path,
-                                      void** out_address, ch_error* out_error);
+    Status find_symbol(ch_library* library, const char* symbol, const std::string& path, void** out_address,
+                       ch_error* out_error);
 
     // Calls a function of a library in the domain on a thread of the domain. CH_INTERNAL if it lets an exception out;
     // `path` and `name` are for that message.
-    [[nodiscard]] int32_t ask(const ch_question& question, const std::string& path, const char* name,
-                              uint64_t* out_answer, ch_error* out_error);
+    Status ask(const ch_question& question, const std::string& path, const char* name, uint64_t* out_answer,
+               ch_error* out_error);
 
     // True if nothing of the library is left in the process.
     bool close_library(ch_library* library);
@@ -83,8 +82,7 @@ public:
 private:
     explicit Domain(Strategy strategy);
     int32_t call_keeper(ch_call call, const void* second, void* third);
-    [[nodiscard]] static int32_t open_namespace(const std::string& anchor_path, Domain** out_domain,
-                                                ch_error* out_error);
+    static Status open_namespace(const std::string& anchor_path, Domain** out_domain, ch_error* out_error);
 
     // What is loaded in the namespace: where, and the name.
     using Objects = std::vector<std::pair<uintptr_t, std::string>>;

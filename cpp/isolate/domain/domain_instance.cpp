@@ -41,33 +41,31 @@ DomainInstance::~DomainInstance() {
     static_cast<void>(close({options().timeout, {}}, &ignored, &error));
 }
 
-int32_t DomainInstance::open(const std::string& path, loader::UnloadTraits traits, const Options& options,
-                             const Selection& selection, const GoOn& go_on, std::shared_ptr<Instance>* out_instance,
-                             ch_error* out_error) {
+Status DomainInstance::open(const std::string& path, loader::UnloadTraits traits, const Options& options,
+                            const Selection& selection, const GoOn& go_on, std::shared_ptr<Instance>* out_instance,
+                            ch_error* out_error) {
     Domain* domain = nullptr;
     const Wait wait{options.timeout, go_on};
     const WaitTime time(wait);
     const auto still_wanted = [&] { return time.next_slice_ns() > 0 && !time.interrupted(); };
     NamespacePool& pool = NamespacePool::of_this_process();
-    if (const int32_t code = options.strategy == Strategy::link_namespace
-                                 ? pool.take(options.anchor_path, still_wanted, &domain, out_error)
-                                 : Domain::open(options.strategy, options.anchor_path, &domain, out_error)) {
-        return code;
-    }
+    CH_TRY(options.strategy == Strategy::link_namespace
+               ? pool.take(options.anchor_path, still_wanted, &domain, out_error)
+               : Domain::open(options.strategy, options.anchor_path, &domain, out_error));
     const std::shared_ptr<DomainInstance> instance(
         new DomainInstance(path, options, selection, domain, std::move(traits)));
-    if (const int32_t code = instance->load(go_on, out_error)) return code;
+    CH_TRY(instance->load(go_on, out_error));
     *out_instance = instance;
     return CH_OK;
 }
 
-int32_t DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
+Status DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
     const Wait wait{options().timeout, go_on};
     const WaitTime time(wait);
     objects_before_ = domain_->loaded_objects();
-    if (const int32_t code = domain_->lease_thread(&thread_, out_error, options().stack_bytes)) {
+    if (const Status failed = domain_->lease_thread(&thread_, out_error, options().stack_bytes); !failed.ok()) {
         if (options().strategy == Strategy::link_namespace) NamespacePool::of_this_process().give_back(domain_);
-        return code;
+        return failed;
     }
     // The thread tells its number when it has run once.
     ch_mailbox_call(thread_, domain_->anchor()->count, domain_->anchor_state(), nullptr, &spare_post_->counts);
@@ -106,8 +104,8 @@ int32_t DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
 }
 
 // What the posted call returned. If it does not return in time it is given up, and *post is empty.
-int32_t DomainInstance::await(const WaitTime& time, const std::string& what, std::unique_ptr<Post>& post,
-                              ch_error* out_error) {
+Status DomainInstance::await(const WaitTime& time, const std::string& what, std::unique_ptr<Post>& post,
+                             ch_error* out_error) {
     bool interrupted = false;
     for (;;) {
         int32_t code = CH_OK;
@@ -134,11 +132,11 @@ int32_t DomainInstance::await(const WaitTime& time, const std::string& what, std
     return out_error->code;
 }
 
-int32_t DomainInstance::find(const std::string& name, const Wait& wait, Symbol* out_symbol, ch_error* out_error) {
+Status DomainInstance::find(const std::string& name, const Wait& wait, Symbol* out_symbol, ch_error* out_error) {
     const WaitTime time(wait);
     std::unique_lock<Turn> turn;
-    if (const int32_t code = take_turn(time, &turn, out_error)) return code;
-    if (const int32_t code = check_usable(out_error)) return code;
+    CH_TRY(take_turn(time, &turn, out_error));
+    CH_TRY(check_usable(out_error));
     std::unique_ptr<Post> post = std::move(spare_post_);
     post->text = name;
     post->address = nullptr;
@@ -152,14 +150,14 @@ int32_t DomainInstance::find(const std::string& name, const Wait& wait, Symbol* 
     return report(out_error, CH_ENTRY_MISSING, path(), "wanted the function %s", name.c_str());
 }
 
-int32_t DomainInstance::call(const Symbol& symbol, const Signature& signature, const Argument* arguments,
-                             const Wait& wait, Value* out_value, bool* out_abandoned, ch_error* out_error) {
+Status DomainInstance::call(const Symbol& symbol, const Signature& signature, const Argument* arguments,
+                            const Wait& wait, Value* out_value, bool* out_abandoned, ch_error* out_error) {
     *out_abandoned = false;
-    if (const int32_t code = check_signature(signature, symbol.name, out_error)) return code;
+    CH_TRY(check_signature(signature, symbol.name, out_error));
     const WaitTime time(wait);
     std::unique_lock<Turn> turn;
-    if (const int32_t code = take_turn(time, &turn, out_error)) return code;
-    if (const int32_t code = check_usable(out_error)) return code;
+    CH_TRY(take_turn(time, &turn, out_error));
+    CH_TRY(check_usable(out_error));
     std::unique_ptr<Post> post = std::move(spare_post_);
     post->frame.function = symbol.address;
     fill_frame(signature, arguments, &post->frame);
@@ -178,12 +176,12 @@ int32_t DomainInstance::call(const Symbol& symbol, const Signature& signature, c
     return CH_OK;
 }
 
-int32_t DomainInstance::close(const Wait& wait, CloseResult* out_result, ch_error* out_error) {
+Status DomainInstance::close(const Wait& wait, CloseResult* out_result, ch_error* out_error) {
     const WaitTime time(wait);
     std::unique_lock<Turn> turn;
-    if (const int32_t code = take_turn(time, &turn, out_error)) return code;
+    CH_TRY(take_turn(time, &turn, out_error));
     if (!closed()) {
-        if (const int32_t code = unload(time, out_error)) return code;
+        CH_TRY(unload(time, out_error));
     }
     *out_result = close_result();
     return CH_OK;
@@ -203,7 +201,7 @@ static void leave_blocks(MemoryBlocks& blocks) {
     blocks = {};
 }
 
-int32_t DomainInstance::unload(const WaitTime& time, ch_error* out_error) {
+Status DomainInstance::unload(const WaitTime& time, ch_error* out_error) {
     if (poisoned()) {  // its thread is not to be had again
         leave_blocks(blocks());
         set_closed({CloseState::kept, {{PinCause::running_call, path(), hung_function_}}, false});
@@ -236,7 +234,7 @@ int32_t DomainInstance::unload(const WaitTime& time, ch_error* out_error) {
 }
 
 // The library's code uses it, and never gives it back: which heap it is from makes no difference.
-int32_t DomainInstance::make_block(uint64_t bytes, const WaitTime&, uint64_t* out_address, ch_error* out_error) {
+Status DomainInstance::make_block(uint64_t bytes, const WaitTime&, uint64_t* out_address, ch_error* out_error) {
     void* block = allocate_block(bytes);
     if (!block) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "alloc", "the system has no %llu bytes of memory",
@@ -246,17 +244,17 @@ int32_t DomainInstance::make_block(uint64_t bytes, const WaitTime&, uint64_t* ou
     return CH_OK;
 }
 
-int32_t DomainInstance::drop_block(uint64_t address, const WaitTime&, ch_error*) {
+Status DomainInstance::drop_block(uint64_t address, const WaitTime&, ch_error*) {
     free_block(reinterpret_cast<void*>(address));
     return CH_OK;
 }
 
-int32_t DomainInstance::copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime&, ch_error*) {
+Status DomainInstance::copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime&, ch_error*) {
     memcpy(reinterpret_cast<void*>(address), data, bytes);
     return CH_OK;
 }
 
-int32_t DomainInstance::copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime&, ch_error*) {
+Status DomainInstance::copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime&, ch_error*) {
     memcpy(out_data, reinterpret_cast<const void*>(address), bytes);
     return CH_OK;
 }

@@ -14,6 +14,7 @@
 #include "isolate/instance.h"
 #include "loader/elf_image.h"
 #include "started_threads.h"
+#include "status/status.h"
 
 namespace chiphost::isolate {
 
@@ -22,30 +23,30 @@ namespace chiphost::isolate {
 class DomainInstance final : public Instance {
 public:
     // `traits` are those of the file.
-    [[nodiscard]] static int32_t open(const std::string& path, loader::UnloadTraits traits, const Options& options,
-                                      const Selection& selection, const GoOn& go_on,
-                                      std::shared_ptr<Instance>* out_instance, ch_error* out_error);
+    static Status open(const std::string& path, loader::UnloadTraits traits, const Options& options,
+                       const Selection& selection, const GoOn& go_on, std::shared_ptr<Instance>* out_instance,
+                       ch_error* out_error);
     ~DomainInstance() override;
 
-    int32_t find(const std::string& name, const Wait& wait, Symbol* out_symbol, ch_error* out_error) override;
-    int32_t call(const Symbol& symbol, const Signature& signature, const Argument* arguments, const Wait& wait,
-                 Value* out_value, bool* out_abandoned, ch_error* out_error) override;
-    int32_t close(const Wait& wait, CloseResult* out_result, ch_error* out_error) override;
+    Status find(const std::string& name, const Wait& wait, Symbol* out_symbol, ch_error* out_error) override;
+    Status call(const Symbol& symbol, const Signature& signature, const Argument* arguments, const Wait& wait,
+                Value* out_value, bool* out_abandoned, ch_error* out_error) override;
+    Status close(const Wait& wait, CloseResult* out_result, ch_error* out_error) override;
 
 private:
     struct Post;  // a call on the thread and all that it refers to; left behind if the call never returns
 
     DomainInstance(const std::string& path, const Options& options, const Selection& selection, Domain* domain,
                    loader::UnloadTraits traits);
-    int32_t load(const GoOn& go_on, ch_error* out_error);
-    int32_t make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error) override;
-    int32_t drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) override;
-    int32_t copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time,
+    Status load(const GoOn& go_on, ch_error* out_error);
+    Status make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error) override;
+    Status drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) override;
+    Status copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time,
+                   ch_error* out_error) override;
+    Status copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time,
                     ch_error* out_error) override;
-    int32_t copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time,
-                     ch_error* out_error) override;
-    int32_t await(const WaitTime& time, const std::string& what, std::unique_ptr<Post>& post, ch_error* out_error);
-    int32_t unload(const WaitTime& time, ch_error* out_error);
+    Status await(const WaitTime& time, const std::string& what, std::unique_ptr<Post>& post, ch_error* out_error);
+    Status unload(const WaitTime& time, ch_error* out_error);
     void end(CloseState state, std::vector<Pin> pins);
 
     Domain* const domain_;

@@ -32,8 +32,8 @@ ch_library* LibraryPool::take_shared(const std::string& key) {
 }
 
 // Loading a sanitizer's runtime late would end the process.
-static int32_t check_sanitizer(ch_loader_gate* gate, const void* data, size_t bytes, const char* name,
-                               ch_error* out_error) {
+static Status check_sanitizer(ch_loader_gate* gate, const void* data, size_t bytes, const char* name,
+                              ch_error* out_error) {
     const std::string runtime = loader::sanitizer_runtime(data, bytes);
     if (runtime.empty()) return CH_OK;
     const loader::LoaderPass pass(gate);
@@ -47,7 +47,7 @@ static int32_t check_sanitizer(ch_loader_gate* gate, const void* data, size_t by
                   runtime.c_str());
 }
 
-int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
+Status LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
     const ch_binary& binary = request.binary;
     const std::string key = binary.key ? binary.key : "";
     if (!key.empty()) {
@@ -61,12 +61,12 @@ int32_t LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
     const void* data = binary.data;
     size_t bytes = binary.bytes;
     if (!data) {
-        if (const int32_t code = loader::read_file(binary.name, &file, out_error)) return code;
+        CH_TRY(loader::read_file(binary.name, &file, out_error));
         data = file.data();
         bytes = file.size();
     }
-    if (const int32_t code = loader::check_elf_library(data, bytes, binary.name, out_error)) return code;
-    if (const int32_t code = check_sanitizer(gate_, data, bytes, binary.name, out_error)) return code;
+    CH_TRY(loader::check_elf_library(data, bytes, binary.name, out_error));
+    CH_TRY(check_sanitizer(gate_, data, bytes, binary.name, out_error));
 
     auto library = std::make_unique<ch_library>();
     library->users = 1;

@@ -16,6 +16,7 @@
 
 #include "chiphost/abi/anchor.h"
 #include "foreign_threads.h"
+#include "status/status.h"
 
 // A loaded library. Owned by the pool; users hold a count.
 struct ch_library {
@@ -51,7 +52,7 @@ public:
     explicit LibraryPool(ch_loader_gate* gate, FindThreads find_threads = {})
         : gate_(gate), find_threads_(std::move(find_threads)) {}
 
-    [[nodiscard]] int32_t open(const ch_open_request& request, ch_error* out_error);
+    Status open(const ch_open_request& request, ch_error* out_error);
     // Address of a symbol, nullptr if the library and its dependencies do not define it.
     void* find_symbol(const ch_library* library, const char* symbol);
     // True if the library is unloaded now; false if it is kept, or pinned by what it did to the process. One whose code

@@ -43,7 +43,7 @@ void NamespaceBudget::find_limit(const std::string& anchor_path) {
     found_at_ = now;
 }
 
-int32_t NamespaceBudget::spent(ch_error* out_error) const {
+Status NamespaceBudget::spent(ch_error* out_error) const {
     const size_t now = open();
     const LoaderAdvice advice = advise(tunables_, tunables_.static_tls_surplus() / std::max<size_t>(limit_, 1));
     const std::string why = found_at_ ? "found by trying; the loader says: " + words_ : "estimated";
@@ -57,7 +57,7 @@ int32_t NamespaceBudget::spent(ch_error* out_error) const {
                   now, opened_, limit_, why.c_str(), tunables_.text().c_str(), remedy.c_str());
 }
 
-int32_t NamespaceBudget::take(const std::string& anchor_path, ch_error* out_error) {
+Status NamespaceBudget::take(const std::string& anchor_path, ch_error* out_error) {
     const std::lock_guard lock(mutex_);
     if (open() >= limit_) find_limit(anchor_path);
     if (open() >= limit_) return spent(out_error);
@@ -65,7 +65,7 @@ int32_t NamespaceBudget::take(const std::string& anchor_path, ch_error* out_erro
     return CH_OK;
 }
 
-int32_t NamespaceBudget::refused(const char* words, ch_error* out_error) {
+Status NamespaceBudget::refused(const char* words, ch_error* out_error) {
     const std::lock_guard lock(mutex_);
     --opened_;
     if (limit_named_by(words) != NamespaceLimit::none) {
@@ -83,12 +83,12 @@ NamespaceBudget::Numbers NamespaceBudget::numbers() {
     return numbers;
 }
 
-int32_t find_namespace_capacity(const std::string& anchor_path, const std::string& library_path,
-                                NamespaceCapacity* out_capacity, ch_error* out_error) {
+Status find_namespace_capacity(const std::string& anchor_path, const std::string& library_path,
+                               NamespaceCapacity* out_capacity, ch_error* out_error) {
     NamespaceBudget::Numbers& numbers = out_capacity->numbers;
     numbers = NamespaceBudget::of_this_process().numbers();
     NamespaceProbe& probe = out_capacity->probe;
-    if (const int32_t code = probe_namespaces(anchor_path, library_path, &probe, out_error)) return code;
+    CH_TRY(probe_namespaces(anchor_path, library_path, &probe, out_error));
     const size_t open = numbers.opened + numbers.others.value_or(0);
     if (open + probe.left >= namespaces_max) return CH_OK;  // nothing helps
     // What one takes is at most what all had, less what the open ones took at least, divided by those that fitted.

@@ -13,6 +13,7 @@
 #include "chiphost/abi/error.h"
 #include "glibc_tunables.h"
 #include "namespace_probe.h"
+#include "status/status.h"
 
 namespace chiphost::isolate {
 
@@ -24,10 +25,10 @@ public:
     static NamespaceBudget& of_this_process();
 
     // Counts one more. CH_NAMESPACES_SPENT when no other can be opened.
-    [[nodiscard]] int32_t take(const std::string& anchor_path, ch_error* out_error);
+    Status take(const std::string& anchor_path, ch_error* out_error);
 
     // Takes back the last `take`, because the loader answered `words`, and makes an error of them.
-    [[nodiscard]] int32_t refused(const char* words, ch_error* out_error);
+    Status refused(const char* words, ch_error* out_error);
 
     struct Numbers {
         size_t opened = 0;             // by chiphost, in this process or the one it was forked from
@@ -43,7 +44,7 @@ private:
     NamespaceBudget(const NamespaceBudget& inherited);
     size_t open() const;
     void find_limit(const std::string& anchor_path);
-    int32_t spent(ch_error* out_error) const;
+    Status spent(ch_error* out_error) const;
 
     std::mutex mutex_;  // guards all below
     size_t opened_ = 0;
@@ -61,7 +62,7 @@ struct NamespaceCapacity {
 };
 
 // Finds it out as probe_namespaces does, with its errors.
-[[nodiscard]] int32_t find_namespace_capacity(const std::string& anchor_path, const std::string& library_path,
-                                              NamespaceCapacity* out_capacity, ch_error* out_error);
+Status find_namespace_capacity(const std::string& anchor_path, const std::string& library_path,
+                               NamespaceCapacity* out_capacity, ch_error* out_error);
 
 }  // namespace chiphost::isolate

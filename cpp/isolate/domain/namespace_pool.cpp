@@ -2,6 +2,7 @@
 #include "namespace_pool.h"
 
 #include "os/per_process.h"
+#include "status/status.h"
 
 namespace chiphost::isolate {
 
@@ -10,8 +11,8 @@ NamespacePool& NamespacePool::of_this_process() {
     return pool.get([](NamespacePool*) { return new NamespacePool; });
 }
 
-int32_t NamespacePool::take(const std::string& anchor_path, const GoOn& still_wanted, Domain** out_domain,
-                            ch_error* out_error) {
+Status NamespacePool::take(const std::string& anchor_path, const GoOn& still_wanted, Domain** out_domain,
+                           ch_error* out_error) {
     Reclaim reclaim = nullptr;
     {
         const std::lock_guard lock(mutex_);
@@ -24,7 +25,7 @@ int32_t NamespacePool::take(const std::string& anchor_path, const GoOn& still_wa
     }
 }
 
-int32_t NamespacePool::try_take(const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
+Status NamespacePool::try_take(const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
     Domain* not_started = nullptr;
     {
         const std::lock_guard lock(mutex_);

@@ -11,6 +11,7 @@
 
 #include "chiphost/isolate/library.h"
 #include "domain.h"
+#include "status/status.h"
 
 namespace chiphost::isolate {
 
@@ -23,11 +24,10 @@ public:
 
     // Lends a spare namespace, or opens one. If no more can be opened, whoever keeps some that it could do without is
     // asked for one, as long as still_wanted(), which may be empty, says so. Errors are those of Domain::open.
-    [[nodiscard]] int32_t take(const std::string& anchor_path, const GoOn& still_wanted, Domain** out_domain,
-                               ch_error* out_error);
+    Status take(const std::string& anchor_path, const GoOn& still_wanted, Domain** out_domain, ch_error* out_error);
 
     // The same, but asks nobody: for who keeps them himself.
-    [[nodiscard]] int32_t try_take(const std::string& anchor_path, Domain** out_domain, ch_error* out_error);
+    Status try_take(const std::string& anchor_path, Domain** out_domain, ch_error* out_error);
 
     // Gives a namespace back that nobody needs, and says whether there was one. Called by any thread.
     using Reclaim = bool (*)(const GoOn& still_wanted);

@@ -204,16 +204,16 @@ std::optional<size_t> count_namespaces() {
     return count;
 }
 
-int32_t probe_namespaces(const std::string& anchor_path, const std::string& library_path, NamespaceProbe* out_probe,
-                         ch_error* out_error, uint64_t timeout_ns) {
+Status probe_namespaces(const std::string& anchor_path, const std::string& library_path, NamespaceProbe* out_probe,
+                        ch_error* out_error, uint64_t timeout_ns) {
     if (const char* why = namespaces_unavailable()) {
         return report(out_error, CH_ISOLATION_UNAVAILABLE, anchor_path, "%s", why);
     }
     for (const std::string& path : {anchor_path, library_path}) {
         if (path.empty()) continue;
         std::vector<char> file;
-        if (const int32_t code = loader::read_file(path, &file, out_error)) return code;
-        if (const int32_t code = loader::check_elf_library(file.data(), file.size(), path, out_error)) return code;
+        CH_TRY(loader::read_file(path, &file, out_error));
+        CH_TRY(loader::check_elf_library(file.data(), file.size(), path, out_error));
     }
     const loader::LoaderPath anchor(anchor_path);
     const loader::LoaderPath library(library_path);
@@ -269,8 +269,8 @@ std::optional<size_t> count_namespaces() {
     return std::nullopt;
 }
 
-int32_t probe_namespaces(const std::string& anchor_path, const std::string&, NamespaceProbe*, ch_error* out_error,
-                         uint64_t) {
+Status probe_namespaces(const std::string& anchor_path, const std::string&, NamespaceProbe*, ch_error* out_error,
+                        uint64_t) {
     return report(out_error, CH_ISOLATION_UNAVAILABLE, anchor_path, "this system's loader has no dlmopen");
 }
 

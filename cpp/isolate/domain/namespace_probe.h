@@ -10,6 +10,7 @@
 #include <string>
 
 #include "chiphost/abi/error.h"
+#include "status/status.h"
 
 namespace chiphost::isolate {
 
@@ -44,8 +45,7 @@ struct NamespaceProbe {
 //
 // CH_ISOLATION_UNAVAILABLE; CH_PROCESS_NOT_STARTED if the system refuses a child; CH_LOAD_REFUSED if the library
 // cannot be loaded at all, ends the child or hangs in it.
-[[nodiscard]] int32_t probe_namespaces(const std::string& anchor_path, const std::string& library_path,
-                                       NamespaceProbe* out_probe, ch_error* out_error,
-                                       uint64_t timeout_ns = 10'000'000'000);
+Status probe_namespaces(const std::string& anchor_path, const std::string& library_path, NamespaceProbe* out_probe,
+                        ch_error* out_error, uint64_t timeout_ns = 10'000'000'000);
 
 }  // namespace chiphost::isolate

@@ -52,7 +52,7 @@ public:
                           "wanted an entry of fewer than %u characters and a key of fewer than %u", graph::name_bytes,
                           graph::key_bytes);
         }
-        if (const int32_t code = platform::allocate(device_, bytes_, &address_, out_error)) return code;
+        CH_TRY(platform::allocate(device_, bytes_, &address_, out_error));
         return platform::copy_to_device(device_, address_, binary.data, bytes_, out_error);
     }
 
@@ -88,7 +88,7 @@ ch_device_tensor describe(const ch_tensor& tensor, uint64_t address, uint32_t nu
 int32_t DeviceBuiltRuntime::load(const ch_callable& callable, std::unique_ptr<Orchestration>* out_orchestration,
                                  ch_error* out_error) {
     auto library = std::make_unique<DeviceLibrary>(device_);
-    if (const int32_t code = library->load(callable, out_error)) return code;
+    CH_TRY(library->load(callable, out_error));
     *out_orchestration = std::move(library);
     return CH_OK;
 }
@@ -170,12 +170,12 @@ DeviceBuiltRuntime::Layout DeviceBuiltRuntime::lay_out(const RingSizes& sizes) c
     return at;
 }
 
-int32_t DeviceBuiltRuntime::reserve_rings(const RingSizes& sizes, ch_error* out_error) {
+Status DeviceBuiltRuntime::reserve_rings(const RingSizes& sizes, ch_error* out_error) {
     if (rings_.address() && sizes == sizes_) return CH_OK;
     rings_.release();
     const Layout layout = lay_out(sizes);
-    if (const int32_t code = rings_.reserve_zeroed(layout.bytes, out_error)) {
-        if (code != CH_DEVICE_MEMORY_EXHAUSTED) return code;
+    if (const Status failed = rings_.reserve_zeroed(layout.bytes, out_error); !failed.ok()) {
+        if (failed != CH_DEVICE_MEMORY_EXHAUSTED) return failed;
         const std::string why = out_error->message;
         return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED, "rings",
                       "%s; four rings of %llu bytes (ring_heap_bytes), %u tasks (ring_task_window) and %u edges "
@@ -202,8 +202,8 @@ int32_t DeviceBuiltRuntime::reserve_rings(const RingSizes& sizes, ch_error* out_
 
 // Device memory of an earlier argument that is the same array, 0 if there is none. Arrays that may be written must not
 // meet otherwise: their results could not all be copied back. An input may meet anything: it is a copy.
-int32_t DeviceBuiltRuntime::find_alias(const ch_task_args& args, uint32_t index, uint64_t* out_address,
-                                       ch_error* out_error) const {
+Status DeviceBuiltRuntime::find_alias(const ch_task_args& args, uint32_t index, uint64_t* out_address,
+                                      ch_error* out_error) const {
     *out_address = 0;
     const ch_tensor& tensor = args.tensors[index];
     const uint64_t bytes = ch_tensor_bytes(&tensor);
@@ -225,13 +225,13 @@ int32_t DeviceBuiltRuntime::find_alias(const ch_task_args& args, uint32_t index,
 }
 
 // Copies the tensors and the list of arguments to the device.
-int32_t DeviceBuiltRuntime::place_arguments(const RunInput& input, ch_error* out_error) {
+Status DeviceBuiltRuntime::place_arguments(const RunInput& input, ch_error* out_error) {
     const ch_task_args& args = input.args;
     const uint64_t tensors_at = aligned(sizeof(ch_device_args));
     const uint64_t scalars_at = tensors_at + args.tensor_count * sizeof(ch_device_tensor);
     const uint64_t types_at = scalars_at + args.scalar_count * sizeof(uint64_t);
     const uint64_t bytes = types_at + input.kernels.size();
-    if (const int32_t code = arguments_on_device_.reserve(bytes, out_error)) return code;
+    CH_TRY(arguments_on_device_.reserve(bytes, out_error));
     const uint64_t base = arguments_on_device_.address();
     arguments_.assign(bytes, 0);
     ch_device_args list{};
@@ -249,11 +249,11 @@ int32_t DeviceBuiltRuntime::place_arguments(const RunInput& input, ch_error* out
                           static_cast<unsigned long long>(ch_tensor_elements(&tensor)));
         }
         uint64_t address = 0;
-        if (const int32_t code = find_alias(args, i, &address, out_error)) return code;
+        CH_TRY(find_alias(args, i, &address, out_error));
         const bool shared = address != 0;
         if (!shared) {
-            if (const int32_t code = memory_.allocate(tensor_bytes, &address, out_error)) {
-                if (code != CH_DEVICE_MEMORY_EXHAUSTED) return code;
+            if (const Status failed = memory_.allocate(tensor_bytes, &address, out_error); !failed.ok()) {
+                if (failed != CH_DEVICE_MEMORY_EXHAUSTED) return failed;
                 const std::string why = out_error->message;
                 return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED, "args",
                               "tensor %u: %s; the rings have %llu (ring_heap_bytes, ring_task_window, ring_dep_pool)",
@@ -262,9 +262,7 @@ int32_t DeviceBuiltRuntime::place_arguments(const RunInput& input, ch_error* out
         }
         if (tensor.access != CH_OUT) {
             const auto* host = reinterpret_cast<const void*>(tensor.data);
-            if (const int32_t code = platform::copy_to_device(device_, address, host, tensor_bytes, out_error)) {
-                return code;
-            }
+            CH_TRY(platform::copy_to_device(device_, address, host, tensor_bytes, out_error));
         }
         if (tensor.access != CH_IN && tensor_bytes != 0 && !shared) {
             results_.push_back({reinterpret_cast<void*>(tensor.data), address, tensor_bytes, i});
@@ -294,15 +292,13 @@ int32_t DeviceBuiltRuntime::build(const RunInput& input, BuiltGraph* out_graph, 
     // A run that asks for the same as the one before lays nothing out.
     const RingSizes asked{input.config.ring_task_window, input.config.ring_dep_pool, input.config.ring_heap_bytes};
     if (!rings_.address() || !(asked == asked_) || room != room_) {
-        if (const int32_t code = reserve_rings(sizes_for(input.config, room), out_error)) return code;
+        CH_TRY(reserve_rings(sizes_for(input.config, room), out_error));
         asked_ = asked;
         room_ = room;
     }
-    if (const int32_t code = place_arguments(input, out_error)) return code;
+    CH_TRY(place_arguments(input, out_error));
     static_cast<const DeviceLibrary&>(input.orchestration).describe(&plan_);
-    if (const int32_t code = platform::copy_to_device(device_, plan_address_, &plan_, sizeof plan_, out_error)) {
-        return code;
-    }
+    CH_TRY(platform::copy_to_device(device_, plan_address_, &plan_, sizeof plan_, out_error));
     image_.task_count = graph::unknown_count;
     out_graph->image = aligned(rings_.address(), heap_alignment);
     unfinished_ = true;
@@ -313,9 +309,7 @@ int32_t DeviceBuiltRuntime::copy_out(ch_error* out_error) {
     unfinished_ = false;
     uint64_t touched = 0;
     const uint64_t touched_at = plan_address_ + offsetof(graph::Orchestration, heap_touched);
-    if (const int32_t code = platform::copy_from_device(device_, &touched, touched_at, sizeof touched, out_error)) {
-        return code;
-    }
+    CH_TRY(platform::copy_from_device(device_, &touched, touched_at, sizeof touched, out_error));
     give_back_ = touched > heap_bytes_worth_keeping;
     for (const Result& result : results_) {
         if (const int32_t code =

@@ -11,6 +11,7 @@
 #include "host/device_buffer.h"
 #include "host/run_memory.h"
 #include "host/runtime.h"
+#include "status/status.h"
 
 namespace chiphost::host {
 
@@ -55,10 +56,9 @@ private:
 
     RingSizes sizes_for(const ch_call_config& config, uint64_t room) const;
     Layout lay_out(const RingSizes& sizes) const;
-    [[nodiscard]] int32_t reserve_rings(const RingSizes& sizes, ch_error* out_error);
-    [[nodiscard]] int32_t find_alias(const ch_task_args& args, uint32_t index, uint64_t* out_address,
-                                     ch_error* out_error) const;
-    [[nodiscard]] int32_t place_arguments(const RunInput& input, ch_error* out_error);
+    Status reserve_rings(const RingSizes& sizes, ch_error* out_error);
+    Status find_alias(const ch_task_args& args, uint32_t index, uint64_t* out_address, ch_error* out_error) const;
+    Status place_arguments(const RunInput& input, ch_error* out_error);
 
     platform::Device* const device_;
     const graph::RootScope root_scope_;
