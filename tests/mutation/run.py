@@ -175,9 +175,10 @@ def test_file(spec: str) -> Path:
     if spec.startswith("test_"):
         return ROOT / "tests" / "python" / spec.partition("::")[0]
     program = spec.partition(":")[0]
-    own = ROOT / "tests" / "cpp" / f"{program}.cpp"
     # One source may be several programs: orch_so_loader_sim_test and orch_so_loader_onboard_test.
-    return own if own.exists() else own.with_name(f"{program.rsplit('_', 2)[0]}_test.cpp")
+    names = (f"{program}.cpp", f"{program.rsplit('_', 2)[0]}_test.cpp")
+    found = [path for name in names for path in _files_by_name(ROOT).get(name, ())]
+    return found[0] if found else ROOT / "tests" / "cpp" / names[0]
 
 
 def used_files(path: Path) -> Iterator[Path]:

@@ -51,7 +51,7 @@ def test_its_tests_exist(spec):
             assert re.search(rf"(def|class) {re.escape(part.partition('[')[0])}\b", text)
         return
     program, _, names = spec.partition(":")
-    assert re.search(rf"chiphost_test\({program}\b", CMAKE) or f"{program.rsplit('_', 2)[0]}_$" in CMAKE
+    assert re.search(rf"chiphost_test\([\w/]+/{program}\b", CMAKE) or f"{program.rsplit('_', 2)[0]}_$" in CMAKE
     assert names
 
 
@@ -118,8 +118,8 @@ def test_what_is_built_is_needed_and_there():
         ("cpp/noun.cpp", True),
         ("cpp/noun.h", True),
         ("cpp/include/chiphost/deep.h", True),  # noun.h includes it
-        ("tests/cpp/noun_test.cpp", True),
-        ("tests/cpp/helper.h", True),
+        ("tests/cpp/room/noun_test.cpp", True),
+        ("tests/cpp/support/helper.h", True),
         ("tests/cpp/CMakeLists.txt", True),
         ("tests/python/test_noun.py", True),
         ("tests/python/conftest.py", True),
@@ -135,8 +135,8 @@ def test_what_was_tried_is_tried_again_after_a_change(tmp_path, monkeypatch, fil
         "cpp/noun.h": "#include <chiphost/deep.h>\n#include <vector>\n",
         "cpp/include/chiphost/deep.h": "",
         "cpp/other.h": "",
-        "tests/cpp/noun_test.cpp": '  #include "helper.h"\n',
-        "tests/cpp/helper.h": '#include "noun.h"\n',
+        "tests/cpp/room/noun_test.cpp": '  #include "helper.h"\n',
+        "tests/cpp/support/helper.h": '#include "noun.h"\n',
         "tests/cpp/CMakeLists.txt": "",
         "tests/python/test_noun.py": "import os\nfrom helper import graph\n",
         "tests/python/test_other.py": "",

@@ -11,7 +11,7 @@
 #include <atomic>
 #include <thread>
 
-#include "fake_runtimes/misbehaving_runtime.h"
+#include "../fake_runtimes/misbehaving_runtime.h"
 #include "isolate/child/child_pool.h"
 #include "temp_folder.h"
 #include "test_worker.h"
