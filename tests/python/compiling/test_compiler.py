@@ -35,19 +35,13 @@ from chiphost.compiler import Binary, Job, Kernel
 from chiphost.errors import ArgumentError, ChiphostError, CompileError, SceneError
 from chiphost.signature import Arg, In
 
+pytestmark = pytest.mark.usefixtures("cache")
 COMPILERS = [name for name in ("g++", "clang++") if shutil.which(name)]
 KERNEL = """
 #include <chiphost/kernel.h>
 extern "C" __aicore__ void kernel_entry(__gm__ int64_t* args) { args[0] = 42; }
 """
 BROKEN = "int good;\nint bad = nonsense;\n"
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CompileCache:
-    monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setenv("CHIPHOST_CACHE_DIR", str(tmp_path / "cache"))
-    return CompileCache()
 
 
 @pytest.fixture(params=COMPILERS)
