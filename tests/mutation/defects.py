@@ -942,7 +942,7 @@ _PYTHON: Final = (
         _SCENE,
         'exact = want.dtype.kind in "biu"',
         'exact = want.dtype.kind in "bi"',
-        "scenes/test_scene.py::test_no_tolerance_is_for_integers",
+        "scenes/test_comparison.py::test_no_tolerance_is_for_integers",
     ),
     _required(
         "scene_run: the tasks of all rounds are counted",
@@ -956,14 +956,14 @@ _PYTHON: Final = (
         _SCENE,
         "right = np.isfinite(want) & (difference",
         "right = (difference",
-        "scenes/test_scene.py::test_check_knows_nan_and_infinity",
+        "scenes/test_comparison.py::test_check_knows_nan_and_infinity",
     ),
     _sibling(
         "scene: no number is no number",
         _SCENE,
         " | (np.isnan(wide) & np.isnan(want))",
         "",
-        "scenes/test_scene.py::test_check_knows_nan_and_infinity",
+        "scenes/test_comparison.py::test_check_knows_nan_and_infinity",
     ),
     _sibling(
         "scene: all cases have the same random numbers",
@@ -977,7 +977,7 @@ _PYTHON: Final = (
         _SCENE,
         "return {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in args.items()}",
         "return dict(args)",
-        "scenes/test_scene.py::test_check_notices_a_changed_input",
+        "scenes/test_comparison.py::test_check_notices_a_changed_input",
         "scenes/test_runner.py",
     ),
     _required(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The runner: every failure has its name and reason, and the other scenes don't notice.
 
-Kernels that hang stay in the process for good; they are tested in processes of their own, in test_cli.py.
+Kernels that hang stay in the process for good; they are tested in processes of their own, in test_ci.py.
 """
 
 from __future__ import annotations
