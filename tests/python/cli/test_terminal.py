@@ -13,21 +13,13 @@ from pathlib import Path
 
 import pytest
 from checkout import ROOT
-from click.testing import CliRunner, Result
+from invocation import invoke
 from program import PROGRAM, SHELL, TIMEOUT_S, finish, in_terminal, interrupt, needs_shell, start
 from throwaway_scenes import RUNTIME, change, write_scenes
 
 from chiphost import _core, machine, runtimes
-from chiphost.cli import cli
 from chiphost.commands import console
 from chiphost.errors import ChiphostError
-
-
-def invoke(*words: str | Path) -> Result:
-    result = CliRunner().invoke(cli, [str(word) for word in words], prog_name="chiphost")
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
-
 
 # Ctrl-C
 

@@ -22,6 +22,7 @@ import pytest
 # What takes the words $'\x1b' and >(command) as they are meant.
 SHELL = next(filter(None, map(shutil.which, ("bash", "zsh", "ksh"))), "")
 needs_shell = pytest.mark.skipif(not SHELL, reason="there is no bash, zsh or ksh")
+both_modes = pytest.mark.parametrize("mode", [[], ["--parallel"]], ids=["serial", "parallel"])
 PROGRAM = [sys.executable, "-m", "chiphost"]
 TIMEOUT_S = 120
 
