@@ -9,6 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from chiphost.cli import cli
+
 BUILD_S = 1500  # for a build, many times what it needs where two processors are free
 
 
@@ -29,3 +33,10 @@ def tool(name: str) -> str:
 
 def ninja() -> list[str]:
     return ["-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={tool('ninja')}"]
+
+
+def cmake_dir() -> Path:
+    """Where the CMake package of this chiphost is."""
+    result = CliRunner().invoke(cli, ["cmake-dir"])
+    assert result.exit_code == 0, result.output
+    return Path(result.stdout.strip())
