@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A compile cache of a test's own."""
+"""A compile cache of a test's own, and compilers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cached_compiles import spy_on_compiler
+from cached_compiles import COMPILERS, spy_on_compiler
 
 from chiphost.compile_cache import CompileCache
 
@@ -27,3 +27,9 @@ def compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], in
     log.touch()
     spy_on_compiler(tmp_path / "cxx", f'echo >> "{log}"', monkeypatch)
     return lambda: len(log.read_text())
+
+
+@pytest.fixture(params=COMPILERS)
+def each_compiler(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("CXX", request.param)
+    return str(request.param)
