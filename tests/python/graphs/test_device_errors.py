@@ -3,47 +3,21 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
 import time
 
-import numpy as np
 import pytest
-from callables import PLATFORMS, chain, graph_from_table, run_graph
-from checkout import SUPPORT
-from device_faults import device_misbehave, run_fault
-from device_programs import ABG, PAIRS, TMR, good_program, run_program
+from callables import chain, run_graph
+from device_faults import SMALL, check_good, run_fault
+from device_programs import ABG
 from recovery import goes_on
 
 import chiphost as ch
 from chiphost.resources import Resources
 
 CODES = {row.name: row.code for row in ch.ERROR_TABLE.values()}
-
-
-@pytest.fixture(scope="module", params=PAIRS, ids="-".join)
-def workers(request: pytest.FixtureRequest):
-    """Two of a kind: one that fails, one that must not notice."""
-    with ch.ChipWorker(*request.param) as first, ch.ChipWorker(*request.param) as second:
-        yield first, second
-
-
-@pytest.fixture(scope="module", params=PLATFORMS)
-def tmr_workers(request: pytest.FixtureRequest):
-    """The same where edges are inferred, and tasks start before the orchestration has returned."""
-    with ch.ChipWorker(TMR, request.param) as first, ch.ChipWorker(TMR, request.param) as second:
-        yield first, second
-
-
-def check_good(*workers: ch.ChipWorker) -> None:
-    for worker in workers:
-        assert worker.runtime is not None
-        run_program(worker, good_program(worker.runtime))
-
-
-SMALL = {"ring_task_window": 4, "ring_heap_bytes": 4096, "ring_dep_pool": 4}
 WINDOW, HEAP, POOL = ({name: value} for name, value in SMALL.items())
+
+
 # what: (configuration, name of the error, text)
 FAULTS: dict[str, tuple[dict[str, int], str, str]] = {
     "many tasks": (WINDOW, "SCOPE_DEADLOCK", "have 4 tasks, the ring has 4 slots"),
@@ -111,6 +85,8 @@ FAULTS: dict[str, tuple[dict[str, int], str, str]] = {
     "a kernel throws a number": ({}, "KERNEL_THREW", "an exception that is no std::exception"),
     "hand over on one core": ({}, "KERNEL_THREW", "the task uses one core of the cluster only"),
 }
+
+
 # Where edges are inferred and scopes are automatic.
 TMR_FAULTS: dict[str, tuple[dict[str, int], str, str]] = {
     "many uses": (WINDOW, "TENSOR_MAP_DEADLOCK", "wanted to note 30 uses of tensors; there is room for 64"),
@@ -336,218 +312,3 @@ class TestDeadline:
             assert caught.value.name == "DEADLINE_EXCEEDED"
             assert not worker.poisoned
             check_good(worker, *workers)
-
-
-class TestLoading:
-    def test_an_orchestration_for_the_host(self, workers):
-        worker, other = workers
-        empty = np.zeros((0, 2), np.int32)
-        with pytest.raises(ch.LoadError, match=r"device_graph\.h") as caught:
-            worker.run(
-                graph_from_table(worker.platform), [empty, empty, np.zeros(0, np.uint64), np.zeros(0, np.uint32)]
-            )
-        assert caught.value.name == "ABI_MISMATCH"
-        check_good(worker, other)
-
-    @pytest.mark.parametrize("platform", PLATFORMS)
-    def test_an_orchestration_for_the_aicpu_on_the_host(self, platform):
-        with ch.ChipWorker("host_build_graph", platform) as worker:
-            with pytest.raises(ch.LoadError) as caught:
-                run_fault(worker, "nothing")
-            assert caught.value.name == "ABI_MISMATCH"
-            run_graph(worker, *chain(5))
-
-    def test_a_missing_entry(self, workers):
-        worker, other = workers
-        good = device_misbehave(worker.platform)
-        callable = ch.ChipCallable(good.orchestration, good.kernels, "no_such_function", good.signature)
-        with pytest.raises(ch.LoadError, match="no_such_function") as caught:
-            worker.run(callable, [np.zeros(64, np.int32), np.zeros(1, np.uint8)])
-        assert caught.value.name == "ENTRY_MISSING"
-        check_good(worker, other)
-
-    def test_no_orchestration_at_all(self, workers):
-        """A library that does not say what it was built for: a kernel."""
-        worker, other = workers
-        good = device_misbehave(worker.platform)
-        kernel = good.kernels[0][2]
-        with pytest.raises(ch.LoadError, match="chiphost_orchestration_abi") as caught:
-            worker.run(ch.ChipCallable(kernel, good.kernels, "kernel_entry"), [np.zeros(64, np.int32)])
-        assert caught.value.name == "ENTRY_MISSING"
-        check_good(worker, other)
-
-    @pytest.mark.parametrize(
-        ("damage", "name"),
-        [
-            (lambda data: b"text", "NOT_ELF"),
-            (lambda data: b"", "NOT_ELF"),
-            (lambda data: data[:2000], "FILE_TRUNCATED"),
-            (lambda data: data[:18] + b"\xf3\x00" + data[20:], "WRONG_ARCHITECTURE"),
-        ],
-        ids=["text", "empty", "truncated", "RISC-V"],
-    )
-    @pytest.mark.parametrize("of_a_kernel", [False, True], ids=["orchestration", "kernel"])
-    def test_broken_files(self, workers, damage, name, of_a_kernel):
-        if not of_a_kernel:
-            self.survives(workers[0], damage(device_misbehave(workers[0].platform).orchestration.data))
-        worker, other = workers
-        good = device_misbehave(worker.platform)
-
-        def broken(binary: ch.Binary) -> ch.Binary:
-            return ch.Binary(damage(binary.data), f"broken {name} {of_a_kernel}", "broken")
-
-        orchestration, kernels = good.orchestration, list(good.kernels)
-        if of_a_kernel:
-            func_id, core, binary = kernels[0]
-            kernels[0] = (func_id, core, broken(binary))
-        else:
-            orchestration = broken(orchestration)
-        with pytest.raises(ch.LoadError) as caught:
-            worker.run(ch.ChipCallable(orchestration, kernels, good.entry), [np.zeros(64, np.int32), b"nothing"])
-        assert (caught.value.name, caught.value.where) == (name, "broken")
-        check_good(worker, other)
-
-    @pytest.mark.parametrize("isolation", ["namespace", "copy"])
-    def test_after_the_environment_has_changed(self, workers, isolation):
-        """A C library in a namespace does not see that the process's variables have moved."""
-        program = f"""
-import os, sys
-sys.path.insert(0, {str(SUPPORT)!r})
-import chiphost as ch
-from device_faults import device_misbehave, run_fault
-device_misbehave({workers[0].platform!r})
-with ch.ChipWorker({workers[0].runtime!r}, {workers[0].platform!r}, isolation={isolation!r}) as worker:
-    for i in range(1000):
-        os.environ[f"CHIPHOST_TEST_{{i}}"] = "x" * 100
-    for i in range(1000):
-        del os.environ[f"CHIPHOST_TEST_{{i}}"]
-    print(run_fault(worker, "nothing")[1].task_count)
-"""
-        child = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=False)
-        assert (child.returncode, child.stdout) == (0, b"0\n")
-
-    @staticmethod
-    def survives(worker: ch.ChipWorker, data: bytes) -> None:
-        """The dynamic loader must not meet a file that it crashes on: tried in a process of its own."""
-        program = f"""
-import sys, chiphost as ch
-binary = ch.Binary(sys.stdin.buffer.read(), "broken", "broken")
-try:
-    ch.ChipWorker({worker.runtime!r}, {worker.platform!r}).run(ch.ChipCallable(binary, []), [])
-except ch.LoadError:
-    print("refused")
-"""
-        child = subprocess.run([sys.executable, "-c", program], input=data, stdout=subprocess.PIPE, check=False)
-        assert (child.returncode, child.stdout) == (0, b"refused\n")
-
-
-class TestConfig:
-    @pytest.mark.parametrize(
-        ("field", "value", "text"),
-        [
-            ("ring_task_window", 0, "wanted 4 or more, .* found 0"),
-            ("ring_task_window", 2, r"power of two from 4 to \d+, found 2"),
-            ("ring_task_window", 12, r"power of two from 4 to \d+, found 12"),
-            ("ring_task_window", 1 << 25, r"power of two from 4 to \d+, found 33554432"),
-            ("ring_dep_pool", 3, "wanted 4 to 268435456, found 3"),
-            ("ring_dep_pool", (1 << 28) + 1, "wanted 4 to 268435456, found 268435457"),
-            ("ring_heap_bytes", 1023, "wanted 1024 or more, found 1023"),
-            ("ring_heap_bytes", 1 << 62, "wanted at most the chip's"),
-            ("ring_heap_bytes", 2**64 - 1, "wanted at most the chip's"),
-            ("orch_thread_num", 4, "wanted 0 to 3"),
-            ("block_dim", 0, "wanted 1 or more"),
-        ],
-    )
-    def test_out_of_range(self, workers, field, value, text):
-        with pytest.raises(ch.ConfigError, match=text) as caught:
-            run_fault(workers[0], "nothing", **{field: value})
-        assert (caught.value.name, caught.value.where) == ("CONFIG_OUT_OF_RANGE", field)
-        check_good(*workers)
-
-    @pytest.mark.parametrize("field", ["ring_task_window", "ring_dep_pool", "ring_heap_bytes"])
-    @pytest.mark.parametrize("value", [-1, 2**64, "many", 1.5])
-    def test_not_a_number(self, field, value):
-        with pytest.raises(ch.ChiphostError, match=field):
-            ch.CallConfig(**{field: value})
-
-    def test_the_largest_window(self, workers):
-        """What belongs to a ring must not be found in another; tried in a process of its own."""
-        with pytest.raises(ch.ConfigError) as caught:
-            run_fault(workers[0], "nothing", ring_task_window=3)
-        found = re.search(r"from 4 to (\d+)", caught.value.message)
-        assert found is not None
-        window = int(found[1])
-        program = f"""
-import sys
-sys.path.insert(0, {str(SUPPORT)!r})
-import chiphost as ch
-from device_programs import NEW, TMR, WRITES, Arg, New, Program, Rings, from_, run_program, update
-program = Program(TMR, Rings(window={window}))
-made = len(program.tensors)
-program.submit([Arg(NEW, New((4,)), WRITES)], constant=5)
-program.begin()
-program.begin()
-program.submit([from_(made), update(0)])  # in ring 2
-program.end()
-program.end()
-program.submit([from_(made), update(2)])
-with ch.ChipWorker(TMR, "a5sim", isolation="copy") as worker:
-    try:
-        run_program(worker, program)
-    except ch.DeviceMemoryError:
-        pass
-"""
-        child = subprocess.run([sys.executable, "-c", program], check=False)
-        assert child.returncode == 0
-
-    def test_more_than_the_device_has(self, workers):
-        runtime, platform = workers[0].runtime, workers[0].platform
-        with ch.ChipWorker(runtime, platform, device_memory_bytes=1 << 24) as worker:
-            with pytest.raises(ch.DeviceMemoryError) as caught:
-                run_fault(worker, "nothing")
-            assert caught.value.name == "DEVICE_MEMORY_EXHAUSTED"
-            for _ in range(20):
-                out, _ = run_fault(worker, "63 scopes", **SMALL)
-                assert out[0] == 6
-
-
-VARIABLES = {name: f"CHIPHOST_{name.upper()}" for name in SMALL}
-
-
-class TestEnvironment:
-    """CHIPHOST_RING_* are what a configuration has that doesn't say otherwise."""
-
-    def test_gives_defaults(self, workers, monkeypatch):
-        run_fault(workers[0], "nothing")
-        for name, value in SMALL.items():
-            monkeypatch.setenv(VARIABLES[name], str(value))
-        config = ch.CallConfig()
-        assert {name: getattr(config, name) for name in SMALL} == SMALL
-        with pytest.raises(ch.GraphError, match="4 slots"):
-            run_fault(workers[0], "many tasks")
-        run_fault(workers[0], "many tasks", ring_task_window=128, ring_dep_pool=128)
-        with pytest.raises(ch.GraphError, match="4096"):
-            run_fault(workers[0], "many buffers", ring_task_window=128, ring_dep_pool=128)
-        for name in VARIABLES.values():
-            monkeypatch.delenv(name)
-        assert ch.CallConfig().ring_task_window is None  # what the chip has room for
-        run_fault(workers[0], "many tasks")
-
-    @pytest.mark.parametrize("field", VARIABLES)
-    @pytest.mark.parametrize("text", ["many", "-4", "1.5", "8 slots", "99999999999999999999999", " "])
-    def test_that_is_no_number_is_refused(self, monkeypatch, field, text):
-        monkeypatch.setenv(VARIABLES[field], text)
-        with pytest.raises(ch.ChiphostError, match=VARIABLES[field]):
-            ch.CallConfig()
-
-    @pytest.mark.parametrize(("field", "text"), [("ring_task_window", "12"), ("ring_dep_pool", "1")])
-    def test_that_is_out_of_range_is_refused(self, workers, monkeypatch, field, text):
-        monkeypatch.setenv(VARIABLES[field], text)
-        with pytest.raises(ch.ConfigError, match=f"found {text}"):
-            run_fault(workers[0], "nothing")
-
-    @pytest.mark.parametrize("field", VARIABLES)
-    def test_that_is_empty_counts_as_unset(self, monkeypatch, field):
-        default = getattr(ch.CallConfig(), field)
-        monkeypatch.setenv(VARIABLES[field], "")
-        assert getattr(ch.CallConfig(), field) == default

@@ -7,8 +7,11 @@ from functools import cache
 
 import numpy as np
 from callables import FOLDER
+from device_programs import good_program, run_program
 
 import chiphost as ch
+
+SMALL = {"ring_task_window": 4, "ring_heap_bytes": 4096, "ring_dep_pool": 4}
 
 
 @cache
@@ -39,3 +42,10 @@ def run_fault(worker: ch.ChipWorker, what: str, **config: object) -> tuple[np.nd
     except ch.ChiphostError:
         assert out.tolist() == [5] * 64
         raise
+
+
+def check_good(*workers: ch.ChipWorker) -> None:
+    """Run a program that has no fault on each worker."""
+    for worker in workers:
+        assert worker.runtime is not None
+        run_program(worker, good_program(worker.runtime))

@@ -22,7 +22,7 @@ using chiphost::TensorSpec;
 
 namespace {
 
-// The numbers that test_device_errors.py gives the kernels.
+// The numbers that device_faults.py gives the kernels.
 enum FuncId : int32_t { kTouch, kTouchOnAic, kThrow, kThrowNumber, kNeverReturn, kPopOnAic, kPopOnAiv, kMissing };
 
 struct Raw {
