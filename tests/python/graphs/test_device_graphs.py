@@ -28,13 +28,12 @@ from device_programs import (
     from_,
     good_program,
     into,
-    random_program,
-    random_rings,
     run_program,
     update,
 )
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
+from random_programs import random_program, random_rings
 
 import chiphost as ch
 from chiphost.scene import Scene
