@@ -5,76 +5,29 @@ from __future__ import annotations
 
 import ctypes
 import json
-import os
 import re
 import shutil
 import subprocess
-import unicodedata
 from pathlib import Path
-from xml.etree import ElementTree
 
 import c_libraries
 import junitparser
 import pytest
+from hostile_text import BYTE, is_plain
 from program import PROGRAM, SHELL, TIMEOUT_S, finish, in_terminal, needs_shell, start
 from throwaway_scenes import RUNTIME, change, write_scenes
 
 import chiphost as ch
 from chiphost import _core
-from chiphost.printable import encodable, one_line, printable, shell_join
+from chiphost.printable import one_line, shell_join
 from chiphost.scene import make_rng
 
-BYTE = os.fsdecode(b"caf\xe9")  # a file name that is no UTF-8
-NAMES = {
-    "escape": ("a\x1b[31mred", r"a\x1b[31mred"),
-    "end of line": ("a\nPASS  forged", r"a\nPASS  forged"),
-    "tab": ("a\tb", r"a\tb"),
-    "no UTF-8": (BYTE, r"caf\xe9"),
-    "C1": ("a\x9b2Jb", r"a\x9b2Jb"),
-    "bidi": ("a\u202eb", r"a\u202eb"),
-    "no character": ("a\ufffeb", r"a\ufffeb"),
-    "markup": ("<&>\"'[bold]", "<&>\"'[bold]"),
-    "words": ("größer 漢字", "größer 漢字"),
-}
-each_name = pytest.mark.parametrize("name", NAMES)
 LOCALES = {
     "UTF-8": {"PYTHONUTF8": "1"},
     "C": {"LC_ALL": "C"},
     "C without UTF-8": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     "ascii": {"PYTHONIOENCODING": "ascii:strict"},
 }
-
-
-def is_plain(text: str) -> bool:
-    """Whether nothing in it but ends of lines controls a terminal."""
-    return all(character == "\n" or unicodedata.category(character) not in ("Cc", "Cs", "Zl") for character in text)
-
-
-# The functions
-
-
-@each_name
-def test_text_is_made_printable(name: str) -> None:
-    raw, shown = NAMES[name]
-    assert one_line(raw) == shown
-    assert is_plain(printable(raw).replace("\t", ""))
-    assert printable(raw).replace("\n", "\\n").replace("\t", "\\t") == shown
-    ElementTree.fromstring(f"<a>{printable(raw).replace('&', '').replace('<', '')}</a>".encode())
-    json.dumps(encodable({raw: [raw, (raw, None, 1.5)]}), ensure_ascii=False).encode()
-
-
-@needs_shell
-@each_name
-def test_a_shell_reads_what_was_joined(name: str) -> None:
-    raw, _ = NAMES[name]
-    script = f"printf %s {shell_join([raw])}"
-    done = subprocess.run([SHELL, "-c", script], capture_output=True, check=True, timeout=TIMEOUT_S)
-    assert done.stdout == os.fsencode(raw)
-
-
-def test_json_keeps_what_utf8_has() -> None:
-    assert encodable("a\x1b\n\u202e漢") == "a\x1b\n\u202e漢"
-    assert encodable(["\ud800", BYTE]) == [r"\ud800", r"caf\xe9"]
 
 
 def test_random_numbers_of_any_name() -> None:
