@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The software conversions of float16 against the compiler's own type, if it has one. tests/python/test_float16.py
-// compares both with NumPy.
+// The software conversions of float16 against the compiler's own type, if it has one.
+// tests/python/graphs/test_float16.py compares both with NumPy.
 #include <gtest/gtest.h>
 #include <string.h>
 

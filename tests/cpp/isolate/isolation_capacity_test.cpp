@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The capacities of docs/internals/namespaces.md, row by row (C4 is in tests/python/test_capacity.py): what the loader
-// allows, measured in a child process without chiphost, and that chiphost says the same. Another number than measured
-// is no failure, but the test says so and counts as skipped. Every test runs in a process of its own.
+// The capacities of docs/internals/namespaces.md, row by row (C4 is in tests/python/isolate/test_capacity.py): what the
+// loader allows, measured in a child process without chiphost, and that chiphost says the same. Another number than
+// measured is no failure, but the test says so and counts as skipped. Every test runs in a process of its own.
 #include <dirent.h>
 #include <dlfcn.h>
 

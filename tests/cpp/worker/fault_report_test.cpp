@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What is said of a fault, and that the handlers are there only as long as they are wanted. The faults of real kernels,
-// in all isolations, are in tests/python/test_debugging.py.
+// in all isolations, are in tests/python/worker/test_debugging.py.
 #include "worker/fault_report.h"
 
 #include <dlfcn.h>
