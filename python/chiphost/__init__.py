@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from . import isolate
     from ._core import VERSION as __version__
     from ._core import CallConfig, RunResult
+    from ._runtimes.runtimes import RuntimeFiles
     from .callable import ChipCallable
     from .chip import Chip
     from .compiler import Binary, Kernel, compile
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
         StallError,
         StateError,
     )
-    from .runtimes import RuntimeFiles
     from .scene import Program, Scene
     from .signature import Arg, In, InOut, Out, Scalar
     from .worker import ChipWorker
@@ -68,7 +68,7 @@ _PLACES = {
         "StallError",
         "StateError",
     ),
-    "runtimes": ("RuntimeFiles",),
+    "_runtimes.runtimes": ("RuntimeFiles",),
     "scene": ("Program", "Scene"),
     "signature": ("Arg", "In", "InOut", "Out", "Scalar"),
     "worker": ("ChipWorker",),

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 from . import _core
+from ._text.printable import one_line
+from ._text.suggestion import did_you_mean
 from .errors import make_error
-from .printable import one_line
 from .signature import Arg
-from .suggestion import did_you_mean
 
 if TYPE_CHECKING:
     from .compiler import Binary

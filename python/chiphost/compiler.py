@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from .compile_batch import Batch, CompilePool
-from .compile_cache import CompileCache, Program
-from .compile_job import Job, Kernel, StrPath, check_func_ids, invalid, kernel_job, orchestration_job
-from .cpus import usable_cpus
-from .device_toolchain import compilers_for
+from ._compiling.batch import Batch, CompilePool
+from ._compiling.cache import CompileCache, Program
+from ._compiling.chip_toolchain import compilers_for
+from ._compiling.job import Job, Kernel, StrPath, check_func_ids, invalid, kernel_job, orchestration_job
+from ._system.cpus import usable_cpus
 from .errors import CompileError, make_error
 from .signature import Arg
 

@@ -30,14 +30,14 @@ import ml_dtypes  # noqa: F401 - gives NumPy the names "bfloat16", "float8_e4m3f
 import numpy as np
 import numpy.typing as npt
 
-from . import runtimes
+from ._runtimes import runtimes
+from ._text.printable import one_line
+from ._text.suggestion import did_you_mean
 from .callable import DEFAULT_ENTRY
 from .chip import Chip
 from .compiler import Job, Kernel
 from .errors import ChiphostError, CompileError, make_error
-from .printable import one_line
 from .signature import Arg
-from .suggestion import did_you_mean
 
 Array = npt.NDArray[Any]
 # Arguments by name, in the order of the signature: arrays, and a number for each scalar.

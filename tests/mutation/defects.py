@@ -891,13 +891,13 @@ _WORKER: Final = (
     ),
 )
 
-_REPORT: Final = "python/chiphost/report.py"
+_REPORT: Final = "python/chiphost/scenes/report.py"
 _SCENE: Final = "python/chiphost/scene.py"
-_CACHE: Final = "python/chiphost/compile_cache.py"
+_CACHE: Final = "python/chiphost/_compiling/cache.py"
 _PYTHON: Final = (
     _required(
         "run: all cases are the usual ones",
-        "python/chiphost/commands/run.py",
+        "python/chiphost/_cli/run.py",
         "        return list(entry.scene.cases)\n",
         "        return None\n",
         "test_simpler_scenes.py::test_run_takes_all_cases_of_one",
@@ -946,7 +946,7 @@ _PYTHON: Final = (
     ),
     _required(
         "scene_run: the tasks of all rounds are counted",
-        "python/chiphost/scene_run.py",
+        "python/chiphost/scenes/run.py",
         "        out_tally.tasks = tasks\n",
         "        out_tally.tasks = tasks + (out_tally.tasks or 0)\n",
         "test_runner.py::test_tasks_are_those_of_one_round",
@@ -997,21 +997,21 @@ _PYTHON: Final = (
     ),
     _required(
         "compile_batch: a variable of the key is forgotten",
-        "python/chiphost/compile_batch.py",
+        "python/chiphost/_compiling/batch.py",
         '    "COMPILER_PATH",\n',
         "",
         "test_compile_cache.py::test_each_variable_counts[COMPILER_PATH]",
     ),
     _required(
         "toolchain: what a wrapper says to --version is no matter",
-        "python/chiphost/toolchain.py",
+        "python/chiphost/_compiling/host_toolchain.py",
         "repr((command[1:], stamps, version_text, target))",
         "repr((command[1:], stamps, target))",
         "test_compile_cache.py::test_a_wrapper_that_calls_another_compiler_counts",
     ),
     _sibling(
         "private_folder: others may exchange what is in a folder above",
-        "python/chiphost/private_folder.py",
+        "python/chiphost/_system/private_folder.py",
         "if (by_all or by_group) and not status.st_mode & stat.S_ISVTX:",
         "if False:",
         "test_compile_cache.py::test_a_folder_above_that_others_may_write_to_is_refused",
@@ -1039,7 +1039,7 @@ _PYTHON: Final = (
     ),
     _sibling(
         "private_folder: a use is not noted",
-        "python/chiphost/private_folder.py",
+        "python/chiphost/_system/private_folder.py",
         "                        os.utime(descriptor)\n",
         "                        pass\n",
         "test_compile_cache.py::test_what_nobody_used_goes_first",
@@ -1060,15 +1060,15 @@ _PYTHON: Final = (
     ),
     _sibling(
         "audit: names of all symbols are shown",
-        "python/chiphost/audit_finding.py",
+        "python/chiphost/audit/finding.py",
         "tuple(names[:_SYMBOLS_MAX]),",
         "tuple(names),",
         "test_audit_finding.py",
     ),
 )
 
-_HAZARDS: Final = "python/chiphost/audit_hazards.py"
-_LOADING: Final = "python/chiphost/audit_loading.py"
+_HAZARDS: Final = "python/chiphost/audit/hazards.py"
+_LOADING: Final = "python/chiphost/audit/loading.py"
 _AUDIT: Final = (
     _required(
         "audit: a unique symbol in a dependency only",
@@ -1086,7 +1086,7 @@ _AUDIT: Final = (
     ),
     _required(
         "audit: why speaks of a later strategy",
-        "python/chiphost/audit.py",
+        "python/chiphost/audit/verdict.py",
         "passed_over = refused[: STRATEGIES.index(strategy)]",
         "passed_over = refused",
         "test_audit.py::test_why_speaks_of_what_was_passed_over_only",
@@ -1128,14 +1128,14 @@ _AUDIT: Final = (
     ),
     _sibling(
         "audit: no descriptors left is a missing dependency",
-        "python/chiphost/elf_dependencies.py",
+        "python/chiphost/_elf/dependencies.py",
         "                raise\n            if number",
         "                return None\n            if number",
         "test_audit.py::test_too_many_open_files_are_no_missing_dependency",
     ),
     _sibling(
         "audit: locks through a pointer",
-        "python/chiphost/elf_calls.py",
+        "python/chiphost/_elf/calls.py",
         "                found.unknown += 1  # a pointer in its data: who calls it cannot be told\n",
         "                pass\n",
         "test_audit.py::test_locks_of_files",

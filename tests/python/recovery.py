@@ -7,8 +7,9 @@ from functools import cache
 from pathlib import Path
 
 import chiphost as ch
-from chiphost import catalog, scene_programs
-from chiphost.scene_run import Settings, Tally, run_case
+from chiphost.scenes import catalog
+from chiphost.scenes import programs as scene_programs
+from chiphost.scenes.run import Settings, Tally, run_case
 
 SCENES = Path(__file__).resolve().parents[1] / "scenes"
 

@@ -20,10 +20,11 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chiphost import isolate, toolchain
+from chiphost import isolate
+from chiphost._cli.program import cli
+from chiphost._compiling import host_toolchain
 from chiphost.audit import STRATEGIES, Audit, Choice, audit
-from chiphost.audit_subject import Program
-from chiphost.cli import cli
+from chiphost.audit.subject import Program
 from chiphost.errors import ChiphostError, IsolationError, LoadError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,7 @@ def build(folder: Path, source: str, *flags: str, name: str = "library.so") -> P
     output = folder / name
     if UNIQUE in source:
         c_libraries.needs_unique_symbols()
-    command = toolchain.find_compiler().command
+    command = host_toolchain.find_compiler().command
     words = [*command, "-x", "c++", "-", "-x", "none", "-O1", "-fno-builtin", "-shared", "-fPIC", "-o", output, *flags]
     done = subprocess.run(words, input=source, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -550,7 +551,7 @@ def test_sanitizers_need_to_be_first(tmp_path):
     with pytest.raises(ChiphostError):
         isolate.open(library, "process")
     for name in ("asan", "tsan", "lsan"):
-        words = [*toolchain.find_compiler().command, f"-print-file-name=lib{name}.so"]
+        words = [*host_toolchain.find_compiler().command, f"-print-file-name=lib{name}.so"]
         runtime = Path(subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout.strip())
         if runtime.is_file():
             found = audit(runtime)

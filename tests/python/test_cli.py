@@ -21,8 +21,9 @@ from click.testing import CliRunner, Result
 from program import PROGRAM, SHELL, TIMEOUT_S, finish, in_terminal, interrupt, needs_shell, start
 from throwaway_scenes import RUNTIME, warm_cache, write_scenes
 
-from chiphost import __version__, runtimes
-from chiphost.cli import cli
+from chiphost import __version__
+from chiphost._cli.program import cli
+from chiphost._runtimes import runtimes
 
 both_modes = pytest.mark.parametrize("mode", [[], ["--parallel"]], ids=["serial", "parallel"])
 
@@ -57,7 +58,7 @@ package = types.ModuleType("chiphost")
 package.__path__ = [sys.argv[1]]
 sys.modules["chiphost"] = package
 from click.testing import CliRunner
-from chiphost.cli import cli
+from chiphost._cli.program import cli
 assert CliRunner().invoke(cli, ["ci", "--help"]).exit_code == 0
 heavy = {"numpy", "rich", "junitparser", "chiphost._core"} & set(sys.modules)
 assert not heavy, heavy
@@ -333,8 +334,8 @@ def test_a_poisoned_worker_is_replaced(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from chiphost import catalog
-from chiphost.runner import Runner, Settings
+from chiphost.scenes import catalog
+from chiphost.scenes.runner import Runner, Settings
 entries = catalog.select(Path(sys.argv[1]), platform="a2a3sim")
 for result in Runner(Settings("a2a3sim", timeout_s=0.5)).run(entries):
     print(result.name, *(case.error.split()[0] if case.error else "passed" for case in result.cases))
@@ -555,7 +556,7 @@ def test_a_locale_that_cannot_say_what_a_compiler_says(tmp_path: Path) -> None:
 
 
 def test_a_report_that_cannot_be_written_after_all_is_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chiphost.report import ReportFile
+    from chiphost.scenes.report import ReportFile
 
     def fail(self: ReportFile, content: str) -> None:
         raise OSError("no room")

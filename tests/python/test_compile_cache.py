@@ -26,8 +26,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from chiphost import compile_cache, compiler, home, private_folder, toolchain
-from chiphost.compile_cache import CompileCache, Program
+from chiphost import compiler
+from chiphost._compiling import cache as compile_cache
+from chiphost._compiling import host_toolchain
+from chiphost._compiling.cache import CompileCache, Program
+from chiphost._system import home, private_folder
 from chiphost.errors import CacheError
 
 COMPILERS = [name for name in ("g++", "clang++") if shutil.which(name)]
@@ -69,7 +72,7 @@ def compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], in
 
 def spy_on_compiler(script: Path, before: str, monkeypatch: pytest.MonkeyPatch, after: str = "") -> None:
     """Make CXX a script that does something around each compile."""
-    real = toolchain.find_compiler().path
+    real = host_toolchain.find_compiler().path
     script.write_text(
         f'#!/bin/sh\ncase "$1" in --version|-dumpmachine) exec {real} "$@";; esac\n'
         f'{before}\n{real} "$@" || exit\n{after}\n'
@@ -434,7 +437,7 @@ def test_a_wrapper_that_calls_another_compiler_counts(tmp_path: Path, monkeypatc
     compiled = []
     for number in ("12.2.0", "12.2.0", "12.2.1", "12.2.0"):
         version.write_text(f"g++ (Distribution) {number}\nCopyright (C) 2022 Free Software Foundation, Inc.\n")
-        toolchain._probe.cache_clear()  # as in a new process
+        host_toolchain._probe.cache_clear()  # as in a new process
         log.write_text("")
         build(source)
         compiled.append(log.stat().st_size > 0)
@@ -830,7 +833,7 @@ def test_a_link_of_another_user_is_refused(place: str, tmp_path: Path) -> None:
 ALONE = """
 import ctypes, os, sys
 from pathlib import Path
-from chiphost.private_folder import NotPrivate, open_private_folder
+from chiphost._system.private_folder import NotPrivate, open_private_folder
 libc = ctypes.CDLL(None, use_errno=True)
 user = int(sys.argv[1])
 os.setresuid(user, user, user)
@@ -1128,7 +1131,7 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path, cache: CompileCache) ->
     source = write_source(tmp_path / "k.cpp")
     code = """
 import pathlib, sys, threading
-from chiphost.compile_cache import CompileCache
+from chiphost._compiling.cache import CompileCache
 cache = CompileCache()
 with cache.lock(cache.request(pathlib.Path(sys.argv[1]), []), threading.Event(), 60):
     print("held", flush=True)

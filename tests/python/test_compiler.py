@@ -28,9 +28,11 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chiphost import compile_batch, compiler, toolchain
+from chiphost import compiler
+from chiphost._compiling import batch as compile_batch
+from chiphost._compiling import host_toolchain
+from chiphost._compiling.cache import CompileCache
 from chiphost.callable import DEFAULT_ENTRY
-from chiphost.compile_cache import CompileCache
 from chiphost.compiler import Binary, Job, Kernel
 from chiphost.errors import ArgumentError, ChiphostError, CompileError, SceneError
 from chiphost.signature import Arg, In
@@ -64,7 +66,7 @@ def write(path: Path, text: str) -> Path:
 
 def use_script(script: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make CXX a script that does `body` instead of a compile; `real` is the compiler."""
-    real = toolchain.find_compiler().path
+    real = host_toolchain.find_compiler().path
     write(script, f'#!/bin/sh\nreal={real}\ncase "$1" in --version|-dumpmachine) exec $real "$@";; esac\n{body}\n')
     script.chmod(0o755)
     monkeypatch.setenv("CXX", str(script))

@@ -17,10 +17,10 @@ import c_libraries
 import pytest
 from click.testing import CliRunner, Result
 
-from chiphost import conformance
-from chiphost.cli import cli
+from chiphost._cli.program import cli
+from chiphost._conformance import suite as conformance
+from chiphost._runtimes.runtimes import library_dir
 from chiphost.errors import ArgumentError, LoadError, SceneError
-from chiphost.runtimes import library_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = ROOT / "docs" / "reference" / "platform-requirements.md"

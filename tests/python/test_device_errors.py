@@ -17,7 +17,7 @@ from device_programs import ABG, PAIRS, TMR, good_program, run_program
 from recovery import goes_on
 
 import chiphost as ch
-from chiphost.resources import Resources
+from chiphost._bench.resources import Resources
 
 CODES = {row.name: row.code for row in ch.ERROR_TABLE.values()}
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 import chiphost
 from chiphost import _core, errors
-from chiphost.cli import cli
+from chiphost._cli.program import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 ERRORS = ROOT / "cpp/include/chiphost/abi/errors.def"

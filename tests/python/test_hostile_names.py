@@ -21,7 +21,7 @@ from throwaway_scenes import RUNTIME, change, write_scenes
 
 import chiphost as ch
 from chiphost import _core
-from chiphost.printable import encodable, one_line, printable, shell_join
+from chiphost._text.printable import encodable, one_line, printable, shell_join
 from chiphost.scene import make_rng
 
 BYTE = os.fsdecode(b"caf\xe9")  # a file name that is no UTF-8

@@ -12,7 +12,7 @@ import pytest
 from cmake_tools import ninja, tool
 
 import chiphost
-from chiphost import installation, runtimes
+from chiphost._runtimes import installation, runtimes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,7 +44,7 @@ def test_the_first_root_is_preferred(roots: tuple[Path, Path]) -> None:
 
 
 def test_what_is_nowhere_would_be_beside_the_modules(roots: tuple[Path, Path]) -> None:
-    assert installation.folder("lib") == Path(str(sys.modules["chiphost.installation"].__file__)).parent / "lib"
+    assert installation.folder("lib") == Path(str(installation.__file__)).parents[1] / "lib"
 
 
 def test_this_installation_has_all_its_parts() -> None:

@@ -22,8 +22,9 @@ import numpy as np
 import pytest
 
 import chiphost
-from chiphost import _core, isolate, toolchain
-from chiphost.audit_subject import Program
+from chiphost import _core, isolate
+from chiphost._compiling import host_toolchain
+from chiphost.audit.subject import Program
 from chiphost.capacity import capacity
 from chiphost.errors import (
     ArgumentError,
@@ -566,7 +567,7 @@ extern "C" int count() { return ++Once<int>::calls; }
 
 
 def test_unique_symbols_are_told(tmp_path):
-    if toolchain.find_compiler().family != "gcc":
+    if host_toolchain.find_compiler().family != "gcc":
         pytest.skip("only g++ makes unique symbols")
     path = c_libraries.build(UNIQUE, tmp_path / "unique.so", "-fgnu-unique")
     with pytest.raises(LoadError, match="UNIQUE_SYMBOL"):
@@ -688,7 +689,7 @@ def test_auto_goes_by_an_audit_and_says_so(path, tmp_path, monkeypatch):
     with isolate.open(path, "auto") as library:
         assert library.strategy == "copy"
         assert library.strategy_reason.startswith("auto: namespace is out (no dlmopen); copy works")
-    if toolchain.find_compiler().family == "gcc":
+    if host_toolchain.find_compiler().family == "gcc":
         unique = c_libraries.build(UNIQUE, tmp_path / "unique.so", "-fgnu-unique")
         with isolate.open(unique, "auto") as first, isolate.open(unique, "auto") as second:
             assert (first.strategy, second.strategy) == ("process", "process")

@@ -17,7 +17,8 @@ import c_libraries
 import pytest
 from throwaway_scenes import warm_cache, write_scenes
 
-from chiphost import isolate, runtimes
+from chiphost import isolate
+from chiphost._runtimes import runtimes
 from chiphost.errors import ProcessError
 
 TIMEOUT_S = 120

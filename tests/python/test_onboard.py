@@ -27,8 +27,11 @@ from device_programs import good_program, run_program
 from test_device_errors import device_misbehave
 
 import chiphost as ch
-from chiphost import chips, device_toolchain, runtimes, toolchain
-from chiphost.cli import cli
+from chiphost._cli.program import cli
+from chiphost._compiling import chip_toolchain as device_toolchain
+from chiphost._compiling import host_toolchain
+from chiphost._machine import chips
+from chiphost._runtimes import runtimes
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENES = {"a2a3": (25, 0), "a5": (24, 1)}  # that run, and that are for the other chip only
@@ -399,7 +402,7 @@ def test_the_code_of_a_kernel_is_its_section_text(tmp_path: Path, source: str, p
     (tmp_path / "kernel.cpp").write_text(source)
     compiled = tmp_path / "kernel.o"
     options = ("-c", "-O2", "-g", "-fno-toplevel-reorder")  # debug information has relocations, too
-    command = toolchain.find_compiler().command
+    command = host_toolchain.find_compiler().command
     subprocess.run([*command, *options, "-o", compiled, tmp_path / "kernel.cpp"], check=True)
     if problem:
         with pytest.raises(ValueError, match=problem):

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 import chiphost as ch
-from chiphost.catalog import Entry
-from chiphost.runner import Settings, run_case
 from chiphost.scene import Scene
-from chiphost.scene_programs import compile_scenes
-from chiphost.scene_run import Tally
+from chiphost.scenes.catalog import Entry
+from chiphost.scenes.programs import compile_scenes
+from chiphost.scenes.run import Tally
+from chiphost.scenes.runner import Settings, run_case
 
 HBG, ABG, TMR = "host_build_graph", "aicpu_build_graph", "tensormap_and_ringbuffer"
 SCENES = Path(__file__).parents[1] / "scenes"

@@ -17,9 +17,9 @@ import pytest
 from callables import FOLDER, PLATFORMS, RUNTIME, chain, misbehave, run_graph
 
 import chiphost as ch
-from chiphost import catalog
-from chiphost.runner import Runner, Settings
 from chiphost.scene import Scene
+from chiphost.scenes import catalog
+from chiphost.scenes.runner import Runner, Settings
 
 SCENES = Path(__file__).resolve().parents[1] / "scenes"
 
@@ -224,7 +224,7 @@ def test_workers_of_several_threads_know_nothing_of_each_other() -> None:
 
 
 def test_a_missing_program_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chiphost.runtimes.child_path", lambda: str(tmp_path / "chiphost_child"))
+    monkeypatch.setattr("chiphost._runtimes.runtimes.child_path", lambda: str(tmp_path / "chiphost_child"))
     with pytest.raises(ch.IsolationError, match="No such file") as caught:
         ch.ChipWorker(RUNTIME, isolation="process")
     assert caught.value.name == "PROCESS_NOT_STARTED"

@@ -11,7 +11,7 @@ from callables import FOLDER, PLATFORMS, RUNTIME
 from recovery import SCENES, goes_on, run_scene
 
 import chiphost as ch
-from chiphost import catalog
+from chiphost.scenes import catalog
 
 
 def compile_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

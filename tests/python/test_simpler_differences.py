@@ -16,8 +16,8 @@ import simpler_scenes
 from simpler_sources import ABG, COPY, HBG, NOTHING, PLACE, PLATFORM, SHOW, SUM, TMR, callable_of, compiled, spans
 
 import chiphost as ch
-from chiphost.scene_run import Settings, Tally, run_case
-from chiphost.simpler_scene import SimplerScene
+from chiphost._simpler.scene import SimplerScene
+from chiphost.scenes.run import Settings, Tally, run_case
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(4)

@@ -13,8 +13,8 @@ from simpler_sources import callable_of
 
 import chiphost as ch
 from chiphost import toolchain
-from chiphost.scene_run import Settings, Tally, run_case
-from chiphost.simpler_scene import SimplerScene
+from chiphost._simpler.scene import SimplerScene
+from chiphost.scenes.run import Settings, Tally, run_case
 
 FOLDER = Path(__file__).parent / "every_name"
 RUNTIMES = {

@@ -16,8 +16,10 @@ import pytest
 import simpler_scenes
 from simpler_scenes import CONFIG, GOLDEN, RUNTIMES, SCALE_OF_TENSORS
 
-from chiphost import catalog, runtimes, toolchain
-from chiphost.simpler_scene import SimplerScene
+from chiphost import toolchain
+from chiphost._runtimes import runtimes
+from chiphost._simpler.scene import SimplerScene
+from chiphost.scenes import catalog
 
 TIMEOUT_S = 300
 pytestmark = pytest.mark.timeout(TIMEOUT_S + 60)

@@ -17,8 +17,8 @@ from simpler_sources import callable_of
 
 import chiphost as ch
 from chiphost import toolchain
-from chiphost.cli import cli
-from chiphost.simpler_scene import SimplerScene
+from chiphost._cli.program import cli
+from chiphost._simpler.scene import SimplerScene
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "examples" / "simpler_to_native"

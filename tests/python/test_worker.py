@@ -22,7 +22,8 @@ from callables import FOLDER, PLATFORMS, RUNTIME, chain, copy_tensor, misbehave,
 from recovery import goes_on
 
 import chiphost as ch
-from chiphost import _core, runtimes
+from chiphost import _core
+from chiphost._runtimes import runtimes
 from chiphost.worker import default_isolation
 
 

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from test_device_errors import run_fault
 
 import chiphost as ch
-from chiphost import runtimes
+from chiphost._runtimes import runtimes
 
 WORKERS_MAX = 4
 RUNTIMES = (RUNTIME, "aicpu_build_graph", "tensormap_and_ringbuffer")
