@@ -33,7 +33,7 @@ import numpy.typing as npt
 from ._runtimes import runtimes
 from ._text.printable import one_line
 from ._text.suggestion import did_you_mean
-from .callable import DEFAULT_ENTRY
+from .callable import DEFAULT_ENTRY, repeated_func_ids
 from .chip import Chip
 from .compiler import Job, Kernel
 from .errors import ChiphostError, CompileError, make_error
@@ -376,7 +376,8 @@ class Scene:
             self._require(not is_path, field, f"include_dirs is no list of folders: {kernel.include_dirs!r}")
             include_dirs = tuple(self.folder / folder for folder in kernel.include_dirs)
             kernels.append(dataclasses.replace(kernel, source=source, include_dirs=include_dirs))
-        twice = _duplicates(kernel.func_id for kernel in kernels)
+        repeated = repeated_func_ids(kernel.func_id for kernel in kernels)
+        twice = sorted({kernels[later].func_id for _, later in repeated})
         self._require(not twice, f"{prefix}kernels", f"func_id given twice: {_join(twice)}")
         return Program(orchestration, name, tuple(kernels), tuple(program.signature))
 

@@ -894,6 +894,7 @@ _WORKER: Final = (
 _REPORT: Final = "python/chiphost/scenes/report.py"
 _SCENE: Final = "python/chiphost/scene.py"
 _CACHE: Final = "python/chiphost/_compiling/cache.py"
+_HEADERS: Final = "python/chiphost/_compiling/headers.py"
 _PYTHON: Final = (
     _required(
         "run: all cases are the usual ones",
@@ -990,7 +991,7 @@ _PYTHON: Final = (
     ),
     _required(
         "compile_cache: an edit of the same size whose time is set back",
-        _CACHE,
+        _HEADERS,
         "return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)",
         "return (status.st_mtime_ns, 0, status.st_size, status.st_ino, status.st_dev)",
         "test_compile_cache.py::test_an_edit_of_the_same_size_with_the_time_set_back_is_seen",
@@ -1032,7 +1033,7 @@ _PYTHON: Final = (
     ),
     _sibling(
         "compile_cache: a damaged manifest is used",
-        _CACHE,
+        _HEADERS,
         "if hashlib.sha256(payload).hexdigest().encode() != digest:",
         "if not digest:",
         "test_compile_cache.py::test_any_changed_byte_of_a_manifest_is_noticed",
@@ -1046,14 +1047,14 @@ _PYTHON: Final = (
     ),
     _sibling(
         "compile_cache: time and size say whether a file has changed",
-        _CACHE,
+        _HEADERS,
         "return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)",
         "return (status.st_mtime_ns, 0, status.st_size, 0, status.st_dev)",
         "test_compile_cache.py::test_a_digest_is_remembered_only_while_the_file_is_the_same",
     ),
     _sibling(
         "compile_cache: a new header is not looked for",
-        _CACHE,
+        _HEADERS,
         "return _visible(record.folders, record.names, record.climbing, snapshot) == record.visible",
         "return True",
         "test_compile_cache.py::test_a_header_that_appears_earlier_in_the_path_is_seen",

@@ -27,8 +27,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from chiphost import compiler
-from chiphost._compiling import cache as compile_cache
-from chiphost._compiling import host_toolchain
+from chiphost._compiling import headers, host_toolchain
 from chiphost._compiling.cache import CompileCache, Program
 from chiphost._system import home, private_folder
 from chiphost.errors import CacheError
@@ -340,15 +339,15 @@ def test_a_digest_is_remembered_only_while_the_file_is_the_same(
     reads = []
 
     def read_digest() -> str:
-        value = compile_cache._file_digest(str(path))
-        reads.append(str(path) in compile_cache._digests)
+        value = headers.file_digest(str(path))
+        reads.append(str(path) in headers._digests)
         return value
 
     digest = read_digest()
     path.write_text("b")  # same size, perhaps the same time
     assert read_digest() != digest
     assert reads == [False, False]  # too young to be remembered
-    monkeypatch.setattr(compile_cache, "_is_settled", lambda status, now_ns: True)
+    monkeypatch.setattr(headers, "_is_settled", lambda status, now_ns: True)
     digest = read_digest()
     assert read_digest() == digest
     path.write_text("longer")
@@ -376,7 +375,7 @@ def set_back(path: Path, change: Callable[[], object]) -> None:
 def test_an_edit_of_the_same_size_with_the_time_set_back_is_seen(
     victim: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compile_cache, "_is_settled", lambda status, now_ns: True)  # all is remembered at once
+    monkeypatch.setattr(headers, "_is_settled", lambda status, now_ns: True)  # all is remembered at once
     source = write_source(tmp_path / "src/k.cpp", includes='#include "h.h"')
     (tmp_path / "src/h.h").write_text("int h = 1;")
     before = build(source)
@@ -389,7 +388,7 @@ def test_an_edit_of_the_same_size_with_the_time_set_back_is_seen(
 def test_a_header_that_appears_is_seen_when_the_time_of_the_folder_is_set_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compile_cache, "_is_settled", lambda status, now_ns: True)
+    monkeypatch.setattr(headers, "_is_settled", lambda status, now_ns: True)
     source = write_source(tmp_path / "src/k.cpp", includes='#include "h.h"\nint v = H;')
     folders = [tmp_path / "inc1", tmp_path / "inc2"]
     for folder in folders:

@@ -17,7 +17,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,6 @@ from chiphost import compiler
 from chiphost._compiling import batch as compile_batch
 from chiphost._compiling import host_toolchain
 from chiphost._compiling.cache import CompileCache
-from chiphost.callable import DEFAULT_ENTRY
 from chiphost.compiler import Binary, Job, Kernel
 from chiphost.errors import ArgumentError, ChiphostError, CompileError, SceneError
 from chiphost.signature import Arg, In
@@ -227,10 +225,7 @@ class FakeCallable:
 
 @pytest.fixture
 def fake_callable(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = types.ModuleType("chiphost.callable")
-    module.ChipCallable = FakeCallable  # type: ignore[attr-defined]
-    module.DEFAULT_ENTRY = DEFAULT_ENTRY  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "chiphost.callable", module)
+    monkeypatch.setattr(compiler, "ChipCallable", FakeCallable)
 
 
 @pytest.mark.usefixtures("fake_callable")

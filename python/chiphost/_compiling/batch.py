@@ -11,7 +11,7 @@ import queue
 import re
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -19,11 +19,11 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from .._system.swept_folder import swept_folder
 from .._text.printable import shell_join
-from ..errors import ChiphostError, CompileError, make_error
-from . import chip_toolchain, host_toolchain
-from .cache import CompileCache, Program, Request, Snapshot
-from .chip_toolchain import Target
-from .host_toolchain import Compiler
+from ..errors import ChiphostError, CompileError, LoadError, make_error
+from . import chip_toolchain, host_toolchain, output
+from .cache import CompileCache, Program
+from .headers import Request, Snapshot
+from .host_toolchain import Compiler, Target
 from .job import Job, invalid
 from .preludes import Prelude, Preludes, Recipe
 from .processes import CompilerProcesses
@@ -44,15 +44,15 @@ _VARIABLES: Final = (
 _TEMPORARY_HINT: Final = "make room in the folder for temporary files, or name another in TMPDIR"
 _FLAGS_HINT: Final = "take what changes the kind of the output, such as -c, -S, -E or -static, out of flags"
 _SANITIZER_HINT: Final = "take -fsanitize=... out of flags; in a process that has no such runtime, loading would end it"
-_SANITIZER_RUNTIMES: Final = ("libasan.", "libtsan.", "liblsan.", "libhwasan.")
-# Of ELF files, in both byte orders.
-_ELF: Final = b"\x7fELF"
-_ELF_KINDS: Final = {1: "an object file", 2: "a program", 3: "a shared library"}
-_SHARED_LIBRARY: Final = 3
 # A signal that arrives just before its thread begins to wait does not end the wait: Python sees it afterwards.
 _WAIT_S_MAX: Final = 0.2
 _Key = TypeVar("_Key")
 _log: Final = logging.getLogger("chiphost")
+
+
+def compilers_for(jobs: Iterable[Job]) -> dict[Target, Compiler]:
+    """The compilers that jobs need. Raises what `chip_toolchain.find_compiler` raises."""
+    return {target: chip_toolchain.find_compiler(target) for target in sorted({job.target for job in jobs})}
 
 
 class Batch:
@@ -131,7 +131,7 @@ class Batch:
 
     def _looked_up(self, job: Job, request: Request, snapshot: Snapshot | None = None) -> Program | None:
         program = self._cache.look_up(request, snapshot)
-        if program is None or job.target == "core" or _is_shared_library(program.data):
+        if program is None or job.target == "core" or output.is_shared_library(program.data):
             return program
         return None  # others were kept once
 
@@ -192,24 +192,35 @@ class Batch:
                 problem = "reported success but wrote no program"
             if problem:
                 raise self._failure(job, problem, words, folder.path)
-            data = program.read_bytes()
-            if job.target == "core":
-                try:
-                    data = chip_toolchain.kernel_code(data)
-                except ValueError as error:
-                    raise self._failure(job, str(error), words, folder.path) from error
-            elif not _is_shared_library(data):
-                problem = f"wrote no ELF shared library but {_kind(data)}"
-                raise self._failure(job, problem, words, folder.path, _FLAGS_HINT if job.flags else None)
-            elif runtime := _sanitizer_runtime(program):
-                problem = f"made a library that needs {runtime}, which a process must have from its beginning"
-                raise self._failure(job, problem, words, folder.path, _SANITIZER_HINT)
+            data = self._read_back(job, program, words, folder.path)
             dependencies = host_toolchain.dependencies(depfile.read_bytes())
             files = [str(job.source.parent / name) for name in (*dependencies, *_files_named_in(job))]
             if prelude:
                 files = [*filter(lambda path: Path(path).parent != prelude.path.parent, files), *prelude.dependencies]
             folders = [str(job.source.parent), *host_toolchain.include_folders(command, job.source.parent)]
             return _Made(Program.of(data), files, folders, words)
+
+    def _read_back(self, job: Job, program: Path, words: str, temporary: str) -> bytes:
+        """The bytes that a worker loads; raises CompileError (COMPILE_FAILED) if they are not what was asked for."""
+        if job.target == "core":
+            try:
+                return output.kernel_code(program)
+            except ValueError as error:
+                raise self._failure(job, str(error), words, temporary) from error
+        data = program.read_bytes()
+        if not output.is_shared_library(data):
+            problem = f"wrote no ELF shared library but {output.kind(data)}"
+            raise self._failure(job, problem, words, temporary, _FLAGS_HINT if job.flags else None)
+        try:
+            runtime = output.sanitizer_runtime(program)
+        except LoadError as error:
+            raise self._failure(
+                job, f"wrote a shared library that is damaged: {error.message}", words, temporary
+            ) from error
+        if runtime:
+            problem = f"made a library that needs {runtime}, which a process must have from its beginning"
+            raise self._failure(job, problem, words, temporary, _SANITIZER_HINT)
+        return data
 
     def _failure(self, job: Job, problem: str, words: str, temporary: str, hint: str | None = None) -> ChiphostError:
         # To be pasted, so with an output where the user is: our temporary folder will be gone.
@@ -285,38 +296,6 @@ class _Made(NamedTuple):
     dependencies: list[str]
     folders: list[str]
     words: str
-
-
-def _elf_type(data: bytes) -> int:
-    if len(data) < 18 or not data.startswith(_ELF):
-        return 0
-    return int.from_bytes(data[16:18], "big" if data[5] == 2 else "little")
-
-
-def _is_shared_library(data: bytes) -> bool:
-    return _elf_type(data) == _SHARED_LIBRARY
-
-
-def _sanitizer_runtime(program: Path) -> str | None:
-    """The sanitizer's runtime that a library needs and this process has not: it calls exit() when loaded late."""
-    from elftools.elf.dynamic import DynamicSection
-    from elftools.elf.elffile import ELFFile
-
-    with program.open("rb") as file:
-        dynamic = ELFFile(file).get_section_by_name(".dynamic")
-        tags = dynamic.iter_tags("DT_NEEDED") if isinstance(dynamic, DynamicSection) else ()
-        needed = [str(tag.needed) for tag in tags]  # type: ignore[attr-defined]  # made when it is read
-    runtime = next((name for name in needed if name.startswith(_SANITIZER_RUNTIMES)), None)
-    if runtime is None:
-        return None
-    try:
-        return None if runtime in Path("/proc/self/maps").read_text() else runtime
-    except OSError:  # no /proc: nobody knows what this process has
-        return runtime
-
-
-def _kind(data: bytes) -> str:
-    return _ELF_KINDS.get(_elf_type(data), "something else, such as text")
 
 
 def _files_named_in(job: Job) -> list[str]:

@@ -14,23 +14,20 @@ preprocessor.
 Files appear by renaming, so that a reader sees all of a file or none of it. What a killed writer or a bad disk leaves
 is found by its digest, is a miss, and is written again. Nothing relies on locks.
 
-What a record does not see is listed in docs/compile-cache.md.
+What a record says is in `headers`; what it does not see is listed in docs/compile-cache.md.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import errno
 import fcntl
-import functools
 import hashlib
 import json
 import os
-import re
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -38,10 +35,10 @@ from typing import Final, NamedTuple
 from .._system import home
 from .._system.private_folder import TEMPORARY, Entry, NotPrivate, PrivateFolder, open_private_folder
 from ..errors import ChiphostError, make_error
+from .headers import Record, Request, Snapshot, decode, encode, file_digest, is_current, is_same_case, observe
 
 _FORMAT: Final = "v1"  # a new name whenever keys, manifests or records change their meaning
 _RECORDS_MAX: Final = 32  # per manifest; the oldest go first
-_SECOND_NS: Final = 1_000_000_000
 _HOUR_S: Final = 3600.0
 _DAY_S: Final = 24 * _HOUR_S
 _ATTEMPTS: Final = 20  # to write where others remove folders meanwhile
@@ -61,21 +58,6 @@ class Program(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is to be compiled, as far as it is known before the headers are. Made by `CompileCache.request`.
-
-    Attributes:
-        source: absolute path.
-        source_digest: sha256 of its content when the request was made.
-        key: name of the manifest.
-    """
-
-    source: str
-    source_digest: str
-    key: str
-
-
-@dataclass(frozen=True)
 class CacheStats:
     """What a cache holds: number of programs, bytes of all its files, and the limit in bytes it is pruned to."""
 
@@ -83,28 +65,6 @@ class CacheStats:
     programs: int
     size_bytes: int
     size_bytes_max: int
-
-
-@dataclass(frozen=True)
-class _Record:
-    """One outcome of a compile: with these headers, and these files where headers are looked for, that program."""
-
-    object: str  # digest of the program
-    headers: dict[str, str]  # absolute path: digest; all of them, the system's too
-    folders: list[str]  # where headers are looked for
-    names: list[str]  # see _visible
-    climbing: list[str]  # see _visible
-    visible: list[str]  # see _visible
-
-
-class Snapshot:
-    """The content of files as one call sees it: each is looked at once, however many look-ups ask. For any thread."""
-
-    def __init__(self) -> None:
-        """Look at nothing yet."""
-        self.digest: Final = functools.cache(_file_digest)
-        self.listing: Final = functools.cache(_listing)
-        self.exists: Final = functools.cache(os.path.exists)
 
 
 class CompileCache:
@@ -144,7 +104,7 @@ class CompileCache:
 
         Raises OSError when the source cannot be read.
         """
-        digest = _file_digest(str(source))
+        digest = file_digest(str(source))
         key = hashlib.sha256(json.dumps([_FORMAT, str(source), digest, *facts]).encode()).hexdigest()
         return Request(str(source), digest, key)
 
@@ -165,7 +125,7 @@ class CompileCache:
             if root is None:
                 return None
             for record in self._records(root, request.key):
-                if _is_current(record, snapshot) and (program := self._program(root, record.object)):
+                if is_current(record, snapshot) and (program := self._program(root, record.object)):
                     return program, [request.source, *record.headers]
         return None
 
@@ -184,14 +144,14 @@ class CompileCache:
         changed since the request was made, so that nobody knows what the program was compiled from. It is not kept, and
         should be compiled again.
         """
-        record = _observe(request, program.digest, dependencies, folders, started_ns)
+        record = observe(request, program.digest, dependencies, folders, started_ns)
         if record is None:
             return False
         self._write(_place("objects", program.digest), program.data)
         with self._opened() as root:
             known = [] if root is None else self._records(root, request.key)
-        others = [other for other in known if not _is_same_case(other, record)]
-        self._write(_place("manifests", request.key), _encode([record, *others][:_RECORDS_MAX]))
+        others = [other for other in known if not is_same_case(other, record)]
+        self._write(_place("manifests", request.key), encode([record, *others][:_RECORDS_MAX]))
         self._prune_if_due()
         return True
 
@@ -306,9 +266,9 @@ class CompileCache:
                 return root.open_to_lock(_FORMAT, "locks", key)
         return None
 
-    def _records(self, root: PrivateFolder, key: str) -> list[_Record]:
+    def _records(self, root: PrivateFolder, key: str) -> list[Record]:
         content = root.read(*_place("manifests", key), touched_s=_HOUR_S)
-        return [] if content is None else _decode(content)
+        return [] if content is None else decode(content)
 
     def _program(self, root: PrivateFolder, digest: str) -> Program | None:
         data = root.read(*_place("objects", digest), touched_s=_HOUR_S)
@@ -340,160 +300,3 @@ def _entries(root: PrivateFolder, *kinds: str) -> Iterator[Entry]:
 
 def _unusable(path: Path, reason: str, hint: str | None = None) -> ChiphostError:
     return make_error("CACHE_UNUSABLE", reason, str(path), hint=hint)
-
-
-def _encode(records: list[_Record]) -> bytes:
-    payload = json.dumps([dataclasses.asdict(record) for record in records], separators=(",", ":")).encode()
-    return hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload
-
-
-def _decode(content: bytes) -> list[_Record]:
-    digest, _, payload = content.partition(b"\n")
-    if hashlib.sha256(payload).hexdigest().encode() != digest:
-        return []  # damaged
-    try:
-        return [_Record(**fields) for fields in json.loads(payload)]
-    except (TypeError, ValueError):
-        return []  # written by a development version
-
-
-def _is_current(record: _Record, snapshot: Snapshot) -> bool:
-    """Would a compile now read the same files with the same content?"""
-    try:
-        if any(snapshot.digest(path) != digest for path, digest in record.headers.items()):
-            return False
-        return _visible(record.folders, record.names, record.climbing, snapshot) == record.visible
-    except OSError:
-        return False
-
-
-def _is_same_case(one: _Record, other: _Record) -> bool:
-    return dataclasses.replace(one, object="") == dataclasses.replace(other, object="")
-
-
-def _observe(
-    request: Request, program: str, dependencies: Iterable[str], folders: Iterable[str], started_ns: int
-) -> _Record | None:
-    """What the finished compile saw, or None if a file changed since the request was made."""
-    snapshot = Snapshot()
-    try:
-        digests = {path: snapshot.digest(path) for path in dependencies}
-        if snapshot.digest(request.source) != request.source_digest:
-            return None
-        digests.pop(request.source, None)
-        # A header looks beside itself first. What belongs to the system is taken on trust.
-        beside = (str(Path(path).parent) for path in digests if not path.startswith("/usr/"))
-        folders = list(dict.fromkeys([*folders, *beside]))
-        named = _named([request.source, *digests])
-        names = sorted(_names([*digests, *named]))
-        climbing = sorted(_climbing(named) | _climbing(_below(folders, digests)))
-        visible = _visible(folders, names, climbing, snapshot)
-        # Times last: a change after the digests were taken is no matter.
-        if any(_may_have_changed_since(started_ns, path) for path in {request.source, *digests, *visible}):
-            return None
-    except OSError:
-        return None
-    return _Record(program, digests, folders, names, climbing, visible)
-
-
-def _may_have_changed_since(moment_ns: int, path: str) -> bool:
-    # ctime: every change of content or name sets it, and no program can set it back. It is taken from a clock that is
-    # up to 10 ms behind; where it is a whole number of seconds the file system may know no fractions.
-    changed_ns = max(os.lstat(path).st_ctime_ns, os.stat(path).st_ctime_ns)  # noqa: PTH116
-    slack_ns = 2 * _SECOND_NS if changed_ns % _SECOND_NS == 0 else _SECOND_NS // 50
-    return changed_ns >= moment_ns - slack_ns
-
-
-# A header that appears in a folder that is searched before the one where the name was found so far changes the result,
-# and no digest of the old headers shows it. So a record also says which paths exist below the searched folders that are
-# made only of names that occur in the paths of its headers. Whatever could take a header's place is such a path, unless
-# it climbs out of the folder, as "../h.h" does: each of these is tried in each folder.
-
-
-def _visible(folders: Iterable[str], names: Collection[str], climbing: Iterable[str], snapshot: Snapshot) -> list[str]:
-    names = frozenset(names)
-    below = [path for folder in folders for path in _paths_made_of(names, folder, snapshot, 8)]
-    return below + [path for name in climbing for folder in folders if snapshot.exists(path := f"{folder}/{name}")]
-
-
-def _paths_made_of(names: frozenset[str], folder: str, snapshot: Snapshot, depth: int) -> Iterator[str]:
-    listing = snapshot.listing(folder)
-    for name in sorted(listing.keys() & names):
-        yield f"{folder}/{name}"
-        if listing[name] and depth:  # a limit, for links that lead back
-            yield from _paths_made_of(names, f"{folder}/{name}", snapshot, depth - 1)
-
-
-def _names(paths: Iterable[str]) -> set[str]:
-    return {name for path in paths for name in path.split("/")} - {""}
-
-
-def _climbing(names: Iterable[str]) -> set[str]:
-    return {name for name in names if ".." in name.split("/") and not name.startswith("/")}
-
-
-def _below(folders: Iterable[str], paths: Iterable[str]) -> Iterator[str]:
-    """What was added to a folder to give a path that has "..": the name in an #include, also one made by a macro."""
-    unusual = [path for path in paths if "/../" in path]
-    for folder in folders:
-        yield from (path[len(folder) + 1 :] for path in unusual if path.startswith(f"{folder}/"))
-
-
-_HAS_INCLUDE: Final = re.compile(rb"""__has_include(?:_next)?\s*\(\s*[<"]([^>"\n]+)[>"]""")
-_CLIMBING: Final = re.compile(rb"""["<]([^"<>\n]*\.\./[^"<>\n]+)[">]""")  # also what only a macro includes
-
-
-def _named(sources: Iterable[str]) -> set[str]:
-    """What `sources` ask for with __has_include: it need not exist. And names with ".." that they may include."""
-    found: set[bytes] = set()
-    for path in sources:
-        content = Path(path).read_bytes()
-        found.update(_HAS_INCLUDE.findall(content), _CLIMBING.findall(content))
-    return {os.fsdecode(name) for name in found}
-
-
-# What this process knows about files. A file that changed in the last two seconds is not remembered: it could change
-# again without a new time. Threads may race here: they write equal values.
-
-_Signature = tuple[int, int, int, int, int]
-_digests: dict[str, tuple[_Signature, str]] = {}
-_listings: dict[str, tuple[_Signature, dict[str, bool]]] = {}
-
-
-def _signature(status: os.stat_result) -> _Signature:
-    return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)
-
-
-def _is_settled(status: os.stat_result, now_ns: int) -> bool:
-    return max(status.st_mtime_ns, status.st_ctime_ns) < now_ns - 2 * _SECOND_NS
-
-
-def _file_digest(path: str) -> str:
-    """Sha256 of a file's content, in hex."""
-    known = _digests.get(path)
-    if known and known[0] == _signature(os.stat(path)):  # noqa: PTH116 (as below: Path is too slow for this)
-        return known[1]
-    now_ns = time.time_ns()
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        status = os.fstat(file.fileno())
-        digest = hashlib.sha256(file.read()).hexdigest()
-    if _is_settled(status, now_ns):
-        _digests[path] = (_signature(status), digest)
-    return digest
-
-
-def _listing(folder: str) -> dict[str, bool]:
-    """Names in a folder, and whether each is a folder; empty if there is no such folder."""
-    try:
-        now_ns = time.time_ns()
-        status = os.stat(folder)  # noqa: PTH116
-        known = _listings.get(folder)
-        if known and known[0] == _signature(status):
-            return known[1]
-        with os.scandir(folder) as entries:
-            listing = {entry.name: entry.is_dir() for entry in entries}
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    if _is_settled(status, now_ns):
-        _listings[folder] = (_signature(status), listing)
-    return listing

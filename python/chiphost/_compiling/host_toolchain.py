@@ -30,6 +30,8 @@ from ..toolchain import include_dir
 
 CoreType = Literal["aic", "aiv"]
 Family = Literal["gcc", "clang"]
+# Which processor a program is for: this one, the AICPU of a real chip, or its cores.
+Target = Literal["host", "aicpu", "core"]
 
 CORE_TYPES: Final[tuple[CoreType, ...]] = ("aic", "aiv")
 # Variables with folders for #include, and options, of which those that begin like another come before it.

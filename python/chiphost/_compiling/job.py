@@ -16,10 +16,10 @@ from typing import Final
 
 from .. import _core
 from .._runtimes.runtimes import ONBOARD
+from ..callable import repeated_func_ids
 from ..errors import ChiphostError, make_error
 from . import host_toolchain
-from .chip_toolchain import Target
-from .host_toolchain import CORE_TYPES, CoreType
+from .host_toolchain import CORE_TYPES, CoreType, Target
 
 StrPath = str | Path
 
@@ -191,12 +191,10 @@ def _words(what: str, words: Sequence[str], title: str) -> tuple[str, ...]:
 
 def check_func_ids(kernels: Sequence[Kernel]) -> None:
     """Raise ArgumentError (INVALID_ARGUMENT) for two kernels of one func_id."""
-    seen: dict[int, Kernel] = {}
-    for kernel in kernels:
-        other = seen.setdefault(kernel.func_id, kernel)
-        if other is not kernel:
-            message = f"func_id {kernel.func_id} is given to {other.source} and to {kernel.source}"
-            raise invalid(message, "kernels")
+    for first, later in repeated_func_ids(kernel.func_id for kernel in kernels):
+        kernel = kernels[later]
+        message = f"func_id {kernel.func_id} is given to {kernels[first].source} and to {kernel.source}"
+        raise invalid(message, "kernels")
 
 
 def invalid(message: str, where: str) -> ChiphostError:

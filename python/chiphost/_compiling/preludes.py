@@ -20,7 +20,8 @@ from typing import Final
 
 from .._system.swept_folder import SweptFolder, swept_folder
 from . import host_toolchain
-from .cache import CompileCache, Program, Request
+from .cache import CompileCache, Program
+from .headers import Request
 from .processes import CompilerProcesses
 
 # Compiling one takes as long as it saves for about so many files.

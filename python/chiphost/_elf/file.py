@@ -77,6 +77,7 @@ class Section(NamedTuple):
     offset: int
     bytes: int
     link: int
+    info: int
 
 
 class Symbol(NamedTuple):
@@ -226,9 +227,32 @@ class ElfFile:
             return []
         strings = self._read(names.sh_offset, names.sh_size)
         return [
-            Section(_string(strings, s.sh_name), s.sh_type, s.sh_flags, s.sh_addr, s.sh_offset, s.sh_size, s.sh_link)
+            Section(
+                _string(strings, s.sh_name),
+                s.sh_type,
+                s.sh_flags,
+                s.sh_addr,
+                s.sh_offset,
+                s.sh_size,
+                s.sh_link,
+                s.sh_info,
+            )
             for s in raw
         ]
+
+    def section_bytes(self, section: Section) -> bytes:
+        """What a section holds."""
+        return self._read(section.offset, section.bytes)
+
+    def relocated_symbols(self, number: int) -> Iterator[Symbol | None]:
+        """What the relocations of a section of an object file refer to, one after the other; None if to nothing."""
+        for section in self.sections:
+            if section.type not in ("SHT_REL", "SHT_RELA") or section.info != number:
+                continue
+            entry = self._relocation_layout(section.type == "SHT_RELA")
+            for fields in entry.iter_unpack(self._read(section.offset, section.bytes // entry.size * entry.size)):
+                _, symbol = self._relocation(fields[1])
+                yield self.full_symbols[symbol] if symbol < len(self.full_symbols) else None
 
     # The dynamic section.
 
@@ -332,13 +356,18 @@ class ElfFile:
         ):
             if table not in self.dynamic:
                 continue
-            entry = struct.Struct(
-                self._order + ("QQ" if self.bits == 64 else "II") + (self._signed if explicit else "")
-            )
+            entry = self._relocation_layout(explicit)
             data = self._table(table, self.tag(size) // entry.size * entry.size)[skip * entry.size :]
-            shift, mask = (32, 0xFFFFFFFF) if self.bits == 64 else (8, 0xFF)
-            found += [(fields[0], fields[1] & mask, fields[1] >> shift) for fields in entry.iter_unpack(data)]
+            found += [(fields[0], *self._relocation(fields[1])) for fields in entry.iter_unpack(data)]
         return found
+
+    def _relocation_layout(self, with_addend: bool) -> struct.Struct:
+        words = "QQ" if self.bits == 64 else "II"
+        return struct.Struct(self._order + words + (self._signed if with_addend else ""))
+
+    def _relocation(self, info: int) -> tuple[int, int]:
+        """Type and symbol number of a relocation."""
+        return (info & 0xFFFFFFFF, info >> 32) if self.bits == 64 else (info & 0xFF, info >> 8)
 
     @property
     def has_initial_exec(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .._compiling import chip_toolchain
-from .._compiling.chip_toolchain import Target
+from .._compiling.host_toolchain import Target
 from .._runtimes import runtimes
 from ..errors import ChiphostError, PlatformError, make_error
 from ..worker import ChipWorker

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from .. import __version__, _core
+from .. import _core
 from .._bench import flow_graph
 from .._compiling import host_toolchain
 from .._compiling.cache import CompileCache
@@ -121,7 +121,7 @@ def look() -> Machine:
     return Machine(
         ok=not problems,
         problems=problems,
-        version=__version__,
+        version=_core.VERSION,
         python=system.python_version(),
         libc=_libc(),
         system=f"{system.system()} {system.release()} {system.machine()}",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from .. import toolchain
+from .._compiling.cache import CompileCache
 from .._system.private_folder import open_private_folder
 from ..errors import make_error
 
@@ -51,8 +52,6 @@ def prelude_of(source: str) -> Path | None:
 
 def _checked_out(root: Path, commit: str) -> Path:
     """The headers of a commit in a folder of the cache; taken from the checkout, never from the network."""
-    from .._compiling.cache import CompileCache
-
     known = _run(["git", "-C", str(root), "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}"])
     if known.returncode != 0:
         hint = f"fetch it: git -C {root} fetch origin {commit}"

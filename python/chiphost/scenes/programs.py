@@ -11,9 +11,8 @@ from types import TracebackType
 from typing import Final
 
 from .. import compiler
-from .._compiling.batch import Batch, CompilePool
+from .._compiling.batch import Batch, CompilePool, compilers_for
 from .._compiling.cache import CompileCache, Program
-from .._compiling.chip_toolchain import compilers_for
 from .._system.cpus import usable_cpus
 from .._system.deadline import Deadline
 from ..callable import ChipCallable
