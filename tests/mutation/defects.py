@@ -926,16 +926,16 @@ _PYTHON: Final = (
     ),
     _sibling(
         "report: a failed write leaves a file",
-        _REPORT,
+        "python/chiphost/_reports/file.py",
         "                temporary.unlink()\n",
         "                pass\n",
         "test_report.py",
     ),
     _sibling(
         "report: what XML has no place for",
-        _REPORT,
-        "case = TestCase(one_line(name), ",
-        "case = TestCase(name, ",
+        "python/chiphost/_reports/junit.py",
+        "test = TestCase(one_line(case.name), ",
+        "test = TestCase(case.name, ",
         "test_report.py",
     ),
     _required(

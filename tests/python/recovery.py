@@ -9,7 +9,8 @@ from pathlib import Path
 import chiphost as ch
 from chiphost.scenes import catalog
 from chiphost.scenes import programs as scene_programs
-from chiphost.scenes.run import Settings, Tally, run_case
+from chiphost.scenes.results import Settings
+from chiphost.scenes.run import Tally, run_case
 
 SCENES = Path(__file__).resolve().parents[1] / "scenes"
 

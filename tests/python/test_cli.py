@@ -335,7 +335,8 @@ def test_a_poisoned_worker_is_replaced(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from chiphost.scenes import catalog
-from chiphost.scenes.runner import Runner, Settings
+from chiphost.scenes.runner import Runner
+from chiphost.scenes.results import Settings
 entries = catalog.select(Path(sys.argv[1]), platform="a2a3sim")
 for result in Runner(Settings("a2a3sim", timeout_s=0.5)).run(entries):
     print(result.name, *(case.error.split()[0] if case.error else "passed" for case in result.cases))
@@ -556,7 +557,7 @@ def test_a_locale_that_cannot_say_what_a_compiler_says(tmp_path: Path) -> None:
 
 
 def test_a_report_that_cannot_be_written_after_all_is_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chiphost.scenes.report import ReportFile
+    from chiphost._reports.file import ReportFile
 
     def fail(self: ReportFile, content: str) -> None:
         raise OSError("no room")

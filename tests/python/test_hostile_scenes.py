@@ -21,7 +21,8 @@ from chiphost._compiling import batch as compile_batch
 from chiphost._system.deadline import Deadline
 from chiphost.scenes import programs as scene_programs
 from chiphost.scenes.catalog import select
-from chiphost.scenes.runner import Runner, Settings
+from chiphost.scenes.results import Settings
+from chiphost.scenes.runner import Runner
 
 PROGRAM = [sys.executable, "-m", "chiphost"]
 TIMEOUT_S = 120

@@ -18,8 +18,8 @@ import chiphost as ch
 from chiphost.scene import Scene
 from chiphost.scenes.catalog import Entry
 from chiphost.scenes.programs import compile_scenes
-from chiphost.scenes.run import Tally
-from chiphost.scenes.runner import Settings, run_case
+from chiphost.scenes.results import Settings
+from chiphost.scenes.run import Tally, run_case
 
 HBG, ABG, TMR = "host_build_graph", "aicpu_build_graph", "tensormap_and_ringbuffer"
 SCENES = Path(__file__).parents[1] / "scenes"

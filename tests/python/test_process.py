@@ -19,7 +19,8 @@ from callables import FOLDER, PLATFORMS, RUNTIME, chain, misbehave, run_graph
 import chiphost as ch
 from chiphost.scene import Scene
 from chiphost.scenes import catalog
-from chiphost.scenes.runner import Runner, Settings
+from chiphost.scenes.results import Settings
+from chiphost.scenes.runner import Runner
 
 SCENES = Path(__file__).resolve().parents[1] / "scenes"
 

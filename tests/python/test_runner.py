@@ -22,7 +22,8 @@ from chiphost.errors import CacheError, CompileError, SceneError, make_error
 from chiphost.scenes import catalog, runner
 from chiphost.scenes import programs as scene_programs
 from chiphost.scenes import run as scene_run
-from chiphost.scenes.runner import Runner, SceneResult, Settings, Watcher
+from chiphost.scenes.results import SceneResult, Settings, Watcher
+from chiphost.scenes.runner import Runner
 from chiphost.worker import ChipWorker
 
 PLATFORM = "a2a3sim"

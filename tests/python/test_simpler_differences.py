@@ -17,7 +17,8 @@ from simpler_sources import ABG, COPY, HBG, NOTHING, PLACE, PLATFORM, SHOW, SUM,
 
 import chiphost as ch
 from chiphost._simpler.scene import SimplerScene
-from chiphost.scenes.run import Settings, Tally, run_case
+from chiphost.scenes.results import Settings
+from chiphost.scenes.run import Tally, run_case
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = range(4)

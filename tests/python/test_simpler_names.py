@@ -14,7 +14,8 @@ from simpler_sources import callable_of
 import chiphost as ch
 from chiphost import toolchain
 from chiphost._simpler.scene import SimplerScene
-from chiphost.scenes.run import Settings, Tally, run_case
+from chiphost.scenes.results import Settings
+from chiphost.scenes.run import Tally, run_case
 
 FOLDER = Path(__file__).parent / "every_name"
 RUNTIMES = {

@@ -140,13 +140,13 @@ def words_of(lines: Sequence[str]) -> list[str]:
 @pytest.mark.parametrize("width", [20, 33, 34, 80])
 def test_lines_are_broken_between_words(width: int) -> None:
     line = "  hint: some words, and a-very-long-word-that-is-wider-than-a-narrow-terminal: and größere 漢字漢字 words"
-    broken = console._broken(line, width)
+    broken = console.broken(line, width)
     assert words_of(broken) == words_of([line])
     assert broken[0].startswith("  hint: ")
     assert all(piece.startswith("      ") and piece[6] != " " for piece in broken[1:])
     for piece in broken:
-        assert console._cells(piece) <= width or len(piece.split()) == 1
-    assert console._broken(line, None) == [line]
+        assert console.cell_count(piece) <= width or len(piece.split()) == 1
+    assert console.broken(line, None) == [line]
 
 
 @needs_shell
@@ -162,7 +162,7 @@ def test_a_command_that_is_broken_can_still_be_pasted(tmp_path: Path) -> None:
     ]
     from chiphost._text.printable import shell_join
 
-    broken = console._broken(f"  again: {shell_join(words)}", 30, command=True)
+    broken = console.broken(f"  again: {shell_join(words)}", 30, command=True)
     assert len(broken) > 3
     script = "\n".join(broken).replace("again: ", "", 1)
     done = subprocess.run([SHELL, "-c", script], capture_output=True, text=True, check=True, timeout=TIMEOUT_S)
@@ -198,7 +198,7 @@ def test_a_pipe_gets_whole_lines(tmp_path: Path) -> None:
 def test_a_table_in_a_narrow_terminal_is_lines() -> None:
     script = """
 import sys
-from chiphost._cli.terminal import make_console, print_table
+from chiphost._cli.console import make_console, print_table
 columns = [("What", "left"), ("Measured", "right"), ("", "left")]
 print_table(make_console(), columns, [["a figure with a name", "12,345.6", "tasks/s"], ["other", "1", "ms"]])
 """

@@ -1,5 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of the program `chiphost`, one module each.
-
-The modules import little before a command runs, so that `chiphost --help` answers at once.
-"""
+"""The program `chiphost`. It begins in `program`; `commands` says what it can be asked; each command has a module."""

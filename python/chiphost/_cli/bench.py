@@ -4,38 +4,31 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import os
+import platform
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-import click
+from rich.text import Text
 
-from . import options
-
-if TYPE_CHECKING:
-    from .._bench.figures import Figure
-    from .._bench.isolation import Cell, Row
-    from ..scenes.report import ReportFile
+from .._bench import figures, simpler
+from .._bench import isolation as isolation_costs
+from .._bench.figures import Figure
+from .._bench.isolation import Cell, Row
+from .._compiling import host_toolchain
+from .._core import VERSION
+from .._reports.file import ReportFile
+from .._system.cpus import usable_cpus
+from . import reports
+from .console import make_console, print_lines, print_table
+from .terminal import Interrupted, in_terminal, plural
 
 _PIPE_WIDTH: Final = 160  # nobody should have to read wrapped cells in a file
 
 
-@click.command()
-@options.json_file("Write the figures to this file as JSON.")
-@click.option("--quick", is_flag=True, help="Measure less often.")
-@click.option("--isolation", is_flag=True, help="Measure what each isolation strategy costs instead.")
-def bench(json_file: ReportFile | None, quick: bool, isolation: bool) -> None:
-    """Measure chiphost on this machine and compare with its goals.
-
-    Where oneTBB is installed, its flow graph runs the same graphs. Other work on the machine spoils the figures. A goal
-    that is missed is no failure.
-
-    With --isolation: namespace, copy and process side by side, next to a process for every run.
-    """
-    import dataclasses
-
-    from ..scenes.report import as_json
-    from .terminal import Interrupted, in_terminal, make_console, plural, print_lines, print_table
-
+def main(json_file: ReportFile | None, quick: bool, isolation: bool) -> None:
+    """Measure, and print a table; see `commands.bench`."""
     console = make_console(_PIPE_WIDTH)
     machine = _machine()
     what, measure, columns, row, sum_up = _isolation() if isolation else _figures()
@@ -47,12 +40,9 @@ def bench(json_file: ReportFile | None, quick: bool, isolation: bool) -> None:
                 measured.append(each)
         except KeyboardInterrupt:
             interrupted = True
-    if json_file and not interrupted:
+    if not interrupted:
         content = {"quick": quick, "machine": machine, what: [dataclasses.asdict(each) for each in measured]}
-        try:
-            json_file.write(as_json(content))
-        except OSError as error:
-            raise options.CannotWrite(json_file, error) from error
+        reports.write_json(json_file, content)
     if measured:
         print_table(console, columns, map(row, measured))
     if interrupted:
@@ -71,10 +61,6 @@ _Kind = tuple[
 
 
 def _figures() -> _Kind:
-    from rich.text import Text
-
-    from .._bench import figures, simpler
-
     def measure(quick: bool) -> Iterable[Figure]:
         effort = figures.QUICK if quick else figures.FULL
         yield from figures.measure(effort)
@@ -94,10 +80,8 @@ def _figures() -> _Kind:
 
 
 def _isolation() -> _Kind:
-    from .._bench import isolation
-
     def measure(quick: bool) -> Iterable[Row]:
-        return isolation.measure(isolation.QUICK if quick else isolation.FULL)
+        return isolation_costs.measure(isolation_costs.QUICK if quick else isolation_costs.FULL)
 
     def row(each: Row) -> list[Any]:
         notes = [each.note, *(f"{way}: {cell.note}" for way, cell in each.cells.items() if cell.note)]
@@ -106,7 +90,7 @@ def _isolation() -> _Kind:
     titles = [
         ("What", "left"),
         ("", "left"),
-        *((title, "right") for title in isolation.WAYS.values()),
+        *((title, "right") for title in isolation_costs.WAYS.values()),
         ("Also", "left"),
     ]
     return "rows", measure, titles, row, lambda rows: "times: median (best);"
@@ -124,16 +108,9 @@ def _three_digits(value: float) -> str:
 
 
 def _machine() -> dict[str, Any]:
-    import os
-    import platform
-
-    from .. import __version__
-    from .._compiling import host_toolchain
-    from .._system.cpus import usable_cpus
-
     compiler = host_toolchain.find_compiler()
     return {
-        "version": __version__,
+        "version": VERSION,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "compiler": f"{compiler.path.name} {compiler.version}",
@@ -143,7 +120,5 @@ def _machine() -> dict[str, Any]:
 
 
 def _describe(machine: dict[str, Any]) -> str:
-    from .terminal import plural
-
     cpus, load = plural(machine["cpus_usable"], "CPU"), machine["load_average"]
     return f"{machine['system']}, {cpus}, load {load}, {machine['compiler']}, Python {machine['python']}"

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import click
 
+from .._runtimes import installation
 
-@click.command("cmake-dir")
-def cmake_dir() -> None:
-    """Print the folder for `cmake -Dchiphost_DIR=...`, so that find_package(chiphost) finds it."""
-    from .._runtimes import installation
 
+def main() -> None:
+    """Print the folder."""
     folder = installation.folder("cmake", "chiphostConfig.cmake")
     if not (folder / "chiphostConfig.cmake").is_file():
         raise click.ClickException(f"no chiphostConfig.cmake in {folder}; install chiphost again")

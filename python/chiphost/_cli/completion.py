@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a shell offers when somebody presses the tab key: names of platforms, runtimes and scenes.
 
-No scene.py is imported for it. What cannot be found out is not offered.
+No scene.py is imported for it. What cannot be found out is not offered. What knows the names is imported when they are
+asked for: every command line needs this module (see `commands`).
 """
 
 from __future__ import annotations
@@ -44,11 +45,10 @@ def platforms(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
 @_quiet
 def suites(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Platforms that were built with the conformance suite."""
-    from .._conformance import suite
     from .._runtimes import runtimes
 
     about = runtimes.platforms()
-    return _items(((name, about.get(name, "")) for name in suite.platforms()), incomplete)
+    return _items(((name, about.get(name, "")) for name in sorted(runtimes.suites())), incomplete)
 
 
 @_quiet

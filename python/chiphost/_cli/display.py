@@ -10,8 +10,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from .._text.printable import one_line
-from ..scenes.runner import SceneResult, Watcher
-from .terminal import in_terminal, make_console, print_lines
+from ..scenes.results import SceneResult, Watcher
+from .console import make_console, print_lines
+from .terminal import in_terminal
 
 
 class Display(Watcher):

@@ -3,60 +3,42 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Final
 
-import click
+from rich.text import Text
 
-from . import options
-
-if TYPE_CHECKING:
-    from .._machine.chips import ChipChecks
-    from .._machine.machine import Machine
-    from ..capacity import Capacity
-    from ..scenes.report import ReportFile
+from .._machine import machine as machines
+from .._machine.chips import ChipChecks
+from .._machine.machine import Machine
+from .._reports.file import ReportFile
+from ..capacity import Capacity
+from . import reports
+from .console import make_console, print_lines
+from .terminal import interruptible, plural
 
 # What a row says: ("ok", "-" or "FAIL"; text). A title has no verdict.
 Row = tuple[str, str]
 
+_STYLES: Final = {"ok": "green", "-": "dim", "FAIL": "bold red"}
 
-@click.command()
-@options.json_file("Write what was found to this file as JSON.")
-@click.option("--details", is_flag=True, help="Say also what was looked for in vain for real chips.")
-def doctor(json_file: ReportFile | None, details: bool) -> None:
-    """Show what this machine can do, and try it.
 
-    Looks at compilers, runtimes, linker namespaces and the compile cache, and loads every runtime once. The exit code
-    is 0 if the simulated platforms can run.
-    """
-    import dataclasses
-
-    from rich.text import Text
-
-    from .._machine.machine import look
-    from ..scenes.report import as_json
-    from .terminal import interruptible, make_console, print_lines
-
+def main(json_file: ReportFile | None, details: bool) -> None:
+    """Look at the machine and say what was found; see `commands.doctor`."""
     console = make_console()
     with interruptible(lambda: "nothing is known yet"):
-        machine = look()
-    if json_file:
-        try:
-            json_file.write(as_json(dataclasses.asdict(machine)))
-        except OSError as error:
-            raise options.CannotWrite(json_file, error) from error
-    styles = {"ok": "green", "-": "dim", "FAIL": "bold red"}
+        machine = machines.look()
+    reports.write_json(json_file, dataclasses.asdict(machine))
     for verdict, text in _rows(machine, details):
         first, *others = text.split("\n")
-        line = Text.assemble("  ", (f"{verdict:<4}", styles[verdict]), "  ", first) if verdict else first
+        line = Text.assemble("  ", (f"{verdict:<4}", _STYLES[verdict]), "  ", first) if verdict else first
         print_lines(console, line, [f"  {other}" for other in others])
     sys.exit(0 if machine.ok else 1)
 
 
 def _rows(machine: Machine, details: bool) -> Iterator[Row]:
-    from .terminal import plural
-
     yield "", f"chiphost {machine.version}, Python {machine.python}, {machine.libc}, {machine.system}"
     yield "ok", f"{plural(machine.cpus_usable, 'CPU')} usable"
 

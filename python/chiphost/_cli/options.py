@@ -7,16 +7,15 @@ import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from .._text.suggestion import nearest
-from . import completion
-from .terminal import complain
+from . import completion, restart
 
 if TYPE_CHECKING:
-    from ..scenes.report import ReportFile
+    from .._reports.file import ReportFile
 
 _REPEATED: Final = "chiphost.options.repeated"  # in the context: words of options that are nobody's parameter
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -24,21 +23,6 @@ Decorator = Callable[[Command], Command]
 
 DEFAULT_PLATFORM: Final = "a2a3sim"
 SEED_MAX: Final = 2**64 - 1
-
-
-class CannotWrite(click.ClickException):
-    """A report could not be written, although that looked possible at the beginning."""
-
-    exit_code = 2
-
-    def __init__(self, file: ReportFile, error: OSError) -> None:
-        """Name the file and the reason."""
-        super().__init__(f"cannot write {file.path}: {error}")
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Like every other error, and not only at the end of a command."""
-        text = f"chiphost: {self.message}"
-        complain(text) if file is None else click.echo(text, file=file)
 
 
 class Choice(click.Choice):  # type: ignore[type-arg]  # click before 8.4 has no argument for the type
@@ -75,7 +59,7 @@ def report_file(*names: str, text: str) -> Decorator[Any]:
             return None
         if not value:
             raise click.BadParameter("the name of the file is empty", ctx, param)
-        from ..scenes.report import ReportFile
+        from .._reports.file import ReportFile  # see `commands`
 
         file = ReportFile(value)
         try:
@@ -204,13 +188,11 @@ def not_default(scenes: Path | None, sim_threads: int, isolation: str | None) ->
 
 def _restart(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
-        from .restart import with_more_namespaces
-
-        with_more_namespaces()
+        restart.with_more_namespaces()
 
 
 def _check_sim_threads(ctx: click.Context, param: click.Parameter, value: int) -> int:
-    from .._core import MAX_SIM_THREADS
+    from .._core import MAX_SIM_THREADS  # see `commands`
 
     if not 1 <= value <= MAX_SIM_THREADS:
         raise click.BadParameter(f"{value} is not in the range 1 to {MAX_SIM_THREADS}", ctx, param)

@@ -25,14 +25,9 @@ import click
 
 from .._text.printable import printable
 from .._text.suggestion import nearest
+from ..scenes import events
 from . import supervisor
-from .audit import audit
-from .bench import bench
-from .ci import ci
-from .cmake_dir import cmake_dir
-from .conform import conform
-from .doctor import doctor
-from .run import run
+from .commands import COMMANDS
 from .terminal import Interrupted, complain, terminal_width
 
 _NO_OUTPUT: Final = 4
@@ -111,7 +106,7 @@ class _Group(click.Group):
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
         except Exception as error:
-            from ..errors import ChiphostError
+            from ..errors import ChiphostError  # loads the C++ core; see `commands`
 
             words = str(error) if isinstance(error, ChiphostError) else _limit_reached(error)
             if not words:
@@ -148,9 +143,9 @@ def _limit_reached(error: Exception) -> str:
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
-        from .. import __version__
+        from .._core import VERSION  # see `commands`
 
-        click.echo(f"chiphost {__version__}")
+        click.echo(f"chiphost {VERSION}")
         ctx.exit()
 
 
@@ -160,13 +155,8 @@ def cli() -> None:
     """Run task graphs on simulated and real AI accelerator chips."""
 
 
-cli.add_command(run)
-cli.add_command(ci)
-cli.add_command(doctor)
-cli.add_command(bench)
-cli.add_command(audit)
-cli.add_command(conform)
-cli.add_command(cmake_dir)
+for command in COMMANDS:
+    cli.add_command(command)
 
 
 def main() -> None:
@@ -191,7 +181,7 @@ def main() -> None:
             code = _SIGNALLED + interruptions.number
         if output and output.close_if_lost():
             code = _NO_OUTPUT
-        supervisor.tell("verdict", _number(code))
+        events.tell("verdict", _number(code))
     _leave_at_once_if_needed(_number(code))
     sys.exit(cast("int | str | None", code))
 

@@ -29,7 +29,7 @@ def with_more_namespaces() -> None:
         return
     if not supervisor.allowed():
         raise click.UsageError("--more-namespaces starts the program chiphost anew; this is another program")
-    from .._core import namespaces_unavailable
+    from .._core import namespaces_unavailable  # see `commands`
 
     if why := namespaces_unavailable():
         complain(f"chiphost: --more-namespaces has no effect: {why}")

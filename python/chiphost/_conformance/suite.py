@@ -17,15 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from .._compiling.chip_toolchain import sdk_folders
+from .._reports.file import as_json
+from .._reports.junit import Case, Suite, as_junit
 from .._runtimes import runtimes
-from .._text.printable import one_line, printable
 from .._text.suggestion import did_you_mean
 from ..errors import make_error
-from ..scenes.report import as_json
+from ..worker import default_isolation
+from . import chip
 
 _PROGRAMS: Final = ("conform", "aicpu", "aicore")
-# What the suite loads on a real chip. The rest of its kernels is nothing that a core could run.
-_BUILDS: Final = (1, 2)  # of one source, told apart by what they answer
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,6 @@ class ConformanceResult(ConformanceTest):
     seconds: float
     message: str
     reason: str
-
-
-def platforms(library: Path | None = None) -> list[str]:
-    """Names of the platforms that were built with the suite: those in `library`, or the installed ones."""
-    return sorted(
-        {path.parents[1].name for root in runtimes.search(library) for path in root.glob("*/conform/conform.so")}
-    )
 
 
 def tests(platform: str, text: str = "", library: Path | None = None) -> list[ConformanceTest]:
@@ -103,9 +97,6 @@ def run(
         PlatformError: PLATFORM_FAILED, there is no chip of this kind, or not the vendor's software for it.
         CompileError: a compiler for the suite's kernels on a real chip is missing, or refuses them.
     """
-    from .._compiling.chip_toolchain import sdk_folders
-    from ..worker import default_isolation
-
     root = library or runtimes.library_dir()
     suite = _suite_folder(platform, library)
     if text:
@@ -117,9 +108,9 @@ def run(
     words += [word for folder in sdk_folders()[:1] for word in ("--sdk", str(folder))]
     with tempfile.TemporaryDirectory(prefix="chiphost-") as folder:
         if platform in runtimes.ONBOARD:
-            _require_chip(platform, library)
+            chip.require(platform, library)
             kernels = Path(folder)
-            _compile_for_chip(platform, root / "conformance" / "sources", kernels)
+            chip.compile_programs(platform, root / "conformance" / "sources", kernels)
         for entry in _lines([*_command(platform, suite, root, kernels), *words]):
             entry["requirements"] = tuple(entry["requirements"].split())
             yield ConformanceResult(**entry)
@@ -143,26 +134,14 @@ def to_json(platform: str, results: Sequence[ConformanceResult]) -> str:
 
 def to_junit(platform: str, results: Sequence[ConformanceResult]) -> str:
     """The JUnit report: a suite for each group. What conformance.def lists is skipped."""
-    from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
-
-    document = JUnitXml("chiphost conform")
-    suites: dict[str, TestSuite] = {}
+    suites: dict[str, Suite] = {}
     for result in results:
         group, _, name = result.id.partition(".")
-        suite = suites.setdefault(group, TestSuite(group))
-        case = TestCase(one_line(name), f"{platform}.{group}", result.seconds)
-        if not result.good:
-            failure = Failure(printable(result.message).partition("\n")[0])
-            failure.text = printable(result.message)
-            case.result = [failure]
-        elif result.outcome != "passed":
-            case.result = [Skipped(printable(f"{result.outcome}: {result.reason}"))]
-        suite.add_testcase(case)
-    for suite in suites.values():
-        suite.add_property("platform", platform)
-        document.add_testsuite(suite)
-    xml: bytes = document.tostring()  # type: ignore[no-untyped-call]
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{xml.decode()}\n'
+        suite = suites.setdefault(group, Suite(group, {"platform": platform}))
+        error = "" if result.good else result.message or result.outcome
+        listed = f"{result.outcome}: {result.reason}" if result.good and result.outcome != "passed" else ""
+        suite.cases.append(Case(name, f"{platform}.{group}", result.seconds, error, listed))
+    return as_junit("chiphost conform", suites.values())
 
 
 def _counts(results: Sequence[ConformanceResult]) -> dict[str, int]:
@@ -171,36 +150,10 @@ def _counts(results: Sequence[ConformanceResult]) -> dict[str, int]:
     return {"total": len(results), "passed": len(results) - failed - listed, "listed": listed, "failed": failed}
 
 
-def _require_chip(platform: str, library: Path | None) -> None:
-    """Open the chip once: without one, every test would fail for the same reason."""
-    from .._machine import chips
-
-    if names := runtimes.installed(library)[platform]:
-        chips.require(runtimes.find(names[0], platform, library), platform)
-
-
-def _compile_for_chip(platform: str, sources: Path, folder: Path) -> None:
-    """Compile the suite's kernels and orchestrations for a real chip, as those of users are."""
-    from ..compiler import Kernel, compile_all, kernel_job, orchestration_job
-
-    kernels, orchestrations = sources / "kernels", sources / "orchestrations"
-    jobs = [kernel_job(Kernel(0, kernels / "hand_over.cpp", "aiv"), platform)]
-    jobs.append(orchestration_job(orchestrations / "throwing.cpp", "conformance", platform))
-    jobs.append(orchestration_job(orchestrations / "graph_on_host.cpp", "host_build_graph", platform))
-    jobs.append(orchestration_job(orchestrations / "graph_on_device.cpp", "tensormap_and_ringbuffer", platform))
-    jobs.append(kernel_job(Kernel(0, kernels / "graph_cell.cpp", "aiv"), platform))
-    for build in _BUILDS:
-        name, answer = f"record_{build}", [f"ANSWER={build}"]
-        jobs.append(kernel_job(Kernel(build, kernels / "record.cpp", "aiv", name, defines=answer), platform))
-        counting = orchestrations / "counting.cpp"
-        name = f"counting_{build}"
-        jobs.append(orchestration_job(counting, "conformance", platform, name=name, defines=answer))
-    for binary in compile_all(jobs):
-        (folder / f"{binary.name}.so").write_bytes(binary.data)
-
-
 def _suite_folder(platform: str, library: Path | None) -> Path:
-    if platform not in (known := platforms(library)):
+    suites = runtimes.suites(library)
+    if platform not in suites:
+        known = sorted(suites)
         raise make_error(
             "PLATFORM_UNKNOWN",
             f"wanted one of {', '.join(known) or '(there is none)'}; found {platform!r}; "
@@ -209,8 +162,7 @@ def _suite_folder(platform: str, library: Path | None) -> Path:
             hint=f"{did_you_mean(platform, known)}chiphost_add_conformance() builds the suite for a platform of yours"
             + ("" if os.environ.get("CHIPHOST_RUNTIME_PATH") else "; name the folder in CHIPHOST_RUNTIME_PATH"),
         )
-    folders = [folder / platform / "conform" for folder in runtimes.search(library)]
-    return next(folder for folder in folders if (folder / "conform.so").is_file())
+    return suites[platform]
 
 
 def _command(platform: str, suite: Path, root: Path, kernels: Path) -> list[str]:

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Final
+
+_PACKAGE: Final = __name__.partition(".")[0]
 
 
 def folder(name: str, holds: str = "") -> Path:
@@ -12,9 +16,7 @@ def folder(name: str, holds: str = "") -> Path:
     In an editable installation the modules are in the checkout and what was built is not: the package has two roots.
     If the folder is nowhere, the answer is where it would be beside the modules.
     """
-    from .. import __path__
-
-    for root in map(Path, __path__):
+    for root in map(Path, sys.modules[_PACKAGE].__path__):
         if (root / name / holds).exists():
             return root / name
     return Path(__file__).parents[1] / name

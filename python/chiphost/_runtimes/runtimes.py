@@ -96,6 +96,15 @@ def arch_of(platform: str) -> str | None:
     return _read_about(file)[0] if file else None
 
 
+def suites(library: Path | None = None) -> dict[str, Path]:
+    """The platforms that were built with the conformance suite, each with the folder of its suite."""
+    found: dict[str, Path] = {}
+    for root in search(library):
+        for program in root.glob("*/conform/conform.so"):
+            found.setdefault(program.parents[1].name, program.parent)
+    return found
+
+
 def _found(folder: Path, pattern: str) -> list[Path]:
     """What is in a folder, sorted; nothing if it is none, also under a name that no folder can have."""
     try:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .._cli import supervisor
 from .._runtimes import runtimes
 from .._simpler import scene as simpler_scene
 from .._simpler.scene import SimplerScene
@@ -18,6 +17,7 @@ from .._text.printable import one_line
 from .._text.suggestion import did_you_mean, nearest
 from ..errors import ChiphostError, SceneError, make_error
 from ..scene import SCENE_FILE, Scene
+from . import events
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,8 @@ def load(name: str, folder: Path, deadline: Deadline | None = None) -> Entry:
     try:
         if deadline.over:
             raise make_error("SCENE_INVALID", f"its description was not read: {deadline}", name)
-        supervisor.tell("loading", name)
-        with deadline.enforced(0.001), supervisor.one_process():
+        events.tell("loading", name)
+        with deadline.enforced(0.001), events.one_process():
             is_ours = (folder / SCENE_FILE).is_file()
             scene = Scene.load(folder) if is_ours else SimplerScene.load(folder, name)
             return Entry(name, folder, scene, None)
@@ -102,7 +102,7 @@ def load(name: str, folder: Path, deadline: Deadline | None = None) -> Entry:
         stopped = make_error("DEADLINE_EXCEEDED", "reading its description did not end", str(folder / "scene.py"))
         return Entry(name, folder, None, stopped)
     finally:
-        supervisor.tell("loading", None)
+        events.tell("loading", None)
 
 
 def select(

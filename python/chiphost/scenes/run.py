@@ -8,114 +8,23 @@ import os
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
-from .._cli import supervisor
 from .._core import CallConfig
 from .._runtimes import runtimes
-from .._system.deadline import Deadline
 from ..callable import ChipCallable
 from ..errors import ChiphostError, DeadlineError, PlatformError
 from ..scene import Scene, copy_args
 from ..worker import ChipWorker, default_isolation
+from . import events
 from .catalog import Entry
 from .programs import Programs
+from .results import NOT_STARTED, CaseResult, SceneResult, Settings
 
 Callables = Sequence[ChipCallable]  # of a scene's programs, in their order
-NOT_STARTED: Final = "not started"  # how the error of a case begins that the deadline or Ctrl-C kept from running
-
-
-@dataclass(frozen=True)
-class CaseResult:
-    """How one case of a scene went.
-
-    Attributes:
-        case: its name.
-        passed: whether all rounds gave the expected result.
-        seconds: time it took, inputs and checks included.
-        error: why it failed, or None.
-        tasks: tasks in the graph, or the graphs of all programs; None if no run came to an end.
-        rounds: how many rounds were right.
-        earlier_errors: why it failed before, if it was run again: one for each time.
-        skipped: why it was not run: it is not for this platform, or needs more than that has. Then it neither passed
-            nor failed.
-    """
-
-    case: str
-    passed: bool
-    seconds: float
-    error: str | None
-    tasks: int | None
-    rounds: int
-    earlier_errors: tuple[str, ...] = ()
-    skipped: str | None = None
-
-
-@dataclass(frozen=True)
-class SceneResult:
-    """How one scene went.
-
-    Attributes:
-        name: "<runtime>/<scene>".
-        platform: where it ran.
-        runtime: what ran it.
-        passed: whether all cases passed that were run, and one was.
-        seconds: time it took, without compiling.
-        error: why it failed, or None.
-        seed: what orders the simulated processors and makes the inputs.
-        cases: one for each case; none if the scene could not be loaded.
-        skipped: why none of its cases was run; see CaseResult.
-        has_all_cases: whether `cases` are all that the scene has.
-    """
-
-    name: str
-    platform: str
-    runtime: str
-    passed: bool
-    seconds: float
-    error: str | None
-    seed: int
-    cases: tuple[CaseResult, ...]
-    skipped: str | None = None
-    has_all_cases: bool = True
-
-    @property
-    def failed(self) -> bool:
-        """Whether it neither passed nor was skipped."""
-        return not self.passed and self.skipped is None
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How scenes are run.
-
-    Attributes:
-        platform: where.
-        isolation: of the workers; None: the default of this system.
-        seed: orders the simulated processors and makes the inputs.
-        sim_threads: host threads for the simulated processors of one run.
-        rounds: how often each case is run; None: as the scene says.
-        timeout_s: of one run; None: what is left until the deadline, or a run's default without one.
-        deadline: of everything.
-        retries: how often a case that fails is run again.
-        library: the folder with the runtimes; None: the installed one.
-        all_cases: whether to run all cases where none are named, not the usual ones of a scene.
-    """
-
-    platform: str
-    isolation: str | None = None
-    seed: int = 0
-    sim_threads: int = 1
-    rounds: int | None = None
-    timeout_s: float | None = None
-    deadline: Deadline = field(default_factory=Deadline)
-    retries: int = 0
-    library: Path | None = None
-    all_cases: bool = False
 
 
 class SceneRun:
@@ -148,7 +57,7 @@ class SceneRun:
     def execute(self, programs: Programs, workers: Workers) -> None:
         """Run the cases. Errors are kept; only KeyboardInterrupt and DeadlineOver come out."""
         self._clock.start()
-        supervisor.tell("running", self.name, None)
+        events.tell("running", self.name, None)
         compiled = programs[self.name]
         try:
             if isinstance(compiled, Exception):
@@ -158,7 +67,7 @@ class SceneRun:
         except Exception as error:
             self._error = describe(error)
         self._clock.stop()
-        supervisor.tell("scene", self.result())
+        events.tell("scene", self.result())
 
     def result(self, given_up: str = "") -> SceneResult:
         """What there is to say; `given_up` is why it was given up, and empty if it was not."""
@@ -194,9 +103,9 @@ class SceneRun:
                 self._error = f"{NOT_STARTED}: {self._settings.deadline}"
                 return
             self._in_case = True
-            supervisor.tell("running", self.name, case)
+            events.tell("running", self.name, case)
             self._done.append(self._run_case_until_it_passes(case, compiled, workers))
-            supervisor.tell("case", self.name, self._done[-1])
+            events.tell("case", self.name, self._done[-1])
             self._in_case = False
 
     def _run_case_until_it_passes(self, case: str, compiled: Callables, workers: Workers) -> CaseResult:
@@ -218,7 +127,7 @@ class SceneRun:
         try:
             if why := scene.not_for(self._settings.platform, case):
                 raise Skipped(why)
-            with supervisor.one_process():
+            with events.one_process():
                 run_case(workers.ready(scene.runtime), scene, compiled, case, self._settings, tally)
         except Skipped as why_not:
             skipped = str(why_not)

@@ -14,37 +14,17 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from .._cli import supervisor
 from .._core import CallConfig
 from .._system.cpus import usable_cpus
 from .._system.deadline import Deadline, DeadlineOver
+from . import events
 from .catalog import Entry
 from .programs import ScenePrograms
-from .run import NOT_STARTED, CaseResult, SceneResult, SceneRun, Settings, Workers, run_case
-
-__all__ = ["CaseResult", "Runner", "SceneResult", "Settings", "Watcher", "run_case"]
+from .results import NOT_STARTED, SceneResult, Settings, Watcher
+from .run import SceneRun, Workers
 
 THREAD_NAME: Final = "chiphost-scene"  # of the threads that run scenes in parallel mode
 _GRACE_S: Final = 1.0  # how long what should have stopped may take to do so; a worker needs half of it
-
-
-class Watcher:
-    """Told what happens, on the thread that called `Runner.run`. This one does nothing.
-
-    Of each scene it is told once that it has ended, or that Ctrl-C kept it from its end.
-    """
-
-    def compiled(self, done: int, total: int, name: str) -> None:
-        """So many files are compiled, this one last."""
-
-    def started(self, scene: str) -> None:
-        """A scene begins."""
-
-    def ended(self, result: SceneResult) -> None:
-        """A scene has its result."""
-
-    def interrupted(self, result: SceneResult) -> None:
-        """Ctrl-C kept a scene from its end, or from its beginning."""
 
 
 class Runner:
@@ -88,7 +68,7 @@ class Runner:
         """
         CallConfig()  # what it takes from the environment would be the error of every scene
         runs = [SceneRun(entry, cases, self._settings) for entry in entries]
-        supervisor.tell("planned", [run.result(f"{NOT_STARTED}: the program ended early") for run in runs])
+        events.tell("planned", [run.result(f"{NOT_STARTED}: the program ended early") for run in runs])
         deadline, why = self._settings.deadline, str(self._settings.deadline)
         waiting = [run for run in runs if not run.skipped]
         wanted = {run.name for run in waiting}
