@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple, NoReturn
 
 from . import _core
-from .printable import one_line
+from ._text.printable import one_line
 
 
 class ErrorRow(NamedTuple):

@@ -30,14 +30,14 @@ import ml_dtypes  # noqa: F401 - gives NumPy the names "bfloat16", "float8_e4m3f
 import numpy as np
 import numpy.typing as npt
 
-from . import runtimes
-from .callable import DEFAULT_ENTRY
+from ._runtimes import runtimes
+from ._text.printable import one_line
+from ._text.suggestion import did_you_mean
+from .callable import DEFAULT_ENTRY, repeated_func_ids
 from .chip import Chip
 from .compiler import Job, Kernel
 from .errors import ChiphostError, CompileError, make_error
-from .printable import one_line
 from .signature import Arg
-from .suggestion import did_you_mean
 
 Array = npt.NDArray[Any]
 # Arguments by name, in the order of the signature: arrays, and a number for each scalar.
@@ -376,7 +376,8 @@ class Scene:
             self._require(not is_path, field, f"include_dirs is no list of folders: {kernel.include_dirs!r}")
             include_dirs = tuple(self.folder / folder for folder in kernel.include_dirs)
             kernels.append(dataclasses.replace(kernel, source=source, include_dirs=include_dirs))
-        twice = _duplicates(kernel.func_id for kernel in kernels)
+        repeated = repeated_func_ids(kernel.func_id for kernel in kernels)
+        twice = sorted({kernels[later].func_id for _, later in repeated})
         self._require(not twice, f"{prefix}kernels", f"func_id given twice: {_join(twice)}")
         return Program(orchestration, name, tuple(kernels), tuple(program.signature))
 

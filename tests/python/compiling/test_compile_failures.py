@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 from kernel_sources import BROKEN, KERNEL, failure_of, jobs_for, use_script, write
 
-from chiphost import compile_batch, compiler
-from chiphost.compile_cache import CompileCache
+from chiphost import compiler
+from chiphost._compiling import batch as compile_batch
+from chiphost._compiling.cache import CompileCache
 from chiphost.compiler import Kernel
 from chiphost.errors import CompileError
 

@@ -4,8 +4,7 @@
 import runpy
 from pathlib import Path
 
-from chiphost.compiler import Kernel
-from chiphost.scene import Scene
+from chiphost import Kernel, Scene
 
 bgemm = runpy.run_path(str(Path(__file__).parents[1] / "bgemm" / "scene.py"))
 
