@@ -21,7 +21,8 @@ from .._core import VERSION
 from .._reports.file import ReportFile
 from .._system.cpus import usable_cpus
 from . import reports
-from .console import make_console, print_lines, print_table
+from .console import make_console, print_lines
+from .table import print_table
 from .terminal import Interrupted, in_terminal, plural
 
 _PIPE_WIDTH: Final = 160  # nobody should have to read wrapped cells in a file

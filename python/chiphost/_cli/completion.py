@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .._text.printable import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -86,8 +88,6 @@ def _scene_names(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 
 def _items(names: Iterable[tuple[str, str]], incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
-
-    from .._text.printable import one_line
 
     # A name that cannot be typed is of no use to a shell.
     fit = ((name, about) for name, about in names if name.startswith(incomplete) and name == one_line(name))

@@ -17,14 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from .._compiling.chip_toolchain import sdk_folders
 from .._reports.file import as_json
 from .._reports.junit import Case, Suite, as_junit
 from .._runtimes import runtimes
 from .._text.suggestion import did_you_mean
 from ..errors import make_error
-from ..worker import default_isolation
-from . import chip
 
 _PROGRAMS: Final = ("conform", "aicpu", "aicore")
 
@@ -97,6 +94,10 @@ def run(
         PlatformError: PLATFORM_FAILED, there is no chip of this kind, or not the vendor's software for it.
         CompileError: a compiler for the suite's kernels on a real chip is missing, or refuses them.
     """
+    # Who lists the tests needs no worker, and a simulated platform nothing that compiles.
+    from .._compiling.chip_toolchain import sdk_folders
+    from ..worker import default_isolation
+
     root = library or runtimes.library_dir()
     suite = _suite_folder(platform, library)
     if text:
@@ -108,6 +109,8 @@ def run(
     words += [word for folder in sdk_folders()[:1] for word in ("--sdk", str(folder))]
     with tempfile.TemporaryDirectory(prefix="chiphost-") as folder:
         if platform in runtimes.ONBOARD:
+            from . import chip
+
             chip.require(platform, library)
             kernels = Path(folder)
             chip.compile_programs(platform, root / "conformance" / "sources", kernels)

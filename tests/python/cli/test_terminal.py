@@ -189,7 +189,8 @@ def test_a_pipe_gets_whole_lines(tmp_path: Path) -> None:
 def test_a_table_in_a_narrow_terminal_is_lines() -> None:
     script = """
 import sys
-from chiphost._cli.console import make_console, print_table
+from chiphost._cli.console import make_console
+from chiphost._cli.table import print_table
 columns = [("What", "left"), ("Measured", "right"), ("", "left")]
 print_table(make_console(), columns, [["a figure with a name", "12,345.6", "tasks/s"], ["other", "1", "ms"]])
 """
