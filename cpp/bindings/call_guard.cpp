@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-#include "isolate/per_process.h"
+#include "os/per_process.h"
 
 namespace nb = nanobind;
 
@@ -50,7 +50,7 @@ struct CallGuard::Calls {
     std::atomic<std::chrono::steady_clock::time_point> give_up{};  // when nobody waits for the end any more
 
     static Calls& of_this_process() {
-        static isolate::PerProcess<Calls> calls;
+        static os::PerProcess<Calls> calls;
         return calls.get([](Calls*) { return new Calls; });
     }
 

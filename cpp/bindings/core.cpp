@@ -19,19 +19,19 @@
 #include <tuple>
 #include <vector>
 
-#include "abi/report.h"
 #include "array.h"
 #include "call_guard.h"
 #include "chiphost/abi/host_orchestration.h"
 #include "chiphost/abi/mailbox.h"
-#include "isolate/child_process.h"
-#include "isolate/glibc_tunables.h"
-#include "isolate/namespace_budget.h"
-#include "isolate/namespace_pool.h"
+#include "isolate/child/child_process.h"
+#include "isolate/domain/glibc_tunables.h"
+#include "isolate/domain/namespace_budget.h"
+#include "isolate/domain/namespace_pool.h"
 #include "library.h"
 #include "patience.h"
 #include "python_output.h"
 #include "raise.h"
+#include "status/report.h"
 #include "worker/chip_worker.h"
 
 namespace nb = nanobind;

@@ -17,13 +17,13 @@
 #include <utility>
 #include <vector>
 
-#include "abi/report.h"
 #include "array.h"
 #include "chiphost/abi/tensor.h"
 #include "isolate/instance.h"
 #include "patience.h"
 #include "python_output.h"
 #include "raise.h"
+#include "status/report.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -157,7 +157,9 @@ public:
         if (offset > block_.bytes || wanted > rest) {
             isolate::MemoryBlocks blocks;
             ch_error error = no_error();
-            if (blocks.check(blocks.add(block_.address, block_.bytes), offset, wanted, "read", &error)) raise(error);
+            const Status status =
+                blocks.check(blocks.add(block_.address, block_.bytes), offset, wanted, "read", &error);
+            if (!status.ok()) raise(error);
         }
         nb::object result = nb::steal(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(wanted)));
         if (!result.is_valid()) throw nb::python_error();

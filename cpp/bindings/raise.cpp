@@ -5,7 +5,7 @@
 
 #include <stdexcept>
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace nb = nanobind;
 

@@ -3,7 +3,7 @@
 
 namespace chiphost::executor {
 
-using namespace scheduler;
+using namespace core_protocol;
 
 __aicore__ CoreExecutor::CoreExecutor(const ch_launch& launch, uint32_t core, uint32_t core_type,
                                       platform::AicorePort* port)

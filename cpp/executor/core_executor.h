@@ -5,7 +5,7 @@
 
 #include "chiphost/abi/device_program.h"
 #include "chiphost/platform/aicore.h"
-#include "scheduler/core_protocol.h"
+#include "graph/core_protocol.h"
 
 namespace chiphost::executor {
 
@@ -23,13 +23,13 @@ private:
     __aicore__ ch_step next_dispatch();
     __aicore__ ch_step execute();
 
-    scheduler::Handshake& handshake_;
+    core_protocol::Handshake& handshake_;
     platform::AicorePort* const port_;
     const uint32_t core_;
     const uint32_t core_type_;
     Phase phase_ = Phase::await_aicpu;
-    uint32_t number_ = scheduler::main_base_idle;  // DATA_MAIN_BASE as last taken
-    scheduler::Payload* payloads_ = nullptr;
+    uint32_t number_ = core_protocol::main_base_idle;  // DATA_MAIN_BASE as last taken
+    core_protocol::Payload* payloads_ = nullptr;
 };
 
 }  // namespace chiphost::executor

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::graph {
 
@@ -89,7 +89,7 @@ bool GraphBuilder::add_edge(uint32_t from, uint32_t to) {
 }
 
 // Kahn's algorithm: takes away tasks that wait for nothing until none is left, or only cycles and what follows them.
-int32_t GraphBuilder::check(ch_error* out_error) const {
+Status GraphBuilder::check(ch_error* out_error) const {
     if (forward_only_) return CH_OK;
     std::vector<uint32_t> unmet(tasks_.size());
     std::vector<uint32_t> ready;

@@ -10,6 +10,7 @@
 
 #include "chiphost/abi/device_tensor.h"
 #include "chiphost/abi/error.h"
+#include "status/status.h"
 #include "task.h"
 
 namespace chiphost::graph {
@@ -42,7 +43,7 @@ public:
     bool add_edge(uint32_t from, uint32_t to);
 
     // Checks that the tasks can be put in order. CH_GRAPH_CYCLE names the tasks of one cycle.
-    [[nodiscard]] int32_t check(ch_error* out_error) const;
+    Status check(ch_error* out_error) const;
 
     // Bytes of the graph in device memory.
     uint64_t image_bytes();

@@ -72,8 +72,8 @@ struct Orchestration {
     uint64_t predecessors;  // Predecessor, as many as edges
     uint64_t found;         // uint32_t, as many as slots: the orchestrator's list of producers
     uint64_t marks;         // uint32_t, as many as slots and one: which of them are in the list
-    uint64_t map_entries;   // TensorMap::Entry[map_capacity]
-    uint64_t map_buckets;   // TensorMap::Bucket[TensorMap::bucket_count]
+    uint64_t map_entries;   // TensorMapEntry[map_capacity]
+    uint64_t map_buckets;   // TensorMapBucket[tensor_map_bucket_count]
     uint32_t map_capacity;
     uint32_t slot_count;
     uint64_t args;     // ch_device_args

@@ -7,7 +7,7 @@
 
 namespace chiphost::graph {
 
-// Changes whenever the meaning of the structures below, or of those of orchestration.h and of TensorMap::Entry, does.
+// Changes whenever the meaning of the structures below, or of those of orchestration.h and of TensorMapEntry, does.
 constexpr uint32_t image_format = 2;
 
 // Cores of a cluster that a task uses, as bits of Task::cores.

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "chiphost/platform/device.h"
+#include "status/status.h"
 
 namespace chiphost::host {
 
@@ -16,12 +17,12 @@ public:
     DeviceBuffer& operator=(const DeviceBuffer&) = delete;
 
     // Makes it `bytes` or larger; the content is undefined then. After a failure there is no memory.
-    [[nodiscard]] int32_t reserve(uint64_t bytes, ch_error* out_error) {
+    Status reserve(uint64_t bytes, ch_error* out_error) {
         return bytes <= bytes_ ? CH_OK : make(platform::allocate, bytes, out_error);
     }
 
     // The same, and all of it is 0 if it had to be made.
-    [[nodiscard]] int32_t reserve_zeroed(uint64_t bytes, ch_error* out_error) {
+    Status reserve_zeroed(uint64_t bytes, ch_error* out_error) {
         return bytes <= bytes_ ? CH_OK : make(platform::allocate_zeroed, bytes, out_error);
     }
 
@@ -35,11 +36,11 @@ public:
 
 private:
     using Allocate = int32_t (*)(platform::Device*, uint64_t, uint64_t*, ch_error*);
-    int32_t make(Allocate allocate, uint64_t bytes, ch_error* out_error) {
+    Status make(Allocate allocate, uint64_t bytes, ch_error* out_error) {
         release();
-        if (const int32_t code = allocate(device_, bytes, &address_, out_error)) {
+        if (const Status failed = allocate(device_, bytes, &address_, out_error); !failed.ok()) {
             address_ = 0;
-            return code;
+            return failed;
         }
         bytes_ = bytes;
         return CH_OK;

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <new>
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::host {
 
@@ -14,7 +14,7 @@ void set_phase(const ch_run_request& request, ch_run_phase phase) {
     __atomic_store_n(&request.progress->phase, static_cast<uint32_t>(phase), __ATOMIC_RELEASE);
 }
 
-int32_t check_range(const char* field, uint32_t value, uint32_t low, uint32_t high, ch_error* out_error) {
+Status check_range(const char* field, uint32_t value, uint32_t low, uint32_t high, ch_error* out_error) {
     if (value >= low && value <= high) return CH_OK;
     return report(out_error, CH_CONFIG_OUT_OF_RANGE, field, "wanted %u to %u on %s, found %u", low, high,
                   platform::chip.name, value);
@@ -30,9 +30,9 @@ ch_call_config with_defaults(ch_call_config config) {
     return config;
 }
 
-int32_t check_config(const ch_call_config& config, ch_error* out_error) {
+Status check_config(const ch_call_config& config, ch_error* out_error) {
     const platform::Chip& chip = platform::chip;
-    if (const int32_t code = check_range("block_dim", config.block_dim, 1, chip.clusters, out_error)) return code;
+    CH_TRY(check_range("block_dim", config.block_dim, 1, chip.clusters, out_error));
     if (const int32_t code =
             check_range("aicpu_thread_num", config.aicpu_thread_num, 1, chip.aicpu_threads, out_error)) {
         return code;
@@ -41,9 +41,7 @@ int32_t check_config(const ch_call_config& config, ch_error* out_error) {
             check_range("orch_thread_num", config.orch_thread_num, 0, config.aicpu_thread_num, out_error)) {
         return code;
     }
-    if (const int32_t code = check_range("sim_threads", config.sim_threads, 1, CH_MAX_SIM_THREADS, out_error)) {
-        return code;
-    }
+    CH_TRY(check_range("sim_threads", config.sim_threads, 1, CH_MAX_SIM_THREADS, out_error));
     if (config.trace && config.sim_threads != 1) {
         return report(out_error, CH_CONFIG_OUT_OF_RANGE, "trace",
                       "wanted sim_threads 1: only a run on one thread has an order to record; found %u",
@@ -82,8 +80,8 @@ bool claim_arrays(ch_run_progress* progress) {
 
 }  // namespace
 
-int32_t HostContext::open(const ch_device_options& options, ch_error* out_error) {
-    if (const int32_t code = platform::open_device(options, &device_, out_error)) return code;
+Status HostContext::open(const ch_device_options& options, ch_error* out_error) {
+    CH_TRY(platform::open_device(options, &device_, out_error));
     device_memory_bytes_ = options.device_memory_bytes ? options.device_memory_bytes : platform::chip.memory_bytes;
     runtime_ = make_runtime(device_, options.anchor, options.anchor_state);
     if (!runtime_) return report(out_error, CH_INTERNAL, runtime_name, "make_runtime returned no runtime");
@@ -109,7 +107,7 @@ static void say_which_kernel(const ch_callable& callable, ch_error* out_error) {
     }
 }
 
-int32_t HostContext::run(const ch_run_request& request, ch_error* out_error) {
+Status HostContext::run(const ch_run_request& request, ch_error* out_error) {
     const uint64_t start = ch_monotonic_ns();
     set_phase(request, CH_PHASE_PREPARE);
     if (request.callable->format != CH_CALLABLE_FORMAT) {
@@ -117,14 +115,14 @@ int32_t HostContext::run(const ch_run_request& request, ch_error* out_error) {
                       request.callable->format);
     }
     const ch_call_config config = with_defaults(*request.config);
-    if (const int32_t code = check_config(config, out_error)) return code;
+    CH_TRY(check_config(config, out_error));
     const platform::LaunchOptions options{
         0,           config.block_dim, config.aicpu_thread_num,         config.sim_threads,
         config.seed, request.progress, config.trace ? &trace_ : nullptr};
     // First of all: what an earlier launch has been given belongs to it for as long as its programs may run.
-    if (const int32_t code = platform::check_launch(device_, options, out_error)) return code;
+    CH_TRY(platform::check_launch(device_, options, out_error));
     LoadedCallable* callable = nullptr;
-    if (const int32_t code = callables_->get(*request.callable, &callable, out_error)) return code;
+    CH_TRY(callables_->get(*request.callable, &callable, out_error));
     int32_t code = CH_OK;
     try {
         code = execute(request, config, options, *callable, out_error);
@@ -139,8 +137,8 @@ int32_t HostContext::run(const ch_run_request& request, ch_error* out_error) {
     return code;
 }
 
-int32_t HostContext::execute(const ch_run_request& request, const ch_call_config& config,
-                             platform::LaunchOptions options, LoadedCallable& callable, ch_error* out_error) {
+Status HostContext::execute(const ch_run_request& request, const ch_call_config& config,
+                            platform::LaunchOptions options, LoadedCallable& callable, ch_error* out_error) {
     ch_run_result& result = *request.out_result;
 
     const uint64_t orchestration_start = ch_monotonic_ns();
@@ -148,7 +146,7 @@ int32_t HostContext::execute(const ch_run_request& request, const ch_call_config
     BuiltGraph graph;
     const RunInput input{callable.orchestration(), callable.kernels(),  *request.args, config,
                          *request.progress,        device_memory_bytes_};
-    if (const int32_t code = runtime_->build(input, &graph, out_error)) return code;
+    CH_TRY(runtime_->build(input, &graph, out_error));
     result.task_count = graph.task_count;
     result.orchestration_ns = ch_monotonic_ns() - orchestration_start;
 
@@ -156,7 +154,7 @@ int32_t HostContext::execute(const ch_run_request& request, const ch_call_config
     const LaunchArea::Setup setup{
         config.block_dim, config.aicpu_thread_num, callable.kernels().size(), callable.kernel_addresses(),
         graph.image,      callable.hands_over()};
-    if (const int32_t code = launch_area_->prepare(setup, &options.launch, out_error)) return code;
+    CH_TRY(launch_area_->prepare(setup, &options.launch, out_error));
     trace_.clear();
     const uint64_t device_start = ch_monotonic_ns();
     const int32_t launched = platform::launch(device_, options, out_error);

@@ -11,6 +11,7 @@
 #include "launch_area.h"
 #include "loaded_callable.h"
 #include "runtime.h"
+#include "status/status.h"
 
 namespace chiphost::host {
 
@@ -18,14 +19,14 @@ namespace chiphost::host {
 class HostContext {
 public:
     // On failure the context may only be destroyed.
-    [[nodiscard]] int32_t open(const ch_device_options& options, ch_error* out_error);
+    Status open(const ch_device_options& options, ch_error* out_error);
     ~HostContext();
 
-    [[nodiscard]] int32_t run(const ch_run_request& request, ch_error* out_error);
+    Status run(const ch_run_request& request, ch_error* out_error);
 
 private:
-    [[nodiscard]] int32_t execute(const ch_run_request& request, const ch_call_config& config,
-                                  platform::LaunchOptions options, LoadedCallable& callable, ch_error* out_error);
+    Status execute(const ch_run_request& request, const ch_call_config& config, platform::LaunchOptions options,
+                   LoadedCallable& callable, ch_error* out_error);
 
     platform::Device* device_ = nullptr;
     uint64_t device_memory_bytes_ = 0;

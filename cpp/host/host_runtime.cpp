@@ -8,9 +8,9 @@
 #include <exception>
 #include <new>
 
-#include "abi/record.h"
-#include "abi/report.h"
 #include "host_context.h"
+#include "status/record.h"
+#include "status/report.h"
 
 const char* const chiphost::platform::platform_name = CHIPHOST_PLATFORM;
 
@@ -20,7 +20,7 @@ namespace {
 
 // No exception may leave the library, and no error without words.
 template <typename Body>
-int32_t guarded(const char* where, ch_error* out_error, Body&& body) {
+Status guarded(const char* where, ch_error* out_error, Body&& body) {
     try {
         const int32_t code = body();
         if (code == CH_OK || out_error->code != CH_OK) return code;
@@ -42,9 +42,7 @@ uint64_t runtime_size() {
 
 int32_t set_device(void* memory, const ch_device_options* options, ch_error* out_error) {
     ch_device_options known;
-    if (const int32_t code = read_record(*options, CH_DEVICE_OPTIONS_BYTES_MIN, "set_device", &known, out_error)) {
-        return code;
-    }
+    CH_TRY(read_record(*options, CH_DEVICE_OPTIONS_BYTES_MIN, "set_device", &known, out_error));
     if (strcmp(runtime_name, CHIPHOST_RUNTIME) != 0) {
         return report(out_error, CH_ABI_MISMATCH, CHIPHOST_RUNTIME,
                       "wanted the runtime_name \"%s\", as it is built, found \"%s\"", CHIPHOST_RUNTIME, runtime_name);
@@ -58,10 +56,8 @@ int32_t set_device(void* memory, const ch_device_options* options, ch_error* out
 int32_t run(void* memory, const ch_run_request* request, ch_error* out_error) {
     ch_run_request known;
     ch_call_config config;
-    if (const int32_t code = read_record(*request, CH_RUN_REQUEST_BYTES_MIN, "run", &known, out_error)) return code;
-    if (const int32_t code = read_record(*known.config, CH_CALL_CONFIG_BYTES_MIN, "run", &config, out_error)) {
-        return code;
-    }
+    CH_TRY(read_record(*request, CH_RUN_REQUEST_BYTES_MIN, "run", &known, out_error));
+    CH_TRY(read_record(*known.config, CH_CALL_CONFIG_BYTES_MIN, "run", &config, out_error));
     ch_run_result result{};
     known.config = &config;
     known.out_result = &result;

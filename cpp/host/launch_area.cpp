@@ -3,14 +3,14 @@
 
 #include <vector>
 
-#include "abi/report.h"
 #include "chiphost/hand_over.h"
-#include "scheduler/core_protocol.h"
+#include "graph/core_protocol.h"
+#include "status/report.h"
 
 namespace chiphost::host {
 
-using scheduler::Handshake;
-using scheduler::Payload;
+using core_protocol::Handshake;
+using core_protocol::Payload;
 
 namespace {
 
@@ -31,12 +31,12 @@ constexpr uint64_t area_bytes(uint32_t cores) {
 
 }  // namespace
 
-int32_t LaunchArea::prepare(const Setup& setup, uint64_t* out_launch, ch_error* out_error) {
+Status LaunchArea::prepare(const Setup& setup, uint64_t* out_launch, ch_error* out_error) {
     const uint32_t cores = setup.block_dim * 3;
-    if (const int32_t code = memory_.reserve(area_bytes(cores), out_error)) return code;
+    CH_TRY(memory_.reserve(area_bytes(cores), out_error));
     if (setup.hands_over) {
         const uint64_t bytes = setup.block_dim * sizeof(HandOverArea);
-        if (const int32_t code = hand_over_.reserve_zeroed(bytes, out_error)) return code;
+        CH_TRY(hand_over_.reserve_zeroed(bytes, out_error));
     }
     const uint64_t memory = memory_.address();
     ch_launch launch{};
@@ -53,20 +53,18 @@ int32_t LaunchArea::prepare(const Setup& setup, uint64_t* out_launch, ch_error* 
     ch_launch_status status{};
     status.task = status.core = status.func_id = -1;
     const std::vector<char> no_handshakes(cores * sizeof(Handshake));
-    if (const int32_t code = platform::copy_to_device(device_, memory, &launch, sizeof launch, out_error)) return code;
-    if (const int32_t code = platform::copy_to_device(device_, launch.status, &status, sizeof status, out_error)) {
-        return code;
-    }
+    CH_TRY(platform::copy_to_device(device_, memory, &launch, sizeof launch, out_error));
+    CH_TRY(platform::copy_to_device(device_, launch.status, &status, sizeof status, out_error));
     *out_launch = memory + launch_at;
     return platform::copy_to_device(device_, launch.handshakes, no_handshakes.data(), no_handshakes.size(), out_error);
 }
 
-int32_t LaunchArea::read_status(ch_launch_status* out_status, ch_error* out_error) {
+Status LaunchArea::read_status(ch_launch_status* out_status, ch_error* out_error) {
     return platform::copy_from_device(device_, out_status, memory_.address() + status_at, sizeof *out_status,
                                       out_error);
 }
 
-int32_t LaunchArea::fault_in(const ch_launch_status& status, ch_error* out_error) {
+Status LaunchArea::fault_in(const ch_launch_status& status, ch_error* out_error) {
     if (status.code == CH_OK) return CH_OK;
     const int32_t code = report(out_error, static_cast<ch_code>(status.code), *status.where ? status.where : "device",
                                 "%s", status.complete ? status.message : "(the device did not get to say more)");

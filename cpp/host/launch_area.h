@@ -6,6 +6,7 @@
 #include "chiphost/abi/device_program.h"
 #include "chiphost/platform/device.h"
 #include "device_buffer.h"
+#include "status/status.h"
 
 namespace chiphost::host {
 
@@ -26,13 +27,13 @@ public:
         bool hands_over;  // a kernel wants the clusters' hand-over areas
     };
     // Writes the records for one launch. *out_launch is the device address of the ch_launch.
-    [[nodiscard]] int32_t prepare(const Setup& setup, uint64_t* out_launch, ch_error* out_error);
+    Status prepare(const Setup& setup, uint64_t* out_launch, ch_error* out_error);
 
     // What the device has said of the launch.
-    [[nodiscard]] int32_t read_status(ch_launch_status* out_status, ch_error* out_error);
+    Status read_status(ch_launch_status* out_status, ch_error* out_error);
 
     // CH_OK, or the fault that the device has reported.
-    [[nodiscard]] static int32_t fault_in(const ch_launch_status& status, ch_error* out_error);
+    static Status fault_in(const ch_launch_status& status, ch_error* out_error);
 
 private:
     platform::Device* const device_;

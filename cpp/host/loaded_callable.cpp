@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loaded_callable.h"
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::host {
 
@@ -23,7 +23,7 @@ int32_t LoadedCallable::load(const ch_callable& callable, Runtime* runtime, ch_e
         }
         platform::LoadedKernel loaded;
         loaded_.reserve(loaded_.size() + 1);
-        if (const int32_t code = platform::load_kernel(device_, kernel, &loaded, out_error)) return code;
+        CH_TRY(platform::load_kernel(device_, kernel, &loaded, out_error));
         loaded_.push_back(loaded);
         hands_over_ = hands_over_ || loaded.hands_over;
         kernels_.set(kernel.func_id, {loaded.address, kernel.core_type});
@@ -31,16 +31,14 @@ int32_t LoadedCallable::load(const ch_callable& callable, Runtime* runtime, ch_e
     std::vector<uint64_t> addresses(kernels_.size());
     for (uint32_t func_id = 0; func_id < addresses.size(); ++func_id) addresses[func_id] = kernels_[func_id].address;
     const uint64_t bytes = addresses.size() * sizeof(uint64_t);
-    if (const int32_t code = platform::allocate(device_, bytes, &kernel_addresses_, out_error)) return code;
-    if (const int32_t code = platform::copy_to_device(device_, kernel_addresses_, addresses.data(), bytes, out_error)) {
-        return code;
-    }
-    if (const int32_t code = runtime->load(callable, &orchestration_, out_error)) return code;
+    CH_TRY(platform::allocate(device_, bytes, &kernel_addresses_, out_error));
+    CH_TRY(platform::copy_to_device(device_, kernel_addresses_, addresses.data(), bytes, out_error));
+    CH_TRY(runtime->load(callable, &orchestration_, out_error));
     if (orchestration_) return CH_OK;
     return report(out_error, CH_INTERNAL, runtime_name, "load returned CH_OK and no orchestration");
 }
 
-int32_t LoadedCallables::get(const ch_callable& callable, LoadedCallable** out_callable, ch_error* out_error) {
+Status LoadedCallables::get(const ch_callable& callable, LoadedCallable** out_callable, ch_error* out_error) {
     const std::string key = callable.key;
     if (const auto found = by_key_.find(key); found != by_key_.end()) {
         order_.splice(order_.begin(), order_, found->second);
@@ -48,7 +46,7 @@ int32_t LoadedCallables::get(const ch_callable& callable, LoadedCallable** out_c
         return CH_OK;
     }
     auto loaded = std::make_unique<LoadedCallable>(device_);
-    if (const int32_t code = loaded->load(callable, runtime_, out_error)) return code;
+    CH_TRY(loaded->load(callable, runtime_, out_error));
     *out_callable = loaded.get();
     const auto place = by_key_.emplace(key, order_.end()).first;
     try {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime.h"
+#include "status/status.h"
 
 namespace chiphost::host {
 
@@ -44,7 +45,7 @@ public:
     LoadedCallables(platform::Device* device, Runtime* runtime) : device_(device), runtime_(runtime) {}
 
     // Valid until the next call.
-    [[nodiscard]] int32_t get(const ch_callable& callable, LoadedCallable** out_callable, ch_error* out_error);
+    Status get(const ch_callable& callable, LoadedCallable** out_callable, ch_error* out_error);
 
 private:
     using Order = std::list<std::pair<std::string, std::unique_ptr<LoadedCallable>>>;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run_memory.h"
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::host {
 
-int32_t RunMemory::allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
-    if (const int32_t code = platform::allocate(device_, bytes, out_address, out_error)) return code;
+Status RunMemory::allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
+    CH_TRY(platform::allocate(device_, bytes, out_address, out_error));
     allocations_[*out_address] = bytes;
     return CH_OK;
 }
 
-int32_t RunMemory::release(uint64_t address, ch_error* out_error) {
+Status RunMemory::release(uint64_t address, ch_error* out_error) {
     const auto found = allocations_.find(address);
     if (found == allocations_.end()) {
         return report(out_error, CH_DEVICE_POINTER_INVALID, "device_free",
@@ -22,7 +22,7 @@ int32_t RunMemory::release(uint64_t address, ch_error* out_error) {
     return CH_OK;
 }
 
-int32_t RunMemory::check_range(uint64_t address, uint64_t bytes, const char* what, ch_error* out_error) const {
+Status RunMemory::check_range(uint64_t address, uint64_t bytes, const char* what, ch_error* out_error) const {
     auto after = allocations_.upper_bound(address);
     if (after == allocations_.begin()) {
         return report(out_error, CH_DEVICE_POINTER_INVALID, what, "0x%llx is inside no live allocation",

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "chiphost/platform/device.h"
+#include "status/status.h"
 
 namespace chiphost::host {
 
@@ -17,11 +18,11 @@ public:
     RunMemory(const RunMemory&) = delete;
     RunMemory& operator=(const RunMemory&) = delete;
 
-    [[nodiscard]] int32_t allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_error);
+    Status allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_error);
     // CH_DEVICE_POINTER_INVALID if the address is not one that allocate() returned and that is still allocated.
-    [[nodiscard]] int32_t release(uint64_t address, ch_error* out_error);
+    Status release(uint64_t address, ch_error* out_error);
     // CH_DEVICE_POINTER_INVALID if [address, address + bytes) is not inside one allocation. `what` begins the message.
-    [[nodiscard]] int32_t check_range(uint64_t address, uint64_t bytes, const char* what, ch_error* out_error) const;
+    Status check_range(uint64_t address, uint64_t bytes, const char* what, ch_error* out_error) const;
     void release_all();
 
 private:

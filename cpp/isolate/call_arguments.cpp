@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "call_arguments.h"
 
-#include "../abi/report.h"
 #include "call_frame.h"
+#include "status/report.h"
 
 namespace chiphost::isolate {
 
@@ -38,7 +38,7 @@ uint64_t extend(Type type, uint64_t word) {
 
 }  // namespace
 
-int32_t check_signature(const Signature& signature, const std::string& function, ch_error* out_error) {
+Status check_signature(const Signature& signature, const std::string& function, ch_error* out_error) {
     if (frame_integers == 0) {
         return report(out_error, CH_SIGNATURE_UNSUPPORTED, function,
                       "calls are made on x86-64 and AArch64 only; this is %s", CH_HOST_PROCESSOR);

@@ -8,11 +8,12 @@
 #include "chiphost/abi/call_frame.h"
 #include "chiphost/abi/error.h"
 #include "chiphost/isolate/signature.h"
+#include "status/status.h"
 
 namespace chiphost::isolate {
 
 // Whether functions of this signature can be called here at all. CH_SIGNATURE_UNSUPPORTED with the reason.
-[[nodiscard]] int32_t check_signature(const Signature& signature, const std::string& function, ch_error* out_error);
+Status check_signature(const Signature& signature, const std::string& function, ch_error* out_error);
 
 // Puts the arguments, one for each parameter of a signature that was checked, where the function will look for them.
 void fill_frame(const Signature& signature, const Argument* arguments, ch_call_frame* out_frame);

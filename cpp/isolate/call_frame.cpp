@@ -6,7 +6,7 @@
 #include <exception>
 #include <utility>
 
-#include "../abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::isolate {
 

@@ -7,13 +7,13 @@
 #include <new>
 #include <utility>
 
-#include "../abi/report.h"
-#include "child_instance.h"
-#include "default_lookups.h"
-#include "domain_instance.h"
-#include "elf_image.h"
-#include "loader_refusal.h"
-#include "private_copy.h"
+#include "interpose/default_lookups.h"
+#include "isolate/child/child_instance.h"
+#include "isolate/domain/domain_instance.h"
+#include "loader/elf_image.h"
+#include "loader/loader_refusal.h"
+#include "loader/private_copy.h"
+#include "status/report.h"
 
 namespace chiphost::isolate {
 
@@ -25,15 +25,15 @@ static std::string why_not(int32_t code, const ch_error& error) {
     return std::string(what) + ": " + error.message;
 }
 
-int32_t Instance::open(const std::string& path, const Options& options, const GoOn& go_on,
-                       std::shared_ptr<Instance>* out_instance, ch_error* out_error) {
+Status Instance::open(const std::string& path, const Options& options, const GoOn& go_on,
+                      std::shared_ptr<Instance>* out_instance, ch_error* out_error) {
     std::error_code ignored;
     std::filesystem::path absolute = std::filesystem::absolute(path, ignored);  // the loader searches for bare names
     const std::string file = absolute.empty() ? path : absolute.string();
     // What can be refused without spending a namespace or starting a process.
     std::vector<char> bytes;
-    if (const int32_t code = read_file(file, &bytes, out_error)) return code;
-    if (const int32_t code = check_elf_library(bytes.data(), bytes.size(), file, out_error)) return code;
+    CH_TRY(loader::read_file(file, &bytes, out_error));
+    CH_TRY(loader::check_elf_library(bytes.data(), bytes.size(), file, out_error));
 
     if (options.default_lookup && options.strategy == Strategy::copy) {
         return report(
@@ -56,13 +56,13 @@ int32_t Instance::open(const std::string& path, const Options& options, const Go
         if (strategy == Strategy::process) {
             return ChildInstance::open(file, in_use, selection, go_on, out_instance, out_error);
         }
-        return DomainInstance::open(file, unload_traits(bytes.data(), bytes.size()), in_use, selection, go_on,
+        return DomainInstance::open(file, loader::unload_traits(bytes.data(), bytes.size()), in_use, selection, go_on,
                                     out_instance, out_error);
     };
     int32_t code = open_as(options.strategy, {"asked for", false});
     std::string why;
     for (const Strategy other : {Strategy::copy, Strategy::process}) {
-        const bool may_help = is_spent(code) || code == CH_UNIQUE_SYMBOL || code == CH_VARIABLE_SHARED;
+        const bool may_help = loader::is_spent(code) || code == CH_UNIQUE_SYMBOL || code == CH_VARIABLE_SHARED;
         if (!options.fall_back_if_spent || !may_help || other <= options.strategy) continue;
         if (options.default_lookup && other == Strategy::copy) continue;
         why += (why.empty() ? "" : ", and ") + why_not(code, *out_error);
@@ -78,13 +78,13 @@ bool Instance::of_this_process() const {
     return process_ == getpid();
 }
 
-int32_t Instance::check_usable(ch_error* out_error) const {
+Status Instance::check_usable(ch_error* out_error) const {
     if (closed_) return report(out_error, CH_FINALIZED, path_, "the library was closed");
     if (poisoned_) return report(out_error, CH_POISONED, path_, "%s", poison_.c_str());
     return CH_OK;
 }
 
-int32_t Instance::take_turn(const WaitTime& time, std::unique_lock<Turn>* out_turn, ch_error* out_error) {
+Status Instance::take_turn(const WaitTime& time, std::unique_lock<Turn>* out_turn, ch_error* out_error) {
     // To be asked before a lock is taken: at the fork another thread may have held it.
     if (!of_this_process()) {
         return report(out_error, CH_WRONG_PROCESS, path_, "the library was opened in process %d, this is %d",
@@ -113,19 +113,19 @@ int32_t Instance::take_turn(const WaitTime& time, std::unique_lock<Turn>* out_tu
 }
 
 template <typename Body>
-int32_t Instance::in_turn(const Wait& wait, ch_error* out_error, Body&& body) {
+Status Instance::in_turn(const Wait& wait, ch_error* out_error, Body&& body) {
     const WaitTime time(wait);
     std::unique_lock<Turn> turn;
-    if (const int32_t code = take_turn(time, &turn, out_error)) return code;
-    if (const int32_t code = check_usable(out_error)) return code;
+    CH_TRY(take_turn(time, &turn, out_error));
+    CH_TRY(check_usable(out_error));
     return body(time);
 }
 
-int32_t Instance::alloc(uint64_t bytes, const Wait& wait, MemoryBlock* out_block, ch_error* out_error) {
+Status Instance::alloc(uint64_t bytes, const Wait& wait, MemoryBlock* out_block, ch_error* out_error) {
     return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
         if (bytes == 0) return report(out_error, CH_INVALID_ARGUMENT, "alloc", "wanted 1 byte or more, found 0");
         uint64_t address = 0;
-        if (const int32_t code = make_block(bytes, time, &address, out_error)) return code;
+        CH_TRY(make_block(bytes, time, &address, out_error));
         try {
             *out_block = blocks_.add(address, bytes);
             return CH_OK;
@@ -136,7 +136,7 @@ int32_t Instance::alloc(uint64_t bytes, const Wait& wait, MemoryBlock* out_block
     });
 }
 
-int32_t Instance::free(const MemoryBlock& block, const Wait& wait, ch_error* out_error) {
+Status Instance::free(const MemoryBlock& block, const Wait& wait, ch_error* out_error) {
     return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
         if (!blocks_.has(block)) return CH_OK;
         blocks_.remove(block);
@@ -144,18 +144,18 @@ int32_t Instance::free(const MemoryBlock& block, const Wait& wait, ch_error* out
     });
 }
 
-int32_t Instance::write(const MemoryBlock& block, uint64_t offset, const void* data, uint64_t bytes, const Wait& wait,
-                        ch_error* out_error) {
+Status Instance::write(const MemoryBlock& block, uint64_t offset, const void* data, uint64_t bytes, const Wait& wait,
+                       ch_error* out_error) {
     return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
-        if (const int32_t code = blocks_.check(block, offset, bytes, "write", out_error)) return code;
+        CH_TRY(blocks_.check(block, offset, bytes, "write", out_error));
         return bytes ? copy_in(block.address + offset, data, bytes, time, out_error) : CH_OK;
     });
 }
 
-int32_t Instance::read(const MemoryBlock& block, uint64_t offset, void* out_data, uint64_t bytes, const Wait& wait,
-                       ch_error* out_error) {
+Status Instance::read(const MemoryBlock& block, uint64_t offset, void* out_data, uint64_t bytes, const Wait& wait,
+                      ch_error* out_error) {
     return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
-        if (const int32_t code = blocks_.check(block, offset, bytes, "read", out_error)) return code;
+        CH_TRY(blocks_.check(block, offset, bytes, "read", out_error));
         return bytes ? copy_out(block.address + offset, out_data, bytes, time, out_error) : CH_OK;
     });
 }

@@ -13,6 +13,7 @@
 #include "chiphost/abi/error.h"
 #include "chiphost/isolate/library.h"
 #include "memory_blocks.h"
+#include "status/status.h"
 #include "turn.h"
 #include "wait_time.h"
 
@@ -34,26 +35,24 @@ public:
     Instance& operator=(const Instance&) = delete;
 
     // By options.strategy. What Library::open says, as codes.
-    [[nodiscard]] static int32_t open(const std::string& path, const Options& options, const GoOn& go_on,
-                                      std::shared_ptr<Instance>* out_instance, ch_error* out_error);
+    static Status open(const std::string& path, const Options& options, const GoOn& go_on,
+                       std::shared_ptr<Instance>* out_instance, ch_error* out_error);
 
-    [[nodiscard]] virtual int32_t find(const std::string& name, const Wait& wait, Symbol* out_symbol,
-                                       ch_error* out_error) = 0;
+    virtual Status find(const std::string& name, const Wait& wait, Symbol* out_symbol, ch_error* out_error) = 0;
 
     // *out_abandoned: the call has not returned and never will; what the arguments refer to must be kept for ever.
-    [[nodiscard]] virtual int32_t call(const Symbol& symbol, const Signature& signature, const Argument* arguments,
-                                       const Wait& wait, Value* out_value, bool* out_abandoned,
-                                       ch_error* out_error) = 0;
+    virtual Status call(const Symbol& symbol, const Signature& signature, const Argument* arguments, const Wait& wait,
+                        Value* out_value, bool* out_abandoned, ch_error* out_error) = 0;
 
     // Memory on the library's side, as memory.h says.
-    [[nodiscard]] int32_t alloc(uint64_t bytes, const Wait& wait, MemoryBlock* out_block, ch_error* out_error);
-    [[nodiscard]] int32_t free(const MemoryBlock& block, const Wait& wait, ch_error* out_error);
-    [[nodiscard]] int32_t write(const MemoryBlock& block, uint64_t offset, const void* data, uint64_t bytes,
-                                const Wait& wait, ch_error* out_error);
-    [[nodiscard]] int32_t read(const MemoryBlock& block, uint64_t offset, void* out_data, uint64_t bytes,
-                               const Wait& wait, ch_error* out_error);
+    Status alloc(uint64_t bytes, const Wait& wait, MemoryBlock* out_block, ch_error* out_error);
+    Status free(const MemoryBlock& block, const Wait& wait, ch_error* out_error);
+    Status write(const MemoryBlock& block, uint64_t offset, const void* data, uint64_t bytes, const Wait& wait,
+                 ch_error* out_error);
+    Status read(const MemoryBlock& block, uint64_t offset, void* out_data, uint64_t bytes, const Wait& wait,
+                ch_error* out_error);
 
-    [[nodiscard]] virtual int32_t close(const Wait& wait, CloseResult* out_result, ch_error* out_error) = 0;
+    virtual Status close(const Wait& wait, CloseResult* out_result, ch_error* out_error) = 0;
 
     // The child process that the instance lives in; -1 if it lives in this one, or the child is at its end.
     virtual pid_t process_id() const { return -1; }
@@ -70,10 +69,10 @@ protected:
     // False in a process made by fork() since.
     bool of_this_process() const;
     // Waits for the calls of other threads. CH_WRONG_PROCESS, CH_DEADLINE_EXCEEDED, CH_INTERRUPTED.
-    [[nodiscard]] int32_t take_turn(const WaitTime& time, std::unique_lock<Turn>* out_turn, ch_error* out_error);
+    Status take_turn(const WaitTime& time, std::unique_lock<Turn>* out_turn, ch_error* out_error);
 
     // The rest only in one's turn.
-    [[nodiscard]] int32_t check_usable(ch_error* out_error) const;
+    Status check_usable(ch_error* out_error) const;
     void poison(std::string why);
     void set_closed(CloseResult result);
     bool closed() const { return closed_; }
@@ -81,17 +80,16 @@ protected:
     MemoryBlocks& blocks() { return blocks_; }
 
     // What of memory differs from strategy to strategy. The range lies in a block, in which the address is.
-    [[nodiscard]] virtual int32_t make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address,
-                                             ch_error* out_error) = 0;
-    [[nodiscard]] virtual int32_t drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) = 0;
-    [[nodiscard]] virtual int32_t copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time,
-                                          ch_error* out_error) = 0;
-    [[nodiscard]] virtual int32_t copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time,
-                                           ch_error* out_error) = 0;
+    virtual Status make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error) = 0;
+    virtual Status drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) = 0;
+    virtual Status copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time,
+                           ch_error* out_error) = 0;
+    virtual Status copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time,
+                            ch_error* out_error) = 0;
 
 private:
     template <typename Body>
-    [[nodiscard]] int32_t in_turn(const Wait& wait, ch_error* out_error, Body&& body);
+    Status in_turn(const Wait& wait, ch_error* out_error, Body&& body);
 
     const std::string path_;
     const Options options_;

@@ -5,8 +5,8 @@
 
 #include <filesystem>
 
-#include "../abi/report.h"
 #include "instance.h"
+#include "status/report.h"
 
 namespace chiphost::isolate {
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "chiphost/isolate/memory.h"
 
-#include "../abi/report.h"
 #include "chiphost/isolate/library.h"
 #include "instance.h"
+#include "status/report.h"
 
 namespace chiphost::isolate {
 

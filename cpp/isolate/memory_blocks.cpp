@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::isolate {
 
-int32_t MemoryBlocks::check(const MemoryBlock& block, uint64_t offset, uint64_t bytes, const std::string& where,
-                            ch_error* out_error) const {
+Status MemoryBlocks::check(const MemoryBlock& block, uint64_t offset, uint64_t bytes, const std::string& where,
+                           ch_error* out_error) const {
     const auto number = [](uint64_t value) { return static_cast<unsigned long long>(value); };
     if (!has(block)) {
         return report(out_error, CH_INVALID_ARGUMENT, where, "the memory at 0x%llx (%llu bytes) was freed",

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "chiphost/abi/error.h"
+#include "status/status.h"
 
 namespace chiphost::isolate {
 
@@ -29,8 +30,8 @@ public:
     bool has(const MemoryBlock& block) const { return blocks_.count(block.number) != 0; }
 
     // CH_INVALID_ARGUMENT if the block was freed, or a range of it does not lie in it. `where` is for the message.
-    [[nodiscard]] int32_t check(const MemoryBlock& block, uint64_t offset, uint64_t bytes, const std::string& where,
-                                ch_error* out_error) const;
+    Status check(const MemoryBlock& block, uint64_t offset, uint64_t bytes, const std::string& where,
+                 ch_error* out_error) const;
 
     // Takes all of them out, calling drop(address) for each.
     template <typename Drop>

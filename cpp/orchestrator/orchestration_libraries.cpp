@@ -5,9 +5,9 @@
 
 #include <string_view>
 
-#include "abi/report.h"
 #include "chiphost/platform/aicpu.h"
-#include "isolate/elf_image.h"
+#include "loader/elf_image.h"
+#include "status/report.h"
 
 namespace chiphost::orchestrator {
 
@@ -30,19 +30,16 @@ OrchestrationLibraries::Library& OrchestrationLibraries::find_or_make_room(platf
     return *oldest;
 }
 
-int32_t OrchestrationLibraries::get(platform::AicpuPort* port, const graph::Orchestration& orchestration,
-                                    ch_device_orchestration* out_entry, ch_error* out_error) {
+Status OrchestrationLibraries::get(platform::AicpuPort* port, const graph::Orchestration& orchestration,
+                                   ch_device_orchestration* out_entry, ch_error* out_error) {
     const char* name = orchestration.library_name;
     Library& library = find_or_make_room(port, orchestration.library_key);
     if (!library.handle) {
         void* handle = nullptr;
         const auto* file = reinterpret_cast<const void*>(orchestration.library);
         // The dynamic loader crashes on some broken files.
-        if (const int32_t code = isolate::check_elf_library(file, orchestration.library_bytes, name, out_error)) {
-            return code;
-        }
-        if (const std::string_view unique = isolate::unique_symbol(file, orchestration.library_bytes);
-            !unique.empty()) {
+        CH_TRY(loader::check_elf_library(file, orchestration.library_bytes, name, out_error));
+        if (const std::string_view unique = loader::unique_symbol(file, orchestration.library_bytes); !unique.empty()) {
             return report(out_error, CH_UNIQUE_SYMBOL, name,
                           "the symbol %.*s is STB_GNU_UNIQUE, so all copies of the library would share it; compile "
                           "with -fno-gnu-unique",
@@ -54,9 +51,10 @@ int32_t OrchestrationLibraries::get(platform::AicpuPort* port, const graph::Orch
         }
         const auto* abi =
             static_cast<const ch_abi_header*>(platform::find_in_device_orch_so(handle, CH_DEVICE_ORCHESTRATION_ABI));
-        if (const int32_t code = check_wanted(abi, CH_DEVICE_ORCHESTRATION_ABI, provided, name, out_error)) {
+        if (const Status failed = check_wanted(abi, CH_DEVICE_ORCHESTRATION_ABI, provided, name, out_error);
+            !failed.ok()) {
             platform::close_device_orch_so(port, handle);
-            return code;
+            return failed;
         }
         library.handle = handle;
         memcpy(library.key, orchestration.library_key, sizeof library.key);

@@ -7,6 +7,7 @@
 #include "chiphost/abi/error.h"
 #include "chiphost/platform/aicpu.h"
 #include "graph/orchestration.h"
+#include "status/status.h"
 
 namespace chiphost::orchestrator {
 
@@ -22,8 +23,8 @@ public:
     OrchestrationLibraries(const OrchestrationLibraries&) = delete;
     OrchestrationLibraries& operator=(const OrchestrationLibraries&) = delete;
 
-    [[nodiscard]] int32_t get(platform::AicpuPort* port, const graph::Orchestration& orchestration,
-                              ch_device_orchestration* out_entry, ch_error* out_error);
+    Status get(platform::AicpuPort* port, const graph::Orchestration& orchestration, ch_device_orchestration* out_entry,
+               ch_error* out_error);
     void close_all();
 
 private:

@@ -6,10 +6,10 @@
 
 #include <exception>
 
-#include "abi/report.h"
-#include "isolate/float_state.h"
+#include "graph/task_check.h"
 #include "new_tensor.h"
-#include "task_check.h"
+#include "os/float_state.h"
+#include "status/report.h"
 
 namespace chiphost::orchestrator {
 
@@ -85,7 +85,7 @@ void Orchestrator::run() {
     } catch (...) {
         report(&error, CH_ORCHESTRATION_THREW, plan_->entry, "an exception that is no std::exception");
     }
-    isolate::FloatState().restore();
+    os::FloatState().restore();
     in_entry_ = false;
     if (machine_->stopped()) return;  // what it did then is of no interest
     if (error.code == CH_OK && returned != 0) {
@@ -138,11 +138,11 @@ int32_t Orchestrator::refuse(ch_code code, const char* where, const char* format
 // --- what a task may be ----------------------------------------------------------------------------------------------
 
 int32_t Orchestrator::check_tensor(const ch_device_tensor* tensor, bool write, const char* where, uint32_t number,
-                                   TensorRegion* out_region) {
+                                   graph::TensorRegion* out_region) {
     ch_error error;
-    if (const int32_t code = orchestrator::check_tensor(tensor, where, number, out_region, &error)) {
+    if (const Status failed = graph::check_tensor(tensor, where, number, out_region, &error); !failed.ok()) {
         machine_->fail(error);
-        return -code;
+        return -failed;
     }
     if (tensor->owner >= 0) {
         const uint32_t owner = room_.slot_of(tensor->owner);
@@ -202,9 +202,9 @@ const ch_device_tensor* Orchestrator::origin_of(const ch_device_tensor& tensor) 
 
 int32_t Orchestrator::check(const ch_task_spec& spec, Need* out_need) {
     ch_error error;
-    if (const int32_t code = check_task(*plan_, spec, &error)) {
+    if (const Status failed = graph::check_task(*plan_, spec, &error); !failed.ok()) {
         machine_->fail(error);
-        return -code;
+        return -failed;
     }
     for (uint32_t i = 0; i < spec.after_count; ++i) {
         if (!room_.was_submitted(spec.after[i])) {
@@ -218,7 +218,7 @@ int32_t Orchestrator::check(const ch_task_spec& spec, Need* out_need) {
             out_need->room.heap_bytes += new_tensor_heap_bytes(*tensor.spec);
         } else {
             const bool writes = tensor.role == CH_ROLE_INOUT || tensor.role == CH_ROLE_OUTPUT_EXISTING;
-            if (const int32_t code = check_tensor(tensor.tensor, writes, "submit", i, &regions_[i])) return code;
+            CH_TRY(check_tensor(tensor.tensor, writes, "submit", i, &regions_[i]));
             out_need->uses += is_tracked(tensor);
         }
     }
@@ -342,15 +342,15 @@ int32_t Orchestrator::submit(const ch_task_spec& spec, ch_task_result* out_resul
     out_result->id = -1;
     if (!breathe()) return -CH_INTERRUPTED;
     Need need;
-    if (const int32_t code = check(spec, &need)) return code;
+    CH_TRY(check(spec, &need));
     const uint32_t ring_number = ring_of_scope();
     TaskRing& ring = room_.ring(ring_number);
-    if (const int32_t code = make_room(ring_number, "submit", &need)) return code;
+    CH_TRY(make_room(ring_number, "submit", &need));
     // Nobody but this function takes room, so what there is now stays until the end of it.
     find_producers(spec);
     need.room.edges = producers_.count();
     if (need.room.edges > ring.free_edges()) {
-        if (const int32_t code = make_room(ring_number, "submit", &need)) return code;
+        CH_TRY(make_room(ring_number, "submit", &need));
     }
     if (ring.next_number() == UINT32_MAX) {
         return refuse(CH_TOO_MANY_TASKS, "submit", "ring %u has numbered %u tasks", ring_number, ring.next_number());
@@ -451,7 +451,7 @@ int32_t Orchestrator::add_dependency(int64_t producer_id, int64_t consumer_id) {
     Need need;
     need.room.slots = 0;
     need.room.edges = 1;
-    if (const int32_t code = make_room(ring_of(consumer_id), "add_dependency", &need)) return code;
+    CH_TRY(make_room(ring_of(consumer_id), "add_dependency", &need));
     if (producers_.count() == 0) return 0;  // it completed meanwhile
     __atomic_add_fetch(&tasks_[consumer].unmet, 1, __ATOMIC_ACQ_REL);
     if (!link({producer, false}, consumer)) __atomic_sub_fetch(&tasks_[consumer].unmet, 1, __ATOMIC_ACQ_REL);
@@ -506,9 +506,9 @@ int32_t Orchestrator::scope_end() {
 int32_t Orchestrator::tensor_at(uint64_t address, const ch_tensor_spec& spec, ch_device_tensor* out_tensor) {
     if (!breathe()) return -CH_INTERRUPTED;
     ch_error error;
-    if (const int32_t code = check_new_tensor(spec, "tensor_at", 0, &error)) {
+    if (const Status failed = graph::check_new_tensor(spec, "tensor_at", 0, &error); !failed.ok()) {
         machine_->fail(error);
-        return -code;
+        return -failed;
     }
     const uint64_t bytes = ch_shape_bytes(spec.shape, spec.ndims, spec.dtype);
     const auto& args = *at<const ch_device_args>(plan_->args);
@@ -533,7 +533,7 @@ int32_t Orchestrator::access_element(const ch_device_tensor& tensor, const uint3
                                      uint64_t* bits) {
     if (!breathe()) return -CH_INTERRUPTED;
     const char* where = write ? "set_element" : "get_element";
-    if (const int32_t code = check_tensor(&tensor, write, where, 0, &regions_[0])) return code;
+    CH_TRY(check_tensor(&tensor, write, where, 0, &regions_[0]));
     ch_device_tensor one = tensor;
     const uint32_t bytes = ch_dtype_bytes(tensor.dtype);
     for (uint32_t dim = 0; dim < tensor.ndims; ++dim) {
@@ -548,7 +548,7 @@ int32_t Orchestrator::access_element(const ch_device_tensor& tensor, const uint3
     producers_.clear();
     if (tensor.owner >= 0) producers_.add(room_.slot_of(tensor.owner), true);
     map_.find(
-        one.buffer, region_of(one), write ? TensorMap::Use::write : TensorMap::Use::read,
+        one.buffer, graph::region_of(one), write ? TensorMap::Use::write : TensorMap::Use::read,
         [&](uint32_t other) { producers_.add(other, false); }, [&](uint32_t other) { return room_.is_over(other); });
     for (uint32_t i = 0; i < producers_.count(); ++i) {
         const uint32_t slot = producers_.at(i).slot;

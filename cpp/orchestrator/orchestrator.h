@@ -81,7 +81,7 @@ private:
     void run();
     int32_t check(const ch_task_spec& spec, Need* out_need);
     int32_t check_tensor(const ch_device_tensor* tensor, bool write, const char* where, uint32_t number,
-                         TensorRegion* out_region);
+                         graph::TensorRegion* out_region);
     const ch_device_tensor* origin_of(const ch_device_tensor& tensor) const;
     int32_t make_room(uint32_t ring, const char* where, Need* need);
 
@@ -114,8 +114,8 @@ private:
     uint64_t* args_ = nullptr;
     graph::Slot* slots_ = nullptr;
     graph::Predecessor* predecessors_ = nullptr;
-    ProducerList producers_;                     // of the task that is being submitted
-    TensorRegion regions_[CH_MAX_TASK_TENSORS];  // of the tensors of the task that is being submitted
+    ProducerList producers_;                            // of the task that is being submitted
+    graph::TensorRegion regions_[CH_MAX_TASK_TENSORS];  // of the tensors of the task that is being submitted
     uint32_t cluster_count_ = 0;
     bool infers_ = false;  // edges, in automatic scopes
     TensorMap map_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ring_room.h"
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::orchestrator {
 
@@ -58,7 +58,7 @@ void RingRoom::reclaim(uint32_t ring) {
     }
 }
 
-int32_t RingRoom::make(uint32_t ring, const char* where, Need* need, ProducerList* producers, ch_error* out_error) {
+Status RingRoom::make(uint32_t ring, const char* where, Need* need, ProducerList* producers, ch_error* out_error) {
     // Whatever there is now: what open scopes keep beside it must not be more than the ring's size.
     Room without_edges = need->room;
     without_edges.edges = 0;
@@ -111,7 +111,7 @@ int32_t RingRoom::make(uint32_t ring, const char* where, Need* need, ProducerLis
 }
 
 // There will never be room: what is missing is kept by scopes that are open.
-int32_t RingRoom::refuse(uint32_t ring, const char* where, Missing what, const Need& need, ch_error* out_error) const {
+Status RingRoom::refuse(uint32_t ring, const char* where, Missing what, const Need& need, ch_error* out_error) const {
     const TaskRing& of = rings_[ring];
     const graph::Ring& size = of.sizes();
     const uint32_t kept = of.count() - of.older_than_group();

@@ -8,6 +8,7 @@
 #include "chiphost/abi/error.h"
 #include "graph/orchestration.h"
 #include "producer_list.h"
+#include "status/status.h"
 #include "strand.h"
 #include "task_ring.h"
 #include "tensor_map.h"
@@ -36,8 +37,7 @@ public:
 
     // Waits for room in a ring. Completed producers are dropped, and the need for their edges with them, if room for
     // edges is short. `where` names the call. CH_OK; CH_INTERRUPTED, the run is over; or a code with *out_error filled.
-    [[nodiscard]] int32_t make(uint32_t ring, const char* where, Need* need, ProducerList* producers,
-                               ch_error* out_error);
+    Status make(uint32_t ring, const char* where, Need* need, ProducerList* producers, ch_error* out_error);
 
     // Gives back what the oldest tasks of a ring have, as far as nobody holds them.
     void reclaim(uint32_t ring);
@@ -54,7 +54,7 @@ public:
 private:
     Missing missing(uint32_t ring, const Need& need) const;
     bool oldest_is_free(uint32_t ring) const;
-    int32_t refuse(uint32_t ring, const char* where, Missing what, const Need& need, ch_error* out_error) const;
+    Status refuse(uint32_t ring, const char* where, Missing what, const Need& need, ch_error* out_error) const;
 
     const graph::Orchestration* plan_ = nullptr;
     const graph::Task* tasks_ = nullptr;

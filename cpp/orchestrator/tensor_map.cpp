@@ -21,7 +21,8 @@ void TensorMap::begin(Entry* entries, uint32_t capacity, Bucket* buckets) {
     for (uint32_t i = 0; i < bucket_count; ++i) buckets_[i] = {{none, none}};
 }
 
-bool TensorMap::add(uint64_t buffer, const TensorRegion& region, Use use, uint32_t task, uint32_t* first_of_task) {
+bool TensorMap::add(uint64_t buffer, const graph::TensorRegion& region, Use use, uint32_t task,
+                    uint32_t* first_of_task) {
     uint32_t index = free_;
     if (index != none) {
         free_ = entries_[index].next_of_task;

@@ -8,7 +8,7 @@
 #include <initializer_list>
 
 #include "graph/task.h"
-#include "tensor_region.h"
+#include "graph/tensor_map_format.h"
 
 namespace chiphost::orchestrator {
 
@@ -19,23 +19,10 @@ namespace chiphost::orchestrator {
 // when the task's slot is needed again.
 class TensorMap {
 public:
-    enum class Use : uint8_t { read, write };
-
-    // An entry. In device memory, made by the host; the content is undefined at the start.
-    struct Entry {
-        TensorRegion region;
-        uint64_t buffer;
-        uint32_t task;      // its slot
-        uint32_t previous;  // in the bucket's list for this kind of use; none: first
-        uint32_t next;
-        uint32_t next_of_task;  // the task's own list; in a free entry the next free one
-        Use use;
-    };
-
-    static constexpr uint32_t bucket_count = 4096;
-    struct Bucket {
-        uint32_t first[2];  // by use, newest first; none: empty
-    };
+    using Use = graph::TensorUse;
+    using Entry = graph::TensorMapEntry;
+    using Bucket = graph::TensorMapBucket;
+    static constexpr uint32_t bucket_count = graph::tensor_map_bucket_count;
 
     // `capacity` entries and bucket_count buckets, borrowed.
     void begin(Entry* entries, uint32_t capacity, Bucket* buckets);
@@ -45,10 +32,10 @@ public:
     // covers are forgotten. `is_over(task)` says that a task has completed, so that nobody waits for it: then its use
     // is forgotten as well.
     template <typename Found, typename IsOver>
-    void find(uint64_t buffer, const TensorRegion& region, Use use, Found&& found, IsOver&& is_over);
+    void find(uint64_t buffer, const graph::TensorRegion& region, Use use, Found&& found, IsOver&& is_over);
 
     // Adds a use. *first_of_task is the head of the task's list of uses, none at the start. False: no entry is free.
-    bool add(uint64_t buffer, const TensorRegion& region, Use use, uint32_t task, uint32_t* first_of_task);
+    bool add(uint64_t buffer, const graph::TensorRegion& region, Use use, uint32_t task, uint32_t* first_of_task);
 
     // Gives the entries of a task back. `first_of_task` as add() left it.
     void forget(uint32_t first_of_task);
@@ -57,7 +44,8 @@ public:
 
 private:
     static uint32_t bucket_of(uint64_t buffer) {
-        return static_cast<uint32_t>((buffer >> 6) * 0x9E3779B97F4A7C15u >> 52);  // the top 12 bits
+        static_assert(bucket_count == 1 << 12, "bucket_of takes the top 12 bits");
+        return static_cast<uint32_t>((buffer >> 6) * 0x9E3779B97F4A7C15u >> 52);
     }
     void unlink(uint32_t index);
 
@@ -70,7 +58,7 @@ private:
 };
 
 template <typename Found, typename IsOver>
-void TensorMap::find(uint64_t buffer, const TensorRegion& region, Use use, Found&& found, IsOver&& is_over) {
+void TensorMap::find(uint64_t buffer, const graph::TensorRegion& region, Use use, Found&& found, IsOver&& is_over) {
     const Bucket& bucket = buckets_[bucket_of(buffer)];
     for (const Use other : {Use::write, Use::read}) {
         if (use == Use::read && other == Use::read) continue;

@@ -7,10 +7,12 @@
 
 #include <initializer_list>
 
-#include "abi/report.h"
 #include "chiphost/hand_over.h"
+#include "status/report.h"
 
 namespace chiphost::scheduler {
+
+using namespace core_protocol;
 
 using graph::Shape;
 using graph::Task;

@@ -9,8 +9,8 @@
 
 #include "chiphost/abi/device_program.h"
 #include "chiphost/platform/aicpu.h"
-#include "core_protocol.h"
 #include "core_set.h"
+#include "graph/core_protocol.h"
 #include "graph/task.h"
 #include "orchestrator/orchestrator.h"
 #include "ready_queue.h"
@@ -106,7 +106,7 @@ private:
     void start(Thread& thread, uint32_t core, Dispatch& slot, uint32_t task_index, uint32_t block,
                uint32_t kernel_slot);
 
-    Payload& payload(uint32_t core, uint32_t number) const { return payloads_[core * 2 + (number & 1)]; }
+    core_protocol::Payload& payload(uint32_t core, uint32_t number) const { return payloads_[core * 2 + (number & 1)]; }
     ReadyQueue& queue(graph::Shape shape) { return queues_[static_cast<uint32_t>(shape)]; }
     [[gnu::format(printf, 6, 7)]]
     void fail(ch_code code, int64_t task, int32_t core, int32_t func_id, const char* format, ...);
@@ -119,8 +119,8 @@ private:
     graph::Edge* const edges_;
     const uint64_t* const args_;
     const uint64_t* const kernels_;
-    Handshake* const handshakes_;
-    Payload* const payloads_;
+    core_protocol::Handshake* const handshakes_;
+    core_protocol::Payload* const payloads_;
     const uint32_t core_count_;
     const uint32_t schedulers_;  // threads that have clusters
     const bool grows_;           // the graph is built while it runs

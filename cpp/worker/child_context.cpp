@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "abi/report.h"
-#include "isolate/child_pool.h"
+#include "isolate/child/child_pool.h"
 #include "run_place.h"
+#include "status/report.h"
 
 namespace chiphost::worker {
 
@@ -22,19 +22,19 @@ constexpr uint64_t close_timeout_ns = 5'000'000'000;
 
 }  // namespace
 
-int32_t ChildContext::open(const Options& options, const GoOn& go_on, std::unique_ptr<Context>* out_context,
-                           ch_error* out_error) {
+Status ChildContext::open(const Options& options, const GoOn& go_on, std::unique_ptr<Context>* out_context,
+                          ch_error* out_error) {
     std::unique_ptr<ChildContext> context(new ChildContext(options));
-    if (const int32_t code = context->open_child(go_on, out_error)) return code;
+    CH_TRY(context->open_child(go_on, out_error));
     *out_context = std::move(context);
     return CH_OK;
 }
 
 // Gets a child and opens the device there.
-int32_t ChildContext::open_child(const GoOn& go_on, ch_error* out_error) {
+Status ChildContext::open_child(const GoOn& go_on, ch_error* out_error) {
     child_.reset();
     process_id_ = -1;
-    if (const int32_t code = runtime_key(options_.files, options_.platform, &key_, out_error)) return code;
+    CH_TRY(runtime_key(options_.files, options_.platform, &key_, out_error));
     key_ += "|" + options_.program;
     for (bool again = false;; again = true) {
         const auto prepare = [options = options_](ChildProcess& child) { return prepare_spare(options, child); };
@@ -53,7 +53,7 @@ int32_t ChildContext::open_child(const GoOn& go_on, ch_error* out_error) {
     return CH_OK;
 }
 
-int32_t ChildContext::post_files(const Options& options, ChildVerb verb, ChildProcess& child, ch_error* out_error) {
+Status ChildContext::post_files(const Options& options, ChildVerb verb, ChildProcess& child, ch_error* out_error) {
     TextWriter texts;
     for (const std::string* text :
          {&options.files.host, &options.files.aicpu, &options.files.aicore, &options.platform}) {
@@ -78,9 +78,9 @@ bool ChildContext::prepare_spare(const Options& options, ChildProcess& child) {
            child.wait(load_timeout_ns) == Answer::complete && child.memory().control().code == CH_OK;
 }
 
-int32_t ChildContext::ask_to_open(const GoOn& go_on, ch_error* out_error) {
+Status ChildContext::ask_to_open(const GoOn& go_on, ch_error* out_error) {
     isolate::SharedMemory& memory = child_->memory();
-    if (const int32_t code = post_files(options_, ChildVerb::open_runtime, *child_, out_error)) return code;
+    CH_TRY(post_files(options_, ChildVerb::open_runtime, *child_, out_error));
     while ((answer_ = child_->wait(poll_ns)) == Answer::none) {
         if (!go_on || go_on()) continue;
         return report(out_error, CH_INTERRUPTED, options_.files.host, "interrupted while the runtime was being loaded");
@@ -98,22 +98,22 @@ int32_t ChildContext::ask_to_open(const GoOn& go_on, ch_error* out_error) {
 }
 
 // The child is at its end. Says how and why as far as that is known.
-int32_t ChildContext::died(const std::string& where, const std::string& during, ch_error* out_error) {
+Status ChildContext::died(const std::string& where, const std::string& during, ch_error* out_error) {
     process_id_ = -1;
     return child_->report_end(where, during, out_error);
 }
 
-int32_t ChildContext::prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
-                              const GoOn& go_on, ch_error* out_error) {
+Status ChildContext::prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
+                             const GoOn& go_on, ch_error* out_error) {
     // The last run may have taken it along, or it was killed since.
     if (!child_ || !child_->usable()) {
-        if (const int32_t code = open_child(go_on, out_error)) return code;
+        CH_TRY(open_child(go_on, out_error));
     }
     callable_ = &callable;
     callable_key_ = callable.key;
     place_ = child_->kept().find(callable_key_);
     args_ = &args;
-    if (const int32_t code = arguments_.write(child_->memory(), callable, place_, args, config, out_error)) return code;
+    CH_TRY(arguments_.write(child_->memory(), callable, place_, args, config, out_error));
     ch_run_progress& shared = progress();
     memset(&shared, 0, sizeof shared);
     for (auto& lane : shared.lanes) lane.task = -1;
@@ -130,12 +130,12 @@ bool ChildContext::wait(uint64_t timeout_ns) {
     return answer_ != Answer::none;
 }
 
-int32_t ChildContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) {
+Status ChildContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) {
     if (answer_ == Answer::died) {
         const RunPlace place = RunPlace::of(progress(), *callable_);
-        died(place.where, place.what + " was running", out_error);
+        const Status failed = died(place.where, place.what + " was running", out_error);
         place.blame(out_error);
-        return out_error->code;
+        return failed;
     }
     isolate::SharedMemory& memory = child_->memory();
     if (!place_.kept) child_->kept().put(place_.slot, callable_key_);
@@ -165,7 +165,7 @@ Context::GaveUp ChildContext::give_up() {
     return GaveUp::stopped;
 }
 
-int32_t ChildContext::close(ch_error* out_error) {
+Status ChildContext::close(ch_error* out_error) {
     if (!child_ || !child_->usable()) return CH_OK;
     child_->post(ChildVerb::finalize_device);
     answer_ = child_->wait(close_timeout_ns);
@@ -186,7 +186,7 @@ int32_t ChildContext::close(ch_error* out_error) {
     return code;
 }
 
-int32_t ChildContext::count(ch_anchor_counts* out_counts, ch_error* out_error) {
+Status ChildContext::count(ch_anchor_counts* out_counts, ch_error* out_error) {
     *out_counts = {};
     if (!child_ || !child_->usable()) return CH_OK;
     child_->post(ChildVerb::count);

@@ -7,8 +7,9 @@
 
 #include "child_messages.h"
 #include "context.h"
-#include "isolate/child_process.h"
+#include "isolate/child/child_process.h"
 #include "runtime_library.h"
+#include "status/status.h"
 
 namespace chiphost::worker {
 
@@ -25,29 +26,29 @@ public:
         uint64_t stack_bytes = 0;
     };
     // Errors of ChildProcess::start and of what the child does; CH_INTERRUPTED if go_on says so.
-    [[nodiscard]] static int32_t open(const Options& options, const GoOn& go_on, std::unique_ptr<Context>* out_context,
-                                      ch_error* out_error);
+    static Status open(const Options& options, const GoOn& go_on, std::unique_ptr<Context>* out_context,
+                       ch_error* out_error);
 
-    int32_t prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
-                    const GoOn& go_on, ch_error* out_error) override;
+    Status prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
+                   const GoOn& go_on, ch_error* out_error) override;
     ch_run_progress& progress() override { return child_->memory().control().progress; }
     void post() override;
     bool wait(uint64_t timeout_ns) override;
-    int32_t finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) override;
+    Status finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) override;
     GaveUp give_up() override;
-    int32_t close(ch_error* out_error) override;
-    int32_t count(ch_anchor_counts* out_counts, ch_error* out_error) override;
+    Status close(ch_error* out_error) override;
+    Status count(ch_anchor_counts* out_counts, ch_error* out_error) override;
     const RuntimeInfo& info() const override { return *info_; }
     pid_t process_id() const override { return process_id_; }
 
 private:
     explicit ChildContext(const Options& options) : options_(options) {}
-    int32_t open_child(const GoOn& go_on, ch_error* out_error);
-    int32_t ask_to_open(const GoOn& go_on, ch_error* out_error);
-    static int32_t post_files(const Options& options, isolate::ChildVerb verb, isolate::ChildProcess& child,
-                              ch_error* out_error);
+    Status open_child(const GoOn& go_on, ch_error* out_error);
+    Status ask_to_open(const GoOn& go_on, ch_error* out_error);
+    static Status post_files(const Options& options, isolate::ChildVerb verb, isolate::ChildProcess& child,
+                             ch_error* out_error);
     static bool prepare_spare(const Options& options, isolate::ChildProcess& child);
-    int32_t died(const std::string& where, const std::string& during, ch_error* out_error);
+    Status died(const std::string& where, const std::string& during, ch_error* out_error);
 
     const Options options_;
     std::string key_;                               // of the children that may do this work

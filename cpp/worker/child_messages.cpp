@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::worker {
 
@@ -81,9 +81,9 @@ void ArenaArguments::place_tensors(const ch_task_args& args, uint64_t* inout_end
     }
 }
 
-int32_t ArenaArguments::write(isolate::SharedMemory& memory, const ch_callable& callable,
-                              const isolate::KeptKeys::Place& place, const ch_task_args& args,
-                              const ch_call_config& config, ch_error* out_error) {
+Status ArenaArguments::write(isolate::SharedMemory& memory, const ch_callable& callable,
+                             const isolate::KeptKeys::Place& place, const ch_task_args& args,
+                             const ch_call_config& config, ch_error* out_error) {
     RunMessage message{};
     message.slot = place.slot;
     message.callable_sent = !place.kept;

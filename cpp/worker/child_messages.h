@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The messages of a worker to its child, as they lie in the shared arena (isolate/child_protocol.h). Offsets count from
-// the arena's beginning.
+// The messages of a worker to its child, as they lie in the shared arena (isolate/child/child_protocol.h). Offsets
+// count from the arena's beginning.
 #pragma once
 
 #include <stdint.h>
@@ -11,10 +11,11 @@
 #include <vector>
 
 #include "chiphost/abi/host_runtime.h"
-#include "isolate/arena_pieces.h"
-#include "isolate/kept_keys.h"
-#include "isolate/shared_memory.h"
+#include "isolate/child/arena_pieces.h"
+#include "isolate/child/kept_keys.h"
+#include "isolate/child/shared_memory.h"
 #include "runtime_library.h"
+#include "status/status.h"
 
 namespace chiphost::worker {
 
@@ -101,9 +102,8 @@ private:
 class ArenaArguments {
 public:
     // Writes message and arguments. CH_HOST_MEMORY_EXHAUSTED.
-    [[nodiscard]] int32_t write(isolate::SharedMemory& memory, const ch_callable& callable,
-                                const isolate::KeptKeys::Place& place, const ch_task_args& args,
-                                const ch_call_config& config, ch_error* out_error);
+    Status write(isolate::SharedMemory& memory, const ch_callable& callable, const isolate::KeptKeys::Place& place,
+                 const ch_task_args& args, const ch_call_config& config, ch_error* out_error);
 
     // Copies the results to the caller's arrays.
     void read_back(isolate::SharedMemory& memory, const ch_task_args& args) const;

@@ -14,16 +14,16 @@
 #include <string>
 #include <utility>
 
-#include "abi/report.h"
 #include "child_messages.h"
 #include "fault_report.h"
-#include "isolate/child_server.h"
-#include "isolate/domain.h"
-#include "isolate/library_messages.h"
-#include "isolate/library_server.h"
-#include "isolate/signal_masks.h"
+#include "interpose/signal_masks.h"
+#include "isolate/child/child_server.h"
+#include "isolate/child/library_messages.h"
+#include "isolate/child/library_server.h"
+#include "isolate/domain/domain.h"
 #include "local_context.h"
 #include "runtime_library.h"
+#include "status/report.h"
 
 namespace chiphost::worker {
 
@@ -37,7 +37,7 @@ class RuntimeServer final : public isolate::ChildServer::Handler {
 public:
     explicit RuntimeServer(const char* temp_folder) : temp_folder_(temp_folder) {}
 
-    int32_t handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) override {
+    Status handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) override {
         switch (verb) {
             case ChildVerb::load_runtime:
                 return load(memory, out_error);
@@ -58,7 +58,7 @@ public:
 private:
     // Calls a function of the runtime; one that throws breaks its contract.
     template <typename Call>
-    int32_t guarded(const char* verb, ch_error* out_error, Call&& call) {
+    Status guarded(const char* verb, ch_error* out_error, Call&& call) {
         try {
             return call();
         } catch (...) {
@@ -68,7 +68,7 @@ private:
     }
 
     // Makes this a user of the library.
-    int32_t use_library(SharedMemory& memory, ch_error* out_error) {
+    Status use_library(SharedMemory& memory, ch_error* out_error) {
         OpenRuntime message;
         memcpy(&message, memory.at(0), sizeof message);
         TextReader texts(memory.at(sizeof message), message.text_bytes);
@@ -81,8 +81,8 @@ private:
                                     out_error);
     }
 
-    int32_t load(SharedMemory& memory, ch_error* out_error) {
-        if (const int32_t code = use_library(memory, out_error)) return code;
+    Status load(SharedMemory& memory, ch_error* out_error) {
+        CH_TRY(use_library(memory, out_error));
         const isolate::Domain& domain = library_->domain();
         const RuntimeFiles& files = library_->files();
         for (const auto& [path, key] :
@@ -101,20 +101,21 @@ private:
         return CH_OK;
     }
 
-    int32_t open(SharedMemory& memory, ch_error* out_error) {
+    Status open(SharedMemory& memory, ch_error* out_error) {
         OpenRuntime message;
         memcpy(&message, memory.at(0), sizeof message);
-        if (const int32_t code = use_library(memory, out_error)) return code;
-        if (const int32_t code = allocate_context(*library_, &context_, out_error)) {
+        CH_TRY(use_library(memory, out_error));
+        if (const Status failed = allocate_context(*library_, &context_, out_error); !failed.ok()) {
             release();
-            return code;
+            return failed;
         }
         const ch_device_options device = device_options(*library_, message.device_id, message.device_memory_bytes,
                                                         message.stack_bytes, temp_folder_);
-        if (const int32_t code = guarded("set_device", out_error,
-                                         [&] { return library_->table().set_device(context_, &device, out_error); })) {
+        if (const Status failed = guarded("set_device", out_error,
+                                          [&] { return library_->table().set_device(context_, &device, out_error); });
+            !failed.ok()) {
             release();
-            return code;
+            return failed;
         }
         OpenedRuntime opened{};
         const RuntimeInfo& info = library_->info();
@@ -127,7 +128,7 @@ private:
         return CH_OK;
     }
 
-    int32_t run(SharedMemory& memory, ch_error* out_error) {
+    Status run(SharedMemory& memory, ch_error* out_error) {
         auto& message = *memory.at<RunMessage>(0);
         if (message.callable_sent) {
             callables_.at(message.slot) =
@@ -152,7 +153,7 @@ private:
         return message.result.trace_count ? append_trace(memory, out_error) : CH_OK;
     }
 
-    int32_t append_trace(SharedMemory& memory, ch_error* out_error) {
+    Status append_trace(SharedMemory& memory, ch_error* out_error) {
         const ch_run_result result = memory.at<RunMessage>(0)->result;
         const uint64_t at = (memory.at<RunMessage>(0)->end + 63) / 64 * 64;
         const uint64_t bytes = result.trace_count * sizeof(ch_trace_event);
@@ -165,14 +166,14 @@ private:
         return CH_OK;
     }
 
-    int32_t finalize(ch_error* out_error) {
+    Status finalize(ch_error* out_error) {
         const int32_t code = guarded("finalize_device", out_error,
                                      [&] { return library_->table().finalize_device(context_, nullptr, out_error); });
         release();
         return code;
     }
 
-    int32_t count(SharedMemory& memory, ch_error* out_error) {
+    Status count(SharedMemory& memory, ch_error* out_error) {
         if (!library_) return report(out_error, CH_NOT_INITIALIZED, "child process", "no runtime is open");
         const ch_anchor_counts counts = library_->domain().counts();
         memcpy(memory.at(0), &counts, sizeof counts);
@@ -198,7 +199,7 @@ class Services final : public isolate::ChildServer::Handler {
 public:
     explicit Services(const char* temp_folder) : runtimes_(temp_folder) {}
 
-    int32_t handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) override {
+    Status handle(ChildVerb verb, SharedMemory& memory, ch_error* out_error) override {
         if (verb == ChildVerb::hello) return CH_OK;
         if (verb >= ChildVerb::open_library && verb <= ChildVerb::read_memory) {
             return library_.handle(verb, memory, out_error);
@@ -238,7 +239,7 @@ int run_program(int argc, char** argv) {
     ch_error error = no_error();
     isolate::Domain* domain = nullptr;
     ch_mailbox* thread = nullptr;
-    isolate::set_home(isolate::Home::child);
+    interpose::set_home(interpose::Home::child);
     if (isolate::Domain::open(isolate::Strategy::copy, "", &domain, &error) != CH_OK ||
         domain->lease_thread(&thread, &error) != CH_OK) {
         fprintf(stderr, "%s\n", error.message);
@@ -246,8 +247,8 @@ int run_program(int argc, char** argv) {
     }
     sigset_t none;
     sigemptyset(&none);
-    isolate::hand_down_mask(isolate::blocked_for(isolate::Home::program), none);
-    isolate::hand_down_mask(isolate::blocked_for(isolate::Home::child), none);
+    interpose::hand_down_mask(interpose::blocked_for(interpose::Home::program), none);
+    interpose::hand_down_mask(interpose::blocked_for(interpose::Home::child), none);
     Program program{server, services};
     for (;;) {
         uint64_t stack_bytes = 0;

@@ -9,11 +9,11 @@
 #include <new>
 #include <utility>
 
-#include "abi/report.h"
 #include "child_context.h"
-#include "isolate/loader_refusal.h"
+#include "loader/loader_refusal.h"
 #include "local_context.h"
 #include "run_place.h"
+#include "status/report.h"
 
 namespace chiphost::worker {
 
@@ -27,7 +27,7 @@ constexpr uint64_t grace_starved_ns = 10 * grace_ns;
 
 // For want of memory a call fails like for any other reason.
 template <typename Body>
-int32_t guarded(const char* where, ch_error* out_error, Body&& body) {
+Status guarded(const char* where, ch_error* out_error, Body&& body) {
     try {
         return body();
     } catch (const std::bad_alloc&) {
@@ -56,13 +56,13 @@ bool ChipWorker::inherited() const {
 }
 
 // To be asked before a lock is taken: at the fork another thread may have held it.
-int32_t ChipWorker::check_process(ch_error* out_error) const {
+Status ChipWorker::check_process(ch_error* out_error) const {
     if (!inherited()) return CH_OK;
     return report(out_error, CH_WRONG_PROCESS, "worker", "the worker was made in process %d, this is %d",
                   static_cast<int>(process_), static_cast<int>(getpid()));
 }
 
-int32_t ChipWorker::check_usable(ch_error* out_error) const {
+Status ChipWorker::check_usable(ch_error* out_error) const {
     if (finalized_) return report(out_error, CH_FINALIZED, "worker", "the worker was finalized");
     if (!poisoned_) return CH_OK;
     return report(out_error, CH_POISONED, "worker", "the worker is poisoned: %s",
@@ -70,7 +70,7 @@ int32_t ChipWorker::check_usable(ch_error* out_error) const {
 }
 
 // Waits for the calls of other threads.
-int32_t ChipWorker::take_turn(const Wait& wait, std::unique_lock<Turn>* out_turn, ch_error* out_error) {
+Status ChipWorker::take_turn(const Wait& wait, std::unique_lock<Turn>* out_turn, ch_error* out_error) {
     const uint64_t start = ch_monotonic_ns();
     for (uint64_t slice = std::min(poll_ns, wait.timeout_ns); !turn_.lock_for(slice);) {
         if (wait.go_on && !wait.go_on()) {
@@ -89,18 +89,18 @@ int32_t ChipWorker::take_turn(const Wait& wait, std::unique_lock<Turn>* out_turn
     return CH_OK;
 }
 
-int32_t ChipWorker::initialize(const Options& options, ch_error* out_error, const GoOn& go_on) {
-    if (const int32_t code = check_process(out_error)) return code;
+Status ChipWorker::initialize(const Options& options, ch_error* out_error, const GoOn& go_on) {
+    CH_TRY(check_process(out_error));
     std::unique_lock<Turn> turn;
-    if (const int32_t code = take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error)) return code;
-    if (const int32_t code = check_usable(out_error)) return code;
+    CH_TRY(take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error));
+    CH_TRY(check_usable(out_error));
     if (context_) {
         return report(out_error, CH_ALREADY_INITIALIZED, "init", "already initialized; call reset() first");
     }
     if (options.device_id < 0) {
         return report(out_error, CH_INVALID_ARGUMENT, "device_id", "wanted 0 or more, found %d", options.device_id);
     }
-    if (const int32_t code = guarded("init", out_error, [&] { return open(options, go_on, out_error); })) return code;
+    CH_TRY(guarded("init", out_error, [&] { return open(options, go_on, out_error); }));
     std::atomic_store(&library_, std::shared_ptr<const RuntimeLibrary>(context_->library()));
     process_id_ = context_->process_id();
     device_id_ = options.device_id;
@@ -108,7 +108,7 @@ int32_t ChipWorker::initialize(const Options& options, ch_error* out_error, cons
     return CH_OK;
 }
 
-int32_t ChipWorker::open(const Options& options, const GoOn& go_on, ch_error* out_error) {
+Status ChipWorker::open(const Options& options, const GoOn& go_on, ch_error* out_error) {
     fell_back_ = false;
     const auto open_child = [&] {
         const ChildContext::Options child{
@@ -121,7 +121,7 @@ int32_t ChipWorker::open(const Options& options, const GoOn& go_on, ch_error* ou
     bool fell_back = false;
     const int32_t code = RuntimeLibrary::load(options.files, options.platform, options.isolation, options.anchor_path,
                                               &library, &fell_back, out_error);
-    if (isolate::is_spent(code) && options.isolation.fall_back_if_spent && !options.child_path.empty()) {
+    if (loader::is_spent(code) && options.isolation.fall_back_if_spent && !options.child_path.empty()) {
         // Copies would share a symbol, or there is no static TLS for one either. A process of its own has both.
         fell_back_ = true;
         return open_child();
@@ -132,15 +132,15 @@ int32_t ChipWorker::open(const Options& options, const GoOn& go_on, ch_error* ou
                               go_on, &context_, out_error);
 }
 
-int32_t ChipWorker::run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
-                        const Wait& wait, ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
-                        RunEnd* out_end, ch_error* out_error) {
+Status ChipWorker::run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
+                       const Wait& wait, ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
+                       RunEnd* out_end, ch_error* out_error) {
     const uint64_t start_ns = ch_monotonic_ns();
     *out_end = RunEnd::returned;
-    if (const int32_t code = check_process(out_error)) return code;
+    CH_TRY(check_process(out_error));
     std::unique_lock<Turn> turn;
-    if (const int32_t code = take_turn(wait, &turn, out_error)) return code;
-    if (const int32_t code = check_usable(out_error)) return code;
+    CH_TRY(take_turn(wait, &turn, out_error));
+    CH_TRY(check_usable(out_error));
     if (!context_) return report(out_error, CH_NOT_INITIALIZED, "run", "not initialized; call init() first");
 
     const int32_t prepared =
@@ -157,7 +157,7 @@ int32_t ChipWorker::run(const ch_callable& callable, const ch_task_args& args, c
     set_running(nullptr);
     if (waited.end == Context::GaveUp::ended) {
         const bool cancelled = __atomic_load_n(&context_->progress().cancel, __ATOMIC_ACQUIRE) != 0;
-        const int32_t code =
+        const Status code =
             guarded("run", out_error, [&] { return context_->finish(out_result, out_trace, out_error); });
         process_id_ = context_->process_id();
         return code == CH_DEADLINE_EXCEEDED ? describe_stop(waited, cancelled, wait.timeout_ns, out_error) : code;
@@ -216,8 +216,7 @@ ChipWorker::Waited ChipWorker::await(const Wait& wait, uint64_t start_ns) {
 }
 
 // Of a run that was asked to stop and did: in the words of the caller.
-int32_t ChipWorker::describe_stop(const Waited& waited, bool cancelled, uint64_t timeout_ns,
-                                  ch_error* out_error) const {
+Status ChipWorker::describe_stop(const Waited& waited, bool cancelled, uint64_t timeout_ns, ch_error* out_error) const {
     if (waited.interrupted || (cancelled && !waited.cancelled)) return out_error->code = CH_INTERRUPTED;
     const ch_error stopped = *out_error;
     report(out_error, CH_DEADLINE_EXCEEDED, stopped.where, "the run did not end within %.3g s; %s",
@@ -227,8 +226,8 @@ int32_t ChipWorker::describe_stop(const Waited& waited, bool cancelled, uint64_t
     return out_error->code;
 }
 
-int32_t ChipWorker::describe_hang(const Waited& waited, const ch_callable& callable, uint64_t timeout_ns,
-                                  ch_error* out_error) const {
+Status ChipWorker::describe_hang(const Waited& waited, const ch_callable& callable, uint64_t timeout_ns,
+                                 ch_error* out_error) const {
     char when[64];
     if (waited.interrupted) {
         snprintf(when, sizeof when, "the run was interrupted");
@@ -251,32 +250,32 @@ void ChipWorker::forget_context() {
     context_.reset();
 }
 
-int32_t ChipWorker::close(ch_error* out_error) {
+Status ChipWorker::close(ch_error* out_error) {
     const int32_t code = guarded("reset", out_error, [&] { return context_->close(out_error); });
     forget_context();
     return code;
 }
 
-int32_t ChipWorker::count(ch_anchor_counts* out_counts, ch_error* out_error, const GoOn& go_on) {
+Status ChipWorker::count(ch_anchor_counts* out_counts, ch_error* out_error, const GoOn& go_on) {
     *out_counts = {};
-    if (const int32_t code = check_process(out_error)) return code;
+    CH_TRY(check_process(out_error));
     if (const auto loaded = library()) {
         *out_counts = loaded->domain().counts();
         return CH_OK;
     }
     std::unique_lock<Turn> turn;
-    if (const int32_t code = take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error)) return code;
+    CH_TRY(take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error));
     if (!context_) return CH_OK;
     const int32_t code = guarded("counts", out_error, [&] { return context_->count(out_counts, out_error); });
     process_id_ = context_->process_id();
     return code;
 }
 
-int32_t ChipWorker::reset(ch_error* out_error, const GoOn& go_on) {
-    if (const int32_t code = check_process(out_error)) return code;
+Status ChipWorker::reset(ch_error* out_error, const GoOn& go_on) {
+    CH_TRY(check_process(out_error));
     std::unique_lock<Turn> turn;
-    if (const int32_t code = take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error)) return code;
-    if (const int32_t code = check_usable(out_error)) return code;
+    CH_TRY(take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error));
+    CH_TRY(check_usable(out_error));
     return context_ ? close(out_error) : CH_OK;
 }
 
@@ -285,7 +284,7 @@ void ChipWorker::finalize() {
     static_cast<void>(finalize(&none, {}));
 }
 
-int32_t ChipWorker::finalize(ch_error* out_error, const GoOn& go_on) {
+Status ChipWorker::finalize(ch_error* out_error, const GoOn& go_on) {
     if (inherited()) {
         // What it has belongs to the parent: its threads are not here, its child works for it.
         static_cast<void>(context_.release());
@@ -296,7 +295,7 @@ int32_t ChipWorker::finalize(ch_error* out_error, const GoOn& go_on) {
         return CH_OK;
     }
     std::unique_lock<Turn> turn;
-    if (const int32_t code = take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error)) return code;
+    CH_TRY(take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error));
     if (finalized_) return CH_OK;
     finalized_ = true;
     if (context_) {

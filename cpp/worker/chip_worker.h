@@ -14,6 +14,7 @@
 #include "context.h"
 #include "isolate/turn.h"
 #include "runtime_library.h"
+#include "status/status.h"
 
 namespace chiphost::worker {
 
@@ -39,7 +40,7 @@ public:
         Isolation isolation;
         int32_t device_id = 0;
         uint64_t device_memory_bytes = 0;  // 0: what the chip has
-        uint64_t stack_bytes = 0;  // of the threads that run its code, at least; 0: as usual (isolate/stack_size.h)
+        uint64_t stack_bytes = 0;          // of the threads that run its code, at least; 0: as usual (os/stack_size.h)
     };
 
     // Called every 50 ms while a call waits for another thread's, without a lock. False: the call gives up with
@@ -62,18 +63,17 @@ public:
     ChipWorker& operator=(const ChipWorker&) = delete;
 
     // Loads the runtime and opens the device. CH_ALREADY_INITIALIZED, CH_FINALIZED, or why loading failed.
-    [[nodiscard]] int32_t initialize(const Options& options, ch_error* out_error, const GoOn& go_on = {});
+    Status initialize(const Options& options, ch_error* out_error, const GoOn& go_on = {});
 
     // Executes one run. out_trace is filled if config.trace is set.
-    [[nodiscard]] int32_t run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
-                              const Wait& wait, ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
-                              RunEnd* out_end, ch_error* out_error);
+    Status run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config, const Wait& wait,
+               ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, RunEnd* out_end, ch_error* out_error);
 
     // Closes the device and destroys the context. Does nothing on a worker that is not initialized.
-    [[nodiscard]] int32_t reset(ch_error* out_error, const GoOn& go_on = {});
+    Status reset(ch_error* out_error, const GoOn& go_on = {});
 
     // The same, and for good. Fails only if go_on says so.
-    [[nodiscard]] int32_t finalize(ch_error* out_error, const GoOn& go_on);
+    Status finalize(ch_error* out_error, const GoOn& go_on);
     void finalize();
 
     // Asks the run that is under way, if any, to stop: it then ends with CH_INTERRUPTED. Does not wait for that.
@@ -92,7 +92,7 @@ public:
     pid_t process_id() const { return process_id_.load(); }
 
     // Threads and libraries of the place where the runtime lives; zeros without one. Waits for a run in a child.
-    [[nodiscard]] int32_t count(ch_anchor_counts* out_counts, ch_error* out_error, const GoOn& go_on = {});
+    Status count(ch_anchor_counts* out_counts, ch_error* out_error, const GoOn& go_on = {});
 
 private:
     using Turn = isolate::Turn;
@@ -104,16 +104,16 @@ private:
         Context::GaveUp end = Context::GaveUp::ended;
     };
 
-    int32_t check_process(ch_error* out_error) const;
-    int32_t check_usable(ch_error* out_error) const;
-    int32_t take_turn(const Wait& wait, std::unique_lock<Turn>* out_turn, ch_error* out_error);
-    int32_t open(const Options& options, const GoOn& go_on, ch_error* out_error);
-    int32_t close(ch_error* out_error);
+    Status check_process(ch_error* out_error) const;
+    Status check_usable(ch_error* out_error) const;
+    Status take_turn(const Wait& wait, std::unique_lock<Turn>* out_turn, ch_error* out_error);
+    Status open(const Options& options, const GoOn& go_on, ch_error* out_error);
+    Status close(ch_error* out_error);
     void forget_context();
     Waited await(const Wait& wait, uint64_t start_ns);
-    int32_t describe_stop(const Waited& waited, bool cancelled, uint64_t timeout_ns, ch_error* out_error) const;
-    int32_t describe_hang(const Waited& waited, const ch_callable& callable, uint64_t timeout_ns,
-                          ch_error* out_error) const;
+    Status describe_stop(const Waited& waited, bool cancelled, uint64_t timeout_ns, ch_error* out_error) const;
+    Status describe_hang(const Waited& waited, const ch_callable& callable, uint64_t timeout_ns,
+                         ch_error* out_error) const;
 
     const pid_t process_;
     Turn turn_;  // held by every call; guards all below, atomics may be read without it

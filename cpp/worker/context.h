@@ -14,6 +14,7 @@
 #include "chiphost/abi/anchor.h"
 #include "chiphost/abi/host_runtime.h"
 #include "runtime_info.h"
+#include "status/status.h"
 
 namespace chiphost::worker {
 
@@ -29,8 +30,8 @@ public:
     virtual ~Context() = default;
 
     // Takes in what is to be run. What the arguments refer to must live until the run has ended.
-    [[nodiscard]] virtual int32_t prepare(const ch_callable& callable, const ch_task_args& args,
-                                          const ch_call_config& config, const GoOn& go_on, ch_error* out_error) = 0;
+    virtual Status prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
+                           const GoOn& go_on, ch_error* out_error) = 0;
 
     // Of the run prepared last. Valid until the next is prepared; any thread may set `cancel`.
     virtual ch_run_progress& progress() = 0;
@@ -46,8 +47,7 @@ public:
     virtual bool wants_processor() const { return false; }
 
     // What became of it. out_trace may be null.
-    [[nodiscard]] virtual int32_t finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
-                                         ch_error* out_error) = 0;
+    virtual Status finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) = 0;
 
     enum class GaveUp {
         ended,     // it ended after all: finish() tells
@@ -58,10 +58,10 @@ public:
     virtual GaveUp give_up() = 0;
 
     // Destroys the context, also if that fails.
-    [[nodiscard]] virtual int32_t close(ch_error* out_error) = 0;
+    virtual Status close(ch_error* out_error) = 0;
 
     // Threads and libraries of the place.
-    [[nodiscard]] virtual int32_t count(ch_anchor_counts* out_counts, ch_error* out_error) = 0;
+    virtual Status count(ch_anchor_counts* out_counts, ch_error* out_error) = 0;
 
     virtual const RuntimeInfo& info() const = 0;
     virtual std::shared_ptr<RuntimeLibrary> library() const { return nullptr; }  // if it is in this process

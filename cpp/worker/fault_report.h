@@ -10,7 +10,7 @@
 
 #include "chiphost/abi/callable.h"
 #include "chiphost/abi/host_runtime.h"
-#include "isolate/fault_text.h"
+#include "isolate/child/fault_text.h"
 
 namespace chiphost::worker {
 

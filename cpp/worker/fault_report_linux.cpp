@@ -20,7 +20,7 @@
 #include <mutex>
 
 #include "code_place.h"
-#include "isolate/per_process.h"
+#include "os/per_process.h"
 #include "run_place.h"
 #include "text_line.h"
 
@@ -40,7 +40,7 @@ struct Users {
     std::mutex mutex;    // guards the installation, too: the handler reads what does not change while it is installed
     uint32_t count = 0;  // FaultHandlers of this process
 };
-isolate::PerProcess<Users> all_users;
+os::PerProcess<Users> all_users;
 
 Users& users_of_this_process() {
     return all_users.get([](Users*) { return new Users; });

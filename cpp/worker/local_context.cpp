@@ -8,8 +8,8 @@
 #include <new>
 #include <string>
 
-#include "abi/report.h"
-#include "isolate/temporary_folder.h"
+#include "os/temporary_folder.h"
+#include "status/report.h"
 
 namespace chiphost::worker {
 
@@ -53,7 +53,7 @@ ch_device_options device_options(const RuntimeLibrary& library, int32_t device_i
     return device;
 }
 
-int32_t allocate_context(const RuntimeLibrary& library, void** out_memory, ch_error* out_error) {
+Status allocate_context(const RuntimeLibrary& library, void** out_memory, ch_error* out_error) {
     const uint64_t bytes = library.context_bytes();
     *out_memory =
         aligned_alloc(context_alignment, (bytes + context_alignment - 1) / context_alignment * context_alignment);
@@ -61,14 +61,14 @@ int32_t allocate_context(const RuntimeLibrary& library, void** out_memory, ch_er
 }
 
 // What a verb of the table returned, or CH_INTERNAL if it threw.
-int32_t LocalContext::checked(int32_t code, const char* verb, ch_error* out_error) const {
+Status LocalContext::checked(int32_t code, const char* verb, ch_error* out_error) const {
     if (code != CH_ANCHOR_CALL_THREW) return code;
     return report(out_error, CH_INTERNAL, library_->files().host, "the runtime let an exception out of %s", verb);
 }
 
-int32_t LocalContext::open(std::shared_ptr<RuntimeLibrary> library, int32_t device_id, uint64_t device_memory_bytes,
-                           uint64_t stack_bytes, const GoOn& go_on, std::unique_ptr<Context>* out_context,
-                           ch_error* out_error) {
+Status LocalContext::open(std::shared_ptr<RuntimeLibrary> library, int32_t device_id, uint64_t device_memory_bytes,
+                          uint64_t stack_bytes, const GoOn& go_on, std::unique_ptr<Context>* out_context,
+                          ch_error* out_error) {
     std::unique_ptr<LocalContext> context(new (std::nothrow) LocalContext(library));
     if (!context) {
         library->give_back();
@@ -78,7 +78,7 @@ int32_t LocalContext::open(std::shared_ptr<RuntimeLibrary> library, int32_t devi
     int32_t code = allocate_context(loaded, &context->memory_, out_error);
     if (code == CH_OK) code = loaded.domain().lease_thread(&context->thread_, out_error, stack_bytes);
     try {
-        context->temp_folder_ = isolate::temporary_folder();
+        context->temp_folder_ = os::temporary_folder();
     } catch (const std::bad_alloc&) {
         code = report(out_error, CH_HOST_MEMORY_EXHAUSTED, "init", "no memory for a context");
     }
@@ -99,7 +99,7 @@ int32_t LocalContext::open(std::shared_ptr<RuntimeLibrary> library, int32_t devi
     return CH_OK;
 }
 
-int32_t LocalContext::set_device(const GoOn& go_on, ch_error* out_error) {
+Status LocalContext::set_device(const GoOn& go_on, ch_error* out_error) {
     error_ = no_error();
     ch_mailbox_post(thread_, as_call(library_->table().set_device), memory_, &device_, &error_);
     while (!wait(go_on ? poll_ns : CH_MAILBOX_FOR_EVER)) {
@@ -119,8 +119,8 @@ void LocalContext::release() {
     library_->give_back();
 }
 
-int32_t LocalContext::prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
-                              const GoOn&, ch_error*) {
+Status LocalContext::prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
+                             const GoOn&, ch_error*) {
     progress_ = ch_run_progress{};
     for (auto& lane : progress_.lanes) lane.task = -1;
     result_ = ch_run_result{};
@@ -166,7 +166,7 @@ int32_t LocalContext::thread_number() const {
     return __atomic_load_n(&thread_->system_id, __ATOMIC_RELAXED);
 }
 
-int32_t LocalContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) {
+Status LocalContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) {
     watched_.end();
     if (code_ == CH_ANCHOR_CALL_THREW) return checked(code_, "run", out_error);
     if (code_ != CH_OK) {
@@ -190,7 +190,7 @@ Context::GaveUp LocalContext::give_up() {
     return GaveUp::ended;
 }
 
-int32_t LocalContext::close(ch_error* out_error) {
+Status LocalContext::close(ch_error* out_error) {
     ch_call function = as_call(library_->table().finalize_device);
     thread_->same_user = 0;
     const int32_t code =
@@ -199,7 +199,7 @@ int32_t LocalContext::close(ch_error* out_error) {
     return code;
 }
 
-int32_t LocalContext::count(ch_anchor_counts* out_counts, ch_error*) {
+Status LocalContext::count(ch_anchor_counts* out_counts, ch_error*) {
     *out_counts = library_->domain().counts();
     return CH_OK;
 }

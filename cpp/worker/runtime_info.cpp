@@ -4,7 +4,7 @@
 #include <mutex>
 #include <set>
 
-#include "isolate/per_process.h"
+#include "os/per_process.h"
 
 namespace chiphost::worker {
 
@@ -13,7 +13,7 @@ const RuntimeInfo& keep(const RuntimeInfo& info) {
         std::mutex mutex;
         std::set<RuntimeInfo> all;
     };
-    static isolate::PerProcess<Infos> of_this_process;
+    static os::PerProcess<Infos> of_this_process;
     Infos& infos = of_this_process.get([](Infos*) { return new Infos; });
     const std::lock_guard lock(infos.mutex);
     return *infos.all.insert(info).first;

@@ -16,13 +16,13 @@
 #include <utility>
 #include <vector>
 
-#include "abi/report.h"
-#include "isolate/elf_image.h"
-#include "isolate/loader_refusal.h"
-#include "isolate/namespace_pool.h"
-#include "isolate/per_process.h"
-#include "isolate/private_copy.h"
-#include "isolate/thread_clock.h"
+#include "isolate/domain/namespace_pool.h"
+#include "loader/elf_image.h"
+#include "loader/loader_refusal.h"
+#include "loader/private_copy.h"
+#include "os/per_process.h"
+#include "os/thread_clock.h"
+#include "status/report.h"
 
 namespace chiphost::worker {
 
@@ -40,7 +40,7 @@ bool is_real_chip(const std::string& platform) {
 }
 
 // Identity of a file: another key as soon as it was written again.
-int32_t file_key(const std::string& path, std::string* out_key, ch_error* out_error) {
+Status file_key(const std::string& path, std::string* out_key, ch_error* out_error) {
     struct stat status{};
     if (stat(path.c_str(), &status) != 0) {
         return report(out_error, CH_FILE_UNREADABLE, path, "cannot open: %s", strerror(errno));
@@ -51,14 +51,14 @@ int32_t file_key(const std::string& path, std::string* out_key, ch_error* out_er
 }
 
 // What can be refused without spending a namespace. out_unique_symbol: of the host program, "" without one.
-int32_t check_files(const RuntimeFiles& files, const std::string& platform, std::string* out_unique_symbol,
-                    ch_error* out_error) {
+Status check_files(const RuntimeFiles& files, const std::string& platform, std::string* out_unique_symbol,
+                   ch_error* out_error) {
     for (const std::string* path : {&files.aicore, &files.aicpu, &files.host}) {
         if (path != &files.host && is_real_chip(platform)) continue;
         std::vector<char> bytes;
-        if (const int32_t code = isolate::read_file(*path, &bytes, out_error)) return code;
-        if (const int32_t code = isolate::check_elf_library(bytes.data(), bytes.size(), *path, out_error)) return code;
-        *out_unique_symbol = isolate::unique_symbol(bytes.data(), bytes.size());
+        CH_TRY(loader::read_file(*path, &bytes, out_error));
+        CH_TRY(loader::check_elf_library(bytes.data(), bytes.size(), *path, out_error));
+        *out_unique_symbol = loader::unique_symbol(bytes.data(), bytes.size());
     }
     return CH_OK;
 }
@@ -69,14 +69,14 @@ bool same_paths(const RuntimeFiles& first, const RuntimeFiles& second) {
 
 }  // namespace
 
-int32_t runtime_key(const RuntimeFiles& files, const std::string& platform, std::string* out_key, ch_error* out_error) {
+Status runtime_key(const RuntimeFiles& files, const std::string& platform, std::string* out_key, ch_error* out_error) {
     out_key->clear();
     for (const std::string* path : {&files.host, &files.aicpu, &files.aicore}) {
         std::string key = *path;
         const bool may_be_missing = path != &files.host && is_real_chip(platform);
         ch_error missing = no_error();
-        if (const int32_t code = file_key(*path, &key, may_be_missing ? &missing : out_error)) {
-            if (!may_be_missing) return code;
+        if (const Status failed = file_key(*path, &key, may_be_missing ? &missing : out_error); !failed.ok()) {
+            if (!may_be_missing) return failed;
         }
         *out_key += (out_key->empty() ? "" : "|") + key;
     }
@@ -88,7 +88,7 @@ int32_t runtime_key(const RuntimeFiles& files, const std::string& platform, std:
 class RuntimeLibraries {
 public:
     static RuntimeLibraries& of_this_process() {
-        static isolate::PerProcess<RuntimeLibraries> libraries;
+        static os::PerProcess<RuntimeLibraries> libraries;
         return libraries.get([](RuntimeLibraries*) { return new RuntimeLibraries; });
     }
 
@@ -97,16 +97,16 @@ public:
             [](const isolate::GoOn& still_wanted) { return of_this_process().reclaim(still_wanted); });
     }
 
-    int32_t load(const RuntimeFiles& files, const std::string& platform, const Isolation& isolation,
-                 const std::string& anchor_path, Shared* out_library, bool* out_fell_back, ch_error* out_error) {
+    Status load(const RuntimeFiles& files, const std::string& platform, const Isolation& isolation,
+                const std::string& anchor_path, Shared* out_library, bool* out_fell_back, ch_error* out_error) {
         *out_fell_back = false;
         Shared library(new RuntimeLibrary);
         library->files_ = files;
         std::string key;
-        if (const int32_t code = runtime_key(files, platform, &key, out_error)) return code;
+        CH_TRY(runtime_key(files, platform, &key, out_error));
         if (!is_real_chip(platform)) {
-            if (const int32_t code = file_key(files.aicpu, &library->aicpu_key_, out_error)) return code;
-            if (const int32_t code = file_key(files.aicore, &library->aicore_key_, out_error)) return code;
+            CH_TRY(file_key(files.aicpu, &library->aicpu_key_, out_error));
+            CH_TRY(file_key(files.aicore, &library->aicore_key_, out_error));
         }
         Key full_key{isolation.strategy, key};
 
@@ -114,24 +114,24 @@ public:
         const std::lock_guard one_at_a_time(load_mutex_);
         if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
         std::string unique_symbol;
-        if (const int32_t code = check_files(files, platform, &unique_symbol, out_error)) return code;
+        CH_TRY(check_files(files, platform, &unique_symbol, out_error));
         mark_stale(files, key);
         retire_stale();
         // From here on nothing may be lost for want of memory, least of all a namespace.
         Libraries entry;
         entry[full_key] = library;
-        const auto load_as = [&](Strategy strategy) {
-            const int32_t code = open_domain(strategy, anchor_path, &library->domain_, out_error);
-            return code != CH_OK ? code : load_into(*library, platform, isolation.only_copy, out_error);
+        const auto load_as = [&](Strategy strategy) -> Status {
+            CH_TRY(open_domain(strategy, anchor_path, &library->domain_, out_error));
+            return load_into(*library, platform, isolation.only_copy, out_error);
         };
         int32_t code = load_as(full_key.first);
-        if (isolate::is_spent(code) && isolation.fall_back_if_spent && unique_symbol.empty()) {
+        if (loader::is_spent(code) && isolation.fall_back_if_spent && unique_symbol.empty()) {
             // Only now: a copy that somebody asked for is no reason to do without a namespace.
             full_key.first = Strategy::copy;
             *out_fell_back = true;
             if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
             code = load_as(full_key.first);
-        } else if (isolate::is_spent(code) && isolation.fall_back_if_spent) {
+        } else if (loader::is_spent(code) && isolation.fall_back_if_spent) {
             const std::string spent = out_error->message;
             report(out_error, static_cast<ch_code>(code), files.host,
                    "%s. A copy is no way out: all copies would share the symbol %s, which is STB_GNU_UNIQUE",
@@ -207,7 +207,7 @@ private:
     }
 
     // Gives a library that was found back if it is not for the platform.
-    int32_t check_platform(Shared* library, const std::string& platform, ch_error* out_error) {
+    Status check_platform(Shared* library, const std::string& platform, ch_error* out_error) {
         const int32_t code = check_table(**library, platform, out_error);
         if (code != CH_OK) {
             give_back_refused(**library);
@@ -309,7 +309,7 @@ private:
         }
     }
 
-    int32_t open_domain(Strategy strategy, const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
+    Status open_domain(Strategy strategy, const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
         if (strategy != Strategy::link_namespace) return Domain::open(strategy, anchor_path, out_domain, out_error);
         NamespacePool& pool = NamespacePool::of_this_process();
         int32_t code = pool.try_take(anchor_path, out_domain, out_error);
@@ -319,10 +319,10 @@ private:
         return code;
     }
 
-    int32_t load_into(RuntimeLibrary& library, const std::string& platform, bool only_copy, ch_error* out_error) {
+    Status load_into(RuntimeLibrary& library, const std::string& platform, bool only_copy, ch_error* out_error) {
         Domain& domain = *library.domain_;
         ch_library* loaded = nullptr;
-        library.loaded_at_ns_ = isolate::thread_clock_ns();
+        library.loaded_at_ns_ = os::thread_clock_ns();
         int32_t code = domain.open_library(library.files_.host, &loaded, out_error, only_copy);
         if (code == CH_OK) {
             void* entry = nullptr;
@@ -359,7 +359,7 @@ private:
         return code;
     }
 
-    static int32_t check_table(const RuntimeLibrary& library, const std::string& platform, ch_error* out_error) {
+    static Status check_table(const RuntimeLibrary& library, const std::string& platform, ch_error* out_error) {
         return check_header(
             library.table_->header,
             {CH_ABI_HOST_RUNTIME, CH_HOST_RUNTIME_MAJOR, CH_HOST_RUNTIME_MINOR, sizeof(ch_host_runtime), platform},
@@ -376,9 +376,9 @@ private:
     std::string pins_;
 };
 
-int32_t RuntimeLibrary::load(const RuntimeFiles& files, const std::string& platform, const Isolation& isolation,
-                             const std::string& anchor_path, std::shared_ptr<RuntimeLibrary>* out_library,
-                             bool* out_fell_back, ch_error* out_error) {
+Status RuntimeLibrary::load(const RuntimeFiles& files, const std::string& platform, const Isolation& isolation,
+                            const std::string& anchor_path, std::shared_ptr<RuntimeLibrary>* out_library,
+                            bool* out_fell_back, ch_error* out_error) {
     return RuntimeLibraries::of_this_process().load(files, platform, isolation, anchor_path, out_library, out_fell_back,
                                                     out_error);
 }

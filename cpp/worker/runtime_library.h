@@ -8,8 +8,9 @@
 #include <string>
 
 #include "chiphost/abi/host_runtime.h"
-#include "isolate/domain.h"
+#include "isolate/domain/domain.h"
 #include "runtime_info.h"
+#include "status/status.h"
 
 namespace chiphost::worker {
 
@@ -22,8 +23,7 @@ struct RuntimeFiles {
 
 // Identity of a set of files: another key as soon as one of them was written again. Of a real chip's, the device
 // programs may be missing: opening the device says more of that.
-[[nodiscard]] int32_t runtime_key(const RuntimeFiles& files, const std::string& platform, std::string* out_key,
-                                  ch_error* out_error);
+Status runtime_key(const RuntimeFiles& files, const std::string& platform, std::string* out_key, ch_error* out_error);
 
 // How a runtime is to be kept apart from the program.
 struct Isolation {
@@ -46,10 +46,9 @@ class RuntimeLibrary {
 public:
     // Makes the caller a user. `platform` may be empty: then any is accepted. *out_fell_back: whether it is a copy
     // because no namespace is left, or none with room for it.
-    [[nodiscard]] static int32_t load(const RuntimeFiles& files, const std::string& platform,
-                                      const Isolation& isolation, const std::string& anchor_path,
-                                      std::shared_ptr<RuntimeLibrary>* out_library, bool* out_fell_back,
-                                      ch_error* out_error);
+    static Status load(const RuntimeFiles& files, const std::string& platform, const Isolation& isolation,
+                       const std::string& anchor_path, std::shared_ptr<RuntimeLibrary>* out_library,
+                       bool* out_fell_back, ch_error* out_error);
 
     // Ends a use. Code and data of the library must not be needed any more: it may be unloaded. A user who cannot say
     // that, because a run never returned, never calls this.

@@ -2,7 +2,7 @@
 """The table of all that is different for a source or a scene of the project simpler.
 
 docs/reference/simpler-differences.md is made from it (see HACKING.md). Every row has a test of its name in
-tests/python/test_simpler_differences.py, which fails if chiphost does something else.
+tests/python/simpler/test_simpler_differences.py, which fails if chiphost does something else.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ _INTRODUCTION: Final = """# Differences from simpler
 This page lists everything that works differently for sources and scenes of the project simpler, which
 [run in chiphost as they are](../guides/simplers-scenes.md). The last column says what the author of a source should do.
 Each row has a test of the same name in
-[test_simpler_differences.py](../../tests/python/test_simpler_differences.py). The page is made from
+[test_simpler_differences.py](../../tests/python/simpler/test_simpler_differences.py). The page is made from
 [simpler_differences.py](../site/simpler_differences.py) (see [Working on chiphost](../../HACKING.md#generated-files)).
 """
 

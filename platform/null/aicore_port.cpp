@@ -20,7 +20,7 @@ void write_cond(AicorePort*, uint32_t) {
     unimplemented("write_cond");
 }
 
-bool call_kernel(AicorePort*, scheduler::Payload*) {
+bool call_kernel(AicorePort*, core_protocol::Payload*) {
     unimplemented("call_kernel");
 }
 

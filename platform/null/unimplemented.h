@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 
-inline int32_t unimplemented(const char* function, ch_error* out_error) {
+inline Status unimplemented(const char* function, ch_error* out_error) {
     return report(out_error, CH_UNIMPLEMENTED, function, "the platform does not have this function");
 }
 

@@ -27,7 +27,7 @@ extern "C" __global__ __aicore__ void CHIPHOST_CORE_ENTRY(__gm__ chiphost::platf
 #ifdef CHIPHOST_ARCH_A2A3
     set_ffts_base_addr(record->cross_core);
 #endif
-    auto* handshake = reinterpret_cast<__gm__ scheduler::Handshake*>(launch->handshakes) + core;
+    auto* handshake = reinterpret_cast<__gm__ core_protocol::Handshake*>(launch->handshakes) + core;
     executor::CoreExecutor executor(*launch, core, type, nullptr);
     bool started = false;
     for (ch_step step = CH_STEP_WORKED; step != CH_STEP_DONE;) {

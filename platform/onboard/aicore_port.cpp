@@ -35,7 +35,7 @@ __aicore__ bool pause_after_ack(AicorePort*) {
     return false;
 }
 
-__aicore__ bool call_kernel(AicorePort*, scheduler::Payload* payload) {
+__aicore__ bool call_kernel(AicorePort*, core_protocol::Payload* payload) {
     refresh_lines(payload, sizeof *payload);
     reinterpret_cast<Kernel>(payload->kernel)(reinterpret_cast<__gm__ int64_t*>(payload->args));
     pipe_barrier(PIPE_ALL);

@@ -12,10 +12,10 @@
 #include <atomic>
 #include <new>
 
-#include "abi/report.h"
+#include "graph/core_protocol.h"
 #include "graph/orchestration.h"
 #include "launch_watch.h"
-#include "scheduler/core_protocol.h"
+#include "status/report.h"
 
 extern "C" const ch_aicpu_program* chiphost_aicpu_program();
 
@@ -119,18 +119,18 @@ private:
     // over. The others find in their register that they are to exit. One that was told so already may have done it, and
     // its registers may be another launch's by now.
     void release_cores(const ch_launch& launch) {
-        auto* handshakes = at<scheduler::Handshake>(launch.handshakes);
+        auto* handshakes = at<core_protocol::Handshake>(launch.handshakes);
         for (uint32_t core = 0; core < launch.block_dim * 3; ++core) {
-            scheduler::Handshake& handshake = handshakes[core];
+            core_protocol::Handshake& handshake = handshakes[core];
             invalidate_cache(&handshake, sizeof handshake);
-            const scheduler::RegistersUse use = handshake.registers.load(std::memory_order_acquire);
-            if (use == scheduler::RegistersUse::none) {
-                handshake.aicpu_regs_ready.store(scheduler::launch_over, std::memory_order_release);
+            const core_protocol::RegistersUse use = handshake.registers.load(std::memory_order_acquire);
+            if (use == core_protocol::RegistersUse::none) {
+                handshake.aicpu_regs_ready.store(core_protocol::launch_over, std::memory_order_release);
                 handshake.aicpu_ready.store(1, std::memory_order_release);
                 flush_cache(&handshake, sizeof handshake);
-            } else if (use == scheduler::RegistersUse::open) {
+            } else if (use == core_protocol::RegistersUse::open) {
                 write_register(&ports_[0], handshake.physical_core, Register::data_main_base,
-                               scheduler::main_base_exit);
+                               core_protocol::main_base_exit);
             }
         }
     }

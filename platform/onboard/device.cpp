@@ -10,9 +10,9 @@
 #include <new>
 #include <unordered_map>
 
-#include "abi/report.h"
 #include "launcher.h"
 #include "registers.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 
@@ -36,21 +36,21 @@ public:
           driver_(loader_gate(options)) {}
     ~Device();
 
-    int32_t open(const ch_device_options& options, ch_error* out_error);
+    Status open(const ch_device_options& options, ch_error* out_error);
     int32_t allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_error);
-    int32_t clear(uint64_t address, uint64_t bytes, ch_error* out_error);
+    Status clear(uint64_t address, uint64_t bytes, ch_error* out_error);
     // Gives new memory its content; gives the memory back if that fails.
     template <typename Body>
     int32_t fill(uint64_t address, Body&& body);
     void release(uint64_t address);
-    int32_t copy_to(uint64_t to, const void* from, uint64_t bytes, ch_error* out_error);
-    int32_t copy_from(void* to, uint64_t from, uint64_t bytes, ch_error* out_error);
+    Status copy_to(uint64_t to, const void* from, uint64_t bytes, ch_error* out_error);
+    Status copy_from(void* to, uint64_t from, uint64_t bytes, ch_error* out_error);
     int32_t load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error);
     int32_t check_launch(const LaunchOptions& options, ch_error* out_error) const;
     int32_t launch(const LaunchOptions& options, ch_error* out_error);
 
 private:
-    int32_t enter(ch_error* out_error);
+    Status enter(ch_error* out_error);
 
     const int32_t id_;
     const uint64_t memory_limit_;
@@ -71,15 +71,15 @@ Device::~Device() {
 }
 
 // The vendor's runtime wants every thread to name the device, and another device may have been named since.
-int32_t Device::enter(ch_error* out_error) {
+Status Device::enter(ch_error* out_error) {
     const int32_t code = driver_.aclrtSetDevice(id_);
-    return code == 0 ? static_cast<int32_t>(CH_OK) : driver_.failed("aclrtSetDevice", code, out_error);
+    return code == 0 ? Status(CH_OK) : driver_.failed("aclrtSetDevice", code, out_error);
 }
 
-int32_t Device::open(const ch_device_options& options, ch_error* out_error) {
+Status Device::open(const ch_device_options& options, ch_error* out_error) {
     const char* sdk_folder = options.sdk_folder ? options.sdk_folder : "";
     const char* sdk_variable = options.sdk_variable ? options.sdk_variable : "";
-    if (const int32_t code = driver_.load(sdk_folder, sdk_variable, register_call_name, out_error)) return code;
+    CH_TRY(driver_.load(sdk_folder, sdk_variable, register_call_name, out_error));
     const int32_t code = driver_.aclInit(nullptr);
     if (code != 0 && code != acl_error_repeat_initialize) return driver_.failed("aclInit", code, out_error);
     driver_.keep();
@@ -89,7 +89,7 @@ int32_t Device::open(const ch_device_options& options, ch_error* out_error) {
 }
 
 int32_t Device::allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
-    if (const int32_t code = enter(out_error)) return code;
+    CH_TRY(enter(out_error));
     const uint64_t wanted = bytes ? bytes : 1;
     const uint64_t room = memory_limit_ - memory_used_;
     void* memory = nullptr;
@@ -119,11 +119,11 @@ int32_t Device::allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_er
     return CH_OK;
 }
 
-int32_t Device::clear(uint64_t address, uint64_t bytes, ch_error* out_error) {
+Status Device::clear(uint64_t address, uint64_t bytes, ch_error* out_error) {
     const uint64_t all = allocations_[address];
     launcher_->note_written(address, all);
     const int32_t code = driver_.aclrtMemset(reinterpret_cast<void*>(address), all, 0, bytes ? bytes : 1);
-    return code == 0 ? static_cast<int32_t>(CH_OK) : driver_.failed("aclrtMemset", code, out_error);
+    return code == 0 ? Status(CH_OK) : driver_.failed("aclrtMemset", code, out_error);
 }
 
 template <typename Body>
@@ -149,25 +149,25 @@ void Device::release(uint64_t address) {
     allocations_.erase(found);
 }
 
-int32_t Device::copy_to(uint64_t to, const void* from, uint64_t bytes, ch_error* out_error) {
+Status Device::copy_to(uint64_t to, const void* from, uint64_t bytes, ch_error* out_error) {
     if (bytes == 0) return CH_OK;
-    if (const int32_t code = enter(out_error)) return code;
+    CH_TRY(enter(out_error));
     launcher_->note_written(to, bytes);
     const int32_t code = driver_.aclrtMemcpy(reinterpret_cast<void*>(to), bytes, from, bytes, acl_host_to_device);
-    return code == 0 ? static_cast<int32_t>(CH_OK) : driver_.failed("aclrtMemcpy", code, out_error);
+    return code == 0 ? Status(CH_OK) : driver_.failed("aclrtMemcpy", code, out_error);
 }
 
-int32_t Device::copy_from(void* to, uint64_t from, uint64_t bytes, ch_error* out_error) {
+Status Device::copy_from(void* to, uint64_t from, uint64_t bytes, ch_error* out_error) {
     if (bytes == 0) return CH_OK;
-    if (const int32_t code = enter(out_error)) return code;
+    CH_TRY(enter(out_error));
     const int32_t code = driver_.aclrtMemcpy(to, bytes, reinterpret_cast<const void*>(from), bytes, acl_device_to_host);
-    return code == 0 ? static_cast<int32_t>(CH_OK) : driver_.failed("aclrtMemcpy", code, out_error);
+    return code == 0 ? Status(CH_OK) : driver_.failed("aclrtMemcpy", code, out_error);
 }
 
 // A kernel is the code of its entry and what follows, at any address. Nothing in it says whether it hands tiles over.
 int32_t Device::load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error) {
     uint64_t address = 0;
-    if (const int32_t code = allocate(kernel.binary.bytes, &address, out_error)) return code;
+    CH_TRY(allocate(kernel.binary.bytes, &address, out_error));
     if (const int32_t code =
             fill(address, [&] { return copy_to(address, kernel.binary.data, kernel.binary.bytes, out_error); })) {
         return code;
@@ -188,14 +188,14 @@ int32_t Device::check_launch(const LaunchOptions& options, ch_error* out_error) 
 }
 
 int32_t Device::launch(const LaunchOptions& options, ch_error* out_error) {
-    if (const int32_t code = check_launch(options, out_error)) return code;
-    if (const int32_t code = enter(out_error)) return code;
+    CH_TRY(check_launch(options, out_error));
+    CH_TRY(enter(out_error));
     return launcher_->launch(options, out_error);
 }
 
 int32_t open_device(const ch_device_options& options, Device** out_device, ch_error* out_error) {
     auto device = std::make_unique<Device>(options);
-    if (const int32_t code = device->open(options, out_error)) return code;
+    CH_TRY(device->open(options, out_error));
     *out_device = device.release();
     return CH_OK;
 }
@@ -209,7 +209,7 @@ int32_t allocate(Device* device, uint64_t bytes, uint64_t* out_address, ch_error
 }
 
 int32_t allocate_zeroed(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
-    if (const int32_t code = device->allocate(bytes, out_address, out_error)) return code;
+    CH_TRY(device->allocate(bytes, out_address, out_error));
     return device->fill(*out_address, [&] { return device->clear(*out_address, bytes, out_error); });
 }
 

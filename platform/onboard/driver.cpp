@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "abi/report.h"
-#include "isolate/loader_gate.h"
-#include "isolate/loader_path.h"
+#include "loader/loader_gate.h"
+#include "loader/loader_path.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 
@@ -29,7 +29,7 @@ std::vector<std::string> places(const char* sdk_folder, const char* name) {
 
 void* open_first(const std::vector<std::string>& paths, std::string* out_refusals) {
     for (const std::string& path : paths) {
-        if (void* library = dlopen(isolate::LoaderPath(path).c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
+        if (void* library = dlopen(loader::LoaderPath(path).c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
         const char* why = dlerror();
         if (!out_refusals->empty()) *out_refusals += "; ";
         *out_refusals += why ? why : path;
@@ -41,15 +41,15 @@ void* open_first(const std::vector<std::string>& paths, std::string* out_refusal
 
 Driver::~Driver() {
     if (kept_) return;
-    const isolate::LoaderPass pass(gate_);
+    const loader::LoaderPass pass(gate_);
     for (void* library : libraries_) {
         if (library) dlclose(library);
     }
 }
 
-int32_t Driver::load(const char* sdk_folder, const char* sdk_variable, const char* register_name, ch_error* out_error) {
+Status Driver::load(const char* sdk_folder, const char* sdk_variable, const char* register_name, ch_error* out_error) {
     std::string missing, refusals;
-    const isolate::LoaderPass pass(gate_);
+    const loader::LoaderPass pass(gate_);
     for (int i = 0; i < library_count; ++i) {
         std::string why;
         libraries_[i] = open_first(places(sdk_folder, library_names[i]), &why);
@@ -87,7 +87,7 @@ void* Driver::find_in_runtime(const char* name) const {
     return dlsym(libraries_[runtime], name);
 }
 
-int32_t Driver::failed(const char* call, int32_t code, ch_error* out_error) const {
+Status Driver::failed(const char* call, int32_t code, ch_error* out_error) const {
     const char* words = recent_error_ ? recent_error_() : nullptr;
     return report(out_error, CH_PLATFORM_FAILED, "device", "%s returned %d%s%s", call, code,
                   words && *words ? ": " : "", words && *words ? words : "");

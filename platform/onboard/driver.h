@@ -11,6 +11,7 @@
 
 #include "chiphost/abi/error.h"
 #include "chiphost/abi/loader_gate.h"
+#include "status/status.h"
 
 namespace chiphost::platform {
 
@@ -107,11 +108,10 @@ public:
     // Loads the libraries and looks all calls up, among them `register_call` of the driver's own library, which is
     // another on every chip. `sdk_folder` is the vendor's folder or "", `sdk_variable` the variable that named it or
     // "". CH_PLATFORM_FAILED names everything that is missing and where it was looked for.
-    [[nodiscard]] int32_t load(const char* sdk_folder, const char* sdk_variable, const char* register_call,
-                               ch_error* out_error);
+    Status load(const char* sdk_folder, const char* sdk_variable, const char* register_call, ch_error* out_error);
 
     // Makes an error of what a call returned: its name, the code, and the vendor's words if it has any.
-    int32_t failed(const char* call, int32_t code, ch_error* out_error) const;
+    Status failed(const char* call, int32_t code, ch_error* out_error) const;
 
 #define CHIPHOST_VENDOR_CALL(library, name, parameters) int32_t(*name) parameters = nullptr;
     CHIPHOST_VENDOR_CALLS(CHIPHOST_VENDOR_CALL)

@@ -6,10 +6,10 @@
 
 #include <algorithm>
 
-#include "abi/report.h"
+#include "graph/core_protocol.h"
 #include "program_file.h"
 #include "registers.h"
-#include "scheduler/core_protocol.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 
@@ -57,7 +57,7 @@ bool Launcher::close() {
     return !lost_;
 }
 
-int32_t Launcher::reserve(uint64_t bytes, Memory* memory, ch_error* out_error) {
+Status Launcher::reserve(uint64_t bytes, Memory* memory, ch_error* out_error) {
     if (bytes <= memory->bytes) return CH_OK;
     if (memory->address) driver_.aclrtFree(memory->address);
     *memory = Memory{};
@@ -70,35 +70,33 @@ int32_t Launcher::reserve(uint64_t bytes, Memory* memory, ch_error* out_error) {
     return CH_OK;
 }
 
-int32_t Launcher::write(const Memory& to, const void* from, uint64_t bytes, ch_error* out_error) {
+Status Launcher::write(const Memory& to, const void* from, uint64_t bytes, ch_error* out_error) {
     const int32_t code = driver_.aclrtMemcpy(to.address, to.bytes, from, bytes, acl_host_to_device);
-    return code == 0 ? static_cast<int32_t>(CH_OK) : driver_.failed("aclrtMemcpy", code, out_error);
+    return code == 0 ? Status(CH_OK) : driver_.failed("aclrtMemcpy", code, out_error);
 }
 
-int32_t Launcher::open(const ch_device_options& options, ch_error* out_error) {
+Status Launcher::open(const ch_device_options& options, ch_error* out_error) {
     for (void** stream : {&aicpu_stream_, &aicore_stream_}) {
-        if (const int32_t code = driver_.aclrtCreateStream(stream)) {
+        if (const Status failed = driver_.aclrtCreateStream(stream); !failed.ok()) {
             *stream = nullptr;
-            return driver_.failed("aclrtCreateStream", code, out_error);
+            return driver_.failed("aclrtCreateStream", failed, out_error);
         }
     }
     record_.format = launch_record_format;
     copy_text(record_.chip, sizeof record_.chip, chip.name);
     record_.stall_ns = stall_ns;
     std::vector<uint64_t> bases(chip.physical_cores);
-    if (const int32_t code = map_registers(driver_, options.device_id, bases.data(), &record_.cross_core, out_error)) {
-        return code;
-    }
+    CH_TRY(map_registers(driver_, options.device_id, bases.data(), &record_.cross_core, out_error));
     const uint64_t bytes = bases.size() * sizeof(uint64_t);
-    if (const int32_t code = reserve(bytes, &bases_, out_error)) return code;
-    if (const int32_t code = write(bases_, bases.data(), bytes, out_error)) return code;
+    CH_TRY(reserve(bytes, &bases_, out_error));
+    CH_TRY(write(bases_, bases.data(), bytes, out_error));
     record_.register_bases = as_address(bases_.address);
-    if (const int32_t code = reserve(sizeof record_, &record_memory_, out_error)) return code;
-    if (const int32_t code = load_aicore(options, out_error)) return code;
+    CH_TRY(reserve(sizeof record_, &record_memory_, out_error));
+    CH_TRY(load_aicore(options, out_error));
     return load_aicpu(options, out_error);
 }
 
-int32_t Launcher::load_aicpu(const ch_device_options& options, ch_error* out_error) {
+Status Launcher::load_aicpu(const ch_device_options& options, ch_error* out_error) {
     std::string program;
     if (const int32_t code =
             read_program(options.aicpu.path, "the AICPU program is built where CMake finds a compiler for aarch64",
@@ -106,17 +104,17 @@ int32_t Launcher::load_aicpu(const ch_device_options& options, ch_error* out_err
         return code;
     }
     for (const char* entry : aicpu_entries) {
-        if (const int32_t code = check_entry(program, entry, options.aicpu.path, out_error)) return code;
+        CH_TRY(check_entry(program, entry, options.aicpu.path, out_error));
     }
-    if (const int32_t code = reserve(program.size(), &library_, out_error)) return code;
-    if (const int32_t code = write(library_, program.data(), program.size(), out_error)) return code;
+    CH_TRY(reserve(program.size(), &library_, out_error));
+    CH_TRY(write(library_, program.data(), program.size(), out_error));
     LibraryArgs args{};
     args.data = as_address(library_.address);
     args.bytes = program.size();
     args.device_id = static_cast<uint64_t>(options.device_id);
-    if (const int32_t code = reserve(sizeof args, &library_args_, out_error)) return code;
-    if (const int32_t code = write(library_args_, &args, sizeof args, out_error)) return code;
-    if (const int32_t code = serve(LaunchVerb::open, first_kernel, out_error)) return code;
+    CH_TRY(reserve(sizeof args, &library_args_, out_error));
+    CH_TRY(write(library_args_, &args, sizeof args, out_error));
+    CH_TRY(serve(LaunchVerb::open, first_kernel, out_error));
     if (record_.new_context == 0) {
         return report(out_error, CH_PLATFORM_FAILED, "device",
                       "the AICPU has not run the program %s: it made no context; the vendor's software keeps the first "
@@ -128,14 +126,11 @@ int32_t Launcher::load_aicpu(const ch_device_options& options, ch_error* out_err
     return CH_OK;
 }
 
-int32_t Launcher::load_aicore(const ch_device_options& options, ch_error* out_error) {
-    if (const int32_t code = read_program(options.aicore.path,
-                                          "the AICore program is built where CMake finds the vendor's compiler ccec",
-                                          &aicore_program_, out_error)) {
-        return code;
-    }
+Status Launcher::load_aicore(const ch_device_options& options, ch_error* out_error) {
+    CH_TRY(read_program(options.aicore.path, "the AICore program is built where CMake finds the vendor's compiler ccec",
+                        &aicore_program_, out_error));
     for (const char* entry : aicore_entries) {
-        if (const int32_t code = check_entry(aicore_program_, entry, options.aicore.path, out_error)) return code;
+        CH_TRY(check_entry(aicore_program_, entry, options.aicore.path, out_error));
     }
     const VendorBinary binary{vendor_binary_elf, 0, aicore_program_.data(), aicore_program_.size()};
     const int32_t code = driver_.rtRegisterAllKernel(&binary, &aicore_handle_);
@@ -144,7 +139,7 @@ int32_t Launcher::load_aicore(const ch_device_options& options, ch_error* out_er
     return driver_.failed("rtRegisterAllKernel", code, out_error);
 }
 
-int32_t Launcher::start_aicpu(const char* kernel, uint32_t threads, ch_error* out_error) {
+Status Launcher::start_aicpu(const char* kernel, uint32_t threads, ch_error* out_error) {
     NamedArgs named{};
     named.args.library = as_address(library_args_.address);
     named.args.record = as_address(record_memory_.address);
@@ -157,10 +152,10 @@ int32_t Launcher::start_aicpu(const char* kernel, uint32_t threads, ch_error* ou
     args.library_name_offset = offsetof(NamedArgs, library);
     const int32_t code = driver_.rtAicpuKernelLaunchExWithArgs(vendor_aicpu_kfc, vendor_operation, threads, &args,
                                                                nullptr, aicpu_stream_, 0);
-    return code == 0 ? static_cast<int32_t>(CH_OK) : driver_.failed("rtAicpuKernelLaunchExWithArgs", code, out_error);
+    return code == 0 ? Status(CH_OK) : driver_.failed("rtAicpuKernelLaunchExWithArgs", code, out_error);
 }
 
-int32_t Launcher::start_aicore(uint32_t block_dim, ch_error* out_error) {
+Status Launcher::start_aicore(uint32_t block_dim, ch_error* out_error) {
     void* record = record_memory_.address;
     VendorCoreArgs args{};
     args.args = &record;
@@ -169,10 +164,10 @@ int32_t Launcher::start_aicore(uint32_t block_dim, ch_error* out_error) {
     config.schedule_mode = vendor_schedule_batch;
     const int32_t code =
         driver_.rtKernelLaunchWithHandleV2(aicore_handle_, 0, block_dim, &args, nullptr, aicore_stream_, &config);
-    return code == 0 ? static_cast<int32_t>(CH_OK) : driver_.failed("rtKernelLaunchWithHandleV2", code, out_error);
+    return code == 0 ? Status(CH_OK) : driver_.failed("rtKernelLaunchWithHandleV2", code, out_error);
 }
 
-int32_t Launcher::write_record(ch_error* out_error) {
+Status Launcher::write_record(ch_error* out_error) {
     record_.arrived = record_.begun = record_.left = 0;
     record_.code = CH_OK;
     record_.cancel = 0;
@@ -181,7 +176,7 @@ int32_t Launcher::write_record(ch_error* out_error) {
 }
 
 // What the AICPU says of the launch.
-int32_t Launcher::read_record(ch_error* out_error) {
+Status Launcher::read_record(ch_error* out_error) {
     const int32_t code =
         driver_.aclrtMemcpy(&record_, sizeof record_, record_memory_.address, sizeof record_, acl_device_to_host);
     if (code != 0) return driver_.failed("aclrtMemcpy", code, out_error);
@@ -193,14 +188,14 @@ int32_t Launcher::read_record(ch_error* out_error) {
 }
 
 // One thread does something that is no launch of a graph.
-int32_t Launcher::serve(LaunchVerb verb, const char* kernel, ch_error* out_error) {
+Status Launcher::serve(LaunchVerb verb, const char* kernel, ch_error* out_error) {
     record_.verb = verb;
     record_.threads = 1;
-    if (const int32_t code = write_record(out_error)) return code;
-    if (const int32_t code = start_aicpu(kernel, 1, out_error)) return code;
-    if (const int32_t code = wait(aicpu_stream_, nullptr, out_error)) {
+    CH_TRY(write_record(out_error));
+    CH_TRY(start_aicpu(kernel, 1, out_error));
+    if (const Status failed = wait(aicpu_stream_, nullptr, out_error); !failed.ok()) {
         lost_ = wait_again(aicpu_stream_) != 0;
-        return code;
+        return failed;
     }
     return read_record(out_error);
 }
@@ -218,7 +213,7 @@ void Launcher::cancel() {
                                      acl_host_to_device) == 0;
 }
 
-int32_t Launcher::wait(void* stream, ch_run_progress* progress, ch_error* out_error) {
+Status Launcher::wait(void* stream, ch_run_progress* progress, ch_error* out_error) {
     for (;;) {
         const int32_t code = driver_.aclrtSynchronizeStreamWithTimeout(stream, look_every_ms);
         if (code == 0) return CH_OK;
@@ -236,12 +231,12 @@ void Launcher::release_cores(const LaunchOptions& options) {
     void* from = reinterpret_cast<void*>(options.launch);
     if (driver_.aclrtMemcpy(&launch, sizeof launch, from, sizeof launch, acl_device_to_host) != 0) return;
     const auto set = [&](uint32_t core, size_t offset, uint32_t value) {
-        void* to = reinterpret_cast<char*>(launch.handshakes) + core * sizeof(scheduler::Handshake) + offset;
+        void* to = reinterpret_cast<char*>(launch.handshakes) + core * sizeof(core_protocol::Handshake) + offset;
         return driver_.aclrtMemcpy(to, sizeof value, &value, sizeof value, acl_host_to_device) == 0;
     };
     for (uint32_t core = 0; core < launch.block_dim * 3; ++core) {
-        if (!set(core, offsetof(scheduler::Handshake, aicpu_regs_ready), scheduler::launch_over) ||
-            !set(core, offsetof(scheduler::Handshake, aicpu_ready), 1)) {
+        if (!set(core, offsetof(core_protocol::Handshake, aicpu_regs_ready), core_protocol::launch_over) ||
+            !set(core, offsetof(core_protocol::Handshake, aicpu_ready), 1)) {
             return;
         }
     }
@@ -262,31 +257,31 @@ void Launcher::end_cores(const LaunchOptions& options) {
 
 int32_t Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
     const uint64_t bytes = ranges_.size() * sizeof(MemoryRange);
-    if (const int32_t code = reserve(bytes, &ranges_memory_, out_error)) return code;
+    CH_TRY(reserve(bytes, &ranges_memory_, out_error));
     if (bytes != 0) {
-        if (const int32_t code = write(ranges_memory_, ranges_.data(), bytes, out_error)) return code;
+        CH_TRY(write(ranges_memory_, ranges_.data(), bytes, out_error));
     }
     record_.verb = LaunchVerb::run;
     record_.launch = options.launch;
     record_.threads = options.aicpu_threads;
     record_.ranges = as_address(ranges_memory_.address);
     record_.range_count = static_cast<uint32_t>(ranges_.size());
-    if (const int32_t code = write_record(out_error)) return code;
+    CH_TRY(write_record(out_error));
     // The cores first: the runtime loads their program at the first launch, and the AICPU would wait for it.
-    if (const int32_t code = start_aicore(options.block_dim, out_error)) return code;
-    if (const int32_t code = start_aicpu(other_kernel, chip.aicpu_threads_launched, out_error)) {
+    CH_TRY(start_aicore(options.block_dim, out_error));
+    if (const Status failed = start_aicpu(other_kernel, chip.aicpu_threads_launched, out_error); !failed.ok()) {
         end_cores(options);
-        return code;
+        return failed;
     }
     ranges_.clear();  // only now: without the AICPU nobody has looked at them
-    if (const int32_t code = wait(aicpu_stream_, options.progress, out_error)) {
+    if (const Status failed = wait(aicpu_stream_, options.progress, out_error); !failed.ok()) {
         end_cores(options);
-        return code;
+        return failed;
     }
     // The AICPU is through: a core that failed is, too, and the others have been told to exit.
-    if (const int32_t code = wait(aicore_stream_, options.progress, out_error)) {
+    if (const Status failed = wait(aicore_stream_, options.progress, out_error); !failed.ok()) {
         end_cores(options);
-        return code;
+        return failed;
     }
     return read_record(out_error);
 }

@@ -11,6 +11,7 @@
 #include "chiphost/platform/device.h"
 #include "driver.h"
 #include "launch_record.h"
+#include "status/status.h"
 
 namespace chiphost::platform {
 
@@ -26,7 +27,7 @@ public:
     static constexpr int32_t programs_end_ms = 500;
 
     // Loads both programs and makes the AICPU program's context.
-    [[nodiscard]] int32_t open(const ch_device_options& options, ch_error* out_error);
+    Status open(const ch_device_options& options, ch_error* out_error);
 
     // Destroys that context. False: a program may still run, and uses this object's memory for good.
     [[nodiscard]] bool close();
@@ -50,19 +51,19 @@ private:
         uint64_t bytes = 0;
     };
 
-    [[nodiscard]] int32_t reserve(uint64_t bytes, Memory* memory, ch_error* out_error);
-    [[nodiscard]] int32_t write(const Memory& to, const void* from, uint64_t bytes, ch_error* out_error);
-    [[nodiscard]] int32_t load_aicpu(const ch_device_options& options, ch_error* out_error);
-    [[nodiscard]] int32_t load_aicore(const ch_device_options& options, ch_error* out_error);
-    [[nodiscard]] int32_t start_aicpu(const char* kernel, uint32_t threads, ch_error* out_error);
-    [[nodiscard]] int32_t start_aicore(uint32_t block_dim, ch_error* out_error);
-    [[nodiscard]] int32_t wait(void* stream, ch_run_progress* progress, ch_error* out_error);
+    Status reserve(uint64_t bytes, Memory* memory, ch_error* out_error);
+    Status write(const Memory& to, const void* from, uint64_t bytes, ch_error* out_error);
+    Status load_aicpu(const ch_device_options& options, ch_error* out_error);
+    Status load_aicore(const ch_device_options& options, ch_error* out_error);
+    Status start_aicpu(const char* kernel, uint32_t threads, ch_error* out_error);
+    Status start_aicore(uint32_t block_dim, ch_error* out_error);
+    Status wait(void* stream, ch_run_progress* progress, ch_error* out_error);
     int32_t wait_again(void* stream) const {
         return driver_.aclrtSynchronizeStreamWithTimeout(stream, programs_end_ms);
     }
-    [[nodiscard]] int32_t serve(LaunchVerb verb, const char* kernel, ch_error* out_error);
-    [[nodiscard]] int32_t write_record(ch_error* out_error);
-    [[nodiscard]] int32_t read_record(ch_error* out_error);
+    Status serve(LaunchVerb verb, const char* kernel, ch_error* out_error);
+    Status write_record(ch_error* out_error);
+    Status read_record(ch_error* out_error);
     void release_cores(const LaunchOptions& options);
     void end_cores(const LaunchOptions& options);
     void cancel();

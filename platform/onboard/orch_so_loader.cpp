@@ -10,9 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "abi/report.h"
 #include "chiphost/platform/aicpu.h"
 #include "shared/orch_so_file.h"
+#include "status/report.h"
 
 #ifndef CHIPHOST_ORCH_SO_DIR
 #define CHIPHOST_ORCH_SO_DIR "/tmp"

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "abi/report.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 
@@ -37,7 +37,7 @@ bool defines(std::string_view bytes, const Elf64_Shdr& symbols, const Elf64_Shdr
 
 }  // namespace
 
-int32_t read_program(const char* path, const char* origin, std::string* out_bytes, ch_error* out_error) {
+Status read_program(const char* path, const char* origin, std::string* out_bytes, ch_error* out_error) {
     FILE* file = fopen(path, "rb");
     if (!file) return report(out_error, CH_FILE_UNREADABLE, path, "%s: %s", strerror(errno), origin);
     out_bytes->clear();
@@ -49,7 +49,7 @@ int32_t read_program(const char* path, const char* origin, std::string* out_byte
     return failed ? report(out_error, CH_FILE_UNREADABLE, path, "cannot be read: %s", strerror(failed)) : CH_OK;
 }
 
-int32_t check_entry(std::string_view bytes, std::string_view symbol, const char* path, ch_error* out_error) {
+Status check_entry(std::string_view bytes, std::string_view symbol, const char* path, ch_error* out_error) {
     Elf64_Ehdr header;
     if (!read(bytes, 0, 0, &header) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
         header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_ident[EI_DATA] != ELFDATA2LSB) {

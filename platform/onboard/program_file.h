@@ -8,15 +8,15 @@
 #include <string_view>
 
 #include "chiphost/abi/error.h"
+#include "status/status.h"
 
 namespace chiphost::platform {
 
 // Reads a file. CH_FILE_UNREADABLE says where it would have come from: `origin`.
-[[nodiscard]] int32_t read_program(const char* path, const char* origin, std::string* out_bytes, ch_error* out_error);
+Status read_program(const char* path, const char* origin, std::string* out_bytes, ch_error* out_error);
 
 // CH_OK if the bytes are an ELF file that defines the symbol; else CH_NOT_ELF, CH_FILE_TRUNCATED or CH_ENTRY_MISSING.
 // For any processor's files.
-[[nodiscard]] int32_t check_entry(std::string_view bytes, std::string_view symbol, const char* path,
-                                  ch_error* out_error);
+Status check_entry(std::string_view bytes, std::string_view symbol, const char* path, ch_error* out_error);
 
 }  // namespace chiphost::platform

@@ -3,6 +3,7 @@
 // One window for all cores: 8 MiB for each group of an AIC and two AIVs, 1 MiB for each core of it.
 #include "chiphost/platform/chip.h"
 #include "registers.h"
+#include "status/status.h"
 
 namespace chiphost::platform {
 
@@ -30,8 +31,8 @@ using CrossCoreAddress = int32_t (*)(uint64_t* out_address, uint32_t* out_bytes)
 
 const char* const register_call_name = "halMemCtl";
 
-int32_t map_registers(const Driver& driver, int32_t device_id, uint64_t* out_bases, uint64_t* out_cross_core,
-                      ch_error* out_error) {
+Status map_registers(const Driver& driver, int32_t device_id, uint64_t* out_bases, uint64_t* out_cross_core,
+                     ch_error* out_error) {
     MapRequest request{map_core_control, static_cast<uint32_t>(device_id)};
     MapAnswer answer{};
     size_t answer_bytes = sizeof answer;

@@ -4,6 +4,7 @@
 // the AICs first.
 #include "chiphost/platform/chip.h"
 #include "registers.h"
+#include "status/status.h"
 
 namespace chiphost::platform {
 
@@ -25,8 +26,8 @@ using ResMap = int32_t (*)(uint32_t device, MapRequest* request, uint64_t* out_a
 
 const char* const register_call_name = "halResMap";
 
-int32_t map_registers(const Driver& driver, int32_t device_id, uint64_t* out_bases, uint64_t* out_cross_core,
-                      ch_error* out_error) {
+Status map_registers(const Driver& driver, int32_t device_id, uint64_t* out_bases, uint64_t* out_cross_core,
+                     ch_error* out_error) {
     const auto map = reinterpret_cast<ResMap>(driver.register_call);
     const uint32_t die_cores = chip.physical_cores / dies;
     const uint32_t die_groups = die_cores / 3;
@@ -34,8 +35,8 @@ int32_t map_registers(const Driver& driver, int32_t device_id, uint64_t* out_bas
         MapRequest request{0, 0, group, 0, {0}};
         uint64_t base = 0;
         uint32_t bytes = 3 * core_bytes;
-        if (const int32_t code = map(static_cast<uint32_t>(device_id), &request, &base, &bytes)) {
-            return driver.failed(register_call_name, code, out_error);
+        if (const Status failed = map(static_cast<uint32_t>(device_id), &request, &base, &bytes); !failed.ok()) {
+            return driver.failed(register_call_name, failed, out_error);
         }
         uint64_t* die = out_bases + group / die_groups * die_cores;
         const uint32_t on_die = group % die_groups;

@@ -14,13 +14,13 @@
 #include <memory>
 #include <new>
 
-#include "abi/report.h"
 #include "chiphost/platform/aicpu.h"
-#include "isolate/constructors.h"
-#include "isolate/debugger.h"
-#include "isolate/loader_refusal.h"
-#include "isolate/own_files.h"
-#include "isolate/thread_state.h"
+#include "loader/constructors.h"
+#include "loader/debugger.h"
+#include "loader/loader_refusal.h"
+#include "os/own_files.h"
+#include "os/thread_state.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 
@@ -40,8 +40,8 @@ bool write_all(int file, const void* data, size_t bytes) {
 
 }  // namespace
 
-int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, const void* data, size_t bytes,
-                          const char* name, void** out_library, ch_error* out_error, const OpenedLibrary& opened) {
+Status load_through_file(ch_loader_gate* gate, int file, const char* path, const void* data, size_t bytes,
+                         const char* name, void** out_library, ch_error* out_error, const OpenedLibrary& opened) {
     // No exception: nobody would catch it on the processor's stack.
     const std::unique_ptr<char[]> copy(new (std::nothrow) char[bytes]);
     if (!copy) {
@@ -50,7 +50,7 @@ int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, cons
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, name, "no memory for a copy of %zu bytes", bytes);
     }
     memcpy(copy.get(), data, bytes);
-    const isolate::Constructors constructors(copy.get(), bytes);
+    const loader::Constructors constructors(copy.get(), bytes);
     bool written = write_all(file, copy.get(), bytes);
     int failed = errno;
     if (close(file) != 0 && written) {
@@ -63,13 +63,13 @@ int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, cons
     }
     ch_loader_gate_enter(gate);
     {
-        const isolate::ThreadStateGuard guard;
+        const os::ThreadStateGuard guard;
         *out_library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     }
     ch_loader_gate_leave(gate);
-    const char* refused = *out_library ? nullptr : isolate::loader_words();
+    const char* refused = *out_library ? nullptr : loader::loader_words();
     unlink(path);
-    if (!*out_library) return isolate::report_refusal(out_error, name, refused);
+    if (!*out_library) return loader::report_refusal(out_error, name, refused);
     if (opened.tell) opened.tell(opened.whom, *out_library);
     const int32_t code = constructors.run(*out_library, gate, name, out_error);
     if (code != CH_OK) {
@@ -79,8 +79,8 @@ int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, cons
     return code;
 }
 
-int32_t load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, const char* name, void** out_library,
-                         ch_error* out_error, const OpenedLibrary& opened) {
+Status load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, const char* name, void** out_library,
+                        ch_error* out_error, const OpenedLibrary& opened) {
     const int file = static_cast<int>(syscall(SYS_memfd_create, "chiphost-orch", MFD_CLOEXEC));
     const int written = file < 0 ? -1 : fcntl(file, F_DUPFD_CLOEXEC, 0);  // closed before the library is loaded
     if (written < 0) {
@@ -93,7 +93,7 @@ int32_t load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, c
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
     char folder[32];
-    if (!isolate::folder_of_own_files(file, folder)) {
+    if (!os::folder_of_own_files(file, folder)) {
         close(written);
         close(file);
         return report(out_error, CH_FILE_UNREADABLE, name, "no file in memory: there is no /proc to find it in");
@@ -107,7 +107,7 @@ int32_t load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, c
     }
     snprintf(path + length, sizeof path - length, "/%d", file);
     const int32_t code = load_through_file(gate, written, path, data, bytes, name, out_library, out_error, opened);
-    if (code != CH_OK || !isolate::is_debugged()) close(file);
+    if (code != CH_OK || !loader::is_debugged()) close(file);
     return code;
 }
 
@@ -116,7 +116,7 @@ void* find_in_device_orch_so(void* library, const char* symbol) {
 }
 
 void close_library(ch_loader_gate* gate, void* library) {
-    const isolate::ThreadStateGuard guard;
+    const os::ThreadStateGuard guard;
     ch_loader_gate_enter(gate);
     dlclose(library);
     ch_loader_gate_leave(gate);

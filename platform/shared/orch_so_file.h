@@ -8,6 +8,7 @@
 
 #include "chiphost/abi/error.h"
 #include "chiphost/abi/loader_gate.h"
+#include "status/status.h"
 
 namespace chiphost::platform {
 
@@ -19,13 +20,12 @@ struct OpenedLibrary {
 
 // Writes the library into the open, empty file at `path`, loads it from there, closes the file and removes it, whatever
 // happens. `name` is for messages. `gate`, which may be nullptr, is entered for the loader.
-[[nodiscard]] int32_t load_through_file(ch_loader_gate* gate, int file, const char* path, const void* data,
-                                        size_t bytes, const char* name, void** out_library, ch_error* out_error,
-                                        const OpenedLibrary& opened = {});
+Status load_through_file(ch_loader_gate* gate, int file, const char* path, const void* data, size_t bytes,
+                         const char* name, void** out_library, ch_error* out_error, const OpenedLibrary& opened = {});
 
 // The same without a file system: for where no folder lets libraries be loaded.
-[[nodiscard]] int32_t load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, const char* name,
-                                       void** out_library, ch_error* out_error, const OpenedLibrary& opened = {});
+Status load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, const char* name, void** out_library,
+                        ch_error* out_error, const OpenedLibrary& opened = {});
 
 // Unloads it.
 void close_library(ch_loader_gate* gate, void* library);

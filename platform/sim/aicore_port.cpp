@@ -3,7 +3,7 @@
 
 #include <exception>
 
-#include "isolate/float_state.h"
+#include "os/float_state.h"
 #include "random.h"
 #include "sim_port.h"
 
@@ -32,22 +32,22 @@ using Kernel = void (*)(int64_t*);
 
 // Runs the kernel; on a fiber, if it may pause.
 void run_kernel(void* argument) {
-    auto* payload = static_cast<scheduler::Payload*>(argument);
+    auto* payload = static_cast<core_protocol::Payload*>(argument);
     try {
         reinterpret_cast<Kernel>(payload->kernel & ~kernel_pauses_bit)(reinterpret_cast<int64_t*>(payload->args));
     } catch (const std::exception& error) {
-        payload->status = scheduler::KernelStatus::threw;
+        payload->status = core_protocol::KernelStatus::threw;
         snprintf(payload->fault_text, sizeof payload->fault_text, "%s", error.what());
     } catch (...) {
-        payload->status = scheduler::KernelStatus::threw;
+        payload->status = core_protocol::KernelStatus::threw;
         snprintf(payload->fault_text, sizeof payload->fault_text, "an exception that is no std::exception");
     }
-    isolate::FloatState().restore_quickly();  // the next kernel may be another one's
+    os::FloatState().restore_quickly();  // the next kernel may be another one's
 }
 
 }  // namespace
 
-bool call_kernel(AicorePort* port, scheduler::Payload* payload) {
+bool call_kernel(AicorePort* port, core_protocol::Payload* payload) {
     port->enter(*payload);
     port->services.payload = payload;
     payload->context.services = reinterpret_cast<uint64_t>(&port->services);

@@ -19,12 +19,12 @@
 #include <unordered_map>
 #include <utility>
 
-#include "abi/report.h"
 #include "chiphost/require.h"
 #include "engine.h"
-#include "isolate/stack_size.h"
-#include "isolate/thread_clock.h"
+#include "os/stack_size.h"
+#include "os/thread_clock.h"
 #include "sim_port.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 
@@ -74,14 +74,14 @@ public:
           temp_folder_(options.temp_folder),
           memory_limit_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes),
           fork_mark_(ch_anchor_fork_mark(anchor_, anchor_state_)),
-          keeper_{this, isolate::thread_clock_ns, orchestration_loaded, orchestration_closing, orchestration_opened},
-          stack_bytes_(isolate::stack_bytes_for(options.stack_bytes)),
+          keeper_{this, os::thread_clock_ns, orchestration_loaded, orchestration_closing, orchestration_opened},
+          stack_bytes_(os::stack_bytes_for(options.stack_bytes)),
           registers_(chip.physical_cores * register_count) {
         anchor_->loader_gate(anchor_state_, nullptr, &loader_gate_);
     }
     ~Device();
 
-    int32_t load_programs(const ch_device_options& options, ch_error* out_error);
+    Status load_programs(const ch_device_options& options, ch_error* out_error);
     int32_t allocate(uint64_t bytes, bool zeroed, uint64_t* out_address, ch_error* out_error);
     void release(uint64_t address);
     int32_t load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error);
@@ -116,11 +116,11 @@ private:
         }
     };
 
-    int32_t load_program(const ch_program_file& file, ch_library** out_library, ch_error* out_error);
-    int32_t find_symbol(ch_library* library, const char* symbol, const char* path, void** out_address,
-                        ch_error* out_error);
-    int32_t lend_helpers(uint32_t count, ch_error* out_error);
-    int32_t make_fibers(uint32_t cores, ch_error* out_error);
+    Status load_program(const ch_program_file& file, ch_library** out_library, ch_error* out_error);
+    Status find_symbol(ch_library* library, const char* symbol, const char* path, void** out_address,
+                       ch_error* out_error);
+    Status lend_helpers(uint32_t count, ch_error* out_error);
+    Status make_fibers(uint32_t cores, ch_error* out_error);
     void end_launch(char* message, size_t bytes);
     void end_kernels(char* message, size_t bytes);
     void end_orchestration(char* message, size_t bytes);
@@ -131,7 +131,7 @@ private:
     static void orchestration_opened(void* device, void* library);
     void keep_if_running(const ch_keep_request& orchestration);
     static void free_memory(uint64_t address, const Allocation& allocation);
-    int32_t run(Engine& engine, const LaunchOptions& options, ch_error* out_error);
+    Status run(Engine& engine, const LaunchOptions& options, ch_error* out_error);
 
     const ch_anchor* const anchor_;
     void* const anchor_state_;
@@ -209,7 +209,7 @@ void Device::keep_if_running(const ch_keep_request& orchestration) {
     anchor_->keep_if_running(anchor_state_, &orchestration, &kept);
 }
 
-int32_t Device::load_program(const ch_program_file& file, ch_library** out_library, ch_error* out_error) {
+Status Device::load_program(const ch_program_file& file, ch_library** out_library, ch_error* out_error) {
     ch_open_request request{};
     request.binary.key = file.key;
     request.binary.name = file.path;
@@ -218,31 +218,29 @@ int32_t Device::load_program(const ch_program_file& file, ch_library** out_libra
 }
 
 // nullptr if the library does not define it.
-int32_t Device::find_symbol(ch_library* library, const char* symbol, const char* path, void** out_address,
-                            ch_error* out_error) {
+Status Device::find_symbol(ch_library* library, const char* symbol, const char* path, void** out_address,
+                           ch_error* out_error) {
     *out_address = nullptr;
     const ch_symbol_request request{library, symbol, out_address};
     if (anchor_->find_symbol(anchor_state_, &request, nullptr) == CH_OK) return CH_OK;
     return report(out_error, CH_HOST_MEMORY_EXHAUSTED, path, "out of memory while looking for %s", symbol);
 }
 
-int32_t Device::load_programs(const ch_device_options& options, ch_error* out_error) {
+Status Device::load_programs(const ch_device_options& options, ch_error* out_error) {
     const auto find = [&](ch_library* library, const char* symbol, const char* path, void** out_entry) -> int32_t {
-        if (const int32_t code = find_symbol(library, symbol, path, out_entry, out_error)) return code;
+        CH_TRY(find_symbol(library, symbol, path, out_entry, out_error));
         return *out_entry ? CH_OK : report(out_error, CH_ENTRY_MISSING, path, "wanted the function %s", symbol);
     };
     void* entry = nullptr;
-    if (const int32_t code = load_program(options.aicpu, &aicpu_library_, out_error)) return code;
-    if (const int32_t code = find(aicpu_library_, CH_AICPU_PROGRAM_ENTRY, options.aicpu.path, &entry)) return code;
+    CH_TRY(load_program(options.aicpu, &aicpu_library_, out_error));
+    CH_TRY(find(aicpu_library_, CH_AICPU_PROGRAM_ENTRY, options.aicpu.path, &entry));
     aicpu_program_ = reinterpret_cast<ch_aicpu_program_entry>(entry)();
-    if (const int32_t code = check_header(aicpu_program_->header,
-                                          {CH_ABI_AICPU_PROGRAM, CH_DEVICE_PROGRAM_MAJOR, CH_DEVICE_PROGRAM_MINOR,
-                                           sizeof(ch_aicpu_program), platform_name},
-                                          options.aicpu.path, out_error)) {
-        return code;
-    }
-    if (const int32_t code = load_program(options.aicore, &aicore_library_, out_error)) return code;
-    if (const int32_t code = find(aicore_library_, CH_AICORE_PROGRAM_ENTRY, options.aicore.path, &entry)) return code;
+    CH_TRY(check_header(aicpu_program_->header,
+                        {CH_ABI_AICPU_PROGRAM, CH_DEVICE_PROGRAM_MAJOR, CH_DEVICE_PROGRAM_MINOR,
+                         sizeof(ch_aicpu_program), platform_name},
+                        options.aicpu.path, out_error));
+    CH_TRY(load_program(options.aicore, &aicore_library_, out_error));
+    CH_TRY(find(aicore_library_, CH_AICORE_PROGRAM_ENTRY, options.aicore.path, &entry));
     aicore_program_ = reinterpret_cast<ch_aicore_program_entry>(entry)();
     return check_header(aicore_program_->header,
                         {CH_ABI_AICORE_PROGRAM, CH_DEVICE_PROGRAM_MAJOR, CH_DEVICE_PROGRAM_MINOR,
@@ -302,7 +300,7 @@ int32_t Device::load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, c
     ch_open_request request{};
     request.binary = kernel.binary;
     request.out_library = &library;
-    if (const int32_t code = anchor_->open_library(anchor_state_, &request, out_error)) return code;
+    CH_TRY(anchor_->open_library(anchor_state_, &request, out_error));
     void* entry = nullptr;
     void* mark = nullptr;
     const char* const name = kernel.binary.name;
@@ -352,7 +350,7 @@ void Device::give_up(const KernelServices* services) {
     throw LaunchOver();
 }
 
-int32_t Device::make_fibers(uint32_t cores, ch_error* out_error) {
+Status Device::make_fibers(uint32_t cores, ch_error* out_error) {
     if (!orchestration_) {
         auto made = std::make_unique<Pausable>();
         if (!made->stack.make(stack_bytes_)) {
@@ -427,12 +425,12 @@ void Device::end_launch(char* message, size_t bytes) {
     end_kernels(message, bytes);
 }
 
-int32_t Device::lend_helpers(uint32_t count, ch_error* out_error) {
+Status Device::lend_helpers(uint32_t count, ch_error* out_error) {
     helpers_.reserve(count);  // before one is lent that would be lost
     while (helpers_.size() < count) {
         ch_mailbox* helper = nullptr;
-        if (const int32_t code = anchor_->lease_thread(anchor_state_, &stack_bytes_, &helper)) {
-            return report(out_error, static_cast<ch_code>(code), "sim_threads",
+        if (const Status failed = anchor_->lease_thread(anchor_state_, &stack_bytes_, &helper); !failed.ok()) {
+            return report(out_error, static_cast<ch_code>(failed.code()), "sim_threads",
                           "the system refuses thread %zu of %u helpers", helpers_.size() + 1, count);
         }
         helper->same_user = 1;  // until the device is closed
@@ -446,16 +444,16 @@ int32_t Device::launch(const LaunchOptions& options, ch_error* out_error) {
         SequentialEngine engine(options.seed, options.progress, options.out_trace);
         return run(engine, options, out_error);
     }
-    if (const int32_t code = lend_helpers(options.sim_threads - 1, out_error)) return code;
+    CH_TRY(lend_helpers(options.sim_threads - 1, out_error));
     const std::vector<ch_mailbox*> helpers(helpers_.begin(), helpers_.begin() + options.sim_threads - 1);
     ParallelEngine engine(helpers, options.progress);
     return run(engine, options, out_error);
 }
 
-int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_error) {
+Status Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_error) {
     const auto& launch = *reinterpret_cast<const ch_launch*>(options.launch);
     const uint32_t cores = options.block_dim * 3;
-    if (const int32_t code = make_fibers(cores, out_error)) return code;
+    CH_TRY(make_fibers(cores, out_error));
     const SimRegisters registers{registers_.data()};
 
     AicpuPort aicpu_ports[Processors::max_aicpu_threads];
@@ -488,13 +486,14 @@ int32_t Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_
         static_cast<KernelServices&>(port.services) = core_services;
         port.services.hooks = engine.hooks();
         port.services.core = core;
-        memories_[core]->begin_run(&port.services, memories_[scheduler::cluster_of(core, options.block_dim)].get());
+        memories_[core]->begin_run(&port.services, memories_[core_protocol::cluster_of(core, options.block_dim)].get());
         if (core < kernel_fibers_.size() && kernel_fibers_[core]) {
             port.services.fiber = &kernel_fibers_[core]->fiber;
             port.stack = &kernel_fibers_[core]->stack;
         }
         // The previous launch may have been cut off: no register may speak of it.
-        registers.at(physical, Register::data_main_base).store(scheduler::main_base_idle, std::memory_order_relaxed);
+        registers.at(physical, Register::data_main_base)
+            .store(core_protocol::main_base_idle, std::memory_order_relaxed);
         registers.at(physical, Register::cond).store(0, std::memory_order_relaxed);
         aicore_program_->init(core_contexts + core * core_bytes, &launch, core,
                               core < options.block_dim ? CH_AIC : CH_AIV, &core_ports_[core]);
@@ -549,7 +548,7 @@ int32_t open_device(const ch_device_options& options, Device** out_device, ch_er
                       excess.found, excess.what, excess.most);
     }
     auto device = std::make_unique<Device>(options);
-    if (const int32_t code = device->load_programs(options, out_error)) return code;
+    CH_TRY(device->load_programs(options, out_error));
     *out_device = device.release();
     return CH_OK;
 }

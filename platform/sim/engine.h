@@ -49,7 +49,7 @@ struct Processors {
     template <typename Visit>
     void for_each_neighbour(uint32_t core, Visit&& visit) const {
         const uint32_t clusters = cores / 3;
-        const uint32_t cluster = scheduler::cluster_of(core, clusters);
+        const uint32_t cluster = core_protocol::cluster_of(core, clusters);
         for (uint32_t other : {cluster, clusters + 2 * cluster, clusters + 2 * cluster + 1}) {
             if (other != core) visit(other);
         }

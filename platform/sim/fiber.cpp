@@ -16,7 +16,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-#include "isolate/handled_signals.h"
+#include "os/handled_signals.h"
 
 namespace chiphost::platform {
 
@@ -104,7 +104,7 @@ void Fiber::switch_in() {
     __sanitizer_finish_switch_fiber(asan_outside_, nullptr, nullptr);
 #endif
     // What else the thread does relies on handlers that the fiber has installed.
-    if (isolate::admit_handled_signals(inside_.uc_sigmask, &outside_.uc_sigmask)) {
+    if (os::admit_handled_signals(inside_.uc_sigmask, &outside_.uc_sigmask)) {
         pthread_sigmask(SIG_SETMASK, &outside_.uc_sigmask, nullptr);
     }
     exceptions_ = *of_thread;

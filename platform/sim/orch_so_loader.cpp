@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "abi/report.h"
-#include "isolate/debugger.h"
+#include "loader/debugger.h"
 #include "shared/orch_so_file.h"
 #include "sim_port.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 
@@ -46,8 +46,8 @@ OpenedLibrary opened(const AicpuPort& port) {
 }
 
 // CH_FILE_UNREADABLE: the folder is to blame, and another may do.
-int32_t load_from_folder(const AicpuPort& port, const char* folder, const void* data, size_t bytes, const char* name,
-                         void** out_library, ch_error* out_error) {
+Status load_from_folder(const AicpuPort& port, const char* folder, const void* data, size_t bytes, const char* name,
+                        void** out_library, ch_error* out_error) {
     char path[path_bytes_max];
     const int length = snprintf(path, sizeof path, "%s/chiphost-orch-XXXXXX.so", folder);
     if (length >= static_cast<int>(sizeof path)) {
@@ -80,9 +80,9 @@ int32_t load_from_folder(const AicpuPort& port, const char* folder, const void* 
     return load_through_file(port.loader_gate, file, path, data, bytes, name, out_library, out_error, opened(port));
 }
 
-int32_t load(AicpuPort* port, const void* data, size_t bytes, const char* name, void** out_library,
-             ch_error* out_error) {
-    if (isolate::is_debugged()) {
+Status load(AicpuPort* port, const void* data, size_t bytes, const char* name, void** out_library,
+            ch_error* out_error) {
+    if (loader::is_debugged()) {
         return load_from_memory(port->loader_gate, data, bytes, name, out_library, out_error, opened(*port));
     }
     const int32_t code = load_from_folder(*port, port->temp_folder, data, bytes, name, out_library, out_error);

@@ -29,7 +29,7 @@ SequentialEngine::SequentialEngine(uint64_t seed, const ch_run_progress* progres
     };
     hooks_.kernel_entered = nullptr;
     if (trace_) {
-        hooks_.kernel_entered = [](void* engine, uint32_t core, const scheduler::Payload* payload) {
+        hooks_.kernel_entered = [](void* engine, uint32_t core, const core_protocol::Payload* payload) {
             static_cast<SequentialEngine*>(engine)->record(core, CH_TRACE_KERNEL, UINT8_MAX,
                                                            static_cast<uint32_t>(payload->context.block_idx),
                                                            payload->context.task);

@@ -27,7 +27,7 @@ struct SimEngineHooks {
     void (*cond_written)(void* engine, uint32_t core, uint32_t value);
     void (*threads_signalled)(void* engine, uint32_t aicpu_thread);
     void (*handed_over)(void* engine, uint32_t core);  // to another core of its cluster
-    void (*kernel_entered)(void* engine, uint32_t core, const scheduler::Payload* payload);  // nullptr: no trace
+    void (*kernel_entered)(void* engine, uint32_t core, const core_protocol::Payload* payload);  // nullptr: no trace
 };
 
 // The registers of all cores, by the core's physical number. Each in a cache line of its own: a core and an AICPU
@@ -79,7 +79,7 @@ struct CoreServices : KernelServices {
     Fiber* fiber;  // for kernels that hand over; nullptr: this launch has none
     const SimEngineHooks* hooks;
     uint32_t core;
-    const scheduler::Payload* payload;  // of the kernel that runs
+    const core_protocol::Payload* payload;  // of the kernel that runs
     CoreMemory* own;
     SharedMemory* alone;        // for a task that has one core of the cluster
     SharedMemory* cluster;      // for one that has the cluster
@@ -96,10 +96,10 @@ struct AicorePort {
     ch_run_progress* progress;
     const FiberStack* stack;  // of services.fiber
     CoreServices services;
-    const scheduler::Payload* paused;  // of the kernel that waits on the fiber
+    const core_protocol::Payload* paused;  // of the kernel that waits on the fiber
 
     // Whoever waits for the run can see that this core executes a kernel, until leave().
-    void enter(const scheduler::Payload& payload) {
+    void enter(const core_protocol::Payload& payload) {
         auto& own = progress->lanes[lane];
         __atomic_store_n(&own.core, static_cast<int32_t>(core), __ATOMIC_RELAXED);
         __atomic_store_n(&own.func_id, static_cast<int32_t>(payload.func_id), __ATOMIC_RELAXED);

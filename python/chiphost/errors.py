@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple, NoReturn
 
 from . import _core
-from .printable import one_line
+from ._text.printable import one_line
 
 
 class ErrorRow(NamedTuple):
@@ -224,8 +224,8 @@ def table_as_markdown() -> str:
     lines = [
         "# Error codes",
         "",
-        "This page says what each error code means and what to do about it. The code is in `ch_error.code` in C++, and in",
-        "`ChiphostError.code` and `.name` in Python. The message of an error says what happened and where. The page is",
+        "This page says what each error code means and what to do about it. The code is in `ch_error.code` in C++, and",
+        "in `ChiphostError.code` and `.name` in Python. An error's message says what happened and where. The page is",
         "made from `cpp/include/chiphost/abi/errors.def` (see HACKING.md).",
         "",
         "| Code | Name | Python class | Meaning | What to do |",

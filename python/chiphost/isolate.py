@@ -37,11 +37,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Literal
 
-from . import _core, runtimes
+from . import _core
+from ._runtimes import runtimes
+from ._system.stacks import stack_bytes_or_default
+from ._text.suggestion import did_you_mean
 from .errors import LoadError, make_error
 from .signature import Dtype, dtype_name
-from .stacks import stack_bytes_or_default
-from .suggestion import did_you_mean
 from .worker import STRATEGIES, choose_strategy
 
 __all__ = ["Buffer", "CloseResult", "Function", "In", "InOut", "Library", "Memory", "Out", "Pin", "open"]

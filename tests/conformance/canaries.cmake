@@ -52,11 +52,11 @@ add_variant(canary_writes_reordered aicpu_port
     "    auto& held = port->registers.at(physical_core, Register::fast_path);
     if (which == Register::data_main_base) {
         const uint32_t current = port->registers.at(physical_core, which).load(std::memory_order_acquire);
-        if (value == scheduler::main_base_idle && current < 0x1000) {
+        if (value == core_protocol::main_base_idle && current < 0x1000) {
             held.store(1);
             return;
         }
-        if (held.exchange(0) == 1) value = scheduler::main_base_idle;
+        if (held.exchange(0) == 1) value = core_protocol::main_base_idle;
     }
     port->registers.at(physical_core, which).store(value, std::memory_order_release);")
 # Dispatches are told apart by the lowest bits of their numbers, as far as the suite's own program goes.
@@ -76,7 +76,7 @@ add_variant(canary_physical_core_twice aicore_port "    return port->physical;" 
 add_variant(canary_returns_early sequential_engine "while (aicpu_alive_ != 0) {"
     "while (aicpu_alive_ == (uint64_t{1} << processors.aicpu_threads) - 1) {")
 add_variant(canary_kernel_fault_lost aicore_port
-    "payload->status = scheduler::KernelStatus::threw;
+    "payload->status = core_protocol::KernelStatus::threw;
         snprintf(payload->fault_text, sizeof payload->fault_text, \"%s\", error.what());"
     "static_cast<void>(error);")
 add_variant(canary_lanes_empty aicore_port "    port->enter(*payload);" "")

@@ -10,6 +10,6 @@ add_variant(slow_registers aicpu_port
     "    return port->registers.at(physical_core, which).load(std::memory_order_acquire);"
     "    const uint32_t now = port->registers.at(physical_core, which).load(std::memory_order_acquire);
     const uint32_t before = port->registers.at(physical_core, Register::fast_path).exchange(now);
-    if (before == scheduler::fast_path_open || before == now) return now;
+    if (before == core_protocol::fast_path_open || before == now) return now;
     port->hooks->cond_written(port->hooks->engine, port->core_of_physical[physical_core], now);  // come again
     return before;")

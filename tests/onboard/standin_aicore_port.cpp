@@ -15,14 +15,14 @@ uint32_t* register_at(const AicorePort* port, Register which) {
     return reinterpret_cast<uint32_t*>(port->registers + chip.offset(which));
 }
 
-void fault(scheduler::Payload* payload, const char* text) {
-    payload->status = scheduler::KernelStatus::threw;
+void fault(core_protocol::Payload* payload, const char* text) {
+    payload->status = core_protocol::KernelStatus::threw;
     snprintf(payload->fault_text, sizeof payload->fault_text, "%s", text);
 }
 
 void run_kernel(void* argument) {
     auto* port = static_cast<AicorePort*>(argument);
-    scheduler::Payload* payload = port->services.payload;
+    core_protocol::Payload* payload = port->services.payload;
     const auto kernel = port->find_kernel(payload->kernel);
     if (!kernel) {
         fault(payload, "there is no kernel at this address");
@@ -55,7 +55,7 @@ bool pause_after_ack(AicorePort*) {
     return false;
 }
 
-bool call_kernel(AicorePort* port, scheduler::Payload* payload) {
+bool call_kernel(AicorePort* port, core_protocol::Payload* payload) {
     port->services.payload = payload;
     payload->context.services = reinterpret_cast<uint64_t>(static_cast<KernelServices*>(&port->services));
     return port->fiber.resume(port->stack, run_kernel, port);

@@ -14,7 +14,7 @@ namespace chiphost::platform {
 
 struct StandinServices : KernelServices {
     Fiber* fiber;
-    scheduler::Payload* payload;  // of the kernel on the fiber
+    core_protocol::Payload* payload;  // of the kernel on the fiber
 };
 
 struct AicorePort {

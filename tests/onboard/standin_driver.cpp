@@ -22,12 +22,12 @@
 #include <thread>
 #include <vector>
 
-#include "abi/report.h"
 #include "chiphost/abi/device_program.h"
 #include "onboard/driver.h"
 #include "onboard/launch_record.h"
 #include "shared/orch_so_file.h"
 #include "standin_core.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 
@@ -312,7 +312,7 @@ int32_t run_cores(const ch_aicore_program* program, uint32_t block_dim, const La
         if (!port.stack.make(kernel_stack_bytes)) return refuse(acl_error_out_of_memory, "no stack for a core");
         program->init(contexts.get() + core * context_bytes, launch, core, core < block_dim ? CH_AIC : CH_AIV, &port);
     }
-    const auto* handshakes = reinterpret_cast<const scheduler::Handshake*>(launch->handshakes);
+    const auto* handshakes = reinterpret_cast<const core_protocol::Handshake*>(launch->handshakes);
     const auto is_late = [&](uint32_t core) {
         return late && handshakes[core].aicpu_regs_ready.load() != 0 && handshakes[core].aicore_done.load() == 0 &&
                aicpu_runs(record);

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "abi/report.h"
+#include "status/report.h"
 #include "worker/chip_worker.h"
 
 namespace {

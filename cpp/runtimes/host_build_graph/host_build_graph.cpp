@@ -11,12 +11,13 @@
 
 #include <unistd.h>
 
-#include "abi/report.h"
-#include "isolate/float_state.h"
-#include "orchestrator/task_check.h"
-#include "scheduler/core_protocol.h"
+#include "graph/core_protocol.h"
+#include "graph/task_check.h"
+#include "os/float_state.h"
+#include "status/report.h"
 
-static_assert(CH_MAX_TASK_ARGS == chiphost::scheduler::payload_args_max, "a core has room for the arguments of a task");
+static_assert(CH_MAX_TASK_ARGS == chiphost::core_protocol::payload_args_max,
+              "a core has room for the arguments of a task");
 
 namespace chiphost::host_build_graph {
 
@@ -34,12 +35,12 @@ public:
         ch_open_request request{};
         request.binary = callable.orchestration;
         request.out_library = &library_;
-        if (const int32_t code = anchor_->open_library(anchor_state_, &request, out_error)) return code;
+        CH_TRY(anchor_->open_library(anchor_state_, &request, out_error));
         const char* name = callable.orchestration.name;
         const auto* abi = static_cast<const ch_abi_header*>(find(CH_HOST_ORCHESTRATION_ABI));
         const Expected provided{CH_ABI_HOST_ORCHESTRATION, CH_HOST_ORCHESTRATION_MAJOR, CH_HOST_ORCHESTRATION_MINOR, 0,
                                 ""};
-        if (const int32_t code = check_wanted(abi, CH_HOST_ORCHESTRATION_ABI, provided, name, out_error)) return code;
+        CH_TRY(check_wanted(abi, CH_HOST_ORCHESTRATION_ABI, provided, name, out_error));
         entry_ = reinterpret_cast<ch_host_orchestration>(find(callable.entry));
         if (!entry_) return report(out_error, CH_ENTRY_MISSING, name, "wanted the function %s", callable.entry);
         name_ = std::string(callable.entry) + " of " + name;
@@ -138,7 +139,7 @@ int32_t HostBuildGraph::guarded(const char* where, Body&& body) {
 int32_t HostBuildGraph::load(const ch_callable& callable, std::unique_ptr<host::Orchestration>* out_orchestration,
                              ch_error* out_error) {
     auto orchestration = std::make_unique<HostOrchestration>(anchor_, anchor_state_);
-    if (const int32_t code = orchestration->load(callable, out_error)) return code;
+    CH_TRY(orchestration->load(callable, out_error));
     *out_orchestration = std::move(orchestration);
     return CH_OK;
 }
@@ -159,7 +160,7 @@ int32_t HostBuildGraph::build(const host::RunInput& input, host::BuiltGraph* out
         thrown = "an exception that is no std::exception";
     }
     ch_end_copy(fork_mark_);
-    isolate::FloatState().restore();  // kernels run on this thread next
+    os::FloatState().restore();  // kernels run on this thread next
     if (error_.code != CH_OK) {
         *out_error = error_;
         return error_.code;
@@ -170,13 +171,13 @@ int32_t HostBuildGraph::build(const host::RunInput& input, host::BuiltGraph* out
         out_error->detail_code = returned;
         return code;
     }
-    if (const int32_t code = graph_.check(out_error)) return code;
+    CH_TRY(graph_.check(out_error));
     out_graph->task_count = graph_.task_count();
     return ship(&out_graph->image, out_error);
 }
 
 // Copies the finished graph to the device.
-int32_t HostBuildGraph::ship(uint64_t* out_graph, ch_error* out_error) {
+Status HostBuildGraph::ship(uint64_t* out_graph, ch_error* out_error) {
     const uint64_t bytes = graph_.image_bytes();
     if (bytes < image_.bytes() / 8) image_.release();
     if (const int32_t failed = image_.reserve(bytes, out_error)) return failed;
@@ -190,12 +191,11 @@ int32_t HostBuildGraph::ship(uint64_t* out_graph, ch_error* out_error) {
 
 int32_t HostBuildGraph::copy_out(ch_error* out_error) {
     for (const TensorPair& pair : pairs_) {
-        if (const int32_t code = memory_.check_range(pair.device, pair.bytes, "record_tensor_pair", out_error)) {
-            return code;  // it was freed after it was recorded
+        if (const Status failed = memory_.check_range(pair.device, pair.bytes, "record_tensor_pair", out_error);
+            !failed.ok()) {
+            return failed;  // it was freed after it was recorded
         }
-        if (const int32_t code = platform::copy_from_device(device_, pair.host, pair.device, pair.bytes, out_error)) {
-            return code;
-        }
+        CH_TRY(platform::copy_from_device(device_, pair.host, pair.device, pair.bytes, out_error));
     }
     return CH_OK;
 }
@@ -257,10 +257,10 @@ int32_t HostBuildGraph::add_tensor_task(const ch_host_argument* args, uint32_t a
     for (uint32_t i = 0; i < arg_count; ++i) {
         words[i] = args[i].is_tensor ? 0 : args[i].word;
         if (!args[i].is_tensor) continue;
-        if (const int32_t code = check_tensor(args[i].tensor, i)) {
+        if (const Status failed = check_tensor(args[i].tensor, i); !failed.ok()) {
             error_.task = graph_.task_count();
             error_.func_id = func_id;
-            return -code;
+            return -failed;
         }
     }
     const int32_t task = add_task(words, arg_count, func_id, core_type);
@@ -272,8 +272,8 @@ int32_t HostBuildGraph::add_tensor_task(const ch_host_argument* args, uint32_t a
 
 // Whether a tensor that is argument `number` of a task lies in device memory of this run.
 int32_t HostBuildGraph::check_tensor(const ch_device_tensor* tensor, uint32_t number) {
-    orchestrator::TensorRegion region;
-    if (const int32_t code = orchestrator::check_tensor(tensor, "add_task", number, &region, &error_)) return code;
+    graph::TensorRegion region;
+    CH_TRY(graph::check_tensor(tensor, "add_task", number, &region, &error_));
     char what[32];  // "add_task: tensor 159" and the end
     snprintf(what, sizeof what, "add_task: tensor %u", number);
     return memory_.check_range(tensor->buffer, tensor->buffer_bytes, what, &error_);
@@ -297,7 +297,8 @@ int32_t HostBuildGraph::add_successor(int32_t from, int32_t to) {
 }
 
 int32_t HostBuildGraph::record_tensor_pair(void* host, uint64_t device, uint64_t bytes) {
-    if (const int32_t code = memory_.check_range(device, bytes, "record_tensor_pair", &error_)) return -code;
+    if (const Status failed = memory_.check_range(device, bytes, "record_tensor_pair", &error_); !failed.ok())
+        return -failed.code();
     const auto address = reinterpret_cast<uint64_t>(host);
     // Arguments may overlap: one that may be written is enough.
     uint32_t input = input_->args.tensor_count;
@@ -324,7 +325,8 @@ int32_t HostBuildGraph::record_tensor_pair(void* host, uint64_t device, uint64_t
 }
 
 int32_t HostBuildGraph::copy_to_device(uint64_t device, const void* host, uint64_t bytes) {
-    if (const int32_t code = memory_.check_range(device, bytes, "copy_to_device", &error_)) return -code;
+    if (const Status failed = memory_.check_range(device, bytes, "copy_to_device", &error_); !failed.ok())
+        return -failed.code();
     return -platform::copy_to_device(device_, device, host, bytes, &error_);
 }
 

@@ -9,6 +9,7 @@
 #include "host/device_buffer.h"
 #include "host/run_memory.h"
 #include "host/runtime.h"
+#include "status/status.h"
 
 namespace chiphost::host_build_graph {
 
@@ -38,7 +39,7 @@ private:
     int32_t record_tensor_pair(void* host, uint64_t device, uint64_t bytes);
     int32_t copy_to_device(uint64_t device, const void* host, uint64_t bytes);
     int32_t print() const;
-    int32_t ship(uint64_t* out_graph, ch_error* out_error);
+    Status ship(uint64_t* out_graph, ch_error* out_error);
 
     // What is to be copied back.
     struct TensorPair {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "abi/report.h"
+#include "status/report.h"
 #include "suite_run.h"
 
 using namespace chiphost;

@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "abi/report.h"
-#include "isolate/domain.h"
+#include "isolate/domain/domain.h"
+#include "status/report.h"
 #include "test_process.h"
 
 namespace chiphost::conformance {

@@ -15,13 +15,13 @@
 #include <algorithm>
 
 #include "chiphost/abi/mailbox.h"
-#include "isolate/descriptor.h"
+#include "os/descriptor.h"
 
 namespace chiphost::conformance {
 
 namespace {
 
-using isolate::Descriptor;
+using os::Descriptor;
 
 constexpr size_t last_words_max = 2000;
 

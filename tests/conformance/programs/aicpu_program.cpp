@@ -13,19 +13,19 @@
 #include <atomic>
 #include <new>
 
-#include "abi/report.h"
 #include "chiphost/abi/device_program.h"
 #include "chiphost/platform/aicpu.h"
 #include "conformance/script.h"
-#include "scheduler/core_protocol.h"
+#include "graph/core_protocol.h"
+#include "status/report.h"
 
 namespace chiphost::conformance {
 
 namespace {
 
+using core_protocol::Handshake;
+using core_protocol::Payload;
 using platform::Register;
-using scheduler::Handshake;
-using scheduler::Payload;
 
 constexpr uint32_t steps_between_ends = 64;  // Work::nothing
 // How long a strand that cannot pause waits for the end of its launch before it gives the thread back: less than a
@@ -94,16 +94,17 @@ public:
                 if (result != CH_STEP_DONE) return result;
                 for_each_core(index, [&](uint32_t core) {
                     Handshake& handshake = at<Handshake>(launch_.handshakes)[core];
-                    handshake.registers.store(scheduler::RegistersUse::told_to_exit, std::memory_order_relaxed);
+                    handshake.registers.store(core_protocol::RegistersUse::told_to_exit, std::memory_order_relaxed);
                     show(&handshake, sizeof handshake);
-                    write(thread, core, scheduler::main_base_exit);
+                    write(thread, core, core_protocol::main_base_exit);
                 });
                 thread.phase = Phase::await_exit;
                 return CH_STEP_WORKED;
             }
             case Phase::await_exit: {
                 bool all = true;
-                for_each_core(index, [&](uint32_t core) { all = all && cond(thread, core) == scheduler::cond_exited; });
+                for_each_core(index,
+                              [&](uint32_t core) { all = all && cond(thread, core) == core_protocol::cond_exited; });
                 if (!all) return CH_STEP_IDLE;
                 for_each_core(index, [&](uint32_t core) {
                     if (reachable(core)) close_registers(thread, core);
@@ -144,7 +145,7 @@ private:
         uint32_t written = 0;
         uint32_t acknowledged = 0;
         uint32_t finished = 0;
-        uint32_t cond = scheduler::cond_idle;  // as last seen
+        uint32_t cond = core_protocol::cond_idle;  // as last seen
     };
 
     // Makes what this thread wrote visible to cores and host.
@@ -177,22 +178,22 @@ private:
         script_.cores[core].physical = handshake.physical_core;
         script_.cores[core].type = handshake.core_type;
         if (reachable(core)) {
-            handshake.registers.store(scheduler::RegistersUse::open, std::memory_order_relaxed);
+            handshake.registers.store(core_protocol::RegistersUse::open, std::memory_order_relaxed);
             if (platform::chip.has(Register::fast_path)) {
                 platform::write_register(thread.port, handshake.physical_core, Register::fast_path,
-                                         scheduler::fast_path_open);
+                                         core_protocol::fast_path_open);
             }
-            write(thread, core, scheduler::main_base_idle);
+            write(thread, core, core_protocol::main_base_idle);
         }
         handshake.aicpu_regs_ready.store(1, std::memory_order_release);
         show(&handshake, sizeof handshake);
     }
 
     void close_registers(Thread& thread, uint32_t core) {
-        write(thread, core, scheduler::main_base_idle);
+        write(thread, core, core_protocol::main_base_idle);
         if (platform::chip.has(Register::fast_path)) {
             platform::write_register(thread.port, script_.cores[core].physical, Register::fast_path,
-                                     scheduler::fast_path_close);
+                                     core_protocol::fast_path_close);
         }
     }
 
@@ -203,7 +204,7 @@ private:
 
     // A core without registers counts as gone.
     uint32_t cond(Thread& thread, uint32_t core) {
-        if (!reachable(core)) return scheduler::cond_exited;
+        if (!reachable(core)) return core_protocol::cond_exited;
         return platform::read_register(thread.port, script_.cores[core].physical, Register::cond);
     }
 
@@ -268,7 +269,7 @@ private:
         const uint32_t number = ++dispatches_[core].written;
         Payload& payload = at<Payload>(launch_.payloads)[2 * core + (number & 1)];
         payload.kernel = kernel_;
-        payload.status = scheduler::KernelStatus::ok;
+        payload.status = core_protocol::KernelStatus::ok;
         payload.func_id = 0;
         payload.cores = 1;
         payload.context = KernelContext{};
@@ -285,7 +286,7 @@ private:
         payload.args[1] = number;
         for (uint32_t i = 2; i < kernel_args; ++i) payload.args[i] = argument(number, i);
         show(&payload, sizeof payload);
-        if (script_.work == Work::overwrite) write(thread, core, scheduler::main_base_idle);
+        if (script_.work == Work::overwrite) write(thread, core, core_protocol::main_base_idle);
         write(thread, core, number);
     }
 
@@ -294,8 +295,8 @@ private:
         CoreRecord& record = script_.cores[core];
         const uint32_t answer = cond(thread, core);
         if (answer == dispatches.cond) return;
-        const uint32_t number = answer & ~scheduler::cond_finish_bit;
-        const bool finished = (answer & scheduler::cond_finish_bit) != 0;
+        const uint32_t number = answer & ~core_protocol::cond_finish_bit;
+        const bool finished = (answer & core_protocol::cond_finish_bit) != 0;
         const bool older =
             number < dispatches.acknowledged || (number == dispatches.acknowledged && dispatches.finished == number);
         if (number == 0 || number > dispatches.written || older) {
@@ -315,7 +316,7 @@ private:
     void note_end(uint32_t core, uint32_t number) {
         Payload& payload = at<Payload>(launch_.payloads)[2 * core + (number & 1)];
         platform::invalidate_cache(&payload, sizeof payload);
-        if (payload.status == scheduler::KernelStatus::ok) return;
+        if (payload.status == core_protocol::KernelStatus::ok) return;
         ++script_.cores[core].threw;
         copy_text(script_.cores[core].fault, sizeof script_.cores[core].fault, payload.fault_text);
     }

@@ -22,7 +22,7 @@ void write_cond(AicorePort* port, uint32_t value) {
     static_cast<CorePort*>(port)->crew->wake_owner(port->physical);
 }
 
-bool call_kernel(AicorePort* port, scheduler::Payload* payload) {
+bool call_kernel(AicorePort* port, core_protocol::Payload* payload) {
     const auto& self = *static_cast<CorePort*>(port);
     // Should the kernel crash, this is how others know which it was.
     auto& lane = self.progress->lanes[0];
@@ -32,10 +32,10 @@ bool call_kernel(AicorePort* port, scheduler::Payload* payload) {
     try {
         reinterpret_cast<void (*)(uint64_t*)>(payload->kernel)(payload->args);
     } catch (const std::exception& error) {
-        payload->status = scheduler::KernelStatus::threw;
+        payload->status = core_protocol::KernelStatus::threw;
         snprintf(payload->fault_text, sizeof payload->fault_text, "%s", error.what());
     } catch (...) {
-        payload->status = scheduler::KernelStatus::threw;
+        payload->status = core_protocol::KernelStatus::threw;
         snprintf(payload->fault_text, sizeof payload->fault_text, "an exception that is no std::exception");
     }
     __atomic_store_n(&lane.task, -1, __ATOMIC_RELAXED);

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "../third_platform/third_device.h"
-#include "abi/report.h"
 #include "chiphost/abi/mailbox.h"
 #include "crew.h"
-#include "scheduler/core_protocol.h"
+#include "graph/core_protocol.h"
+#include "status/report.h"
 
 namespace chiphost::platform {
 
@@ -84,7 +84,7 @@ private:
         core_contexts_ = static_cast<char*>(aligned_alloc(64, core_bytes_ * cores_.size()));
         for (uint32_t core = 0; core < cores_.size(); ++core) {
             cores_[core] = {{&device_.machine, core}, &crew_, core, progress_};
-            write(&device_.machine, core, Register::data_main_base, scheduler::main_base_idle);
+            write(&device_.machine, core, Register::data_main_base, core_protocol::main_base_idle);
             device_.aicore->init(core_contexts_ + core * core_bytes_, &launch_, core,
                                  core < launch_.block_dim ? CH_AIC : CH_AIV, &cores_[core]);
         }

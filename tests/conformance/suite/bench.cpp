@@ -10,9 +10,9 @@
 #include <fstream>
 #include <iterator>
 
-#include "abi/report.h"
 #include "chiphost/hand_over.h"
-#include "scheduler/core_protocol.h"
+#include "graph/core_protocol.h"
+#include "status/report.h"
 
 namespace chiphost::conformance {
 
@@ -163,12 +163,12 @@ void check_launch(const OpenDevice& device, const Plan& plan) {
 Launched try_launch(const OpenDevice& device, const Plan& plan) {
     check_launch(device, plan);
     const uint32_t cores = plan.block_dim * 3;
-    const uint64_t handshake_bytes = cores * sizeof(scheduler::Handshake);
+    const uint64_t handshake_bytes = cores * sizeof(core_protocol::Handshake);
     const Memory script(device, sizeof(Script));
     const Memory record(device, sizeof(ch_launch));
     const Memory status(device, sizeof(ch_launch_status));
     const Memory handshakes(device, handshake_bytes);
-    const Memory payloads(device, 2 * cores * sizeof(scheduler::Payload));
+    const Memory payloads(device, 2 * cores * sizeof(core_protocol::Payload));
     const Memory kernels(device, cores * sizeof(KernelRecord));
     const Memory table(device, sizeof(uint64_t));
     const Memory marks(device, sizeof Launched::close_marks);

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "abi/report.h"
 #include "bench.h"
+#include "status/report.h"
 
 namespace chiphost::conformance {
 

@@ -3,8 +3,8 @@
 // Faults inside launches. What functions say when they fail is looked at by every test (succeed and fail_with).
 #include <string.h>
 
-#include "abi/report.h"
 #include "bench.h"
+#include "status/report.h"
 
 namespace chiphost::conformance {
 

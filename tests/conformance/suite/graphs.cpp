@@ -7,11 +7,11 @@
 
 #include <string>
 
-#include "abi/report.h"
 #include "bench.h"
 #include "conformance/graph_plan.h"
 #include "graph_runtimes.h"
 #include "host/host_context.h"
+#include "status/report.h"
 
 namespace chiphost::conformance {
 

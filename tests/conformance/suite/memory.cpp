@@ -3,8 +3,8 @@
 // Device memory. Needs open_device, close_device, allocate, allocate_zeroed, release and the two copies.
 #include <algorithm>
 
-#include "abi/report.h"
 #include "bench.h"
+#include "status/report.h"
 
 namespace chiphost::conformance {
 

@@ -6,8 +6,8 @@
 
 #include <filesystem>
 
-#include "abi/report.h"
 #include "bench.h"
+#include "status/report.h"
 
 namespace chiphost::conformance {
 

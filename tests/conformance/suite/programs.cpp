@@ -8,8 +8,8 @@
 #include <iterator>
 #include <string_view>
 
-#include "abi/report.h"
 #include "bench.h"
+#include "status/report.h"
 
 namespace chiphost::conformance {
 

@@ -3,8 +3,8 @@
 // Launches that do not end by themselves.
 #include <string.h>
 
-#include "abi/report.h"
 #include "bench.h"
+#include "status/report.h"
 
 namespace chiphost::conformance {
 

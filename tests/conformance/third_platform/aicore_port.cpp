@@ -22,14 +22,14 @@ void write_cond(AicorePort* port, uint32_t value) {
     port->machine->something_happened = true;
 }
 
-bool call_kernel(AicorePort*, scheduler::Payload* payload) {
+bool call_kernel(AicorePort*, core_protocol::Payload* payload) {
     try {
         reinterpret_cast<void (*)(uint64_t*)>(payload->kernel)(payload->args);
     } catch (const std::exception& error) {
-        payload->status = scheduler::KernelStatus::threw;
+        payload->status = core_protocol::KernelStatus::threw;
         snprintf(payload->fault_text, sizeof payload->fault_text, "%s", error.what());
     } catch (...) {
-        payload->status = scheduler::KernelStatus::threw;
+        payload->status = core_protocol::KernelStatus::threw;
         snprintf(payload->fault_text, sizeof payload->fault_text, "an exception that is no std::exception");
     }
     return true;

@@ -6,7 +6,7 @@
 
 #include <memory>
 
-#include "abi/report.h"
+#include "status/report.h"
 #include "third_device.h"
 
 namespace chiphost::platform {

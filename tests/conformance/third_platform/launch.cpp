@@ -5,8 +5,8 @@
 
 #include <vector>
 
-#include "abi/report.h"
-#include "scheduler/core_protocol.h"
+#include "graph/core_protocol.h"
+#include "status/report.h"
 #include "third_device.h"
 
 namespace chiphost::platform {
@@ -38,7 +38,7 @@ public:
         core_contexts_ = static_cast<char*>(aligned_alloc(64, core_bytes_ * core_ports_.size()));
         for (uint32_t core = 0; core < core_ports_.size(); ++core) {
             core_ports_[core] = {&device.machine, core};
-            device.machine.at(core, Register::data_main_base) = scheduler::main_base_idle;
+            device.machine.at(core, Register::data_main_base) = core_protocol::main_base_idle;
             device.aicore->init(core_contexts_ + core * core_bytes_, &launch_, core,
                                 core < options.block_dim ? CH_AIC : CH_AIV, &core_ports_[core]);
         }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The AICPU program of the simulated chip, which looks at the cores' registers before it begins a launch.
-#include "abi/report.h"
 #include "chiphost/abi/device_program.h"
 #include "sim_port.h"
+#include "status/report.h"
 
 extern "C" const ch_aicpu_program* real_program();
 
@@ -15,7 +15,7 @@ void begin(void* context, const ch_launch* launch, void* const* ports) {
     for (uint32_t core = 0; core < 3 * launch->block_dim; ++core) {
         const uint32_t cond = read_register(port, sim_physical_core(core), Register::cond);
         const uint32_t main_base = read_register(port, sim_physical_core(core), Register::data_main_base);
-        if (cond == 0 && main_base == chiphost::scheduler::main_base_idle) continue;
+        if (cond == 0 && main_base == chiphost::core_protocol::main_base_idle) continue;
         auto* status = reinterpret_cast<ch_launch_status*>(launch->status);
         status->code = CH_PLATFORM_FAILED;
         chiphost::copy_text(status->message, sizeof status->message, "a register speaks of the launch before");

@@ -8,9 +8,9 @@
 
 #include <stdexcept>
 
-#include "abi/report.h"
 #include "chiphost/abi/host_runtime.h"
 #include "fake_header.h"
+#include "status/report.h"
 
 namespace {
 

@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
-#include "abi/report.h"
 #include "chiphost/abi/host_runtime.h"
 #include "misbehaving_runtime.h"
+#include "status/report.h"
 
 namespace {
 

@@ -7,12 +7,12 @@
 #include <exception>
 #include <vector>
 
-#include "abi/report.h"
 #include "chiphost/abi/host_orchestration.h"
 #include "graph/graph_builder.h"
 #include "host/device_buffer.h"
 #include "host/run_memory.h"
 #include "host/runtime.h"
+#include "status/report.h"
 
 namespace {
 

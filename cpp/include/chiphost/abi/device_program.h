@@ -51,8 +51,8 @@ typedef struct ch_launch {
     uint32_t kernel_count;  // entries of the kernel table
     uint64_t graph;         // graph::Image
     uint64_t kernels;       // uint64_t address for each func_id, 0: none
-    uint64_t handshakes;    // scheduler::Handshake for each core
-    uint64_t payloads;      // scheduler::Payload, two for each core
+    uint64_t handshakes;    // core_protocol::Handshake for each core
+    uint64_t payloads;      // core_protocol::Payload, two for each core
     uint64_t status;        // ch_launch_status
     uint64_t hand_over;     // HandOverArea (hand_over.h) for each cluster, 0: no kernel uses it
 } ch_launch;

@@ -197,7 +197,7 @@ typedef struct ch_host_runtime {
 typedef const ch_host_runtime* (*ch_host_runtime_entry)(void);
 
 // Sizes of the records in version 3.0. Later minors add fields at the end; whoever reads a record goes by its
-// struct_bytes (cpp/abi/record.h).
+// struct_bytes (cpp/status/record.h).
 #define CH_DEVICE_OPTIONS_BYTES_MIN 80
 #define CH_CALL_CONFIG_BYTES_MIN 48
 #define CH_RUN_REQUEST_BYTES_MIN 48

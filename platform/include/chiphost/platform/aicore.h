@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "chip.h"
-#include "scheduler/core_protocol.h"
+#include "graph/core_protocol.h"
 
 namespace chiphost::platform {
 
@@ -30,7 +30,7 @@ __aicore__ void write_cond(AicorePort* port, uint32_t value);
 // Calls payload->kernel with the payload's arguments, or lets it go on if it has paused. True: it has returned. False:
 // it waits for another core of its cluster, and whoever hands something over makes this core step again. A platform on
 // which kernels can throw catches everything here and records it in the payload. PLAT-11, PLAT-21 to PLAT-23.
-__aicore__ bool call_kernel(AicorePort* port, scheduler::Payload* payload);
+__aicore__ bool call_kernel(AicorePort* port, core_protocol::Payload* payload);
 
 // Whether to come back for the kernel after the dispatch was acknowledged, so that the AICPU gets to see it. A real
 // core always says no; a simulated one may say yes to show the AICPU the orders that a real one can produce. Any answer

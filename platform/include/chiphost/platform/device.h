@@ -4,8 +4,8 @@
 // these functions and links them into the host runtime.
 //
 // Errors: a function that returns int32_t returns CH_OK, or a code with *out_error filled: the same code, the place, a
-// message with the values (abi/report.h does that). CH_UNIMPLEMENTED says that the platform does not have it. After an
-// error everything is as before the call (PLAT-50). No function throws anything but std::bad_alloc.
+// message with the values (status/report.h does that). CH_UNIMPLEMENTED says that the platform does not have it. After
+// an error everything is as before the call (PLAT-50). No function throws anything but std::bad_alloc.
 //
 // Threads: a device is used by one thread at a time, not always the same; different devices are independent, and the
 // platform keeps nothing in globals (PLAT-55 to PLAT-58). Threads are the anchor's (abi/anchor.h); a platform makes

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "child_process.h"
+#include "chiphost/isolate/library.h"
+#include "status/status.h"
+
+namespace chiphost::isolate {
+
+// Children that wait for work. Thread-safe.
+//
+// A child in which code of others has run is not used again: its working directory, limits, signal handlers,
+// environment, descriptors and memory are what that code has made of them, and nobody can tell. It is ended. Others are
+// given back and wait for the next of the same key, which finds its libraries loaded.
+//
+// Who has used up a child will want another. So from the second one of a key on, a spare is started and prepared while
+// the child before it works, by a thread that the pool has for it as long as there is something to do. It also ends
+// those that are used up.
+//
+// A child has the environment, the working directory, the streams and the limits that its program had when it was
+// started. One that was started under other circumstances than those of the moment is ended, too.
+//
+// A waiting child sleeps and uses no processor. All are ended when the process exits.
+class ChildPool {
+public:
+    static constexpr size_t idle_max = 8;
+    static constexpr size_t used_up_max = 8;  // that wait to be ended; who gives back more ends them himself
+
+    // Brings a child that has just been started as far as it can come before its work is known. Runs no code of others
+    // but what the child's every user would run. False: the child is of no use.
+    using Prepare = std::function<bool(ChildProcess& child)>;
+
+    static ChildPool& of_this_process();
+
+    ChildPool() = default;
+    ~ChildPool();
+    ChildPool(const ChildPool&) = delete;
+    ChildPool& operator=(const ChildPool&) = delete;
+
+    // A waiting child of this key, or a new one, for which the errors are those of ChildProcess::start; CH_INTERRUPTED
+    // if go_on, which may be empty, says so. `prepare` may be called later, by the pool's thread.
+    Status take(const std::string& key, const std::string& program, const Prepare& prepare, const GoOn& go_on,
+                std::unique_ptr<ChildProcess>* out_child, ch_error* out_error);
+
+    // Keeps the child for the next, and ends the one that has waited longest if there are too many. Ends the child if
+    // it is used up.
+    void give_back(const std::string& key, std::unique_ptr<ChildProcess> child);
+
+    // Ends all that wait, and waits for the pool's thread to have done so with those that are used up.
+    void end_idle();
+
+    size_t idle();
+
+private:
+    struct Idle {
+        std::string key;
+        std::unique_ptr<ChildProcess> child;
+    };
+    struct Order {
+        std::string key;
+        std::string program;
+        Prepare prepare;
+        Circumstances circumstances;  // of who wants it
+    };
+
+    std::unique_ptr<ChildProcess> find(const std::string& key, const Circumstances& now);
+    static std::list<Idle> make_spare(const Order& order);
+    void work();
+    // With the lock held.
+    void order_spare(const std::string& key, const std::string& program, const Prepare& prepare,
+                     const Circumstances& circumstances);
+    bool in_the_making(const std::string& key) const;
+    bool was_used_up_before(const std::string& key) const;
+    void trim(Idle* out_too_many);
+    bool start_thread();
+    bool has_work() const { return !orders_.empty() || !used_up_.empty(); }
+
+    std::mutex mutex_;      // guards all below; never held while a child starts or ends
+    std::list<Idle> idle_;  // most recently used first
+    bool ending_ = false;   // the process exits: nothing is kept any more
+
+    std::list<std::string> used_before_;                // keys of which a child was used up, the last one first
+    std::list<Order> orders_;                           // spares to be made
+    std::string making_;                                // key of the one that is being made; empty: none
+    std::list<std::unique_ptr<ChildProcess>> used_up_;  // to be ended
+    bool thread_runs_ = false;
+    bool thread_works_ = false;        // without the lock
+    std::condition_variable changed_;  // anything of the above
+};
+
+}  // namespace chiphost::isolate
