@@ -160,12 +160,12 @@ Status HostContext::execute(const ch_run_request& request, const ch_call_config&
     const int32_t launched = platform::launch(device_, options, out_error);
     result.device_ns = ch_monotonic_ns() - device_start;
     // What the device itself reports is nearer to the cause than how the launch ended; that it cannot be read is not.
-    ch_launch_status status{};
+    ch_launch_status status;
     ch_error read_error = no_error();
     const int32_t read = launch_area_->read_status(&status, &read_error);
     if (read == CH_OK) {
         result.task_count = status.tasks_done;
-        if (status.code != CH_OK) return LaunchArea::fault_in(status, out_error);
+        if (status.error.code != CH_OK) return LaunchArea::fault_in(status, out_error);
     }
     if (launched != CH_OK) return launched;
     if (read != CH_OK) {

@@ -124,13 +124,11 @@ int32_t Orchestrator::cluster_count() {
 }
 
 int32_t Orchestrator::refuse(ch_code code, const char* where, const char* format, ...) {
-    char text[480];
+    ch_error error;
     va_list values;
     va_start(values, format);
-    vsnprintf(text, sizeof text, format, values);
+    report_list(&error, code, where, format, values);
     va_end(values);
-    ch_error error = no_error();
-    report(&error, code, where, "%s", text);
     machine_->fail(error);
     return -code;
 }

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scheduler.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <initializer_list>
 
@@ -60,10 +58,12 @@ Scheduler::Scheduler(const ch_launch& launch, void* const* ports, orchestrator::
         }
     }
     if (launch.format != CH_LAUNCH_FORMAT || image_.format != graph::image_format) {
-        fail(CH_ABI_MISMATCH, -1, -1, -1,
-             "wanted a launch of format %d and a graph of format %u, found %u and %u: the host runtime and the AICPU "
-             "program are of different builds",
-             CH_LAUNCH_FORMAT, graph::image_format, launch.format, image_.format);
+        ch_error error;
+        report(&error, CH_ABI_MISMATCH, "device",
+               "wanted a launch of format %d and a graph of format %u, found %u and %u: the host runtime and the AICPU "
+               "program are of different builds",
+               CH_LAUNCH_FORMAT, graph::image_format, launch.format, image_.format);
+        fail(error);
     }
     if (grows_) {
         Thread& thread = threads_[launch.aicpu_thread_count - 1];
@@ -125,9 +125,12 @@ bool Scheduler::open_registers(Thread& thread) {
         Handshake& handshake = handshakes_[index];
         Core& core = cores_[index];
         if (handshake.physical_core >= platform::chip.physical_cores || handshake.core_type != core.type) {
-            fail(CH_CORE_HANDSHAKE_FAILED, -1, static_cast<int32_t>(index), -1,
-                 "wanted a physical core below %u of type %u, the core says %u of type %u",
-                 platform::chip.physical_cores, core.type, handshake.physical_core, handshake.core_type);
+            ch_error error;
+            report(&error, CH_CORE_HANDSHAKE_FAILED, "device",
+                   "wanted a physical core below %u of type %u, the core says %u of type %u",
+                   platform::chip.physical_cores, core.type, handshake.physical_core, handshake.core_type);
+            error.core = static_cast<int32_t>(index);
+            fail(error);
             // Its registers cannot be reached: what it waits for is in memory.
             thread.cores.erase(index);
             handshake.aicpu_regs_ready.store(launch_over, std::memory_order_release);
@@ -271,10 +274,7 @@ uint32_t Scheduler::finish(Thread& thread, uint32_t core, Dispatch& dispatch) {
     const Payload& done = payload(core, dispatch.number);
     platform::invalidate_cache(&done.status, sizeof done.status);
     if (done.status != KernelStatus::ok) {
-        platform::invalidate_cache(&done, sizeof done);
-        fail(CH_KERNEL_THREW, done.context.task, static_cast<int32_t>(core), static_cast<int32_t>(done.func_id),
-             "kernel %u of task %lld on core %u threw: %s", done.func_id, static_cast<long long>(done.context.task),
-             core, done.fault_text);
+        fail_kernel(core, done);
         return 0;  // what waits for it must not run
     }
     const uint32_t index = dispatch.task;
@@ -330,9 +330,7 @@ uint32_t Scheduler::take(Thread& thread, Shape shape) {
 
 void Scheduler::give_back(Thread& thread, Shape shape, uint32_t task) {
     thread.shared = true;
-    if (!queue(shape).push(task)) {
-        fail(CH_INTERNAL, tasks_[task].id, -1, -1, "ready queue %u is full", static_cast<unsigned>(shape));
-    }
+    if (!queue(shape).push(task)) fail_queue(shape, task);
 }
 
 // What this thread could not start is for the others, too.
@@ -464,37 +462,42 @@ bool Scheduler::cores_exited(Thread& thread) {
     return true;
 }
 
-// The first fault is the one reported.
-bool Scheduler::claim_status(ch_code code) {
+bool Scheduler::claim_status(int32_t code) {
     int32_t ok = CH_OK;
-    return __atomic_compare_exchange_n(&status_.code, &ok, code, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&status_.error.code, &ok, code, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
-void Scheduler::fail(ch_code code, int64_t task, int32_t core, int32_t func_id, const char* format, ...) {
-    if (claim_status(code)) {
-        status_.task = task;
-        status_.core = core;
-        status_.func_id = func_id;
-        va_list args;
-        va_start(args, format);
-        vsnprintf(status_.message, sizeof status_.message, format, args);
-        va_end(args);
-        __atomic_store_n(&status_.complete, 1, __ATOMIC_RELEASE);
-    }
-    stopping_.store(true, std::memory_order_release);
-}
-
-// From the orchestrator.
+// The first fault is the one reported.
 void Scheduler::fail(const ch_error& error) {
-    if (claim_status(static_cast<ch_code>(error.code))) {
-        status_.task = error.task;
-        status_.func_id = error.func_id;
-        status_.detail_code = error.detail_code;
-        copy_text(status_.where, sizeof status_.where, error.where);
-        copy_text(status_.message, sizeof status_.message, error.message);
+    if (claim_status(error.code)) {
+        ch_error& to = status_.error;
+        to.detail_code = error.detail_code;
+        to.task = error.task;
+        to.core = error.core;
+        to.func_id = error.func_id;
+        copy_text(to.where, sizeof to.where, error.where);
+        copy_text(to.message, sizeof to.message, error.message);
         __atomic_store_n(&status_.complete, 1, __ATOMIC_RELEASE);
     }
     stopping_.store(true, std::memory_order_release);
+}
+
+void Scheduler::fail_kernel(uint32_t core, const Payload& payload) {
+    platform::invalidate_cache(&payload, sizeof payload);
+    ch_error error;
+    report(&error, CH_KERNEL_THREW, "device", "kernel %u of task %lld on core %u threw: %s", payload.func_id,
+           static_cast<long long>(payload.context.task), core, payload.fault_text);
+    error.task = payload.context.task;
+    error.core = static_cast<int32_t>(core);
+    error.func_id = payload.func_id;
+    fail(error);
+}
+
+void Scheduler::fail_queue(Shape shape, uint32_t task) {
+    ch_error error;
+    report(&error, CH_INTERNAL, "device", "ready queue %u is full", static_cast<unsigned>(shape));
+    error.task = tasks_[task].id;
+    fail(error);
 }
 
 void Scheduler::end() {
@@ -504,35 +507,29 @@ void Scheduler::end() {
     }
 }
 
-void Scheduler::explain_stall(ch_launch_status* out_status) const {
+void Scheduler::explain_stall(ch_error* out_error) const {
     constexpr int named_max = 4;
-    int used =
-        grows_ && task_count() == graph::unknown_count
-            ? snprintf(out_status->message, sizeof out_status->message, "%llu of %llu tasks so far completed",
-                       static_cast<unsigned long long>(completed()),
-                       static_cast<unsigned long long>(orchestrator_.submitted()))
-            : snprintf(out_status->message, sizeof out_status->message, "%llu of %llu tasks completed",
-                       static_cast<unsigned long long>(completed()), static_cast<unsigned long long>(task_count()));
-    const auto room = [&] { return static_cast<int>(sizeof out_status->message) - used; };
-    const auto say = [&](const char* format, auto... values) {
-        if (room() > 1) used += snprintf(out_status->message + used, static_cast<size_t>(room()), format, values...);
-    };
+    const bool all_known = !grows_ || task_count() != graph::unknown_count;
+    report(out_error, CH_STALLED, "device", "%llu of %llu tasks%s completed",
+           static_cast<unsigned long long>(completed()),
+           static_cast<unsigned long long>(all_known ? task_count() : orchestrator_.submitted()),
+           all_known ? "" : " so far");
     bool running = false;
     for (uint32_t core = 0; core < core_count_; ++core) running = running || cores_[core].running.number != 0;
     char text[128];
     if (const ch_code code = grows_ ? orchestrator_.explain_wait(text, sizeof text) : CH_OK) {
         // A kernel that does not finish is the cause, whatever the orchestration waits for.
-        if (!running) out_status->code = code;
-        say(";%s", static_cast<const char*>(text));
+        if (!running) out_error->code = code;
+        append(out_error, ";%s", text);
     }
     for (uint32_t core = 0; core < core_count_; ++core) {
         if (cores_[core].running.number == 0) continue;
         const int64_t id = tasks_[cores_[core].running.task].id;
-        if (out_status->task < 0) {
-            out_status->task = id;
-            out_status->core = static_cast<int32_t>(core);
+        if (out_error->task < 0) {
+            out_error->task = id;
+            out_error->core = static_cast<int32_t>(core);
         }
-        say("; core %u has not finished task %lld", core, static_cast<long long>(id));
+        append(out_error, "; core %u has not finished task %lld", core, static_cast<long long>(id));
     }
     int named = 0;
     const auto explain = [&](uint32_t from) {
@@ -540,8 +537,9 @@ void Scheduler::explain_stall(ch_launch_status* out_status) const {
         for (uint32_t edge = __atomic_load_n(&tasks_[from].first_edge, __ATOMIC_ACQUIRE);
              edge < graph::closed && named < named_max; edge = edges_[edge].next) {
             const int64_t id = tasks_[edges_[edge].successor].id;
-            if (out_status->task < 0) out_status->task = id;
-            say("; task %lld waits for task %lld", static_cast<long long>(id), static_cast<long long>(tasks_[from].id));
+            if (out_error->task < 0) out_error->task = id;
+            append(out_error, "; task %lld waits for task %lld", static_cast<long long>(id),
+                   static_cast<long long>(tasks_[from].id));
             ++named;
         }
     };

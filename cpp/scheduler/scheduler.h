@@ -31,8 +31,8 @@ public:
     // One step of one thread; see ch_step. No two steps of the same thread at once.
     ch_step step(uint32_t thread);
 
-    // Which tasks wait for what; no step may be under way.
-    void explain_stall(ch_launch_status* out_status) const;
+    // Says which tasks wait for what; no step may be under way.
+    void explain_stall(ch_error* out_error) const;
 
     // Nothing further is to be started; threads are done when their cores have exited. May be called during steps.
     void cut_off() { stopping_.store(true, std::memory_order_release); }
@@ -108,9 +108,12 @@ private:
 
     core_protocol::Payload& payload(uint32_t core, uint32_t number) const { return payloads_[core * 2 + (number & 1)]; }
     ReadyQueue& queue(graph::Shape shape) { return queues_[static_cast<uint32_t>(shape)]; }
-    [[gnu::format(printf, 6, 7)]]
-    void fail(ch_code code, int64_t task, int32_t core, int32_t func_id, const char* format, ...);
-    bool claim_status(ch_code code);
+    // Apart, so that steps that find no fault have no room for an error on their stack.
+    [[gnu::cold, gnu::noinline]]
+    void fail_kernel(uint32_t core, const core_protocol::Payload& payload);
+    [[gnu::cold, gnu::noinline]]
+    void fail_queue(graph::Shape shape, uint32_t task);
+    bool claim_status(int32_t code);
 
     const ch_launch& launch_;
     graph::Image& image_;

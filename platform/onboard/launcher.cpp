@@ -169,7 +169,7 @@ Status Launcher::start_aicore(uint32_t block_dim, ch_error* out_error) {
 
 Status Launcher::write_record(ch_error* out_error) {
     record_.arrived = record_.begun = record_.left = 0;
-    record_.code = CH_OK;
+    record_.error = no_error();
     record_.cancel = 0;
     cancelled_ = false;
     return write(record_memory_, &record_, sizeof record_, out_error);
@@ -180,11 +180,8 @@ Status Launcher::read_record(ch_error* out_error) {
     const int32_t code =
         driver_.aclrtMemcpy(&record_, sizeof record_, record_memory_.address, sizeof record_, acl_device_to_host);
     if (code != 0) return driver_.failed("aclrtMemcpy", code, out_error);
-    if (record_.code == CH_OK) return CH_OK;
-    report(out_error, static_cast<ch_code>(record_.code), "device", "%s", record_.message);
-    out_error->task = record_.task;
-    out_error->core = record_.core;
-    return record_.code;
+    if (record_.error.code != CH_OK) *out_error = record_.error;
+    return record_.error.code;
 }
 
 // One thread does something that is no launch of a graph.

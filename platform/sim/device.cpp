@@ -3,8 +3,6 @@
 // The simulated device: this process's memory, and an engine that steps the programs.
 #include "chiphost/platform/device.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -121,9 +119,9 @@ private:
                        ch_error* out_error);
     Status lend_helpers(uint32_t count, ch_error* out_error);
     Status make_fibers(uint32_t cores, ch_error* out_error);
-    void end_launch(char* message, size_t bytes);
-    void end_kernels(char* message, size_t bytes);
-    void end_orchestration(char* message, size_t bytes);
+    void end_launch(ch_error* inout_left_behind);
+    void end_kernels(ch_error* inout_left_behind);
+    void end_orchestration(ch_error* inout_left_behind);
     void leave_behind(std::unique_ptr<Pausable>* pausable);
     static void give_up(const KernelServices* services);
     static void orchestration_loaded(void* device, void* library, uint64_t loaded_at_ns);
@@ -370,16 +368,6 @@ Status Device::make_fibers(uint32_t cores, ch_error* out_error) {
     return CH_OK;
 }
 
-// Adds to a message, as far as there is room.
-[[gnu::format(printf, 3, 4)]]
-static void append(char* message, size_t bytes, const char* format, ...) {
-    const size_t used = strnlen(message, bytes);
-    va_list values;
-    va_start(values, format);
-    vsnprintf(message + used, bytes - used, format, values);
-    va_end(values);
-}
-
 // What does not return although it was told to is never resumed. Its stack stays as it is, for good: nothing on it is
 // destroyed, so nobody may use that memory again.
 void Device::leave_behind(std::unique_ptr<Pausable>* pausable) {
@@ -391,7 +379,7 @@ void Device::leave_behind(std::unique_ptr<Pausable>* pausable) {
 }
 
 // Kernels that were waiting when the launch was cut off must return before their stacks are used again.
-void Device::end_kernels(char* message, size_t bytes) {
+void Device::end_kernels(ch_error* inout_left_behind) {
     for (AicorePort& port : core_ports_) {
         if (!port.services.fiber || !port.services.fiber->begun()) continue;
         port.services.pause = give_up;
@@ -400,7 +388,7 @@ void Device::end_kernels(char* message, size_t bytes) {
         port.leave();
         if (returned) continue;
         leave_behind(&kernel_fibers_[port.core]);
-        append(message, bytes,
+        append(inout_left_behind,
                "; kernel %u of task %lld on core %u did not return when its wait failed %u times, and was left behind "
                "with its stack (%u of this worker)",
                port.paused->func_id, static_cast<long long>(port.paused->context.task), port.core, let_down_max,
@@ -409,20 +397,20 @@ void Device::end_kernels(char* message, size_t bytes) {
 }
 
 // The AICPU program has done what it can to make the orchestration return.
-void Device::end_orchestration(char* message, size_t bytes) {
+void Device::end_orchestration(ch_error* inout_left_behind) {
     if (!orchestration_->fiber.begun()) return;
     leave_behind(&orchestration_);
-    append(message, bytes,
+    append(inout_left_behind,
            "; the orchestration did not return although its calls said again and again that the run is over, and was "
            "left behind with its stack (%u of this worker)",
            left_behind_);
 }
 
 // Nothing may refer to the launch any more afterwards.
-void Device::end_launch(char* message, size_t bytes) {
+void Device::end_launch(ch_error* inout_left_behind) {
     aicpu_program_->end(aicpu_context_.at_least(0));
-    end_orchestration(message, bytes);
-    end_kernels(message, bytes);
+    end_orchestration(inout_left_behind);
+    end_kernels(inout_left_behind);
 }
 
 Status Device::lend_helpers(uint32_t count, ch_error* out_error) {
@@ -505,15 +493,16 @@ Status Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_e
     // Also when the engine throws, for want of memory: nobody may go on on the fibers of a launch that is over.
     struct EndOfLaunch {
         Device& device;
-        char left_behind[512];  // what there is to say about it
-        bool ended;
+        ch_error left_behind = no_error();  // its message says what was
+        bool ended = false;
+        explicit EndOfLaunch(Device& of) : device(of) {}
         void end() {
             if (ended) return;
             ended = true;
-            device.end_launch(left_behind, sizeof left_behind);
+            device.end_launch(&left_behind);
         }
         ~EndOfLaunch() { end(); }
-    } end_of_launch{*this, "", false};
+    } end_of_launch(*this);
 
     const Processors processors{aicpu_program_,     aicpu_context, options.aicpu_threads,
                                 aicore_program_,    core_contexts, core_bytes,
@@ -521,24 +510,22 @@ Status Device::run(Engine& engine, const LaunchOptions& options, ch_error* out_e
     const End end = engine.run(processors);
     int32_t code = CH_OK;
     if (end != End::finished) {
-        ch_launch_status state{};
-        state.task = state.core = state.func_id = -1;
+        ch_error state;
         aicpu_program_->explain_stall(aicpu_context, &state);
-        if (end == End::stalled) {
-            const auto why = state.code != CH_OK ? static_cast<ch_code>(state.code) : CH_STALLED;
-            code = report(out_error, why, "device", "%s", state.message);
-        } else {
-            code = report(out_error, CH_DEADLINE_EXCEEDED, "device", "stopped on request; %s", state.message);
+        *out_error = state;
+        if (end == End::cancelled) {
+            report(out_error, CH_DEADLINE_EXCEEDED, "device", "stopped on request; %s", state.message);
+            out_error->task = state.task;
+            out_error->core = state.core;
         }
-        out_error->task = state.task;
-        out_error->core = state.core;
+        code = out_error->code;
     }
     end_of_launch.end();
-    const char* left_behind = end_of_launch.left_behind;
+    const char* left_behind = end_of_launch.left_behind.message;
     // The run's error is here or in what the scheduler wrote; the host says which.
     auto& status = *reinterpret_cast<ch_launch_status*>(launch.status);
-    if (code != CH_OK) append(out_error->message, sizeof out_error->message, "%s", left_behind);
-    if (status.code != CH_OK) append(status.message, sizeof status.message, "%s", left_behind);
+    if (code != CH_OK) append(out_error, "%s", left_behind);
+    if (status.complete) append(&status.error, "%s", left_behind);
     return code;
 }
 

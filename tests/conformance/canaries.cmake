@@ -80,11 +80,11 @@ add_variant(canary_kernel_fault_lost aicore_port
         snprintf(payload->fault_text, sizeof payload->fault_text, \"%s\", error.what());"
     "static_cast<void>(error);")
 add_variant(canary_lanes_empty aicore_port "    port->enter(*payload);" "")
-add_variant(canary_failure_lost device "if (code != CH_OK) append(out_error->message," "if (code != CH_OK) {
+add_variant(canary_failure_lost device "if (code != CH_OK) append(out_error," "if (code != CH_OK) {
         *out_error = no_error();
         return CH_OK;
     }
-    if (code != CH_OK) append(out_error->message,")
+    if (code != CH_OK) append(out_error,")
 add_variant(canary_cancel_ignored sequential_engine "__atomic_load_n(&progress_->cancel, __ATOMIC_RELAXED)" "false")
 add_variant(canary_cancel_late device
     "    const End end = engine.run(processors);" "    const End end = engine.run(processors);

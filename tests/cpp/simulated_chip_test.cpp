@@ -71,7 +71,7 @@ public:
         launch_.handshakes = reinterpret_cast<uint64_t>(handshakes_.data());
         launch_.payloads = reinterpret_cast<uint64_t>(payloads_.data());
         launch_.status = reinterpret_cast<uint64_t>(&status);
-        status.task = status.core = -1;
+        status.error.task = status.error.core = -1;
         for (auto& lane : progress.lanes) lane.task = -1;
     }
 
@@ -123,7 +123,7 @@ public:
     }
 
     ch_launch_status status{};
-    ch_launch_status stall{};
+    ch_error stall{};
     ch_run_progress progress{};
     uint32_t wrong_core = UINT32_MAX;  // this core says it is one that does not exist
 
@@ -195,7 +195,7 @@ TEST(SimulatedChip, RunsRandomGraphsInOrder) {
         TestChip launch(configuration.block_dim, configuration.aicpu_threads);
         SequentialEngine engine(engine_seed, &launch.progress, nullptr);
         ASSERT_EQ(launch.run(graph.builder, engine, engine_seed), End::finished) << launch.stall.message;
-        ASSERT_EQ(launch.status.code, CH_OK) << launch.status.message;
+        ASSERT_EQ(launch.status.error.code, CH_OK) << launch.status.error.message;
         ASSERT_EQ(launch.status.tasks_done, graph.log.calls.size());
         ASSERT_NO_FATAL_FAILURE(graph.verify()) << "engine seed " << engine_seed;
     }
@@ -213,7 +213,7 @@ TEST(SimulatedChip, RunsRandomGraphsOnSeveralHostThreads) {
         TestChip launch(configuration.block_dim, configuration.aicpu_threads);
         ParallelEngine engine(some, &launch.progress);
         ASSERT_EQ(launch.run(graph.builder, engine, engine_seed), End::finished) << launch.stall.message;
-        ASSERT_EQ(launch.status.code, CH_OK) << launch.status.message;
+        ASSERT_EQ(launch.status.error.code, CH_OK) << launch.status.error.message;
         ASSERT_NO_FATAL_FAILURE(graph.verify());
     }
 }
@@ -327,8 +327,8 @@ TEST(SimulatedChip, RefusesACoreThatCannotExist) {
     launch.wrong_core = 4;
     SequentialEngine engine(0, &launch.progress, nullptr);
     EXPECT_EQ(launch.run(graph, engine), End::finished);
-    EXPECT_EQ(launch.status.code, CH_CORE_HANDSHAKE_FAILED);
-    EXPECT_EQ(launch.status.core, 4);
+    EXPECT_EQ(launch.status.error.code, CH_CORE_HANDSHAKE_FAILED);
+    EXPECT_EQ(launch.status.error.core, 4);
 }
 
 // Sets of cores and records of launches have an end.

@@ -348,8 +348,9 @@ _SCHEDULER: Final = (
     _sibling(
         "scheduler: the last fault is reported",
         _SCHEDULER_FILE,
-        "    return __atomic_compare_exchange_n(&status_.code, &ok, code, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);",
-        "    (void)ok;\n    status_.code = code;\n    return true;",
+        "    return __atomic_compare_exchange_n(&status_.error.code, &ok, code, false, __ATOMIC_ACQ_REL, "
+        "__ATOMIC_RELAXED);",
+        "    (void)ok;\n    status_.error.code = code;\n    return true;",
         "scheduler_test:*",
     ),
     _sibling(

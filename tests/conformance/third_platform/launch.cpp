@@ -78,12 +78,11 @@ private:
     }
 
     int32_t give_up(ch_code code, const char* why, ch_error* out_error) {
-        ch_launch_status status{};
-        status.task = status.core = -1;
-        device_.aicpu->explain_stall(device_.aicpu_context, &status);
-        report(out_error, code, "device", "%s%s", why, status.message);
-        out_error->task = status.task;
-        out_error->core = status.core;
+        ch_error stall;
+        device_.aicpu->explain_stall(device_.aicpu_context, &stall);
+        report(out_error, code, "device", "%s%s", why, stall.message);
+        out_error->task = stall.task;
+        out_error->core = stall.core;
         return code;
     }
 
