@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "chiphost/align.h"
 #include "chiphost/hand_over.h"
 #include "graph/core_protocol.h"
 #include "status/report.h"
@@ -16,14 +17,10 @@ using core_protocol::Payload;
 
 namespace {
 
-constexpr uint64_t aligned(uint64_t bytes) {
-    return (bytes + 63) / 64 * 64;
-}
-
 // Offsets in the area.
 constexpr uint64_t launch_at = 0;
-constexpr uint64_t status_at = aligned(sizeof(ch_launch));
-constexpr uint64_t handshakes_at = status_at + aligned(sizeof(ch_launch_status));
+constexpr uint64_t status_at = align_up(sizeof(ch_launch));
+constexpr uint64_t handshakes_at = status_at + align_up(sizeof(ch_launch_status));
 constexpr uint64_t payloads_at(uint32_t cores) {
     return handshakes_at + cores * sizeof(Handshake);
 }

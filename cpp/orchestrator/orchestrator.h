@@ -95,11 +95,17 @@ private:
     void fill_slot(uint32_t index);
     void write_record(const ch_task_spec& spec, const TaskRing::Place& place, ch_task_result* out_result);
     bool link(ProducerList::Producer producer, uint32_t consumer);
-    void publish(uint32_t task, uint32_t satisfied);
-    void release(uint32_t slot);
+    // Makes a task known to the scheduler: it starts when its producers have completed, `satisfied` of which need not
+    // be waited for.
+    void publish(uint32_t task, uint32_t satisfied) {
+        slots_[task].published = 1;
+        if (__atomic_sub_fetch(&tasks_[task].unmet, satisfied + 1, __ATOMIC_ACQ_REL) == 0) machine_->make_ready(task);
+    }
+    void release(uint32_t slot) { __atomic_sub_fetch(&slots_[slot].holds, 1, __ATOMIC_ACQ_REL); }
 
     uint32_t ring_of_scope() const { return depth_ - 1 < graph::ring_count ? depth_ - 1 : graph::ring_count - 1; }
     OpenScope& scope() { return scopes_[depth_ - 1]; }
+    const ch_device_args& run_args() const { return *reinterpret_cast<const ch_device_args*>(plan_->args); }
 
     [[gnu::format(printf, 4, 5)]]
     int32_t refuse(ch_code code, const char* where, const char* format, ...);

@@ -12,7 +12,9 @@
 #include "core_set.h"
 #include "graph/core_protocol.h"
 #include "graph/task.h"
+#include "handshakes.h"
 #include "orchestrator/orchestrator.h"
+#include "ready_lists.h"
 #include "ready_queue.h"
 
 namespace chiphost::scheduler {
@@ -73,15 +75,10 @@ private:
         std::atomic<uint64_t> completed{0};  // tasks; written by this thread only
         bool shared = false;                 // put something into a shared queue during this step
         bool orchestrates = false;           // runs the orchestration, which has not returned
-        // Tasks this thread made ready in this step, by shape. What it cannot start itself goes to the shared queues.
-        static constexpr uint32_t local_max = 64;
-        uint32_t local_count[graph::shape_count] = {0, 0, 0};
-        uint32_t local[graph::shape_count][local_max];
+        ReadyLists ready;                    // of this step
     };
 
-    void announce(Thread& thread);
-    bool open_registers(Thread& thread);
-    bool cores_started(Thread& thread);
+    void open_registers(Thread& thread);
     ch_step run(Thread& thread);
     void stop(Thread& thread);
     bool cores_exited(Thread& thread);
@@ -102,7 +99,7 @@ private:
     void dispatch_single(Thread& thread, graph::Shape shape);
     uint32_t take(Thread& thread, graph::Shape shape);
     void give_back(Thread& thread, graph::Shape shape, uint32_t task);
-    void flush_local(Thread& thread);
+    void share_ready(Thread& thread);
     void start(Thread& thread, uint32_t core, Dispatch& slot, uint32_t task_index, uint32_t block,
                uint32_t kernel_slot);
 
@@ -122,8 +119,8 @@ private:
     graph::Edge* const edges_;
     const uint64_t* const args_;
     const uint64_t* const kernels_;
-    core_protocol::Handshake* const handshakes_;
     core_protocol::Payload* const payloads_;
+    Handshakes handshakes_;
     const uint32_t core_count_;
     const uint32_t schedulers_;  // threads that have clusters
     const bool grows_;           // the graph is built while it runs

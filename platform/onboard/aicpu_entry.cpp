@@ -12,6 +12,7 @@
 #include <atomic>
 #include <new>
 
+#include "chiphost/align.h"
 #include "graph/core_protocol.h"
 #include "graph/orchestration.h"
 #include "launch_watch.h"
@@ -24,7 +25,6 @@ namespace chiphost::platform {
 namespace {
 
 constexpr uint32_t look_every = 256;  // steps
-constexpr size_t context_alignment = 64;
 
 template <typename T>
 T* at(uint64_t address) {
@@ -149,8 +149,7 @@ private:
 
 void open(LaunchRecord* record) {
     const uint64_t bytes = chiphost_aicpu_program()->context_bytes();
-    void* context =
-        aligned_alloc(context_alignment, (bytes + context_alignment - 1) / context_alignment * context_alignment);
+    void* context = aligned_alloc(line_bytes, align_up(bytes));
     auto* home = context ? new (std::nothrow) Home(context) : nullptr;
     if (!home) {
         free(context);

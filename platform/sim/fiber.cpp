@@ -16,6 +16,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
+#include "chiphost/align.h"
 #include "os/handled_signals.h"
 
 namespace chiphost::platform {
@@ -23,7 +24,7 @@ namespace chiphost::platform {
 bool FiberStack::make(size_t bytes) {
     if (base_) return true;
     const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    bytes = (bytes + page - 1) / page * page;
+    bytes = align_up(bytes, page);
     void* memory = mmap(nullptr, bytes + page, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (memory == MAP_FAILED) return false;

@@ -42,7 +42,7 @@ bool others_may_exchange(const char* folder) {
 
 OpenedLibrary opened(const AicpuPort& port) {
     if (!port.keeper) return {};
-    return {port.keeper->opened, port.keeper->device};
+    return {port.keeper->opened, port.keeper->programs};
 }
 
 // CH_FILE_UNREADABLE: the folder is to blame, and another may do.
@@ -107,13 +107,13 @@ int32_t load_device_orch_so(AicpuPort* port, const void* data, size_t bytes, con
     const OrchestrationKeeper* keeper = port->keeper;
     const uint64_t loaded_at_ns = keeper ? keeper->clock() : 0;
     const int32_t code = load(port, data, bytes, name, out_library, out_error);
-    if (code == CH_OK && keeper) keeper->loaded(keeper->device, *out_library, loaded_at_ns);
+    if (code == CH_OK && keeper) keeper->loaded(keeper->programs, *out_library, loaded_at_ns);
     return code;
 }
 
 // Without a port the device is being closed: it has seen to what may still run, and is inside the gate.
 void close_device_orch_so(AicpuPort* port, void* library) {
-    if (port && port->keeper) port->keeper->closing(port->keeper->device, library);
+    if (port && port->keeper) port->keeper->closing(port->keeper->programs, library);
     close_library(port ? port->loader_gate : nullptr, library);
 }
 

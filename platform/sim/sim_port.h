@@ -50,14 +50,14 @@ inline uint32_t sim_physical_core(uint32_t core) {
 
 // Who outlives the AICPU program, and sees to it that an orchestration is not unloaded under a thread that it has made.
 struct OrchestrationKeeper {
-    void* device;
+    void* programs;
     // Before and after an orchestration is loaded. What cannot be remembered is not kept.
     uint64_t (*clock)();
-    void (*loaded)(void* device, void* library, uint64_t loaded_at_ns);
+    void (*loaded)(void* programs, void* library, uint64_t loaded_at_ns);
     // Before it is closed.
-    void (*closing)(void* device, void* library);
+    void (*closing)(void* programs, void* library);
     // Before any code of it runs.
-    void (*opened)(void* device, void* library);
+    void (*opened)(void* programs, void* library);
 };
 
 struct AicpuPort {

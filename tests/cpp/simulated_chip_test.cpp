@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "chiphost/abi/device_program.h"
+#include "chiphost/align.h"
 #include "engine.h"
 #include "graph/core_protocol.h"
 #include "graph/graph_builder.h"
@@ -97,7 +98,7 @@ public:
             port_addresses.push_back(&aicpu_ports[i]);
         }
         std::vector<AicorePort> core_ports(cores);
-        const uint64_t core_bytes = (chiphost_aicore_program()->context_bytes() + 63) / 64 * 64;
+        const uint64_t core_bytes = align_up(chiphost_aicore_program()->context_bytes());
         std::unique_ptr<char, decltype(&free)> contexts(static_cast<char*>(aligned_alloc(64, core_bytes * cores)),
                                                         free);
         for (uint32_t core = 0; core < cores; ++core) {
@@ -108,7 +109,7 @@ public:
             chiphost_aicore_program()->init(contexts.get() + core * core_bytes, &launch_, core,
                                             core < launch_.block_dim ? CH_AIC : CH_AIV, &core_ports[core]);
         }
-        const uint64_t aicpu_bytes = (chiphost_aicpu_program()->context_bytes() + 63) / 64 * 64;
+        const uint64_t aicpu_bytes = align_up(chiphost_aicpu_program()->context_bytes());
         std::unique_ptr<void, decltype(&free)> aicpu(aligned_alloc(64, aicpu_bytes), free);
         chiphost_aicpu_program()->create(aicpu.get());
         chiphost_aicpu_program()->begin(aicpu.get(), &launch_, port_addresses.data());

@@ -13,6 +13,7 @@
 
 #include "graph/core_protocol.h"
 #include "graph/task_check.h"
+#include "host_orchestration.h"
 #include "os/float_state.h"
 #include "status/report.h"
 
@@ -20,52 +21,6 @@ static_assert(CH_MAX_TASK_ARGS == chiphost::core_protocol::payload_args_max,
               "a core has room for the arguments of a task");
 
 namespace chiphost::host_build_graph {
-
-namespace {
-
-// The orchestration's library stays loaded as long as its callable does.
-class HostOrchestration final : public host::Orchestration {
-public:
-    HostOrchestration(const ch_anchor* anchor, void* anchor_state) : anchor_(anchor), anchor_state_(anchor_state) {}
-    ~HostOrchestration() override {
-        if (library_) anchor_->close_library(anchor_state_, library_, nullptr);
-    }
-
-    int32_t load(const ch_callable& callable, ch_error* out_error) {
-        ch_open_request request{};
-        request.binary = callable.orchestration;
-        request.out_library = &library_;
-        CH_TRY(anchor_->open_library(anchor_state_, &request, out_error));
-        const char* name = callable.orchestration.name;
-        const auto* abi = static_cast<const ch_abi_header*>(find(CH_HOST_ORCHESTRATION_ABI));
-        const Expected provided{CH_ABI_HOST_ORCHESTRATION, CH_HOST_ORCHESTRATION_MAJOR, CH_HOST_ORCHESTRATION_MINOR, 0,
-                                ""};
-        CH_TRY(check_wanted(abi, CH_HOST_ORCHESTRATION_ABI, provided, name, out_error));
-        entry_ = reinterpret_cast<ch_host_orchestration>(find(callable.entry));
-        if (!entry_) return report(out_error, CH_ENTRY_MISSING, name, "wanted the function %s", callable.entry);
-        name_ = std::string(callable.entry) + " of " + name;
-        return CH_OK;
-    }
-
-    ch_host_orchestration entry() const { return entry_; }
-    const std::string& name() const { return name_; }
-
-private:
-    void* find(const char* symbol) const {
-        void* address = nullptr;
-        const ch_symbol_request request{library_, symbol, &address};
-        anchor_->find_symbol(anchor_state_, &request, nullptr);
-        return address;
-    }
-
-    const ch_anchor* const anchor_;
-    void* const anchor_state_;
-    ch_library* library_ = nullptr;
-    ch_host_orchestration entry_ = nullptr;
-    std::string name_;
-};
-
-}  // namespace
 
 const ch_host_graph_ops HostBuildGraph::ops = {
     CH_ABI_HEADER(ch_host_graph_ops, CH_ABI_HOST_ORCHESTRATION, CH_HOST_ORCHESTRATION_MAJOR,

@@ -9,6 +9,7 @@
 
 #include "../third_platform/third_device.h"
 #include "chiphost/abi/mailbox.h"
+#include "chiphost/align.h"
 #include "crew.h"
 #include "graph/core_protocol.h"
 #include "status/report.h"
@@ -35,7 +36,7 @@ public:
           progress_(options.progress),
           threads_(options.aicpu_threads),
           cores_(options.block_dim * 3),
-          core_bytes_((device.aicore->context_bytes() + 63) / 64 * 64) {}
+          core_bytes_align_up((device.aicore->context_bytes())) {}
 
     // Threads are lent before anything begins.
     ~Launch() {
@@ -73,7 +74,7 @@ private:
 
     void begin() {
         if (!device_.aicpu_context) {
-            device_.aicpu_context = aligned_alloc(64, (device_.aicpu->context_bytes() + 63) / 64 * 64);
+            device_.aicpu_context = aligned_alloc(64, align_up(device_.aicpu->context_bytes()));
             device_.aicpu->create(device_.aicpu_context);
         }
         std::vector<void*> ports;

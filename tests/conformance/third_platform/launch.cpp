@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "chiphost/align.h"
 #include "graph/core_protocol.h"
 #include "status/report.h"
 #include "third_device.h"
@@ -29,10 +30,10 @@ public:
           cancel_(&options.progress->cancel),
           aicpu_ports_(options.aicpu_threads, AicpuPort{&device.machine}),
           core_ports_(options.block_dim * 3),
-          core_bytes_((device.aicore->context_bytes() + 63) / 64 * 64),
+          core_bytes_align_up((device.aicore->context_bytes())),
           done_(options.aicpu_threads + core_ports_.size()) {
         if (!device.aicpu_context) {
-            device.aicpu_context = aligned_alloc(64, (device.aicpu->context_bytes() + 63) / 64 * 64);
+            device.aicpu_context = aligned_alloc(64, align_up(device.aicpu->context_bytes()));
             device.aicpu->create(device.aicpu_context);
         }
         core_contexts_ = static_cast<char*>(aligned_alloc(64, core_bytes_ * core_ports_.size()));
