@@ -27,12 +27,12 @@ const char* plural(uint64_t count) {
 
 }  // namespace
 
-void Orchestrator::begin(graph::Image* image, OrchestrationLibraries* libraries, Machine* machine,
+void Orchestrator::begin(graph::Image* image, OrchestrationLibraries* libraries, SchedulerInterface* scheduler,
                          platform::AicpuPort* port, uint32_t cluster_count) {
     image_ = image;
     plan_ = at<graph::Orchestration>(image->orchestration);
     libraries_ = libraries;
-    machine_ = machine;
+    scheduler_ = scheduler;
     port_ = port;
     cluster_count_ = cluster_count;
     tasks_ = at<Task>(image->tasks);
@@ -44,7 +44,7 @@ void Orchestrator::begin(graph::Image* image, OrchestrationLibraries* libraries,
     infers_ = plan_->root_scope == graph::RootScope::automatic;
     map_.begin(at<TensorMap::Entry>(plan_->map_entries), plan_->map_capacity,
                at<TensorMap::Bucket>(plan_->map_buckets));
-    strand_.begin(port, machine);
+    strand_.begin(port, scheduler);
     room_.begin(plan_, *image, &map_, &strand_);
 }
 
@@ -54,13 +54,13 @@ bool Orchestrator::go_on() {
 
 // On the strand.
 void Orchestrator::run() {
-    if (machine_->stopped()) return;  // cut off before it began
+    if (scheduler_->stopped()) return;  // cut off before it began
     scopes_[0] = {++scope_serial_, infers_ ? CH_SCOPE_AUTO : CH_SCOPE_MANUAL, none, none};
     depth_ = 1;
     ch_error error = no_error();
     ch_device_orchestration entry = nullptr;
     if (libraries_->get(port_, *plan_, &entry, &error) != CH_OK) {
-        machine_->fail(error);
+        scheduler_->fail(error);
         return;
     }
     int32_t returned = 0;
@@ -74,7 +74,7 @@ void Orchestrator::run() {
     }
     os::FloatState().restore();
     in_entry_ = false;
-    if (machine_->stopped()) return;  // what it did then is of no interest
+    if (scheduler_->stopped()) return;  // what it did then is of no interest
     if (error.code == CH_OK && returned != 0) {
         report(&error, CH_ORCHESTRATION_FAILED, plan_->entry, "returned %d", returned);
         error.detail_code = returned;
@@ -83,7 +83,7 @@ void Orchestrator::run() {
         report(&error, CH_TASK_INVALID, plan_->entry, "returned with %u open scope%s", depth_ - 1, plural(depth_ - 1));
     }
     if (error.code != CH_OK) {
-        machine_->fail(error);
+        scheduler_->fail(error);
         return;
     }
     scope_end();
@@ -95,11 +95,11 @@ void Orchestrator::run() {
 }
 
 void Orchestrator::fail(int32_t code, const char* text) {
-    if (machine_->stopped()) return;
+    if (scheduler_->stopped()) return;
     ch_error error = no_error();
     report(&error, CH_ORCHESTRATION_FATAL, plan_->entry, "%s", text);
     error.detail_code = code;
-    machine_->fail(error);
+    scheduler_->fail(error);
 }
 
 void Orchestrator::log(const char* text) {
@@ -116,7 +116,7 @@ int32_t Orchestrator::refuse(ch_code code, const char* where, const char* format
     va_start(values, format);
     report_list(&error, code, where, format, values);
     va_end(values);
-    machine_->fail(error);
+    scheduler_->fail(error);
     return -code;
 }
 

@@ -14,7 +14,7 @@ int32_t Orchestrator::check_tensor(const ch_device_tensor* tensor, bool write, c
                                    graph::TensorRegion* out_region) {
     ch_error error;
     if (const Status failed = graph::check_tensor(tensor, where, number, out_region, &error); !failed.ok()) {
-        machine_->fail(error);
+        scheduler_->fail(error);
         return -failed;
     }
     if (tensor->owner >= 0) {
@@ -76,7 +76,7 @@ const ch_device_tensor* Orchestrator::origin_of(const ch_device_tensor& tensor) 
 int32_t Orchestrator::check(const ch_task_spec& spec, Need* out_need) {
     ch_error error;
     if (const Status failed = graph::check_task(*plan_, spec, &error); !failed.ok()) {
-        machine_->fail(error);
+        scheduler_->fail(error);
         return -failed;
     }
     for (uint32_t i = 0; i < spec.after_count; ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What an orchestration reads and writes itself: elements of tensors, and tensors at addresses.
+// Elements that an orchestration reads and writes itself, and tensors that it finds at addresses.
 #include <string.h>
 
 #include "graph/task_check.h"
@@ -12,7 +12,7 @@ int32_t Orchestrator::tensor_at(uint64_t address, const ch_tensor_spec& spec, ch
     if (!breathe()) return -CH_INTERRUPTED;
     ch_error error;
     if (const Status failed = graph::check_new_tensor(spec, "tensor_at", 0, &error); !failed.ok()) {
-        machine_->fail(error);
+        scheduler_->fail(error);
         return -failed;
     }
     const uint64_t bytes = ch_shape_bytes(spec.shape, spec.ndims, spec.dtype);

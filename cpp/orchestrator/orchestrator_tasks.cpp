@@ -20,15 +20,15 @@ uint32_t ring_of(int64_t task) {
 
 }  // namespace
 
-// Waits for room; 0, or negative if the run has failed or there never will be any.
+// Waits for room. Returns 0, or a negative code if the run has failed or there never will be any.
 int32_t Orchestrator::make_room(uint32_t ring, const char* where, Need* need) {
     ch_error error;  // not initialized: it has two kilobytes, and this is called for every task
-    const int32_t code = room_.make(ring, where, need, &producers_, &error);
-    if (code != CH_OK && code != CH_INTERRUPTED) machine_->fail(error);
-    return -code;
+    const Status failed = room_.make(ring, where, need, &producers_, &error);
+    if (!failed.ok() && failed != CH_INTERRUPTED) scheduler_->fail(error);
+    return -failed;
 }
 
-// The tasks that must come before this one.
+// Lists the tasks that must come before this one.
 void Orchestrator::find_producers(const ch_task_spec& spec) {
     producers_.clear();
     for (uint32_t i = 0; i < spec.tensor_count; ++i) {

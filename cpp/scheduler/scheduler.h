@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The AICPU program's heart: takes tasks whose predecessors have completed and runs them on the cores.
+// The scheduler is the AICPU program's heart: it takes tasks whose predecessors have completed and runs them on the
+// cores.
 #pragma once
 
 #include <stdint.h>
@@ -25,7 +26,7 @@ namespace chiphost::scheduler {
 //
 // Where the graph is built while it runs, the last thread runs the orchestration and has no clusters, unless it is the
 // only one.
-class Scheduler final : private orchestrator::Machine {
+class Scheduler final : private orchestrator::SchedulerInterface {
 public:
     // ports[i] is thread i's access to the chip. Everything is borrowed.
     Scheduler(const ch_launch& launch, void* const* ports, orchestrator::OrchestrationLibraries* libraries);

@@ -79,13 +79,13 @@ private:
         }
         std::vector<void*> ports;
         for (uint32_t i = 0; i < threads_.size(); ++i) {
-            threads_[i].port = {{&device_.machine}, &crew_, i};
+            threads_[i].port = {{&device_.registers}, &crew_, i};
             ports.push_back(static_cast<AicpuPort*>(&threads_[i].port));
         }
         core_contexts_ = static_cast<char*>(aligned_alloc(64, core_bytes_ * cores_.size()));
         for (uint32_t core = 0; core < cores_.size(); ++core) {
-            cores_[core] = {{&device_.machine, core}, &crew_, core, progress_};
-            write(&device_.machine, core, Register::data_main_base, core_protocol::main_base_idle);
+            cores_[core] = {{&device_.registers, core}, &crew_, core, progress_};
+            write(&device_.registers, core, Register::data_main_base, core_protocol::main_base_idle);
             device_.aicore->init(core_contexts_ + core * core_bytes_, &launch_, core,
                                  core < launch_.block_dim ? CH_AIC : CH_AIV, &cores_[core]);
         }

@@ -28,7 +28,7 @@ public:
         : device_(device),
           launch_(*reinterpret_cast<const ch_launch*>(options.launch)),
           cancel_(&options.progress->cancel),
-          aicpu_ports_(options.aicpu_threads, AicpuPort{&device.machine}),
+          aicpu_ports_(options.aicpu_threads, AicpuPort{&device.registers}),
           core_ports_(options.block_dim * 3),
           core_bytes_align_up((device.aicore->context_bytes())),
           done_(options.aicpu_threads + core_ports_.size()) {
@@ -38,8 +38,8 @@ public:
         }
         core_contexts_ = static_cast<char*>(aligned_alloc(64, core_bytes_ * core_ports_.size()));
         for (uint32_t core = 0; core < core_ports_.size(); ++core) {
-            core_ports_[core] = {&device.machine, core};
-            device.machine.at(core, Register::data_main_base) = core_protocol::main_base_idle;
+            core_ports_[core] = {&device.registers, core};
+            device.registers.at(core, Register::data_main_base) = core_protocol::main_base_idle;
             device.aicore->init(core_contexts_ + core * core_bytes_, &launch_, core,
                                 core < options.block_dim ? CH_AIC : CH_AIV, &core_ports_[core]);
         }
@@ -56,7 +56,7 @@ public:
         for (;;) {
             const bool cancelled = __atomic_load_n(cancel_, __ATOMIC_ACQUIRE) != 0;
             if (cancelled) return give_up(CH_DEADLINE_EXCEEDED, "stopped on request; ", out_error);
-            device_.machine.something_happened = false;
+            device_.registers.something_happened = false;
             bool aicpu_done = true, all_idle = true;
             for (uint32_t i = 0; i < done_.size(); ++i) {
                 if (done_[i]) continue;
@@ -66,7 +66,7 @@ public:
                 if (i < aicpu_ports_.size() && !done_[i]) aicpu_done = false;
             }
             if (aicpu_done) return CH_OK;
-            if (all_idle && !device_.machine.something_happened) return give_up(CH_STALLED, "", out_error);
+            if (all_idle && !device_.registers.something_happened) return give_up(CH_STALLED, "", out_error);
         }
     }
 
