@@ -10,7 +10,7 @@ namespace chiphost::scheduler {
 
 namespace {
 
-// What outlives a launch, and the launch.
+// The libraries outlive a launch, which is the scheduler.
 struct alignas(64) Context {
     orchestrator::OrchestrationLibraries libraries;
     std::optional<Scheduler> scheduler;

@@ -170,11 +170,11 @@ ch_step Scheduler::run(Thread& thread) {
         platform::signal_threads(thread.port);
         if (thread.orchestrates) return CH_STEP_WORKED;
     }
-    // What could be started has been: only an answer of a core, or another thread, can bring more.
+    // All that could be started has been: only an answer of a core, or another thread, can bring more.
     return orchestrated;
 }
 
-// Tasks that are complete, on all threads.
+// Counts the tasks that are complete, on all threads.
 uint64_t Scheduler::completed() const {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < schedulers_; ++i) {

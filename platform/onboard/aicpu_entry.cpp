@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the AICPU's own software calls: the AICPU program on a real chip. The vendor's loader gives every launch to
-// these functions, on as many threads as the host has asked for.
+// The AICPU's own software calls these functions: the AICPU program on a real chip. The vendor's loader gives every
+// launch to them, on as many threads as the host has asked for.
 //
 // Nothing is kept here between launches: what outlives one is on the AICPU's heap, and its address in the host's
 // record.
@@ -172,7 +172,7 @@ bool fits(LaunchRecord* record) {
     return false;
 }
 
-// What every entry does. The record says what is wanted.
+// Every entry does this. The record says what is wanted.
 void serve(LaunchRecord* record) {
     switch (record->verb) {
         case LaunchVerb::open:

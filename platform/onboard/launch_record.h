@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the host leaves in device memory for the two programs besides the ch_launch: where the registers are, how many
+// The host leaves this in device memory for the two programs besides the ch_launch: where the registers are, how many
 // AICPU threads take part, and what the host has written since the last launch.
 #pragma once
 
@@ -54,7 +54,7 @@ static_assert(sizeof(LaunchRecord) == 2560 && offsetof(LaunchRecord, arrived) ==
                   offsetof(LaunchRecord, cancel) == 2496,
               "LaunchRecord is a device format");
 
-// What the vendor's loader of AICPU programs is given: it reads the address of a LibraryArgs from here and passes the
+// The vendor's loader of AICPU programs is given this: it reads the address of a LibraryArgs from here and passes the
 // rest on to the program.
 struct AicpuLaunchArgs {
     uint64_t reserved[5];

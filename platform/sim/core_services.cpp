@@ -7,7 +7,8 @@ namespace chiphost::platform {
 
 namespace {
 
-// What a kernel's wait throws when the launch is over. No std::exception, so that a handler of those does not end it.
+// A kernel's wait throws this when the launch is over. It is no std::exception, so that a handler of those does not end
+// it.
 class LaunchOver {};
 
 }  // namespace

@@ -5,7 +5,7 @@
 
 namespace chiphost::platform {
 
-// What a simulated core does for its kernel: CoreServices is what it is called with.
+// The services of a simulated core for its kernel. They are called with the CoreServices of the core.
 extern const KernelServices core_services;
 
 // A kernel that waits when its launch is over is told so by an exception, and is not resumed any more if it has waited

@@ -88,7 +88,7 @@ void Fiber::pause() {
     switch_out();
 }
 
-// What is being thrown and caught belongs to the stack, but the C++ library keeps it for the thread.
+// The exceptions that are being thrown and caught belong to the stack, but the C++ library keeps it for the thread.
 void Fiber::switch_in() {
     auto* of_thread = reinterpret_cast<Exceptions*>(abi::__cxa_get_globals());
     const Exceptions outside = *of_thread;
@@ -104,7 +104,7 @@ void Fiber::switch_in() {
 #ifdef __SANITIZE_ADDRESS__
     __sanitizer_finish_switch_fiber(asan_outside_, nullptr, nullptr);
 #endif
-    // What else the thread does relies on handlers that the fiber has installed.
+    // The rest of what the thread does relies on handlers that the fiber has installed.
     if (os::admit_handled_signals(inside_.uc_sigmask, &outside_.uc_sigmask)) {
         pthread_sigmask(SIG_SETMASK, &outside_.uc_sigmask, nullptr);
     }

@@ -23,7 +23,7 @@ public:
         if (Launcher* const launcher = std::exchange(launcher_, nullptr)) launcher->end_launch(&left_behind_);
     }
 
-    // What there is to say about it; "" if nothing was left behind.
+    // Says what was left behind; "" if nothing was.
     const char* left_behind() const { return left_behind_.message; }
 
 private:

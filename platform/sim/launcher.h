@@ -35,7 +35,7 @@ public:
     Status launch(const LaunchOptions& options, ch_error* out_error);
 
 private:
-    // What a core's kernels find besides device memory.
+    // The memories that a core's kernels find besides device memory.
     struct Memories {
         CoreMemory own;
         SharedMemory alone;    // of tasks that have this core only

@@ -11,7 +11,7 @@
 
 namespace chiphost::platform {
 
-// What may pause in the middle of a launch: a fiber and its stack.
+// Something that may pause in the middle of a launch: a fiber and its stack.
 struct Pausable {
     FiberStack stack;
     Fiber fiber;

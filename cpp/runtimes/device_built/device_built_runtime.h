@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the runtimes have in common whose orchestration runs on the AICPU: the memory of the rings, the arguments of a
-// run in device memory, and the orchestration's file.
+// The part that runtimes have in common whose orchestration runs on the AICPU: the memory of the rings, the arguments
+// of a run in device memory, and the orchestration's file.
 #pragma once
 
 #include <string>

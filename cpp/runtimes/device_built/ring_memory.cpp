@@ -25,7 +25,8 @@ static_assert(CH_MAX_TASK_TENSORS * sizeof(ch_device_tensor) +
               "a ring must have room for the arguments of the largest task");
 static_assert(heap_slack_max % heap_alignment == 0);
 constexpr uint32_t map_entries_per_slot = 4;
-// Of the default sizes, to fit a small device. So many leave half of the memory to others, further ones an eighth.
+// How often the default sizes are halved to fit a small device. So many leave half of the memory to others, further
+// ones an eighth.
 constexpr uint32_t halvings_good = 6, halvings_max = 14;
 constexpr uint32_t heap_halvings_max = 12;
 
@@ -132,9 +133,9 @@ Status RingMemory::reserve_sizes(const Sizes& sizes, ch_error* out_error) {
     image_.orchestration = plan_address_;
     for (graph::Ring& ring : plan_.rings) ring.heap += base;
     // The queues' positions are the device's from now on.
-    const int32_t code = platform::copy_to_device(device_, base, &image_, sizeof image_, out_error);
-    if (code != CH_OK) memory_.release();
-    return code;
+    const Status failed = platform::copy_to_device(device_, base, &image_, sizeof image_, out_error);
+    if (!failed.ok()) memory_.release();
+    return failed;
 }
 
 uint64_t RingMemory::base() const {

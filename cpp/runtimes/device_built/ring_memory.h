@@ -47,7 +47,7 @@ private:
             return window == other.window && edges == other.edges && heap_bytes == other.heap_bytes;
         }
     };
-    // What goes into the memory. Addresses count from its beginning.
+    // A layout says where in the memory everything is. Addresses count from its beginning.
     struct Layout {
         graph::Image image{};
         graph::Orchestration plan{};

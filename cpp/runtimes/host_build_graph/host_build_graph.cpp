@@ -135,13 +135,14 @@ int32_t HostBuildGraph::build(const host::RunInput& input, host::BuiltGraph* out
 Status HostBuildGraph::ship(uint64_t* out_graph, ch_error* out_error) {
     const uint64_t bytes = graph_.image_bytes();
     if (bytes < image_.bytes() / 8) image_.release();
-    if (const int32_t failed = image_.reserve(bytes, out_error)) return failed;
-    int32_t code = CH_OK;
+    CH_TRY(image_.reserve(bytes, out_error));
+    Status failed;
     graph_.write_image(image_.address(), [&](uint64_t offset, const void* source, uint64_t part) {
-        if (code == CH_OK) code = platform::copy_to_device(device_, image_.address() + offset, source, part, out_error);
+        if (!failed.ok()) return;
+        failed = platform::copy_to_device(device_, image_.address() + offset, source, part, out_error);
     });
     *out_graph = image_.address();
-    return code;
+    return failed;
 }
 
 int32_t HostBuildGraph::copy_out(ch_error* out_error) {
@@ -225,8 +226,8 @@ int32_t HostBuildGraph::add_tensor_task(const ch_host_argument* args, uint32_t a
     return task;
 }
 
-// Whether a tensor that is argument `number` of a task lies in device memory of this run.
-int32_t HostBuildGraph::check_tensor(const ch_device_tensor* tensor, uint32_t number) {
+// Checks that a tensor that is argument `number` of a task lies in device memory of this run.
+Status HostBuildGraph::check_tensor(const ch_device_tensor* tensor, uint32_t number) {
     graph::TensorRegion region;
     CH_TRY(graph::check_tensor(tensor, "add_task", number, &region, &error_));
     char what[32];  // "add_task: tensor 159" and the end
