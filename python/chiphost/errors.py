@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple, NoReturn
 
 from . import _core
+from ._text.printable import one_line
 from .call_config import FIELDS
-from .printable import one_line
 
 
 class ErrorRow(NamedTuple):

@@ -37,10 +37,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Literal
 
-from . import _core, runtimes
+from . import _core
+from ._runtimes import runtimes
+from ._system.stacks import stack_bytes_or_default
 from .errors import LoadError, make_error
 from .signature import Dtype, dtype_name
-from .stacks import stack_bytes_or_default
 from .worker import choose_strategy
 
 __all__ = ["Buffer", "CloseResult", "Function", "In", "InOut", "Library", "Memory", "Out", "Pin", "open"]

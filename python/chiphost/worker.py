@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final
 
-from . import _core, runtimes
+from . import _core
 from ._core import CallConfig, RunResult
+from ._runtimes import runtimes
+from ._runtimes.runtimes import RuntimeFiles
+from ._system.stacks import stack_bytes_or_default
+from ._text.suggestion import did_you_mean
 from .callable import ChipCallable
 from .chip import Chip
 from .errors import make_error
-from .runtimes import RuntimeFiles
-from .stacks import stack_bytes_or_default
-from .suggestion import did_you_mean
 
 STRATEGIES: Final = (*_core.STRATEGIES, "auto")
 

@@ -891,13 +891,14 @@ _WORKER: Final = (
     ),
 )
 
-_REPORT: Final = "python/chiphost/report.py"
+_REPORT: Final = "python/chiphost/scenes/report.py"
 _SCENE: Final = "python/chiphost/scene.py"
-_CACHE: Final = "python/chiphost/compile_cache.py"
+_CACHE: Final = "python/chiphost/_compiling/cache.py"
+_HEADERS: Final = "python/chiphost/_compiling/headers.py"
 _PYTHON: Final = (
     _required(
         "run: all cases are the usual ones",
-        "python/chiphost/commands/run.py",
+        "python/chiphost/_cli/run.py",
         "        return list(entry.scene.cases)\n",
         "        return None\n",
         "simpler/test_simpler_scenes.py::test_run_takes_all_cases_of_one",
@@ -925,16 +926,16 @@ _PYTHON: Final = (
     ),
     _sibling(
         "report: a failed write leaves a file",
-        _REPORT,
+        "python/chiphost/_reports/file.py",
         "                temporary.unlink()\n",
         "                pass\n",
         "scenes/test_report.py",
     ),
     _sibling(
         "report: what XML has no place for",
-        _REPORT,
-        "case = TestCase(one_line(name), ",
-        "case = TestCase(name, ",
+        "python/chiphost/_reports/junit.py",
+        "test = TestCase(one_line(case.name), ",
+        "test = TestCase(case.name, ",
         "scenes/test_report.py",
     ),
     _required(
@@ -946,7 +947,7 @@ _PYTHON: Final = (
     ),
     _required(
         "scene_run: the tasks of all rounds are counted",
-        "python/chiphost/scene_run.py",
+        "python/chiphost/scenes/run.py",
         "        out_tally.tasks = tasks\n",
         "        out_tally.tasks = tasks + (out_tally.tasks or 0)\n",
         "scenes/test_runner.py::test_tasks_are_those_of_one_round",
@@ -990,28 +991,28 @@ _PYTHON: Final = (
     ),
     _required(
         "compile_cache: an edit of the same size whose time is set back",
-        _CACHE,
+        _HEADERS,
         "return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)",
         "return (status.st_mtime_ns, 0, status.st_size, status.st_ino, status.st_dev)",
         "compiling/test_cache_and_changes.py::test_an_edit_of_the_same_size_with_the_time_set_back_is_seen",
     ),
     _required(
         "compile_batch: a variable of the key is forgotten",
-        "python/chiphost/compile_batch.py",
+        "python/chiphost/_compiling/batch.py",
         '    "COMPILER_PATH",\n',
         "",
         "compiling/test_compile_cache.py::test_each_variable_counts[COMPILER_PATH]",
     ),
     _required(
         "toolchain: what a wrapper says to --version is no matter",
-        "python/chiphost/toolchain.py",
+        "python/chiphost/_compiling/host_toolchain.py",
         "repr((command[1:], stamps, version_text, target))",
         "repr((command[1:], stamps, target))",
         "compiling/test_compile_cache.py::test_a_wrapper_that_calls_another_compiler_counts",
     ),
     _sibling(
         "private_folder: others may exchange what is in a folder above",
-        "python/chiphost/private_folder.py",
+        "python/chiphost/_system/private_folder.py",
         "if (by_all or by_group) and not status.st_mode & stat.S_ISVTX:",
         "if False:",
         "compiling/test_cache_folder.py::test_a_folder_above_that_others_may_write_to_is_refused",
@@ -1032,43 +1033,43 @@ _PYTHON: Final = (
     ),
     _sibling(
         "compile_cache: a damaged manifest is used",
-        _CACHE,
+        _HEADERS,
         "if hashlib.sha256(payload).hexdigest().encode() != digest:",
         "if not digest:",
         "compiling/test_cache_damage.py::test_any_changed_byte_of_a_manifest_is_noticed",
     ),
     _sibling(
         "private_folder: a use is not noted",
-        "python/chiphost/private_folder.py",
+        "python/chiphost/_system/private_folder.py",
         "                        os.utime(descriptor)\n",
         "                        pass\n",
         "compiling/test_cache_pruning.py::test_what_nobody_used_goes_first",
     ),
     _sibling(
         "compile_cache: time and size say whether a file has changed",
-        _CACHE,
+        _HEADERS,
         "return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)",
         "return (status.st_mtime_ns, 0, status.st_size, 0, status.st_dev)",
         "compiling/test_cache_and_changes.py::test_a_digest_is_remembered_only_while_the_file_is_the_same",
     ),
     _sibling(
         "compile_cache: a new header is not looked for",
-        _CACHE,
+        _HEADERS,
         "return _visible(record.folders, record.names, record.climbing, snapshot) == record.visible",
         "return True",
         "compiling/test_cached_headers.py::test_a_header_that_appears_earlier_in_the_path_is_seen",
     ),
     _sibling(
         "audit: names of all symbols are shown",
-        "python/chiphost/audit_finding.py",
+        "python/chiphost/audit/finding.py",
         "tuple(names[:_SYMBOLS_MAX]),",
         "tuple(names),",
         "audit/test_audit_finding.py",
     ),
 )
 
-_HAZARDS: Final = "python/chiphost/audit_hazards.py"
-_LOADING: Final = "python/chiphost/audit_loading.py"
+_HAZARDS: Final = "python/chiphost/audit/hazards.py"
+_LOADING: Final = "python/chiphost/audit/loading.py"
 _AUDIT: Final = (
     _required(
         "audit: a unique symbol in a dependency only",
@@ -1086,7 +1087,7 @@ _AUDIT: Final = (
     ),
     _required(
         "audit: why speaks of a later strategy",
-        "python/chiphost/audit.py",
+        "python/chiphost/audit/verdict.py",
         "passed_over = refused[: STRATEGIES.index(strategy)]",
         "passed_over = refused",
         "audit/test_audit.py::test_why_speaks_of_what_was_passed_over_only",
@@ -1128,14 +1129,14 @@ _AUDIT: Final = (
     ),
     _sibling(
         "audit: no descriptors left is a missing dependency",
-        "python/chiphost/elf_dependencies.py",
+        "python/chiphost/_elf/dependencies.py",
         "                raise\n            if number",
         "                return None\n            if number",
         "audit/test_audit_dependencies.py::test_too_many_open_files_are_no_missing_dependency",
     ),
     _sibling(
         "audit: locks through a pointer",
-        "python/chiphost/elf_calls.py",
+        "python/chiphost/_elf/calls.py",
         "                found.unknown += 1  # a pointer in its data: who calls it cannot be told\n",
         "                pass\n",
         "audit/test_audit_calls.py::test_locks_of_files",

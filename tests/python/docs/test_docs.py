@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 import chiphost
 from chiphost import _core, call_config, errors
-from chiphost.cli import cli
+from chiphost._cli.program import cli
 
 ERRORS = ROOT / "cpp/include/chiphost/abi/errors.def"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")])

@@ -12,7 +12,7 @@ from device_programs import ABG
 from recovery import goes_on
 
 import chiphost as ch
-from chiphost.resources import Resources
+from chiphost._bench.resources import Resources
 
 CODES = {row.name: row.code for row in ch.ERROR_TABLE.values()}
 WINDOW, HEAP, POOL = ({name: value} for name, value in SMALL.items())

@@ -12,7 +12,8 @@ import pytest
 from sample_library import STRATEGIES, UNIQUE, in_a_process
 
 import chiphost
-from chiphost import _core, isolate, toolchain
+from chiphost import _core, isolate
+from chiphost._compiling import host_toolchain
 from chiphost.errors import ArgumentError, LoadError
 from chiphost.worker import choose_strategy
 
@@ -39,7 +40,7 @@ def test_auto_goes_by_an_audit_and_says_so(path, tmp_path, monkeypatch):
     with isolate.open(path, "auto") as library:
         assert library.strategy == "copy"
         assert library.strategy_reason.startswith("auto: namespace is out (no dlmopen); copy works")
-    if toolchain.find_compiler().family == "gcc":
+    if host_toolchain.find_compiler().family == "gcc":
         unique = c_libraries.build(UNIQUE, tmp_path / "unique.so", "-fgnu-unique")
         with isolate.open(unique, "auto") as first, isolate.open(unique, "auto") as second:
             assert (first.strategy, second.strategy) == ("process", "process")
