@@ -2,14 +2,17 @@
 """The layers of docs/internals/architecture.md: reads their order, finds what imports what, and draws the picture.
 
     python docs/site/layers.py > docs/images/layers.svg
+    python docs/site/layers.py cpp > docs/images/layers-cpp.svg
 
-tests/python/test_layers.py holds that the code keeps to the order, and that the picture is up to date.
+tests/python/test_layers.py holds that the code keeps to the order, and that the pictures are up to date.
 """
 
 from __future__ import annotations
 
 import ast
 import itertools
+import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -18,8 +21,10 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = ROOT / "docs" / "internals" / "architecture.md"
 PACKAGE: Final = ROOT / "python" / "chiphost"
 PYTHON: Final = "python/chiphost"  # the heading of its order
+CPP: Final = "cpp and platform"
 
-_WIDTH: Final = 360
+_WIDTH_MIN: Final = 360
+_GAP: Final = 16  # between two boxes of a row
 _EDGE: Final = 4
 _ROW: Final = 46
 _BOX: Final = 24
@@ -108,6 +113,46 @@ def _module(path: str, known: set[str], file: Path) -> str:
     raise ValueError(f"{file} imports {path}, which is not there")
 
 
+def includes(root: Path = ROOT) -> dict[str, set[str]]:
+    """What each file of cpp/ and platform/ includes of these, by paths below the root of the repository.
+
+    Headers of the system, of the vendor and of nanobind are none of them. Raises ValueError for a header in quotes that
+    is neither in the tree nor known to come from elsewhere.
+    """
+    files = {
+        file.relative_to(root).as_posix()
+        for top in ("cpp", "platform")
+        for file in (root / top).rglob("*")
+        if file.suffix in (".h", ".hpp", ".cpp", ".def") and not file.is_relative_to(root / "cpp" / "compat")
+    }
+    return {name: set(_included(name, root / name, files)) for name in sorted(files)}
+
+
+def _included(name: str, file: Path, files: set[str]) -> Iterator[str]:
+    folders = [str(Path(name).parent), "cpp", "cpp/include", "platform/include", "platform"]
+    for sign, path in re.findall(r'^#\s*include ([<"])([^">]+)[">]', file.read_text(), re.M):
+        places = [Path(folder, path).as_posix() for folder in folders]
+        found = next((place for place in places if place in files), None)
+        if found:
+            yield found
+        elif sign == '"' and not name.startswith("platform/onboard/"):  # where quotes also name the vendor's headers
+            raise ValueError(f"{file} includes {path}, which is not there")
+
+
+def cpp_room(path: str) -> str:
+    """The room of a file: its folder below cpp/, or that of platform/ with it, such as "loader" and "platform/sim"."""
+    folders = Path(path).parts
+    return "/".join(folders[:2]) if folders[0] == "platform" else folders[1]
+
+
+def cpp_rooms(found: Imports) -> dict[str, set[str]]:
+    """What the rooms of C++ include of each other."""
+    folded: dict[str, set[str]] = {}
+    for file, others in found.items():
+        folded.setdefault(cpp_room(file), set()).update(map(cpp_room, others))
+    return {room: others - {room} for room, others in folded.items()}
+
+
 def rooms(found: Imports) -> dict[str, set[str]]:
     """What folders and outermost files import of each other; the package itself and its program are above all."""
     folded: dict[str, set[str]] = {}
@@ -136,11 +181,13 @@ def circles(found: Imports) -> list[list[str]]:
     return circles
 
 
-def draw(layers: Sequence[Sequence[str]], uses: Imports) -> str:
-    """The picture: a row for each layer, and a line for each use that does not follow from others."""
+def draw(layers: Sequence[Sequence[str]], uses: Imports, of: str) -> str:
+    """The picture of a package or a tree: a row for each layer, and a line for each use that others do not imply."""
     height = _TOP + _ROW * len(layers)
+    widest = max(len(layer) * max(_width(name) + _GAP for name in layer) for layer in layers)
+    width = max(_WIDTH_MIN, widest + 2 * _EDGE)
     places = {
-        name: (_EDGE + (index + 0.5) * (_WIDTH - 2 * _EDGE) / len(layer), height - _ROW * (row + 1))
+        name: (_EDGE + (index + 0.5) * (width - 2 * _EDGE) / len(layer), height - _ROW * (row + 1))
         for row, layer in enumerate(layers)
         for index, name in enumerate(layer)
     }
@@ -154,10 +201,10 @@ def draw(layers: Sequence[Sequence[str]], uses: Imports) -> str:
         boxes.append(f'  <text class="mid" x="{x:g}" y="{y + 16:g}">{name}</text>')
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" class="picture" viewBox="0 0 {_WIDTH} {height}">',
-            "  <title>The layers of the Python package and what they import</title>",
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="picture" viewBox="0 0 {width:g} {height}">',
+            f"  <title>The layers of {of} and what they use</title>",
             _STYLE,
-            '  <text class="small" x="6" y="14">imports lead down; blue: public</text>',
+            '  <text class="small" x="6" y="14">what is used lies below; grey: private</text>',
             *lines,
             *boxes,
             "</svg>",
@@ -201,5 +248,16 @@ def _line(begin: tuple[float, float], end: tuple[float, float], wide: float) -> 
     return [f'  <path class="line" d="{path}"/>', f'  <path class="head" d="M{to_x:g} {to_y:g}l-3 -6h6z"/>']
 
 
+def python_picture() -> str:
+    """The picture of the Python package."""
+    return draw(order(PYTHON), rooms(imports()), "the Python package")
+
+
+def cpp_picture() -> str:
+    """The picture of cpp/ and platform/."""
+    return draw(order(CPP), cpp_rooms(includes()), "cpp/ and platform/")
+
+
 if __name__ == "__main__":
-    print(draw(order(PYTHON), rooms(imports())), end="")
+    picture = cpp_picture() if sys.argv[1:] == ["cpp"] else python_picture()
+    print(picture, end="")

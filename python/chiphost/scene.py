@@ -33,6 +33,7 @@ import numpy.typing as npt
 from ._runtimes import runtimes
 from ._text.printable import one_line
 from ._text.suggestion import did_you_mean
+from .call_config import FIELDS
 from .callable import DEFAULT_ENTRY, repeated_func_ids
 from .chip import Chip
 from .compiler import Job, Kernel
@@ -46,14 +47,7 @@ InputsFunction = Callable[[Mapping[str, Any], np.random.Generator], Mapping[str,
 GoldenFunction = Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]]
 
 # What a scene may configure, with the lowest value. The highest is the chip's and known to the worker.
-CONFIG_MIN: Final[Mapping[str, int]] = {
-    "block_dim": 1,
-    "aicpu_thread_num": 1,
-    "orch_thread_num": 0,
-    "ring_task_window": 4,
-    "ring_heap_bytes": 1024,
-    "ring_dep_pool": 4,
-}
+CONFIG_MIN: Final[Mapping[str, int]] = {name: field.least for name, field in FIELDS.items() if field.user == "graph"}
 
 # What a scene may need of a chip, in words, and the field of the configuration that asks for it.
 _NEEDS: Final = {

@@ -221,6 +221,7 @@ _HOST: Final = (
 )
 
 _SCHEDULER_FILE: Final = "cpp/scheduler/scheduler.cpp"
+_HANDSHAKES: Final = "cpp/scheduler/handshakes.cpp"
 _SCHEDULER: Final = (
     _required(
         "scheduler: one queue of a cluster is handed over full",
@@ -254,15 +255,15 @@ _SCHEDULER: Final = (
     _sibling(
         "scheduler: a core that is refused is stopped as well",
         _SCHEDULER_FILE,
-        "            thread.cores.erase(index);\n            handshake.aicpu_regs_ready",
-        "            handshake.aicpu_regs_ready",
+        "            thread.cores.erase(index);\n            handshakes_.send_away",
+        "            handshakes_.send_away",
         "scheduler_test:*",
         "simulated_chip_test:SimulatedChip.Refuses*",
     ),
     _sibling(
         "scheduler: a core that is refused waits for ever",
         _SCHEDULER_FILE,
-        "            handshake.aicpu_regs_ready.store(launch_over, std::memory_order_release);\n",
+        "            handshakes_.send_away(index);\n",
         "",
         "scheduler_test:*",
     ),
@@ -334,13 +335,13 @@ _SCHEDULER: Final = (
     _sibling(
         "scheduler: done while a core has not gone",
         _SCHEDULER_FILE,
-        "all = all && cond == cond_exited;",
-        "all = cond == cond_exited;",
+        "all = all && exited;",
+        "all = exited;",
         "scheduler_test:*",
     ),
     _sibling(
         "scheduler: the fast path stays open",
-        _SCHEDULER_FILE,
+        _HANDSHAKES,
         "Register::fast_path, fast_path_close);",
         "Register::fast_path, fast_path_open);",
         "scheduler_test:*",
@@ -348,8 +349,9 @@ _SCHEDULER: Final = (
     _sibling(
         "scheduler: the last fault is reported",
         _SCHEDULER_FILE,
-        "    return __atomic_compare_exchange_n(&status_.code, &ok, code, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);",
-        "    (void)ok;\n    status_.code = code;\n    return true;",
+        "    return __atomic_compare_exchange_n(&status_.error.code, &ok, code, false, __ATOMIC_ACQ_REL, "
+        "__ATOMIC_RELAXED);",
+        "    (void)ok;\n    status_.error.code = code;\n    return true;",
         "scheduler_test:*",
     ),
     _sibling(
@@ -391,7 +393,7 @@ _SCHEDULER: Final = (
 
 _ROOM: Final = "cpp/orchestrator/ring_room.cpp"
 _RING: Final = "cpp/orchestrator/task_ring.cpp"
-_ORCHESTRATOR_FILE: Final = "cpp/orchestrator/orchestrator.cpp"
+_ELEMENTS: Final = "cpp/orchestrator/orchestrator_elements.cpp"
 _ORCHESTRATOR: Final = (
     _required(
         "ring_room: an exactly full tensor map",
@@ -489,14 +491,14 @@ _ORCHESTRATOR: Final = (
     ),
     _required(
         "orchestrator: an element of a turned view",
-        _ORCHESTRATOR_FILE,
+        _ELEMENTS,
         "uint64_t{indices[dim]} * tensor.stride[dim] * bytes;",
         "uint64_t{indices[dim]} * tensor.stride[tensor.raw_dim[dim]] * bytes;",
         "ring_programs_test:RingPrograms.ReadAndWriteElements*",
     ),
     _required(
         "orchestrator: the first user of an element only",
-        _ORCHESTRATOR_FILE,
+        _ELEMENTS,
         "    for (uint32_t i = 0; i < producers_.count(); ++i) {\n        const uint32_t slot = producers_.at(i).slot;",
         "    for (uint32_t i = 0; i < 1 && i < producers_.count(); ++i) {\n"
         "        const uint32_t slot = producers_.at(i).slot;",
@@ -504,7 +506,7 @@ _ORCHESTRATOR: Final = (
     ),
     _sibling(
         "orchestrator: an element is written like one that is read",
-        _ORCHESTRATOR_FILE,
+        _ELEMENTS,
         "one.buffer, graph::region_of(one), write ? TensorMap::Use::write : TensorMap::Use::read,",
         "one.buffer, graph::region_of(one), TensorMap::Use::read,",
         "ring_programs_test:RingPrograms.ReadAndWriteElements*",
@@ -518,33 +520,34 @@ _ORCHESTRATOR: Final = (
     ),
 )
 
-_DEVICE: Final = "platform/sim/device.cpp"
+_SIM_LAUNCHER: Final = "platform/sim/launcher.cpp"
+_SIM_MEMORY: Final = "platform/sim/device_memory.cpp"
 _SIM: Final = (
     _required(
         "sim: all seeds but 0 are one order",
-        _DEVICE,
+        _SIM_LAUNCHER,
         "SequentialEngine engine(options.seed, ",
         "SequentialEngine engine(options.seed != 0, ",
         "worker_test:Worker.HasAnOrder*",
     ),
     _required(
         "sim: COND of a launch that was cut off",
-        _DEVICE,
-        "        registers.at(physical, Register::cond).store(0, std::memory_order_relaxed);\n",
+        _SIM_LAUNCHER,
+        "    registers.at(physical, Register::cond).store(0, std::memory_order_relaxed);\n",
         "",
         "sim_device_test:*",
     ),
     _sibling(
         "sim: DATA_MAIN_BASE of a launch that was cut off",
-        _DEVICE,
-        "        registers.at(physical, Register::data_main_base)\n"
-        "            .store(core_protocol::main_base_idle, std::memory_order_relaxed);\n",
+        _SIM_LAUNCHER,
+        "    registers.at(physical, Register::data_main_base)"
+        ".store(core_protocol::main_base_idle, std::memory_order_relaxed);\n",
         "",
         "sim_device_test:*",
     ),
     _required(
         "sim: new memory is zero",
-        _DEVICE,
+        _SIM_MEMORY,
         "    if (!memory) {\n        return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED",
         "    if (memory && !mapped) memset(memory, 0, wanted);\n"
         "    if (!memory) {\n        return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED",
@@ -552,22 +555,22 @@ _SIM: Final = (
     ),
     _required(
         "sim: waits that failed are counted over launches",
-        _DEVICE,
+        "platform/sim/core_services.cpp",
         "    if (++self.let_down > let_down_max) self.fiber->pause();\n",
         "    static uint32_t of_all;\n    if (++of_all > let_down_max) self.fiber->pause();\n",
         "ring_programs_test:RingPrograms.Forgive*",
     ),
     _sibling(
         "sim: a kernel that gives up is given up",
-        _DEVICE,
+        "platform/sim/core_services.h",
         "let_down_max = 1 << 12;",
         "let_down_max = 1 << 8;",
         "ring_programs_test:RingPrograms.Forgive*",
     ),
     _sibling(
         "sim: released memory counts as used",
-        _DEVICE,
-        "    memory_used_ -= found->second.bytes;\n",
+        _SIM_MEMORY,
+        "    bytes_used_ -= found->second.bytes;\n",
         "",
         "worker/test_worker.py",
     ),
@@ -761,35 +764,35 @@ _ISOLATE: Final = (
     ),
     _required(
         "runtime_library: a file that was written again within a second",
-        "cpp/worker/runtime_library.cpp",
+        "cpp/worker/runtime_files.cpp",
         ' + "." + std::to_string(status.st_mtim.tv_nsec) + "|" +',
         ' + "|" +',
         "runtime_library_test:RuntimeLibraries.TellStates*",
     ),
     _required(
         "runtime_library: a file of the same time and another size",
-        "cpp/worker/runtime_library.cpp",
+        "cpp/worker/runtime_files.cpp",
         "std::to_string(status.st_size);",
         '"";',
         "runtime_library_test:RuntimeLibraries.TellStates*",
     ),
     _required(
         "runtime_library: who was refused is a user",
-        "cpp/worker/runtime_library.cpp",
-        "            give_back_refused(**library);\n",
+        "cpp/worker/runtime_libraries.cpp",
+        "        give_back_refused(**library);\n",
         "",
         "runtime_library_test:RuntimeLibraries.CountNobody*",
     ),
     _sibling(
         "runtime_library: a stale copy stays",
-        "cpp/worker/runtime_library.cpp",
-        "        mark_stale(files, key);\n",
+        "cpp/worker/runtime_libraries.cpp",
+        "    mark_stale(files, key);\n",
         "",
         "runtime_library_test:RuntimeLibraries.CopiesThat*",
     ),
     _sibling(
         "runtime_library: threads that it made are not looked for",
-        "cpp/worker/runtime_library.cpp",
+        "cpp/worker/runtime_libraries.cpp",
         "const bool threads_stay = domain.has_foreign_threads(",
         "const bool threads_stay = false && domain.has_foreign_threads(",
         "runtime_library_test:RuntimeLibraries.ThatLeave*",

@@ -25,6 +25,9 @@ layers = load_layers()
 IMPORTS = layers.imports()
 LAYERS = layers.order(layers.PYTHON)
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
+INCLUDES = layers.includes()
+CPP_LAYERS = layers.order(layers.CPP)
+CPP_LEVELS = {name: level for level, names in enumerate(CPP_LAYERS) for name in names}
 
 
 def test_every_room_has_a_layer():
@@ -52,9 +55,44 @@ def test_no_modules_import_each_other_in_a_circle():
     assert layers.circles(IMPORTS) == []
 
 
-def test_the_picture_is_up_to_date():
-    picture = (ROOT / "docs" / "images" / "layers.svg").read_text()
-    assert picture == layers.draw(LAYERS, layers.rooms(IMPORTS)), "python docs/site/layers.py > docs/images/layers.svg"
+def test_every_room_of_cpp_has_a_layer():
+    assert sorted(CPP_LEVELS) == sorted(name for names in CPP_LAYERS for name in names), "a name stands there twice"
+    assert {*layers.cpp_rooms(INCLUDES)} == {*CPP_LEVELS}
+
+
+def test_includes_lead_down():
+    wrong = [
+        f"{file} includes {other}"
+        for file, others in INCLUDES.items()
+        for other in others
+        if (inner := layers.cpp_room(file)) != (outer := layers.cpp_room(other))
+        and CPP_LEVELS.get(outer, len(CPP_LAYERS)) >= CPP_LEVELS[inner]
+    ]
+    assert not wrong
+
+
+def test_domains_and_children_do_not_include_each_other():
+    """Both are ways of isolation; what they share lies above them in cpp/isolate."""
+    rooms = ("cpp/isolate/domain/", "cpp/isolate/child/")
+    wrong = [
+        f"{file} includes {other}"
+        for file, others in INCLUDES.items()
+        for other in others
+        for room, another in (rooms, rooms[::-1])
+        if file.startswith(room) and other.startswith(another)
+    ]
+    assert not wrong
+
+
+def test_no_native_header_includes_one_of_simpler():
+    native = [*ROOT.glob("cpp/include/**/*.h"), *ROOT.glob("platform/**/*.h")]
+    assert native and not [file for file in native if re.search(r'#include ["<](compat|pto)/', file.read_text())]
+
+
+def test_the_pictures_are_up_to_date():
+    images = ROOT / "docs" / "images"
+    assert (images / "layers.svg").read_text() == layers.python_picture(), layers.__doc__
+    assert (images / "layers-cpp.svg").read_text() == layers.cpp_picture(), layers.__doc__
 
 
 def test_imports_are_found_wherever_they_stand(tmp_path: Path):
@@ -91,6 +129,26 @@ def test_the_orders_of_several_trees_are_in_one_block(tmp_path: Path):
     )
     assert layers.order("one", page) == [["a"], ["b", "c"]]
     assert layers.order("two", page) == [["d"]]
+
+
+def test_includes_are_found_where_the_compiler_finds_them(tmp_path: Path):
+    write(tmp_path / "cpp" / "roof" / "roof.h", '#include <vector>\n#include "beam.h"\n#include "rooms/bath/tub.h"\n')
+    write(tmp_path / "cpp" / "roof" / "beam.h", "#include <chiphost/nail.h>\n")
+    write(tmp_path / "cpp" / "rooms" / "bath" / "tub.h", '#include "../tap.h"\n')
+    write(tmp_path / "cpp" / "rooms" / "tap.h", "#pragma once\n")
+    write(tmp_path / "cpp" / "include" / "chiphost" / "nail.h", "")
+    write(tmp_path / "platform" / "sim" / "sim.cpp", '#  include "roof/roof.h"\n')
+    with pytest.raises(ValueError, match=r"tub\.h includes \.\./tap\.h, which is not there"):
+        layers.includes(tmp_path)
+    write(tmp_path / "cpp" / "rooms" / "bath" / "tub.h", '#include "rooms/tap.h"\n')
+    found = layers.includes(tmp_path)
+    assert found["cpp/roof/roof.h"] == {"cpp/roof/beam.h", "cpp/rooms/bath/tub.h"}
+    assert layers.cpp_rooms(found) == {
+        "roof": {"rooms", "include"},
+        "rooms": set(),
+        "include": set(),
+        "platform/sim": {"roof"},
+    }
 
 
 @pytest.mark.parametrize("scene", sorted(ROOT.glob("tests/*/**/scene.py")), ids=lambda scene: scene.parent.name)

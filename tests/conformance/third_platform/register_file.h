@@ -12,21 +12,22 @@
 
 namespace chiphost::platform {
 
-struct Machine {
-    std::vector<uint32_t> registers = std::vector<uint32_t>(chip.physical_cores * register_count);
+// The registers of all cores, by physical core.
+struct RegisterFile {
+    std::vector<uint32_t> values = std::vector<uint32_t>(chip.physical_cores * register_count);
     bool something_happened = false;  // a register was written, or a thread signalled
 
     uint32_t& at(uint32_t physical_core, Register which) {
-        return registers[physical_core * register_count + static_cast<uint32_t>(which)];
+        return values[physical_core * register_count + static_cast<uint32_t>(which)];
     }
 };
 
 struct AicpuPort {
-    Machine* machine;
+    RegisterFile* registers;
 };
 
 struct AicorePort {
-    Machine* machine;
+    RegisterFile* registers;
     uint32_t physical;
 };
 
