@@ -1140,7 +1140,7 @@ _AUDIT: Final = (
     _sibling(
         "audit: locks through a pointer",
         "python/chiphost/_elf/calls.py",
-        "                found.unknown += 1  # a pointer in its data: who calls it cannot be told\n",
+        "                found.unknown += 1  # a pointer in its data: its callers cannot be told\n",
         "                pass\n",
         "audit/test_audit_calls.py::test_locks_of_files",
     ),

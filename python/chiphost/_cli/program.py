@@ -262,8 +262,10 @@ def _number(code: object) -> int:
 
 
 def _leave_at_once_if_needed(code: int) -> None:
-    """End the process here if threads are left that would be in the way of Python's own end. This stops daemons that
-    still run scenes, and waits for all other threads, such as one that a scene's Python code has started.
+    """End the process here if threads are left that would be in the way of Python's own end.
+
+    This stops daemons that still run scenes, and waits for all other threads, such as one that a scene's Python code
+    has started.
     """
     # runner.THREAD_NAME, which --help should not have to import
     others = set(threading.enumerate()) - {threading.main_thread()}
