@@ -186,7 +186,7 @@ _IMPORTS: Final = (
 
 
 def imports(subject: Subject) -> Iterator[Finding]:
-    """Which hazards do the functions show that it takes from others?"""
+    """Do functions that it takes from others show hazards?"""
     for row in _IMPORTS:
         if names := subject.imported(*row.names):
             yield make_finding(
@@ -391,7 +391,7 @@ def _unique(file: ElfFile) -> list[str]:
 
 
 def sharing(subject: Subject) -> Iterator[Finding]:
-    """What would a private copy share after all?"""
+    """Does a private copy share anything after all?"""
     others = [d.name for d in subject.dependencies.all if d.file and not d.of_the_implementation]
     if others:
         yield make_finding(
@@ -458,7 +458,7 @@ _OPENMP_TLS: Final = 144
 
 
 def load(subject: Subject) -> Iterator[Finding]:
-    """What does loading it run, and what does it leave?"""
+    """Does loading it run code, or leave anything behind?"""
     file = subject.file
     count = file.tag("DT_INIT_ARRAYSZ") // (file.bits // 8)
     if "DT_INIT" in file.dynamic:  # the compiler's start files, which bring an entry of their own

@@ -229,7 +229,7 @@ def sanitizers(subject: Subject) -> Iterator[Finding]:
 
 
 def static_tls(subject: Subject) -> Iterator[Finding]:
-    """How much of what glibc sets aside for static TLS does it take?"""
+    """Does it take static TLS, for which glibc has set little aside?"""
     program, file = subject.program, subject.file
     own = file.tls_bytes if file.has_initial_exec else 0
     sizes = {_name(subject): own} if own else {}
