@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`chiphost audit`: exit codes, what it prints, and JSON."""
+"""`chiphost audit`: its exit codes, output and JSON."""
 
 from __future__ import annotations
 
