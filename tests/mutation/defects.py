@@ -72,7 +72,7 @@ _RING_PARTS: Final = (
 )
 _FAKES: Final = ("counter", "fake_good", "fake_leaks_thread", "fake_leaves_library", "fake_pins_itself", "stateless")
 
-# What a test program loads, as targets of the build. Its own are built anyway.
+# Targets of the build that a test program loads. Its own are built anyway.
 NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "domain_test": ("counter", "inspector", "signatures"),
     "library_pool_test": ("counter", "counter_without_names", "gated", "stateless"),
