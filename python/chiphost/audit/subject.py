@@ -129,7 +129,7 @@ class Subject:
         return [dependency.name for dependency in self.dependencies.all]
 
     def imported(self, *names: str) -> list[str]:
-        """The names out of some that the file takes from others. Weak ones are left out: they only ask what is there."""
+        """The given names that the file takes from others, but for weak ones, which only ask what is there."""
         return [name for name in names if (symbol := self.file.imports.get(name)) and symbol.binding != "STB_WEAK"]
 
     @cached_property

@@ -143,8 +143,10 @@ def run_good(worker: ch.ChipWorker, runtime: str) -> None:
 
 @contextmanager
 def programs_held_and_not_waited_for(folder: Path) -> Iterator[None]:
-    """Hold programs that are started on the stand-in in this context at their beginning. No wait for them succeeds. They
-    go on when the file `held` is gone."""
+    """Hold programs that are started on the stand-in at their beginning, so that no wait for them succeeds.
+
+    They go on when the file `held` is gone.
+    """
     (folder / "held").touch()
     with pytest.MonkeyPatch.context() as variables:
         variables.setenv("CHIPHOST_STANDIN_HOLD", str(folder / "held"))
