@@ -160,7 +160,7 @@ PARTS: Final[dict[str, tuple[Difference, ...]]] = {
         Difference(
             "thread-counts",
             "`aicpu_thread_num` and `orch_thread_num` say how many threads schedule and orchestrate.",
-            "They have no effect. An orchestration is called once, with (1, 0).",
+            "They have no effect. An orchestration is called once, with `orch_thread_num` 1 and `orch_thread_index` 0.",
             "Nothing.",
         ),
         Difference(
