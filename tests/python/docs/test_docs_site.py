@@ -8,48 +8,21 @@ import http.server
 import importlib.util
 import json
 import re
-import resource
 import shutil
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 from checkout import ROOT
+from docs_site import build, needs_packages
 
-BUILD_SECONDS_MAX = 60
 WAIT_SECONDS_MAX = 60
 VIEWS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
 pytestmark = [
     pytest.mark.timeout(1800),  # looks at every page in a browser
-    pytest.mark.skipif(
-        any(importlib.util.find_spec(name) is None for name in ("sphinx", "myst_parser", "furo")),
-        reason="the site needs more packages: pip install '.[docs]'",
-    ),
+    needs_packages,
 ]
-
-
-def build(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", str(source), str(target)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=10 * BUILD_SECONDS_MAX)
-
-
-def processor_seconds() -> float:
-    """Of child processes that have ended. A busy machine does not change it."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    before = processor_seconds()
-    ended = build(ROOT / "docs", folder)
-    assert ended.returncode == 0, ended.stderr
-    assert processor_seconds() - before < BUILD_SECONDS_MAX
-    return folder
 
 
 def pages(site: Path) -> list[str]:
