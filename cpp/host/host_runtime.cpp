@@ -22,11 +22,11 @@ namespace {
 template <typename Body>
 Status guarded(const char* where, ch_error* out_error, Body&& body) {
     try {
-        const int32_t code = body();
-        if (code == CH_OK || out_error->code != CH_OK) return code;
+        const Status failed = body();
+        if (failed.ok() || out_error->code != CH_OK) return failed;
         return report(out_error, CH_INTERNAL, CHIPHOST_RUNTIME,
-                      "the runtime, or the platform it is built for, returned %d in %s without filling the error", code,
-                      where);
+                      "the runtime, or the platform it is built for, returned %d in %s without filling the error",
+                      failed.code(), where);
     } catch (const std::bad_alloc&) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, where, "out of memory");
     } catch (const std::exception& error) {
@@ -48,9 +48,9 @@ int32_t set_device(void* memory, const ch_device_options* options, ch_error* out
                       "wanted the runtime_name \"%s\", as it is built, found \"%s\"", CHIPHOST_RUNTIME, runtime_name);
     }
     auto* context = new (memory) HostContext;
-    const int32_t code = guarded("set_device", out_error, [&] { return context->open(known, out_error); });
-    if (code != CH_OK) context->~HostContext();
-    return code;
+    const Status failed = guarded("set_device", out_error, [&] { return context->open(known, out_error); });
+    if (!failed.ok()) context->~HostContext();
+    return failed;
 }
 
 int32_t run(void* memory, const ch_run_request* request, ch_error* out_error) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a runtime adds to the frame that all host runtimes share (host_context.h): how an orchestration becomes a graph
-// in device memory, and how results come back. A runtime implements Runtime, and defines `runtime_name` and
+// The part that a runtime adds to the frame that all host runtimes share (host_context.h): how an orchestration becomes
+// a graph in device memory, and how results come back. A runtime implements Runtime, and defines `runtime_name` and
 // `make_runtime`.
 //
 // Threads: the context's; one run at a time.
@@ -56,7 +56,7 @@ public:
     virtual ~Orchestration() = default;
 };
 
-// What a run starts from.
+// A run starts from this.
 //
 // Ownership: the frame's; it is valid until Runtime::end_run.
 struct RunInput {

@@ -115,7 +115,7 @@ class Header:
 @functools.cache
 def read(path: Path) -> Header:
     """Read a header."""
-    source = _without_idioms(path.read_text()).encode()
+    source = _without_idioms(_with_rows(path)).encode()
     root = Parser(Language(tree_sitter_cpp.language())).parse(source).root_node
     for bad in _errors(root):
         raise Unreadable(f"{path}:{bad.start_point.row + 1}: {_text(bad)[:80]!r} is not understood")
@@ -173,6 +173,29 @@ def read_cmake(path: Path) -> list[Function]:
         comment = comment_of(lines[end:], re.findall(r"\b[A-Z_]{2,}\b", " ".join(call)))
         functions.append(Function(found[2], call, comment, text.count("\n", 0, found.start()) + 1))
     return functions
+
+
+# Fields that a table of rows makes: CH_ROW(type, name, kind, ..., "meaning").
+_ROWS: Final = re.compile(r'^#define (\w+)\(type, name, \.\.\.\) type name;\n#include "(\w+\.def)"$', re.M)
+
+
+def _with_rows(path: Path) -> str:
+    """The source of a header, with a field for each row of a table that it includes for its fields."""
+
+    def fields(found: re.Match[str]) -> str:
+        rows = re.findall(rf"^{found[1]}\(((?:[^()\"]|\"[^\"]*\")*)\)$", (path.parent / found[2]).read_text(), re.M)
+        return "\n".join(map(_field, rows))
+
+    return _ROWS.sub(fields, path.read_text())
+
+
+def _field(row: str) -> str:
+    """A declaration of a row, with the last of its texts as the comment."""
+    kind, name = (part.strip() for part in row.split(",")[:2])
+    meaning = re.search(r'(?:"[^"]*"\s*)+$', row)
+    assert meaning is not None, row
+    text = "".join(re.findall(r'"([^"]*)"', meaning[0]))
+    return f"{kind} {name};  // {text}"
 
 
 def _without_idioms(source: str) -> str:

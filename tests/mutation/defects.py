@@ -221,6 +221,7 @@ _HOST: Final = (
 )
 
 _SCHEDULER_FILE: Final = "cpp/scheduler/scheduler.cpp"
+_HANDSHAKES: Final = "cpp/scheduler/handshakes.cpp"
 _SCHEDULER: Final = (
     _required(
         "scheduler: one queue of a cluster is handed over full",
@@ -254,15 +255,15 @@ _SCHEDULER: Final = (
     _sibling(
         "scheduler: a core that is refused is stopped as well",
         _SCHEDULER_FILE,
-        "            thread.cores.erase(index);\n            handshake.aicpu_regs_ready",
-        "            handshake.aicpu_regs_ready",
+        "            thread.cores.erase(index);\n            handshakes_.send_away",
+        "            handshakes_.send_away",
         "scheduler_test:*",
         "simulated_chip_test:SimulatedChip.Refuses*",
     ),
     _sibling(
         "scheduler: a core that is refused waits for ever",
         _SCHEDULER_FILE,
-        "            handshake.aicpu_regs_ready.store(launch_over, std::memory_order_release);\n",
+        "            handshakes_.send_away(index);\n",
         "",
         "scheduler_test:*",
     ),
@@ -334,13 +335,13 @@ _SCHEDULER: Final = (
     _sibling(
         "scheduler: done while a core has not gone",
         _SCHEDULER_FILE,
-        "all = all && cond == cond_exited;",
-        "all = cond == cond_exited;",
+        "all = all && exited;",
+        "all = exited;",
         "scheduler_test:*",
     ),
     _sibling(
         "scheduler: the fast path stays open",
-        _SCHEDULER_FILE,
+        _HANDSHAKES,
         "Register::fast_path, fast_path_close);",
         "Register::fast_path, fast_path_open);",
         "scheduler_test:*",
@@ -348,8 +349,9 @@ _SCHEDULER: Final = (
     _sibling(
         "scheduler: the last fault is reported",
         _SCHEDULER_FILE,
-        "    return __atomic_compare_exchange_n(&status_.code, &ok, code, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);",
-        "    (void)ok;\n    status_.code = code;\n    return true;",
+        "    return __atomic_compare_exchange_n(&status_.error.code, &ok, code, false, __ATOMIC_ACQ_REL, "
+        "__ATOMIC_RELAXED);",
+        "    (void)ok;\n    status_.error.code = code;\n    return true;",
         "scheduler_test:*",
     ),
     _sibling(
@@ -391,7 +393,7 @@ _SCHEDULER: Final = (
 
 _ROOM: Final = "cpp/orchestrator/ring_room.cpp"
 _RING: Final = "cpp/orchestrator/task_ring.cpp"
-_ORCHESTRATOR_FILE: Final = "cpp/orchestrator/orchestrator.cpp"
+_ELEMENTS: Final = "cpp/orchestrator/orchestrator_elements.cpp"
 _ORCHESTRATOR: Final = (
     _required(
         "ring_room: an exactly full tensor map",
@@ -489,14 +491,14 @@ _ORCHESTRATOR: Final = (
     ),
     _required(
         "orchestrator: an element of a turned view",
-        _ORCHESTRATOR_FILE,
+        _ELEMENTS,
         "uint64_t{indices[dim]} * tensor.stride[dim] * bytes;",
         "uint64_t{indices[dim]} * tensor.stride[tensor.raw_dim[dim]] * bytes;",
         "ring_programs_test:RingPrograms.ReadAndWriteElements*",
     ),
     _required(
         "orchestrator: the first user of an element only",
-        _ORCHESTRATOR_FILE,
+        _ELEMENTS,
         "    for (uint32_t i = 0; i < producers_.count(); ++i) {\n        const uint32_t slot = producers_.at(i).slot;",
         "    for (uint32_t i = 0; i < 1 && i < producers_.count(); ++i) {\n"
         "        const uint32_t slot = producers_.at(i).slot;",
@@ -504,7 +506,7 @@ _ORCHESTRATOR: Final = (
     ),
     _sibling(
         "orchestrator: an element is written like one that is read",
-        _ORCHESTRATOR_FILE,
+        _ELEMENTS,
         "one.buffer, graph::region_of(one), write ? TensorMap::Use::write : TensorMap::Use::read,",
         "one.buffer, graph::region_of(one), TensorMap::Use::read,",
         "ring_programs_test:RingPrograms.ReadAndWriteElements*",
@@ -518,33 +520,34 @@ _ORCHESTRATOR: Final = (
     ),
 )
 
-_DEVICE: Final = "platform/sim/device.cpp"
+_SIM_LAUNCHER: Final = "platform/sim/launcher.cpp"
+_SIM_MEMORY: Final = "platform/sim/device_memory.cpp"
 _SIM: Final = (
     _required(
         "sim: all seeds but 0 are one order",
-        _DEVICE,
+        _SIM_LAUNCHER,
         "SequentialEngine engine(options.seed, ",
         "SequentialEngine engine(options.seed != 0, ",
         "worker_test:Worker.HasAnOrder*",
     ),
     _required(
         "sim: COND of a launch that was cut off",
-        _DEVICE,
-        "        registers.at(physical, Register::cond).store(0, std::memory_order_relaxed);\n",
+        _SIM_LAUNCHER,
+        "    registers.at(physical, Register::cond).store(0, std::memory_order_relaxed);\n",
         "",
         "sim_device_test:*",
     ),
     _sibling(
         "sim: DATA_MAIN_BASE of a launch that was cut off",
-        _DEVICE,
-        "        registers.at(physical, Register::data_main_base)\n"
-        "            .store(core_protocol::main_base_idle, std::memory_order_relaxed);\n",
+        _SIM_LAUNCHER,
+        "    registers.at(physical, Register::data_main_base)"
+        ".store(core_protocol::main_base_idle, std::memory_order_relaxed);\n",
         "",
         "sim_device_test:*",
     ),
     _required(
         "sim: new memory is zero",
-        _DEVICE,
+        _SIM_MEMORY,
         "    if (!memory) {\n        return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED",
         "    if (memory && !mapped) memset(memory, 0, wanted);\n"
         "    if (!memory) {\n        return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED",
@@ -552,22 +555,22 @@ _SIM: Final = (
     ),
     _required(
         "sim: waits that failed are counted over launches",
-        _DEVICE,
+        "platform/sim/core_services.cpp",
         "    if (++self.let_down > let_down_max) self.fiber->pause();\n",
         "    static uint32_t of_all;\n    if (++of_all > let_down_max) self.fiber->pause();\n",
         "ring_programs_test:RingPrograms.Forgive*",
     ),
     _sibling(
         "sim: a kernel that gives up is given up",
-        _DEVICE,
+        "platform/sim/core_services.h",
         "let_down_max = 1 << 12;",
         "let_down_max = 1 << 8;",
         "ring_programs_test:RingPrograms.Forgive*",
     ),
     _sibling(
         "sim: released memory counts as used",
-        _DEVICE,
-        "    memory_used_ -= found->second.bytes;\n",
+        _SIM_MEMORY,
+        "    bytes_used_ -= found->second.bytes;\n",
         "",
         "worker/test_worker.py",
     ),
@@ -761,35 +764,35 @@ _ISOLATE: Final = (
     ),
     _required(
         "runtime_library: a file that was written again within a second",
-        "cpp/worker/runtime_library.cpp",
+        "cpp/worker/runtime_files.cpp",
         ' + "." + std::to_string(status.st_mtim.tv_nsec) + "|" +',
         ' + "|" +',
         "runtime_library_test:RuntimeLibraries.TellStates*",
     ),
     _required(
         "runtime_library: a file of the same time and another size",
-        "cpp/worker/runtime_library.cpp",
+        "cpp/worker/runtime_files.cpp",
         "std::to_string(status.st_size);",
         '"";',
         "runtime_library_test:RuntimeLibraries.TellStates*",
     ),
     _required(
         "runtime_library: who was refused is a user",
-        "cpp/worker/runtime_library.cpp",
-        "            give_back_refused(**library);\n",
+        "cpp/worker/runtime_libraries.cpp",
+        "        give_back_refused(**library);\n",
         "",
         "runtime_library_test:RuntimeLibraries.CountNobody*",
     ),
     _sibling(
         "runtime_library: a stale copy stays",
-        "cpp/worker/runtime_library.cpp",
-        "        mark_stale(files, key);\n",
+        "cpp/worker/runtime_libraries.cpp",
+        "    mark_stale(files, key);\n",
         "",
         "runtime_library_test:RuntimeLibraries.CopiesThat*",
     ),
     _sibling(
         "runtime_library: threads that it made are not looked for",
-        "cpp/worker/runtime_library.cpp",
+        "cpp/worker/runtime_libraries.cpp",
         "const bool threads_stay = domain.has_foreign_threads(",
         "const bool threads_stay = false && domain.has_foreign_threads(",
         "runtime_library_test:RuntimeLibraries.ThatLeave*",
@@ -891,13 +894,14 @@ _WORKER: Final = (
     ),
 )
 
-_REPORT: Final = "python/chiphost/report.py"
+_REPORT: Final = "python/chiphost/scenes/report.py"
 _SCENE: Final = "python/chiphost/scene.py"
-_CACHE: Final = "python/chiphost/compile_cache.py"
+_CACHE: Final = "python/chiphost/_compiling/cache.py"
+_HEADERS: Final = "python/chiphost/_compiling/headers.py"
 _PYTHON: Final = (
     _required(
         "run: all cases are the usual ones",
-        "python/chiphost/commands/run.py",
+        "python/chiphost/_cli/run.py",
         "        return list(entry.scene.cases)\n",
         "        return None\n",
         "simpler/test_simpler_scenes.py::test_run_takes_all_cases_of_one",
@@ -925,16 +929,16 @@ _PYTHON: Final = (
     ),
     _sibling(
         "report: a failed write leaves a file",
-        _REPORT,
+        "python/chiphost/_reports/file.py",
         "                temporary.unlink()\n",
         "                pass\n",
         "scenes/test_report.py",
     ),
     _sibling(
         "report: what XML has no place for",
-        _REPORT,
-        "case = TestCase(one_line(name), ",
-        "case = TestCase(name, ",
+        "python/chiphost/_reports/junit.py",
+        "test = TestCase(one_line(case.name), ",
+        "test = TestCase(case.name, ",
         "scenes/test_report.py",
     ),
     _required(
@@ -946,7 +950,7 @@ _PYTHON: Final = (
     ),
     _required(
         "scene_run: the tasks of all rounds are counted",
-        "python/chiphost/scene_run.py",
+        "python/chiphost/scenes/run.py",
         "        out_tally.tasks = tasks\n",
         "        out_tally.tasks = tasks + (out_tally.tasks or 0)\n",
         "scenes/test_runner.py::test_tasks_are_those_of_one_round",
@@ -990,28 +994,28 @@ _PYTHON: Final = (
     ),
     _required(
         "compile_cache: an edit of the same size whose time is set back",
-        _CACHE,
+        _HEADERS,
         "return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)",
         "return (status.st_mtime_ns, 0, status.st_size, status.st_ino, status.st_dev)",
         "compiling/test_cache_and_changes.py::test_an_edit_of_the_same_size_with_the_time_set_back_is_seen",
     ),
     _required(
         "compile_batch: a variable of the key is forgotten",
-        "python/chiphost/compile_batch.py",
+        "python/chiphost/_compiling/batch.py",
         '    "COMPILER_PATH",\n',
         "",
         "compiling/test_compile_cache.py::test_each_variable_counts[COMPILER_PATH]",
     ),
     _required(
         "toolchain: what a wrapper says to --version is no matter",
-        "python/chiphost/toolchain.py",
+        "python/chiphost/_compiling/host_toolchain.py",
         "repr((command[1:], stamps, version_text, target))",
         "repr((command[1:], stamps, target))",
         "compiling/test_compile_cache.py::test_a_wrapper_that_calls_another_compiler_counts",
     ),
     _sibling(
         "private_folder: others may exchange what is in a folder above",
-        "python/chiphost/private_folder.py",
+        "python/chiphost/_system/private_folder.py",
         "if (by_all or by_group) and not status.st_mode & stat.S_ISVTX:",
         "if False:",
         "compiling/test_cache_folder.py::test_a_folder_above_that_others_may_write_to_is_refused",
@@ -1032,43 +1036,43 @@ _PYTHON: Final = (
     ),
     _sibling(
         "compile_cache: a damaged manifest is used",
-        _CACHE,
+        _HEADERS,
         "if hashlib.sha256(payload).hexdigest().encode() != digest:",
         "if not digest:",
         "compiling/test_cache_damage.py::test_any_changed_byte_of_a_manifest_is_noticed",
     ),
     _sibling(
         "private_folder: a use is not noted",
-        "python/chiphost/private_folder.py",
+        "python/chiphost/_system/private_folder.py",
         "                        os.utime(descriptor)\n",
         "                        pass\n",
         "compiling/test_cache_pruning.py::test_what_nobody_used_goes_first",
     ),
     _sibling(
         "compile_cache: time and size say whether a file has changed",
-        _CACHE,
+        _HEADERS,
         "return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)",
         "return (status.st_mtime_ns, 0, status.st_size, 0, status.st_dev)",
         "compiling/test_cache_and_changes.py::test_a_digest_is_remembered_only_while_the_file_is_the_same",
     ),
     _sibling(
         "compile_cache: a new header is not looked for",
-        _CACHE,
+        _HEADERS,
         "return _visible(record.folders, record.names, record.climbing, snapshot) == record.visible",
         "return True",
         "compiling/test_cached_headers.py::test_a_header_that_appears_earlier_in_the_path_is_seen",
     ),
     _sibling(
         "audit: names of all symbols are shown",
-        "python/chiphost/audit_finding.py",
+        "python/chiphost/audit/finding.py",
         "tuple(names[:_SYMBOLS_MAX]),",
         "tuple(names),",
         "audit/test_audit_finding.py",
     ),
 )
 
-_HAZARDS: Final = "python/chiphost/audit_hazards.py"
-_LOADING: Final = "python/chiphost/audit_loading.py"
+_HAZARDS: Final = "python/chiphost/audit/hazards.py"
+_LOADING: Final = "python/chiphost/audit/loading.py"
 _AUDIT: Final = (
     _required(
         "audit: a unique symbol in a dependency only",
@@ -1086,7 +1090,7 @@ _AUDIT: Final = (
     ),
     _required(
         "audit: why speaks of a later strategy",
-        "python/chiphost/audit.py",
+        "python/chiphost/audit/verdict.py",
         "passed_over = refused[: STRATEGIES.index(strategy)]",
         "passed_over = refused",
         "audit/test_audit.py::test_why_speaks_of_what_was_passed_over_only",
@@ -1128,14 +1132,14 @@ _AUDIT: Final = (
     ),
     _sibling(
         "audit: no descriptors left is a missing dependency",
-        "python/chiphost/elf_dependencies.py",
+        "python/chiphost/_elf/dependencies.py",
         "                raise\n            if number",
         "                return None\n            if number",
         "audit/test_audit_dependencies.py::test_too_many_open_files_are_no_missing_dependency",
     ),
     _sibling(
         "audit: locks through a pointer",
-        "python/chiphost/elf_calls.py",
+        "python/chiphost/_elf/calls.py",
         "                found.unknown += 1  # a pointer in its data: who calls it cannot be told\n",
         "                pass\n",
         "audit/test_audit_calls.py::test_locks_of_files",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a simulated core offers the kernel that runs on it: KernelContext::services. A chip offers nothing of this,
+// A simulated core offers this to the kernel that runs on it: KernelContext::services. A chip offers nothing of this;
 // there the field is 0.
 //
 // Threads: the one that runs the kernel.

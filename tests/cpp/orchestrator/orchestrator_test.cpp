@@ -40,17 +40,17 @@ TEST(Orchestrator, GoesRoundSmallRings) {
         for (const uint32_t threads : {1u, 4u}) {
             worker.config.sim_threads = sim_threads;
             worker.config.aicpu_thread_num = threads;
-            Program program;
-            program.data.assign(16, 1);
+            Operations operations;
+            operations.data.assign(16, 1);
             for (int i = 0; i < 500; ++i) {
-                program.add(begin, CH_SCOPE_AUTO);
-                program.add(make, i % 8, 8);
-                program.add(use, (i * 3) % 12, 4);
-                program.add(end);
+                operations.add(begin, CH_SCOPE_AUTO);
+                operations.add(make, i % 8, 8);
+                operations.add(use, (i * 3) % 12, 4);
+                operations.add(end);
             }
-            const std::vector<int64_t> expected = program.result();
-            ASSERT_EQ(worker.run_program(program, callable), "ok");
-            ASSERT_EQ(program.data, expected);
+            const std::vector<int64_t> expected = operations.result();
+            ASSERT_EQ(worker.run_operations(operations, callable), "ok");
+            ASSERT_EQ(operations.data, expected);
             ASSERT_EQ(worker.result.task_count, 1000u);
         }
     }
@@ -63,20 +63,20 @@ TEST(Orchestrator, LoadsAndForgetsLibraries) {
     for (int i = 0; i < 12; ++i) callables.push_back(std::make_unique<Callable>("key" + std::to_string(i)));
     Worker worker;
     const auto good = [&](size_t which) {
-        Program program;
-        program.data.assign(8, 2);
-        program.add(mix, 0, 0, 4, 4, 4);
-        const auto expected = program.result();
-        ASSERT_EQ(worker.run_program(program, *callables[which]), "ok");
-        ASSERT_EQ(program.data, expected);
+        Operations operations;
+        operations.data.assign(8, 2);
+        operations.add(mix, 0, 0, 4, 4, 4);
+        const auto expected = operations.result();
+        ASSERT_EQ(worker.run_operations(operations, *callables[which]), "ok");
+        ASSERT_EQ(operations.data, expected);
     };
     const auto bad = [&](size_t which, Operation how, const std::string& wanted) {
-        Program program;
-        program.data.assign(8, 2);
-        for (int i = 0; i < 20; ++i) program.add(mix, i % 2, 0, 4, 4, 4);
-        program.add(how, 5);
-        for (int i = 0; i < 20; ++i) program.add(mix, i % 2, 0, 4, 4, 4);
-        const std::string text = worker.run_program(program, *callables[which]);
+        Operations operations;
+        operations.data.assign(8, 2);
+        for (int i = 0; i < 20; ++i) operations.add(mix, i % 2, 0, 4, 4, 4);
+        operations.add(how, 5);
+        for (int i = 0; i < 20; ++i) operations.add(mix, i % 2, 0, 4, 4, 4);
+        const std::string text = worker.run_operations(operations, *callables[which]);
         ASSERT_EQ(text.rfind(wanted, 0), 0u) << text;
     };
     for (uint32_t threads : {1u, 3u}) {
@@ -105,14 +105,14 @@ TEST_P(TwoOrchestrations, LeaveNothingOfEachOther) {
     for (int i = 0; i < 8; ++i) fillers.push_back(std::make_unique<Callable>("filler " + std::to_string(i)));
     Worker worker("a2a3sim", GetParam());
     const auto run_first = [&](const Callable& callable) {
-        Program program;
-        program.data.assign(8, 2);
-        program.add(begin, CH_SCOPE_MANUAL);
-        program.add(mix, 0, 0, 4, 4, 4);
-        program.add(end);
-        const auto expected = program.result();
-        ASSERT_EQ(worker.run_program(program, callable), "ok");
-        ASSERT_EQ(program.data, expected);
+        Operations operations;
+        operations.data.assign(8, 2);
+        operations.add(begin, CH_SCOPE_MANUAL);
+        operations.add(mix, 0, 0, 4, 4, 4);
+        operations.add(end);
+        const auto expected = operations.result();
+        ASSERT_EQ(worker.run_operations(operations, callable), "ok");
+        ASSERT_EQ(operations.data, expected);
     };
     const auto run_second = [&](int32_t what) {
         std::vector<int32_t> words{what};
@@ -152,12 +152,12 @@ TEST_P(TwoOrchestrations, LeaveNothingOfEachOther) {
             ASSERT_NO_FATAL_FAILURE(run_first(first));
 
             // A stall is explained by all that there is: tasks, queues, scopes. None of it is the other one's.
-            Program stalled;
+            Operations stalled;
             stalled.data.assign(8, 2);
             stalled.add(begin, CH_SCOPE_MANUAL);
             stalled.add(stall);
             stalled.add(end);
-            const std::string text = worker.run_program(stalled, first);
+            const std::string text = worker.run_operations(stalled, first);
             ASSERT_EQ(text.find("STALLED: "), 0u) << text;
             ASSERT_EQ(text.find("half-way"), std::string::npos) << text;
             ASSERT_NO_FATAL_FAILURE(begin_anew());
@@ -175,21 +175,21 @@ INSTANTIATE_TEST_SUITE_P(Runtimes, TwoOrchestrations, testing::Values("aicpu_bui
 // A library whose bytes are broken, or which lacks what is wanted.
 TEST(Orchestrator, RefusesBrokenLibraries) {
     Worker worker;
-    Program program;
-    program.data.assign(8, 2);
+    Operations operations;
+    operations.data.assign(8, 2);
     Callable callable("broken");
     callable.raw.entry = "no_such_function";
-    EXPECT_EQ(worker.run_program(program, callable),
+    EXPECT_EQ(worker.run_operations(operations, callable),
               "ENTRY_MISSING: orchestration_device_program_from_table: wanted the function no_such_function");
     Callable half("half");
     half.raw.orchestration.bytes = 4200;
-    EXPECT_EQ(worker.run_program(program, half).rfind("FILE_TRUNCATED", 0), 0u) << text_of(worker.error);
+    EXPECT_EQ(worker.run_operations(operations, half).rfind("FILE_TRUNCATED", 0), 0u) << text_of(worker.error);
     Callable other("other kind");
     const Binary host("orchestration_graph_from_table");
     other.raw.orchestration = host.raw();
-    EXPECT_EQ(worker.run_program(program, other).rfind("ABI_MISMATCH", 0), 0u) << text_of(worker.error);
+    EXPECT_EQ(worker.run_operations(operations, other).rfind("ABI_MISMATCH", 0), 0u) << text_of(worker.error);
     const Callable good;
-    EXPECT_EQ(worker.run_program(program, good), "ok");
+    EXPECT_EQ(worker.run_operations(operations, good), "ok");
 }
 
 // Cut off in the middle: the orchestration waits for a slot that a hanging... task holds, and is made to return.
@@ -197,26 +197,26 @@ TEST(Orchestrator, ReturnsWhenTheRunIsStopped) {
     const Callable callable;
     Worker worker;
     worker.config.ring_task_window = 4;
-    Program program;
-    program.data.assign(8, 2);
+    Operations operations;
+    operations.data.assign(8, 2);
     for (int i = 0; i < 100000; ++i) {
-        program.add(begin, CH_SCOPE_AUTO);
-        program.add(mix, i % 2, 0, 4, 4, 4);
-        program.add(end);
+        operations.add(begin, CH_SCOPE_AUTO);
+        operations.add(mix, i % 2, 0, 4, 4, 4);
+        operations.add(end);
     }
     std::thread stopper([&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(3));
         worker.cancel();
     });
-    const std::string text = worker.run_program(program, callable);
+    const std::string text = worker.run_operations(operations, callable);
     stopper.join();
     // The machine may be so slow that nothing had begun, or so fast that all was done.
     EXPECT_TRUE(text == "ok" || text.find("DEADLINE_EXCEEDED") == 0 || text.find("INTERRUPTED") == 0) << text;
-    Program again;
+    Operations again;
     again.data.assign(8, 2);
     again.add(mix, 0, 0, 4, 4, 4);
     const auto expected = again.result();
-    ASSERT_EQ(worker.run_program(again, callable), "ok");
+    ASSERT_EQ(worker.run_operations(again, callable), "ok");
     ASSERT_EQ(again.data, expected);
 }
 

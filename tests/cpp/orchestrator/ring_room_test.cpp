@@ -17,7 +17,7 @@ namespace chiphost::orchestrator {
 
 namespace {
 
-class Fixture : public Machine {
+class Fixture : public SchedulerInterface {
 public:
     Fixture() {
         plan.slot_count = graph::ring_count * window;

@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "chiphost/hand_over.h"
@@ -293,12 +294,12 @@ TEST(Scheduler, RefusesACoreOfTheWrongType) {
             chip.report_core(core, core == wrong ? 1 - chip.type_of(core) : chip.type_of(core), core + 2);
         }
         chip.step();
-        EXPECT_EQ(chip.status.code, CH_CORE_HANDSHAKE_FAILED);
-        EXPECT_EQ(chip.status.core, static_cast<int32_t>(wrong));
-        EXPECT_NE(strstr(chip.status.message,
+        EXPECT_EQ(chip.status.error.code, CH_CORE_HANDSHAKE_FAILED);
+        EXPECT_EQ(chip.status.error.core, static_cast<int32_t>(wrong));
+        EXPECT_NE(strstr(chip.status.error.message,
                          wrong == 0 ? "of type 0, the core says 2 of type 1" : "of type 1, the core says 3 of type 0"),
                   nullptr)
-            << chip.status.message;
+            << chip.status.error.message;
         EXPECT_EQ(chip.handshakes[wrong].aicpu_regs_ready.load(), launch_over) << "it is told to go";
         EXPECT_EQ(chip.at(wrong, Register::data_main_base), 0u) << "its registers are not touched";
     }
@@ -315,7 +316,7 @@ TEST(Scheduler, RefusesANumberThatNoCoreHas) {
                              core == 2 ? platform::chip.physical_cores - 1 + beyond : core + 2);
         }
         chip.step();
-        EXPECT_EQ(chip.status.code, beyond ? CH_CORE_HANDSHAKE_FAILED : CH_OK);
+        EXPECT_EQ(chip.status.error.code, beyond ? CH_CORE_HANDSHAKE_FAILED : CH_OK);
     }
 }
 
@@ -411,11 +412,11 @@ TEST(Scheduler, StartsNothingAfterAKernelThatThrew) {
     strcpy(payload.fault_text, "what it says");
     chip.finish(1, 1);
     chip.step();
-    EXPECT_EQ(chip.status.code, CH_KERNEL_THREW);
-    EXPECT_EQ(chip.status.task, 0);
-    EXPECT_EQ(chip.status.core, 1);
-    EXPECT_EQ(chip.status.func_id, 6);
-    EXPECT_NE(strstr(chip.status.message, "what it says"), nullptr) << chip.status.message;
+    EXPECT_EQ(chip.status.error.code, CH_KERNEL_THREW);
+    EXPECT_EQ(chip.status.error.task, 0);
+    EXPECT_EQ(chip.status.error.core, 1);
+    EXPECT_EQ(chip.status.error.func_id, 6);
+    EXPECT_NE(strstr(chip.status.error.message, "what it says"), nullptr) << chip.status.error.message;
     EXPECT_EQ(chip.dispatched(1), 1u);
     EXPECT_EQ(chip.dispatched(2), main_base_idle);
     chip.step();
@@ -433,7 +434,25 @@ TEST(Scheduler, ForgetsHowTheLastKernelEnded) {
     chip.step();
     chip.finish(1, 1);
     chip.step();
-    EXPECT_EQ(chip.status.code, CH_OK) << chip.status.message;
+    EXPECT_EQ(chip.status.error.code, CH_OK) << chip.status.error.message;
+}
+
+// As many cores as one error has room for.
+TEST(Scheduler, NamesEveryCoreThatHasNotFinished) {
+    GraphBuilder graph;
+    add_tasks(graph, 32);
+    Chip chip(graph, 16);
+    chip.shake_hands();
+    chip.step();
+    ch_error stall;
+    chip.scheduler->explain_stall(&stall);
+    EXPECT_EQ(stall.code, CH_STALLED);
+    EXPECT_EQ(stall.core, 16);
+    EXPECT_EQ(strncmp(stall.message, "0 of 32 tasks completed; core 16 has ", 37), 0) << stall.message;
+    for (uint32_t core = 16; core < 48; ++core) {
+        const std::string wanted = "; core " + std::to_string(core) + " has not finished task ";
+        EXPECT_NE(strstr(stall.message, wanted.c_str()), nullptr) << core << " in " << stall.message;
+    }
 }
 
 TEST(Scheduler, ReportsTheFirstOfTwoFaults) {
@@ -447,8 +466,8 @@ TEST(Scheduler, ReportsTheFirstOfTwoFaults) {
         chip.finish(core, 1);
     }
     chip.step();
-    EXPECT_EQ(chip.status.code, CH_KERNEL_THREW);
-    EXPECT_EQ(chip.status.core, 1);
+    EXPECT_EQ(chip.status.error.code, CH_KERNEL_THREW);
+    EXPECT_EQ(chip.status.error.core, 1);
 }
 
 TEST(Scheduler, IsDoneWhenItsCoresHaveGone) {
@@ -507,7 +526,7 @@ TEST(Scheduler, RefusesAGraphOfAnotherFormat) {
         }
         chip.shake_hands();
         chip.step();
-        EXPECT_EQ(chip.status.code, CH_ABI_MISMATCH);
+        EXPECT_EQ(chip.status.error.code, CH_ABI_MISMATCH);
         for (uint32_t core = 0; core < chip.cores; ++core) EXPECT_EQ(chip.dispatched(core), main_base_idle);
     }
 }

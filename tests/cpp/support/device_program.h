@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Programs for the orchestration device_program_from_table, random ones among them, and workers that run them.
+// Operations for the orchestration device_program_from_table, random ones among them, and workers that run them.
 #pragma once
 
 #include <bitset>
@@ -61,8 +61,8 @@ private:
 
 enum Operation : int32_t { mix, begin, end, element, make, use, fail, raise, hang, parts, deal, column, edge, stall };
 
-// A program for device_program_from_table, and what it must do.
-struct Program {
+// A list of operations for device_program_from_table, and what must come of them.
+struct Operations {
     std::vector<int32_t> lines;
     std::vector<int64_t> data;
 
@@ -78,7 +78,7 @@ struct Program {
         return false;
     }
 
-    // In the order of the program, one after the other.
+    // The data after all of them, one after the other.
     std::vector<int64_t> result() const {
         std::vector<int64_t> values = data;
         std::vector<uint64_t> made(8, 7);
@@ -140,16 +140,16 @@ struct Program {
     }
 };
 
-// Makes programs of tasks in scopes that fit into small rings, with elements read and written in between. `infers`: the
-// runtime finds the edges in automatic scopes; everywhere else the program names them.
-class RandomProgram {
+// Makes operations for tasks in scopes that fit into small rings, with elements read and written in between. `infers`:
+// the runtime finds the edges in automatic scopes; everywhere else operations name them.
+class RandomOperations {
 public:
-    RandomProgram(std::mt19937& random, bool infers) : random_(random), infers_(infers) {}
+    RandomOperations(std::mt19937& random, bool infers) : random_(random), infers_(infers) {}
 
-    Program make_one() {
-        for (int32_t i = 0; i < elements; ++i) program_.data.push_back(i);
+    Operations make_one() {
+        for (int32_t i = 0; i < elements; ++i) operations_.data.push_back(i);
         for (uint32_t scopes = 1 + random_() % 10; scopes > 0; --scopes) add_scope();
-        return std::move(program_);
+        return std::move(operations_);
     }
 
 private:
@@ -179,16 +179,17 @@ private:
         const bool manual = !infers_ || random_() % 3 == 0;
         const uint32_t depth = 1 + random_() % 4;
         // What mode is asked for does not matter where every scope is manual.
-        for (uint32_t i = 0; i < depth; ++i) program_.add(begin, manual && infers_ ? CH_SCOPE_MANUAL : CH_SCOPE_AUTO);
+        for (uint32_t i = 0; i < depth; ++i)
+            operations_.add(begin, manual && infers_ ? CH_SCOPE_MANUAL : CH_SCOPE_AUTO);
         for (uint32_t tasks = random_() % 4; tasks > 0; --tasks) {
             if (!manual && random_() % 5 == 0) add_element();
             add_task(manual);
         }
-        for (uint32_t i = 0; i < depth; ++i) program_.add(end);
+        for (uint32_t i = 0; i < depth; ++i) operations_.add(end);
         if (random_() % 3 == 0) add_element();
     }
 
-    void add_element() { program_.add(element, below(elements), below(elements)); }
+    void add_element() { operations_.add(element, below(elements), below(elements)); }
 
     void add_task(bool manual) {
         int32_t at = 0, to = 0;
@@ -196,33 +197,33 @@ private:
         switch (random_() % 6) {
             case 0:
                 two_places(count, to_count, &at, &to);
-                program_.add(make, at, count);
+                operations_.add(make, at, count);
                 note({range(at, count), {}}, manual);
-                program_.add(use, to, to_count);
+                operations_.add(use, to, to_count);
                 note({{}, range(to, to_count)}, manual);
                 break;
             case 1: {
                 const int32_t blocks = 1 + below(6), cores = 1 + below(7);
                 two_places(count, 3 * blocks, &at, &to);
-                program_.add(parts, cores, blocks, at, count, to);
+                operations_.add(parts, cores, blocks, at, count, to);
                 note({range(at, count), range(to, 3 * blocks)}, manual);
                 break;
             }
             case 2:
                 two_places(count, count, &at, &to);
-                program_.add(deal, at, to, count);
+                operations_.add(deal, at, to, count);
                 note({range(at, count), range(to, count)}, manual);
                 break;
             case 3: {
                 const int32_t rows = 1 + below(4), columns = 1 + below(4);
                 two_places(rows * columns, 1, &at, &to);
-                program_.add(column, at, rows, columns, below(columns), to);
+                operations_.add(column, at, rows, columns, below(columns), to);
                 note({range(at, rows * columns), range(to, 1)}, manual);
                 break;
             }
             default:
                 two_places(count, to_count, &at, &to);
-                program_.add(mix, below(2), at, count, to, to_count);
+                operations_.add(mix, below(2), at, count, to, to_count);
                 note({range(at, count), range(to, to_count)}, manual);
         }
     }
@@ -232,14 +233,14 @@ private:
         for (size_t i = 0; manual && i < uses_.size(); ++i) {
             const Use& before = uses_[i];
             if (((before.writes & (use.reads | use.writes)) | (before.reads & use.writes)).none()) continue;
-            program_.add(edge, static_cast<int32_t>(i), static_cast<int32_t>(uses_.size()));
+            operations_.add(edge, static_cast<int32_t>(i), static_cast<int32_t>(uses_.size()));
         }
         uses_.push_back(use);
     }
 
     std::mt19937& random_;
     const bool infers_;
-    Program program_;
+    Operations operations_;
     std::vector<Use> uses_;  // of each task
 };
 
@@ -255,9 +256,9 @@ public:
         EXPECT_EQ(initialize(options_of(platform, runtime), &error), CH_OK) << text_of(error);
     }
 
-    // Runs a program on its data: "ok" or the error.
-    std::string run_program(Program& program, const DeviceCallable& callable) {
-        return run_on(program.lines, 6, program.data, callable);
+    // Runs operations on their data: "ok" or the error.
+    std::string run_operations(Operations& operations, const DeviceCallable& callable) {
+        return run_on(operations.lines, 6, operations.data, callable);
     }
 
     // The same with any int32 tensor (n, width) before the data.

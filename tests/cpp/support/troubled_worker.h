@@ -56,19 +56,19 @@ public:
     explicit Work(const std::string& runtime) : on_host_(runtime == "host_build_graph") {
         table_.add_chain(6);
         table_.args();
-        program_.data = {1, 2, 3, 4, 5, 6, 7, 8};
-        for (const int32_t at : {0, 4}) program_.add(mix, 0, at, 4, 4 - at, 4);
-        if (runtime == "aicpu_build_graph") program_.add(edge, 0, 1);  // nobody infers it there
-        start_ = program_.data;
-        expected_ = program_.result();
-        tensors_[0] = tensor(program_.lines.data(), CH_INT32, {uint32_t(program_.lines.size() / 6), 6}, CH_IN);
-        tensors_[1] = tensor(program_.data.data(), CH_INT64, {uint32_t(program_.data.size())}, CH_INOUT);
+        operations_.data = {1, 2, 3, 4, 5, 6, 7, 8};
+        for (const int32_t at : {0, 4}) operations_.add(mix, 0, at, 4, 4 - at, 4);
+        if (runtime == "aicpu_build_graph") operations_.add(edge, 0, 1);  // nobody infers it there
+        start_ = operations_.data;
+        expected_ = operations_.result();
+        tensors_[0] = tensor(operations_.lines.data(), CH_INT32, {uint32_t(operations_.lines.size() / 6), 6}, CH_IN);
+        tensors_[1] = tensor(operations_.data.data(), CH_INT64, {uint32_t(operations_.data.size())}, CH_INOUT);
     }
 
     // What the run returned.
     Status run(ChipWorker& worker, uint32_t sim_threads, ch_error* out_error) {
         const ch_call_config config{sizeof(ch_call_config), 3, 3, 1, sim_threads, 0, 0, 64, 64, 16384};
-        std::copy(start_.begin(), start_.end(), program_.data.begin());
+        std::copy(start_.begin(), start_.end(), operations_.data.begin());
         const ch_task_args on_device{tensors_, nullptr, 2, 0};
         std::fill(table_.log.begin(), table_.log.end(), 0);
         const ch_task_args& args = on_host_ ? table_.raw : on_device;
@@ -80,7 +80,7 @@ public:
     void verify() {
         if (on_host_) table_.verify_chain();
         if (!on_host_) {
-            EXPECT_EQ(program_.data, expected_);
+            EXPECT_EQ(operations_.data, expected_);
         }
     }
 
@@ -89,7 +89,7 @@ private:
     const TestCallable host_{"graph_from_table"};
     const DeviceCallable device_;
     Table table_;
-    Program program_;
+    Operations operations_;
     ch_tensor tensors_[2];
     std::vector<int64_t> expected_, start_;
 };

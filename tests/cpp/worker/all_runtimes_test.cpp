@@ -12,8 +12,8 @@ namespace chiphost::worker {
 
 using tests::DeviceCallable;
 using tests::DeviceWorker;
-using tests::Program;
-using tests::RandomProgram;
+using tests::Operations;
+using tests::RandomOperations;
 
 namespace {
 
@@ -61,7 +61,7 @@ ch_tensor tensor(const void* data, ch_dtype dtype, std::initializer_list<uint32_
 // All callables; they are only read, by any number of threads.
 struct Callables {
     const HostCallable graph{"graph_from_table"}, misbehave{"misbehave"};
-    const DeviceCallable program, other{"add_rows_then_stop", "add_rows_then_stop"};
+    const DeviceCallable from_table, other{"add_rows_then_stop", "add_rows_then_stop"};
 };
 
 // A worker that may be on any runtime. What it says is "ok" or what went wrong, so that any thread may use one.
@@ -90,10 +90,10 @@ public:
     std::string run() {
         worker_.vary_config(random_);
         if (!pair_ || pair_->on_host()) return run_graph();
-        Program program = make_program();
-        const std::vector<int64_t> expected = program.result();
-        const std::string text = worker_.run_program(program, callables_.program);
-        return text != "ok" ? text : program.data == expected ? "ok" : "wrong numbers";
+        Operations operations = make_operations();
+        const std::vector<int64_t> expected = operations.result();
+        const std::string text = worker_.run_operations(operations, callables_.from_table);
+        return text != "ok" ? text : operations.data == expected ? "ok" : "wrong numbers";
     }
 
     // A run that must fail, in one of several ways, with this worker usable afterwards.
@@ -131,16 +131,16 @@ public:
                       {tests::end, CH_TASK_INVALID},
                       {tests::stall, CH_STALLED}};
         const auto& fault = faults[random_() % std::size(faults)];
-        Program program = make_program();
-        program.add(fault.how, 5);
-        return expect(fault.code, worker_.run_program(program, callables_.program));
+        Operations operations = make_operations();
+        operations.add(fault.how, 5);
+        return expect(fault.code, worker_.run_operations(operations, callables_.from_table));
     }
 
 private:
-    Program make_program() {
-        Program program = RandomProgram(random_, pair_->infers()).make_one();
-        if (program.names_edges()) worker_.config.ring_task_window = 64;
-        return program;
+    Operations make_operations() {
+        Operations operations = RandomOperations(random_, pair_->infers()).make_one();
+        if (operations.names_edges()) worker_.config.ring_task_window = 64;
+        return operations;
     }
 
     std::string expect(int32_t code, const std::string& text) {

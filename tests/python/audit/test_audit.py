@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from audited_libraries import PLAIN, THREAD_LOCAL, UNIQUE, build, calling, ids
 
-from chiphost import isolate, toolchain
+from chiphost import isolate
+from chiphost._compiling import host_toolchain
 from chiphost.audit import STRATEGIES, Choice, audit
-from chiphost.audit_subject import Program
+from chiphost.audit.subject import Program
 from chiphost.errors import ChiphostError, IsolationError
 
 OWN_CALL = 'extern "C" { void* malloc(unsigned long) { return nullptr; }\nvoid* f() { return malloc(1); } }\n'
@@ -141,7 +142,7 @@ def test_sanitizers_need_to_be_first(tmp_path):
     with pytest.raises(ChiphostError):
         isolate.open(library, "process")
     for name in ("asan", "tsan", "lsan"):
-        words = [*toolchain.find_compiler().command, f"-print-file-name=lib{name}.so"]
+        words = [*host_toolchain.find_compiler().command, f"-print-file-name=lib{name}.so"]
         runtime = Path(subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout.strip())
         if runtime.is_file():
             found = audit(runtime)

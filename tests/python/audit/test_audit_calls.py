@@ -9,9 +9,9 @@ import pytest
 from audited_libraries import build, calling
 from click.testing import CliRunner
 
+from chiphost._cli.program import cli
 from chiphost.audit import audit
-from chiphost.audit_subject import Program
-from chiphost.cli import cli
+from chiphost.audit.subject import Program
 
 LOCKING = """
 #include <fcntl.h>

@@ -12,8 +12,8 @@ from audited_libraries import PLAIN, UNIQUE, build
 from checkout import ROOT
 from click.testing import CliRunner, Result
 
+from chiphost._cli.program import cli
 from chiphost.audit import STRATEGIES
-from chiphost.cli import cli
 
 
 def run(*words: str | Path) -> Result:

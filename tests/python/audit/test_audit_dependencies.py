@@ -10,7 +10,7 @@ from audited_libraries import PLAIN, THREAD_LOCAL, UNIQUE, build, calling, ids, 
 
 from chiphost import isolate
 from chiphost.audit import STRATEGIES, audit
-from chiphost.audit_subject import Program
+from chiphost.audit.subject import Program
 from chiphost.errors import ChiphostError, IsolationError, LoadError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from chiphost.audit_finding import make_finding, some
+from chiphost.audit.finding import make_finding, some
 
 
 def test_the_first_names_are_shown_and_all_are_counted():

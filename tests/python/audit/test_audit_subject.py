@@ -11,7 +11,7 @@ import c_libraries
 import pytest
 
 from chiphost import isolate
-from chiphost.audit_subject import Program, describe
+from chiphost.audit.subject import Program, describe
 
 
 def test_what_the_program_defines_for_everybody(tmp_path: Path) -> None:

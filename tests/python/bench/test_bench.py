@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from chiphost import benchmarks, flow_graph
-from chiphost.benchmarks import Effort, Figure
-from chiphost.cli import cli
-from chiphost.resources import Resources
+from chiphost._bench import figures as benchmarks
+from chiphost._bench import flow_graph
+from chiphost._bench.figures import Effort, Figure
+from chiphost._bench.resources import Resources
+from chiphost._cli.program import cli
 
 
 @pytest.fixture(autouse=True)

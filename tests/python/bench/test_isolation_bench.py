@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from chiphost import _core, isolation_benchmarks
-from chiphost.cli import cli
+from chiphost import _core
+from chiphost._bench import isolation as isolation_benchmarks
+from chiphost._bench.isolation import STRATEGIES, WAYS, Cell, Effort
+from chiphost._cli.program import cli
 from chiphost.errors import ChiphostError
-from chiphost.isolation_benchmarks import STRATEGIES, WAYS, Cell, Effort
 
 LITTLE = Effort(
     processes=2,

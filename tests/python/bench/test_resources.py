@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from chiphost.resources import Resources
+from chiphost._bench.resources import Resources
 
 TAKE = """
 import mmap, threading
 from pathlib import Path
-from chiphost.resources import Resources
+from chiphost._bench.resources import Resources
 before = Resources.now()
 go_on = threading.Event()
 thread = threading.Thread(target=go_on.wait)

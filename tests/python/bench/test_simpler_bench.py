@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import simpler_scenes
 
-from chiphost import benchmarks, simpler_benchmarks
-from chiphost.benchmarks import Figure
-from chiphost.simpler_benchmarks import COLD, FULL_CACHE, RATIO, THEIRS, WARM
+from chiphost._bench import figures as benchmarks
+from chiphost._bench import simpler as simpler_benchmarks
+from chiphost._bench.figures import Figure
+from chiphost._bench.simpler import COLD, FULL_CACHE, RATIO, THEIRS, WARM
 
 ROUNDS = 2
 EFFORT = dataclasses.replace(benchmarks.QUICK, scene_rounds=ROUNDS)

@@ -135,8 +135,9 @@ def test_a_poisoned_worker_is_replaced(tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from chiphost import catalog
-from chiphost.runner import Runner, Settings
+from chiphost.scenes import catalog
+from chiphost.scenes.runner import Runner
+from chiphost.scenes.results import Settings
 entries = catalog.select(Path(sys.argv[1]), platform="a2a3sim")
 for result in Runner(Settings("a2a3sim", timeout_s=0.5)).run(entries):
     print(result.name, *(case.error.split()[0] if case.error else "passed" for case in result.cases))

@@ -14,8 +14,9 @@ from invocation import invoke, last_line
 from program import TIMEOUT_S, finish, in_terminal
 from throwaway_scenes import write_scenes
 
-from chiphost import __version__, runtimes
-from chiphost.cli import cli
+from chiphost import __version__
+from chiphost._cli.program import cli
+from chiphost._runtimes import runtimes
 
 
 def test_help_and_version() -> None:
@@ -35,7 +36,7 @@ package = types.ModuleType("chiphost")
 package.__path__ = [sys.argv[1]]
 sys.modules["chiphost"] = package
 from click.testing import CliRunner
-from chiphost.cli import cli
+from chiphost._cli.program import cli
 assert CliRunner().invoke(cli, ["ci", "--help"]).exit_code == 0
 heavy = {"numpy", "rich", "junitparser", "chiphost._core"} & set(sys.modules)
 assert not heavy, heavy

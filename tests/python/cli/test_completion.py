@@ -24,7 +24,7 @@ def complete(words: str, **settings: str) -> list[str]:
         "COMP_CWORD": str(len(words.split(" "))),
         **settings,
     }
-    script = "from chiphost.cli import main; main()"
+    script = "from chiphost._cli.program import main; main()"
     command = [sys.executable, "-c", f"import sys; sys.argv[0] = 'chiphost'\n{script}"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=TIMEOUT_S)
     assert done.stderr == ""

@@ -12,7 +12,8 @@ from invocation import invoke, last_line
 from program import finish
 from throwaway_scenes import RUNTIME
 
-from chiphost import __version__, runtimes
+from chiphost import __version__
+from chiphost._runtimes import runtimes
 
 
 def test_doctor_reports_to_standard_output() -> None:

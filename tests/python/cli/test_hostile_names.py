@@ -19,7 +19,7 @@ from throwaway_scenes import RUNTIME, change, write_scenes
 
 import chiphost as ch
 from chiphost import _core
-from chiphost.printable import one_line, shell_join
+from chiphost._text.printable import one_line, shell_join
 from chiphost.scene import make_rng
 
 LOCALES = {

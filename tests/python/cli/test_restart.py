@@ -14,8 +14,8 @@ from plain_dlmopen import namespaces_allowed
 from throwaway_scenes import RUNTIME, write_scenes
 
 from chiphost import _core
-from chiphost.cli import cli
-from chiphost.restart import merged
+from chiphost._cli.program import cli
+from chiphost._cli.restart import merged
 
 TIMEOUT_S = 120
 MODULE = [sys.executable, "-m", "chiphost"]

@@ -70,7 +70,7 @@ def test_a_locale_that_cannot_say_what_a_compiler_says(tmp_path: Path) -> None:
 
 
 def test_a_report_that_cannot_be_written_after_all_is_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chiphost.report import ReportFile
+    from chiphost._reports.file import ReportFile
 
     def fail(self: ReportFile, content: str) -> None:
         raise OSError("no room")

@@ -15,8 +15,10 @@ from invocation import invoke
 from program import SHELL, TIMEOUT_S, finish, in_terminal, interrupt, needs_shell, start
 from throwaway_scenes import RUNTIME, change, write_scenes
 
-from chiphost import _core, machine, runtimes
-from chiphost.commands import console
+from chiphost import _core
+from chiphost._cli import terminal as console
+from chiphost._machine import machine
+from chiphost._runtimes import runtimes
 from chiphost.errors import ChiphostError
 
 # Ctrl-C
@@ -66,19 +68,23 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
 @pytest.mark.parametrize(
     ("words", "where", "said"),
     [
-        (["doctor"], "chiphost.machine.look", "interrupted; nothing is known yet"),
-        (["bench", "--quick"], "chiphost.benchmarks._first_load", "interrupted; 0 figures had been measured"),
+        (["doctor"], "chiphost._machine.machine.look", "interrupted; nothing is known yet"),
+        (["bench", "--quick"], "chiphost._bench.figures._first_load", "interrupted; 0 figures had been measured"),
         (
             ["bench", "--quick", "--isolation"],
-            "chiphost.isolation_benchmarks.four_tasks",
+            "chiphost._bench.isolation.four_tasks",
             "interrupted; 0 figures had been measured",
         ),
         (["audit", _core.__file__, _core.__file__], "chiphost.audit.audit", "interrupted; 0 of 2 files had ended"),
-        (["conform", "-p", "a2a3sim", "-k", "memory.aligned"], "chiphost.conformance.run", "0 of 1 test had ended"),
-        (["cmake-dir"], "chiphost.installation.folder", "interrupted"),
-        (["run", "--list"], "chiphost.catalog.load", "interrupted"),
-        (["ci"], "chiphost.catalog.load", "interrupted"),
-        (["run", "host_build_graph/vector_example"], "chiphost.catalog.load", "interrupted"),
+        (
+            ["conform", "-p", "a2a3sim", "-k", "memory.aligned"],
+            "chiphost._conformance.suite.run",
+            "0 of 1 test had ended",
+        ),
+        (["cmake-dir"], "chiphost._runtimes.installation.folder", "interrupted"),
+        (["run", "--list"], "chiphost.scenes.catalog.load", "interrupted"),
+        (["ci"], "chiphost.scenes.catalog.load", "interrupted"),
+        (["run", "host_build_graph/vector_example"], "chiphost.scenes.catalog.load", "interrupted"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
 )
@@ -95,10 +101,10 @@ def test_every_command_ends_with_130_and_one_line(
 
 
 def test_bench_shows_what_was_measured_before_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupted(monkeypatch, "chiphost.benchmarks._idle")
-    monkeypatch.setattr("chiphost.benchmarks._graphs", lambda device, effort: iter(()))
-    monkeypatch.setattr("chiphost.benchmarks._compare", lambda rates, effort: iter(()))
-    monkeypatch.setattr("chiphost.benchmarks.times", lambda function, count: [1e-6])
+    interrupted(monkeypatch, "chiphost._bench.figures._idle")
+    monkeypatch.setattr("chiphost._bench.figures._graphs", lambda device, effort: iter(()))
+    monkeypatch.setattr("chiphost._bench.figures._compare", lambda rates, effort: iter(()))
+    monkeypatch.setattr("chiphost._bench.figures.times", lambda function, count: [1e-6])
     result = invoke("bench", "--quick", "--json", tmp_path / "out.json")
     assert result.exit_code == 130
     assert "run it again after reset" in result.stdout
@@ -108,7 +114,7 @@ def test_bench_shows_what_was_measured_before_ctrl_c(tmp_path: Path, monkeypatch
 
 
 def test_what_conform_did_not_try_is_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    interrupted(monkeypatch, "chiphost.conformance.run")
+    interrupted(monkeypatch, "chiphost._conformance.suite.run")
     report = tmp_path / "out.json"
     assert invoke("conform", "-p", "a2a3sim", "-k", "memory.aligned", "--json", report).exit_code == 130
     assert '"passed": 0' in report.read_text()
@@ -125,13 +131,13 @@ def words_of(lines: Sequence[str]) -> list[str]:
 @pytest.mark.parametrize("width", [20, 33, 34, 80])
 def test_lines_are_broken_between_words(width: int) -> None:
     line = "  hint: some words, and a-very-long-word-that-is-wider-than-a-narrow-terminal: and größere 漢字漢字 words"
-    broken = console._broken(line, width)
+    broken = console.broken(line, width)
     assert words_of(broken) == words_of([line])
     assert broken[0].startswith("  hint: ")
     assert all(piece.startswith("      ") and piece[6] != " " for piece in broken[1:])
     for piece in broken:
-        assert console._cells(piece) <= width or len(piece.split()) == 1
-    assert console._broken(line, None) == [line]
+        assert console.cell_count(piece) <= width or len(piece.split()) == 1
+    assert console.broken(line, None) == [line]
 
 
 @needs_shell
@@ -145,9 +151,9 @@ def test_a_command_that_is_broken_can_still_be_pasted(tmp_path: Path) -> None:
         *(f"word{index}" for index in range(9)),
         "d\n\x1be",
     ]
-    from chiphost.printable import shell_join
+    from chiphost._text.printable import shell_join
 
-    broken = console._broken(f"  again: {shell_join(words)}", 30, command=True)
+    broken = console.broken(f"  again: {shell_join(words)}", 30, command=True)
     assert len(broken) > 3
     script = "\n".join(broken).replace("again: ", "", 1)
     done = subprocess.run([SHELL, "-c", script], capture_output=True, text=True, check=True, timeout=TIMEOUT_S)
@@ -183,7 +189,8 @@ def test_a_pipe_gets_whole_lines(tmp_path: Path) -> None:
 def test_a_table_in_a_narrow_terminal_is_lines() -> None:
     script = """
 import sys
-from chiphost.commands.console import make_console, print_table
+from chiphost._cli.console import make_console
+from chiphost._cli.table import print_table
 columns = [("What", "left"), ("Measured", "right"), ("", "left")]
 print_table(make_console(), columns, [["a figure with a name", "12,345.6", "tasks/s"], ["other", "1", "ms"]])
 """
@@ -355,7 +362,7 @@ def test_ci_has_a_platform_and_says_how_long_it_took(tmp_path: Path) -> None:
 
 
 def test_doctor_has_one_line_for_chips_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    from chiphost import chips
+    from chiphost._machine import chips
 
     nothing = "the chip vendor's software is missing: a.so; looked here; and there"
     found = chips.ChipChecks(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cached_compiles import COMPILERS, spy_on_compiler
 
-from chiphost.compile_cache import CompileCache
+from chiphost._compiling.cache import CompileCache
 
 
 @pytest.fixture

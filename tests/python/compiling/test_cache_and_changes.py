@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from cached_compiles import FAR_FUTURE_NS, build, build_fresh, set_back, spy_on_compiler, write_source
 
-from chiphost import compile_cache
-from chiphost.compile_cache import CompileCache, Program
+from chiphost._compiling import headers
+from chiphost._compiling.cache import CompileCache, Program
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -49,15 +49,15 @@ def test_a_digest_is_remembered_only_while_the_file_is_the_same(
     reads = []
 
     def read_digest() -> str:
-        value = compile_cache._file_digest(str(path))
-        reads.append(str(path) in compile_cache._digests)
+        value = headers.file_digest(str(path))
+        reads.append(str(path) in headers._digests)
         return value
 
     digest = read_digest()
     path.write_text("b")  # same size, perhaps the same time
     assert read_digest() != digest
     assert reads == [False, False]  # too young to be remembered
-    monkeypatch.setattr(compile_cache, "_is_settled", lambda status, now_ns: True)
+    monkeypatch.setattr(headers, "_is_settled", lambda status, now_ns: True)
     digest = read_digest()
     assert read_digest() == digest
     path.write_text("longer")
@@ -75,7 +75,7 @@ def test_a_digest_is_remembered_only_while_the_file_is_the_same(
 def test_an_edit_of_the_same_size_with_the_time_set_back_is_seen(
     victim: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compile_cache, "_is_settled", lambda status, now_ns: True)  # all is remembered at once
+    monkeypatch.setattr(headers, "_is_settled", lambda status, now_ns: True)  # all is remembered at once
     source = write_source(tmp_path / "src/k.cpp", includes='#include "h.h"')
     (tmp_path / "src/h.h").write_text("int h = 1;")
     before = build(source)

@@ -15,7 +15,7 @@ from typing import IO
 import pytest
 from cached_compiles import FAR_FUTURE_NS, build, build_fresh, files_of, run_python, write_source
 
-from chiphost.compile_cache import CompileCache, Program
+from chiphost._compiling.cache import CompileCache, Program
 from chiphost.errors import CacheError
 
 pytestmark = pytest.mark.usefixtures("cache")

@@ -16,8 +16,8 @@ import pytest
 from cached_compiles import FAR_FUTURE_NS, build, build_fresh, files_of, write_source
 from foreign_user import CAN_GIVE_FILES_AWAY, FOREIGN_USER, a_foreign_folder, as_root
 
-from chiphost import home, private_folder
-from chiphost.compile_cache import CompileCache, Program
+from chiphost._compiling.cache import CompileCache, Program
+from chiphost._system import home, private_folder
 from chiphost.errors import CacheError
 
 pytestmark = pytest.mark.usefixtures("cache")
@@ -150,7 +150,7 @@ def test_a_link_of_another_user_is_refused(place: str, tmp_path: Path) -> None:
 ALONE = """
 import ctypes, os, sys
 from pathlib import Path
-from chiphost.private_folder import NotPrivate, open_private_folder
+from chiphost._system.private_folder import NotPrivate, open_private_folder
 libc = ctypes.CDLL(None, use_errno=True)
 user = int(sys.argv[1])
 os.setresuid(user, user, user)

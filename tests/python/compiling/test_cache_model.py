@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from chiphost.compile_cache import CompileCache
+from chiphost._compiling.cache import CompileCache
 
 pytestmark = pytest.mark.usefixtures("cache")
 

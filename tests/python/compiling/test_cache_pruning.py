@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cached_compiles import DAY_S, build, files_of, write_source
 
-from chiphost.compile_cache import CompileCache, Program
+from chiphost._compiling.cache import CompileCache, Program
 
 pytestmark = pytest.mark.usefixtures("cache")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cached_compiles import build, build_fresh, files_of, pipe, run_python, spy_on_compiler, write_source
 
-from chiphost.compile_cache import CompileCache, Program
+from chiphost._compiling.cache import CompileCache, Program
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -129,7 +129,7 @@ def test_a_killed_process_leaves_no_lock(tmp_path: Path, cache: CompileCache) ->
     source = write_source(tmp_path / "k.cpp")
     code = """
 import pathlib, sys, threading
-from chiphost.compile_cache import CompileCache
+from chiphost._compiling.cache import CompileCache
 cache = CompileCache()
 with cache.lock(cache.request(pathlib.Path(sys.argv[1]), []), threading.Event(), 60):
     print("held", flush=True)

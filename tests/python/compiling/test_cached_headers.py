@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cached_compiles import COMPILERS, build, build_fresh, set_back, write_source
 
-from chiphost import compile_cache
+from chiphost._compiling import headers
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -141,7 +141,7 @@ def test_other_new_files_do_not_matter(tmp_path: Path, compiles: Callable[[], in
 def test_a_header_that_appears_is_seen_when_the_time_of_the_folder_is_set_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compile_cache, "_is_settled", lambda status, now_ns: True)
+    monkeypatch.setattr(headers, "_is_settled", lambda status, now_ns: True)
     source = write_source(tmp_path / "src/k.cpp", includes='#include "h.h"\nint v = H;')
     folders = [tmp_path / "inc1", tmp_path / "inc2"]
     for folder in folders:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cached_compiles import COMPILERS, build, build_fresh, spy_on_compiler, write_source
 
-from chiphost import toolchain
+from chiphost._compiling import host_toolchain
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -131,7 +131,7 @@ def test_a_wrapper_that_calls_another_compiler_counts(tmp_path: Path, monkeypatc
     compiled = []
     for number in ("12.2.0", "12.2.0", "12.2.1", "12.2.0"):
         version.write_text(f"g++ (Distribution) {number}\nCopyright (C) 2022 Free Software Foundation, Inc.\n")
-        toolchain._probe.cache_clear()  # as in a new process
+        host_toolchain._probe.cache_clear()  # as in a new process
         log.write_text("")
         build(source)
         compiled.append(log.stat().st_size > 0)

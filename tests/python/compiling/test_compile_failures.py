@@ -18,8 +18,10 @@ from pathlib import Path
 import pytest
 from kernel_sources import BROKEN, KERNEL, failure_of, jobs_for, use_script, write
 
-from chiphost import compile_batch, compiler
-from chiphost.compile_cache import CompileCache
+from chiphost import compiler
+from chiphost._compiling import batch as compile_batch
+from chiphost._compiling import output
+from chiphost._compiling.cache import CompileCache
 from chiphost.compiler import Kernel
 from chiphost.errors import CompileError
 
@@ -187,7 +189,7 @@ def test_what_was_kept_and_is_no_shared_library_is_compiled_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernel = Kernel(0, write(tmp_path / "k.cpp", KERNEL), "aiv", flags=["-c"])
-    monkeypatch.setattr(compile_batch, "_is_shared_library", lambda data: True)
+    monkeypatch.setattr(output, "is_shared_library", lambda data: True)
     compiler.compile_kernel(kernel, "a2a3sim")
     monkeypatch.undo()
     monkeypatch.setenv("CHIPHOST_CACHE_DIR", str(tmp_path / "cache"))

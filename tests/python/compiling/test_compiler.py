@@ -6,8 +6,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import re
-import sys
-import types
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +18,7 @@ from hypothesis import strategies as st
 from kernel_sources import KERNEL, jobs_for, write
 
 from chiphost import compiler
-from chiphost.callable import DEFAULT_ENTRY
-from chiphost.compile_cache import CompileCache
+from chiphost._compiling.cache import CompileCache
 from chiphost.compiler import Binary, Kernel
 from chiphost.errors import ArgumentError, SceneError
 from chiphost.signature import Arg, In
@@ -177,10 +174,7 @@ class FakeCallable:
 
 @pytest.fixture
 def fake_callable(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = types.ModuleType("chiphost.callable")
-    module.ChipCallable = FakeCallable  # type: ignore[attr-defined]
-    module.DEFAULT_ENTRY = DEFAULT_ENTRY  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "chiphost.callable", module)
+    monkeypatch.setattr(compiler, "ChipCallable", FakeCallable)
 
 
 @pytest.mark.usefixtures("fake_callable")

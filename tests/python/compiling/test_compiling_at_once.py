@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from kernel_sources import KERNEL, failure_of, jobs_for, use_script, write
 
-from chiphost import compile_batch, compiler
-from chiphost.compile_cache import CompileCache
+from chiphost import compiler
+from chiphost._compiling import batch as compile_batch
+from chiphost._compiling.cache import CompileCache
 
 pytestmark = pytest.mark.usefixtures("cache")
 

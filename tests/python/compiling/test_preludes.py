@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import chiphost as ch
-from chiphost.compile_cache import CompileCache
+from chiphost._compiling.cache import CompileCache
 from chiphost.compiler import compile_all, kernel_job
 
 PLATFORM = "a2a3sim"

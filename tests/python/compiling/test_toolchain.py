@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from chiphost import toolchain
+from chiphost._compiling import host_toolchain
 from chiphost.errors import CompileError, SceneError
 
 COMPILERS = [path for name in ("g++", "clang++") if (path := shutil.which(name))]
@@ -29,13 +30,13 @@ def write_script(path: Path, body: str) -> Path:
 
 def test_this_machine_has_a_compiler() -> None:
     assert COMPILERS
-    assert toolchain.find_compiler().path == Path(COMPILERS[0])
+    assert host_toolchain.find_compiler().path == Path(COMPILERS[0])
 
 
 @pytest.mark.parametrize("path", COMPILERS)
 def test_a_compiler_is_described(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", path)
-    compiler = toolchain.find_compiler()
+    compiler = host_toolchain.find_compiler()
     assert compiler.command == (path,)
     assert compiler.path == Path(path)
     assert compiler.family == FAMILIES[Path(path).name]
@@ -45,9 +46,9 @@ def test_a_compiler_is_described(path: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_cxx_may_be_a_name_with_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = toolchain.find_compiler()
+    plain = host_toolchain.find_compiler()
     monkeypatch.setenv("CXX", f"{plain.path.name} -O1")
-    compiler = toolchain.find_compiler()
+    compiler = host_toolchain.find_compiler()
     assert compiler.command == (str(plain.path), "-O1")
     assert compiler.identity != plain.identity
 
@@ -55,23 +56,23 @@ def test_cxx_may_be_a_name_with_options(monkeypatch: pytest.MonkeyPatch) -> None
 def test_cxx_may_be_a_path_with_spaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = write_script(tmp_path / "my compiler", f'exec {COMPILERS[0]} "$@"')
     monkeypatch.setenv("CXX", str(script))
-    assert toolchain.find_compiler().command == (str(script),)
+    assert host_toolchain.find_compiler().command == (str(script),)
 
 
 def test_a_relative_cxx_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_script(tmp_path / "cxx", f'exec {COMPILERS[0]} "$@"')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CXX", "./cxx")
-    assert toolchain.find_compiler().path == tmp_path / "cxx"
+    assert host_toolchain.find_compiler().path == tmp_path / "cxx"
 
 
 def test_a_compiler_that_is_replaced_has_another_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = write_script(tmp_path / "cxx", f'exec {COMPILERS[0]} "$@"')
     monkeypatch.setenv("CXX", str(script))
-    before = toolchain.find_compiler()
-    assert toolchain.find_compiler() is before
+    before = host_toolchain.find_compiler()
+    assert host_toolchain.find_compiler() is before
     write_script(script, f'exec {COMPILERS[0]} "$@" # longer')
-    assert toolchain.find_compiler().identity != before.identity
+    assert host_toolchain.find_compiler().identity != before.identity
 
 
 @pytest.mark.parametrize(
@@ -87,11 +88,11 @@ def test_a_compiler_that_is_replaced_has_another_identity(tmp_path: Path, monkey
 def test_a_cxx_that_does_not_work_is_named(cxx: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", cxx)
     with pytest.raises(CompileError, match=r"COMPILER_MISSING") as caught:
-        toolchain.find_compiler()
+        host_toolchain.find_compiler()
     assert repr(cxx) in caught.value.message
     assert reason in caught.value.message
     assert "unset it" in caught.value.hint
-    (candidate,) = toolchain.candidates()
+    (candidate,) = host_toolchain.candidates()
     assert (candidate.origin, candidate.wanted, candidate.compiler) == ("CXX", cxx, None)
 
 
@@ -101,24 +102,24 @@ def test_a_file_that_is_no_program_does_not_answer(tmp_path: Path, monkeypatch: 
     broken.chmod(0o755)
     monkeypatch.setenv("CXX", str(broken))
     with pytest.raises(CompileError, match="does not answer"):
-        toolchain.find_compiler()
+        host_toolchain.find_compiler()
 
 
 def test_an_empty_path_has_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(CompileError, match=r"COMPILER_MISSING") as caught:
-        toolchain.find_compiler()
+        host_toolchain.find_compiler()
     assert "g++: not on PATH; clang++: not on PATH" in caught.value.message
     assert str(tmp_path) in caught.value.message
-    assert [candidate.wanted for candidate in toolchain.candidates()] == ["g++", "clang++"]
+    assert [candidate.wanted for candidate in host_toolchain.candidates()] == ["g++", "clang++"]
     # What is installed later is found.
     write_script(tmp_path / "clang++", f'PATH={os.defpath} exec {COMPILERS[0]} "$@"')
-    assert toolchain.find_compiler().path == tmp_path / "clang++"
+    assert host_toolchain.find_compiler().path == tmp_path / "clang++"
 
 
 def test_an_empty_cxx_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", " ")
-    assert toolchain.find_compiler().path == Path(COMPILERS[0])
+    assert host_toolchain.find_compiler().path == Path(COMPILERS[0])
 
 
 def test_the_headers_are_there() -> None:
@@ -134,10 +135,10 @@ def test_missing_headers_say_where_they_should_be(tmp_path: Path, monkeypatch: p
 
 
 def test_flags_name_the_chip_and_the_core() -> None:
-    compiler = toolchain.find_compiler()
-    aic = toolchain.flags(compiler, "a2a3sim", core_type="aic")
-    aiv = toolchain.flags(compiler, "a5sim", core_type="aiv")
-    orchestration = toolchain.flags(compiler, "a5sim")
+    compiler = host_toolchain.find_compiler()
+    aic = host_toolchain.flags(compiler, "a2a3sim", core_type="aic")
+    aiv = host_toolchain.flags(compiler, "a5sim", core_type="aiv")
+    orchestration = host_toolchain.flags(compiler, "a5sim")
     assert {"-D__DAV_CUBE__", "-D__CPU_SIM", "-DCHIPHOST_ARCH_A2A3=1"} <= set(aic)
     assert {"-D__DAV_VEC__", "-D__CPU_SIM", "-DCHIPHOST_ARCH_A5=1"} <= set(aiv)
     assert not [flag for flag in orchestration if "__DAV" in flag or "__CPU_SIM" in flag]
@@ -146,12 +147,12 @@ def test_flags_name_the_chip_and_the_core() -> None:
 
 def test_other_platforms_are_refused() -> None:
     with pytest.raises(SceneError, match="no platform 'a3sim'") as caught:
-        toolchain.arch("a3sim")
+        host_toolchain.arch("a3sim")
     assert caught.value.name == "PLATFORM_UNKNOWN"
     assert "a5sim" in caught.value.hint
 
 
 def test_paths_in_a_depfile_may_have_any_characters() -> None:
     depfile = b"program: /a/k.cpp /a/with\\ space.h \\\n  /a/$$dollar\\#hash.h \\\n /a/\xc3\xa4.h\n"
-    assert toolchain.dependencies(depfile) == ["/a/k.cpp", "/a/with space.h", "/a/$dollar#hash.h", "/a/ä.h"]
-    assert toolchain.dependencies(b"program: \\\n /a.h") == ["/a.h"]
+    assert host_toolchain.dependencies(depfile) == ["/a/k.cpp", "/a/with space.h", "/a/$dollar#hash.h", "/a/ä.h"]
+    assert host_toolchain.dependencies(b"program: \\\n /a.h") == ["/a.h"]

@@ -18,10 +18,10 @@ import pytest
 from checkout import ROOT
 from click.testing import CliRunner, Result
 
-from chiphost import conformance
-from chiphost.cli import cli
+from chiphost._cli.program import cli
+from chiphost._conformance import suite as conformance
+from chiphost._runtimes.runtimes import library_dir
 from chiphost.errors import ArgumentError, LoadError, SceneError
-from chiphost.runtimes import library_dir
 
 REQUIREMENTS = ROOT / "docs" / "reference" / "platform-requirements.md"
 

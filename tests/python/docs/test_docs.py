@@ -16,8 +16,8 @@ from checkout import ROOT
 from click.testing import CliRunner
 
 import chiphost
-from chiphost import _core, errors
-from chiphost.cli import cli
+from chiphost import _core, call_config, errors
+from chiphost._cli.program import cli
 
 ERRORS = ROOT / "cpp/include/chiphost/abi/errors.def"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")])
@@ -142,6 +142,10 @@ def test_error_codes_are_those_of_the_table():
     assert (ROOT / "docs" / "error-codes.md").read_text() == errors.table_as_markdown()
 
 
+def test_the_settings_of_a_run_are_those_of_the_table():
+    assert f"\n\n{call_config.table_as_markdown()}\n" in (ROOT / "docs" / "settings.md").read_text()
+
+
 def test_every_error_has_a_class():
     for row in errors.ERROR_TABLE.values():
         error = errors.make_error(row.name, "text", "place")
@@ -159,7 +163,7 @@ def test_no_hint_sends_back_to_the_message():
 @pytest.mark.parametrize("name", re.findall(r"^CH_ERROR\(\d+, (\w+),", ERRORS.read_text(), re.M))
 def test_every_error_is_provoked_by_a_test(name):
     """By its name in Python or C++; whether it is provoked, not only named, is for the reader to see."""
-    tests = [*ROOT.glob("tests/python/*/test_*.py"), *ROOT.glob("tests/cpp/*_test.cpp")]
+    tests = [*ROOT.glob("tests/python/*/test_*.py"), *ROOT.glob("tests/cpp/**/*_test.cpp")]
     assert any(re.search(rf"\b(CH_)?{name}\b", path.read_text()) for path in tests)
 
 
@@ -173,7 +177,7 @@ def test_every_config_field_is_in_the_settings():
 
 # How sources name a variable of the environment that they read or change.
 VARIABLE_PATTERNS = (
-    r"""(?:getenv|environ\.get|environ\.pop|environment\.pop|start_environment|or_environment)\(\s*["']([A-Z_]+)["']""",
+    r"""(?:getenv|environ\.get|environ\.pop|environment\.pop|start_environment)\(\s*["']([A-Z_]+)["']""",
     r"""environ(?:ment)?\[["']([A-Z_]+)["']\]""",
     r""""(CHIPHOST_(?!HOST_|ORCHESTRATION)[A-Z_]+)\"""",
     r"""{"([A-Z_]+)": [^}]*\*\*os\.environ""",
@@ -190,7 +194,7 @@ def test_every_environment_variable_is_in_the_one_table():
         path
         for folder in ("python", "cpp", "platform")
         for path in (ROOT / folder).rglob("*")
-        if path.suffix in (".py", ".cpp", ".h")
+        if path.suffix in (".py", ".cpp", ".h", ".def")
     ]
     read: set[str] = set()
     for path in sources:
@@ -230,7 +234,7 @@ def test_every_row_about_namespaces_has_a_paragraph_a_line_in_the_table_and_a_te
     assert set(table) == {"C1a"} | {f"C{i}" for i in range(1, 9)} | {f"H{i}" for i in range(1, 16)}
     told = set(re.findall(r"\*\*([CH]\d+a?):", page))
     assert told == set(table)
-    cpp = re.findall(r"^TEST\(Facts, (\w+)\)", _texts("tests/cpp/*_test.cpp"), re.M)
+    cpp = re.findall(r"^TEST\(Facts, (\w+)\)", _texts("tests/cpp/**/*_test.cpp"), re.M)
     python = re.findall(r"^def (test_[ch]\d+a?_\w+)\(", _texts("tests/python/*/test_*.py"), re.M)
     assert {name for tests in table.values() for name in re.findall(r"`(?:Facts\.)?(\w+)`", tests)} == {*cpp, *python}
     for row, tests in table.items():

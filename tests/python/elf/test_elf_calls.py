@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from chiphost import toolchain
-from chiphost.elf_calls import Passed, passed
-from chiphost.elf_file import ElfFile
+from chiphost._compiling import host_toolchain
+from chiphost._elf.calls import Passed, passed
+from chiphost._elf.file import ElfFile
 
 SOURCE = """
 extern int taken(int, int);
@@ -34,7 +34,7 @@ COMPILERS = {"x86_64": "x86_64-linux-gnu-gcc", "aarch64": "aarch64-linux-gnu-gcc
 @pytest.mark.parametrize("flags", ["-O0", "-O2", "-Os", "-O2 -Wl,-z,now"])
 def test_constants_that_are_passed(tmp_path: Path, machine: str, flags: str) -> None:
     own = machine == platform.machine()
-    compiler = toolchain.find_compiler().command if own else (COMPILERS[machine],)
+    compiler = host_toolchain.find_compiler().command if own else (COMPILERS[machine],)
     if not shutil.which(compiler[0]):
         pytest.skip(f"no compiler for {machine}")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import c_libraries
 import pytest
 
-from chiphost.elf_dependencies import Dependencies
-from chiphost.elf_file import ElfFile
+from chiphost._elf.dependencies import Dependencies
+from chiphost._elf.file import ElfFile
 
 TOKENS = ("$LIB", "${ORIGIN}", "$PLATFORM", "$ORIGIN", "${LIB} $x$", "plain")
 

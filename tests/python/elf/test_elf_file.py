@@ -10,7 +10,7 @@ from pathlib import Path
 import c_libraries
 import pytest
 
-from chiphost.elf_file import ElfFile
+from chiphost._elf.file import ElfFile
 from chiphost.errors import LoadError
 
 SOURCE = """

@@ -12,7 +12,7 @@ from device_programs import ABG
 from recovery import goes_on
 
 import chiphost as ch
-from chiphost.resources import Resources
+from chiphost._bench.resources import Resources
 
 CODES = {row.name: row.code for row in ch.ERROR_TABLE.values()}
 WINDOW, HEAP, POOL = ({name: value} for name, value in SMALL.items())
@@ -77,6 +77,7 @@ FAULTS: dict[str, tuple[dict[str, int], str, str]] = {
     "an edge to a task that may run": ({}, "TASK_INVALID", "that has not been published"),
     "fail": ({}, "ORCHESTRATION_FATAL", "100% of what %s says"),
     "fail twice": ({}, "ORCHESTRATION_FATAL", "first"),
+    "fail with 2,000 characters": ({}, "ORCHESTRATION_FATAL", "x{1999}!"),
     "fail at length": ({}, "ORCHESTRATION_FATAL", "xxxxxxxx"),
     "return 77": ({}, "ORCHESTRATION_FAILED", "returned 77"),
     "throw": ({}, "ORCHESTRATION_THREW", "what the orchestration says"),
@@ -100,7 +101,7 @@ TMR_FAULTS: dict[str, tuple[dict[str, int], str, str]] = {
     ),
     "a kernel throws while the orchestration waits": ({}, "KERNEL_THREW", "what the kernel says"),
 }
-DETAILS = {"fail": -42, "fail twice": 1, "fail at length": 1, "return 77": 77}
+DETAILS = {"fail": -42, "fail twice": 1, "fail with 2,000 characters": 1, "fail at length": 1, "return 77": 77}
 CLASSES = {
     "STALLED": ch.StallError,
     "KERNEL_THREW": ch.KernelError,
@@ -119,7 +120,7 @@ def check_fault(workers: tuple[ch.ChipWorker, ch.ChipWorker], what: str, **confi
     error = caught.value
     assert (error.name, error.code) == (name, CODES[name])
     assert error.hint and error.hint in str(error)
-    assert len(str(error)) < 2000
+    assert len(str(error)) < 3000
     if what in DETAILS:
         assert error.detail_code == DETAILS[what]
     if name == "KERNEL_THREW":

@@ -17,8 +17,8 @@ from throwaway_scenes import RUNTIME, write_scenes
 
 import chiphost as ch
 from chiphost import _core
+from chiphost._cli.program import cli
 from chiphost.capacity import Capacity, capacity
-from chiphost.cli import cli
 from chiphost.worker import default_isolation
 
 TIMEOUT_S = 120
@@ -110,7 +110,7 @@ REBUILD = """
 import os, shutil, sys
 from pathlib import Path
 import chiphost as ch
-from chiphost import runtimes
+from chiphost._runtimes import runtimes
 from chiphost.capacity import capacity
 
 folder, isolation = Path(sys.argv[1]), sys.argv[2]
@@ -180,7 +180,7 @@ def test_more_runtimes_than_namespaces(tmp_path: Path) -> None:
 import shutil, sys
 from pathlib import Path
 import chiphost as ch
-from chiphost import runtimes
+from chiphost._runtimes import runtimes
 from chiphost.capacity import capacity
 
 original = runtimes.find(sys.argv[2], "a2a3sim")
@@ -200,7 +200,7 @@ AUTO = """
 import shutil, sys
 from pathlib import Path
 import chiphost as ch
-from chiphost import runtimes
+from chiphost._runtimes import runtimes
 
 original = runtimes.find(sys.argv[2], "a2a3sim")
 workers = []

@@ -11,7 +11,7 @@ import c_libraries
 import pytest
 
 from chiphost import _core, isolate
-from chiphost.audit_subject import Program
+from chiphost.audit.subject import Program
 from chiphost.errors import ArgumentError
 
 LOOKER = r"""

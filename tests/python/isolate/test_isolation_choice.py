@@ -12,12 +12,24 @@ import pytest
 from sample_library import STRATEGIES, UNIQUE, in_a_process
 
 import chiphost
-from chiphost import _core, isolate, toolchain
-from chiphost.errors import LoadError
+from chiphost import _core, isolate
+from chiphost._compiling import host_toolchain
+from chiphost.errors import ArgumentError, LoadError
+from chiphost.worker import choose_strategy
 
 
 def test_a_strategy_that_was_asked_for_has_that_reason(library):
     assert library.strategy_reason == "asked for"
+
+
+def test_an_unknown_word_is_an_error_that_says_which_there_are(path):
+    with pytest.raises(ArgumentError, match="isolation: wanted one of namespace, copy, process, auto; found 'cpoy'"):
+        choose_strategy("cpoy")
+    name = str(path)
+    with pytest.raises(ArgumentError, match="strategy: wanted one of namespace, copy, process; found 'cpoy'"):
+        _core.Library(name, name, name, "cpoy", 0, False, None)
+    with pytest.raises(ArgumentError, match="isolation: wanted one of namespace, copy, process; found 'auto'"):
+        _core.Worker().init(name, name, name, "a2a3sim", name, name, "auto", False, 0, 0, 0)
 
 
 def test_auto_goes_by_an_audit_and_says_so(path, tmp_path, monkeypatch):
@@ -28,7 +40,7 @@ def test_auto_goes_by_an_audit_and_says_so(path, tmp_path, monkeypatch):
     with isolate.open(path, "auto") as library:
         assert library.strategy == "copy"
         assert library.strategy_reason.startswith("auto: namespace is out (no dlmopen); copy works")
-    if toolchain.find_compiler().family == "gcc":
+    if host_toolchain.find_compiler().family == "gcc":
         unique = c_libraries.build(UNIQUE, tmp_path / "unique.so", "-fgnu-unique")
         with isolate.open(unique, "auto") as first, isolate.open(unique, "auto") as second:
             assert (first.strategy, second.strategy) == ("process", "process")

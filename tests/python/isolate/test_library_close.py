@@ -11,7 +11,8 @@ import c_libraries
 import pytest
 from sample_library import STRATEGIES, UNIQUE, in_a_process
 
-from chiphost import isolate, toolchain
+from chiphost import isolate
+from chiphost._compiling import host_toolchain
 from chiphost.capacity import capacity
 from chiphost.errors import LoadError, StateError
 
@@ -75,7 +76,7 @@ def test_a_library_that_nobody_has_any_more_is_closed(path):
 
 
 def test_unique_symbols_are_told(tmp_path):
-    if toolchain.find_compiler().family != "gcc":
+    if host_toolchain.find_compiler().family != "gcc":
         pytest.skip("only g++ makes unique symbols")
     path = c_libraries.build(UNIQUE, tmp_path / "unique.so", "-fgnu-unique")
     with pytest.raises(LoadError, match="UNIQUE_SYMBOL"):

@@ -14,7 +14,9 @@ import pytest
 from foreign_user import FOREIGN_USER, as_root
 from throwaway_scenes import write_scenes
 
-from chiphost import cli, runtime_build, temp_folder
+from chiphost._cli import program as cli
+from chiphost._machine import temp_folder
+from chiphost._runtimes import build as runtime_build
 from chiphost.errors import ArgumentError
 
 TIMEOUT_S = 120

@@ -18,7 +18,8 @@ import pytest
 from checkout import SUPPORT
 from throwaway_scenes import warm_cache, write_scenes
 
-from chiphost import isolate, runtimes
+from chiphost import isolate
+from chiphost._runtimes import runtimes
 from chiphost.errors import ProcessError
 
 TIMEOUT_S = 120

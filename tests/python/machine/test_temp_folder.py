@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chiphost import temp_folder
+from chiphost._machine import temp_folder
 
 
 def test_one_that_works_is_left_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,8 +28,11 @@ from device_faults import device_misbehave
 from device_programs import good_program, run_program
 
 import chiphost as ch
-from chiphost import chips, device_toolchain, runtimes, toolchain
-from chiphost.cli import cli
+from chiphost._cli.program import cli
+from chiphost._compiling import chip_toolchain as device_toolchain
+from chiphost._compiling import host_toolchain, output
+from chiphost._machine import chips
+from chiphost._runtimes import runtimes
 
 SCENES = {"a2a3": (25, 0), "a5": (24, 1)}  # that run, and that are for the other chip only
 DEVICE_RUNTIME = "tensormap_and_ringbuffer"
@@ -399,18 +402,19 @@ def test_the_code_of_a_kernel_is_its_section_text(tmp_path: Path, source: str, p
     (tmp_path / "kernel.cpp").write_text(source)
     compiled = tmp_path / "kernel.o"
     options = ("-c", "-O2", "-g", "-fno-toplevel-reorder")  # debug information has relocations, too
-    command = toolchain.find_compiler().command
+    command = host_toolchain.find_compiler().command
     subprocess.run([*command, *options, "-o", compiled, tmp_path / "kernel.cpp"], check=True)
     if problem:
         with pytest.raises(ValueError, match=problem):
-            device_toolchain.kernel_code(compiled.read_bytes())
+            output.kernel_code(compiled)
     else:
-        code = device_toolchain.kernel_code(compiled.read_bytes())
+        code = output.kernel_code(compiled)
         assert 0 < len(code) < 64
         assert code in compiled.read_bytes()
 
 
 @pytest.mark.parametrize("data", [b"", b"text", b"\x7fELF"])
-def test_what_is_no_object_file_has_no_code(data: bytes) -> None:
+def test_what_is_no_object_file_has_no_code(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "kernel.o").write_bytes(data)
     with pytest.raises(ValueError, match="no ELF object file"):
-        device_toolchain.kernel_code(data)
+        output.kernel_code(tmp_path / "kernel.o")

@@ -71,13 +71,14 @@ def test_the_package_is_found_below_a_prefix(cmake, build, tmp_path):
 )
 def test_what_cannot_be_passed_does_not_compile(type_of_function, words, tmp_path):
     from chiphost import toolchain
+    from chiphost._compiling import host_toolchain
 
     source = tmp_path / "refused.cpp"
     source.write_text(
         "#include <chiphost/isolate/library.h>\nstruct Pair { int a, b; };\n"
         f'void use(chiphost::isolate::Library l) {{ l.function<{type_of_function}>("f"); }}\n'
     )
-    compiler = toolchain.find_compiler()
+    compiler = host_toolchain.find_compiler()
     command = [*compiler.command, "-std=c++17", "-fsyntax-only", f"-I{toolchain.include_dir()}", str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode != 0

@@ -169,7 +169,8 @@ def test_a_port_begins_with_a_suite_that_has_nothing_to_find(cmake, tmp_path):
 
 def test_a_description_of_a_platform_that_is_none_is_an_error(tmp_path, monkeypatch):
     import chiphost as ch
-    from chiphost import runtimes, toolchain
+    from chiphost._compiling import host_toolchain
+    from chiphost._runtimes import runtimes
 
     about = tmp_path / "a2a3moon" / "platform.json"
     about.parent.mkdir()
@@ -180,7 +181,7 @@ def test_a_description_of_a_platform_that_is_none_is_an_error(tmp_path, monkeypa
             ch.ChipWorker("host_build_graph", "a2a3moon")
         assert (caught.value.name, caught.value.where) == ("PLATFORM_UNKNOWN", str(about))
         with pytest.raises(ch.SceneError, match="does not describe a platform"):
-            toolchain.arch("a2a3moon")
+            host_toolchain.arch("a2a3moon")
     # All others go on, and lists say what is wrong with this one.
     assert runtimes.find("host_build_graph", "a2a3sim").host.is_file()
     assert runtimes.platforms()["a2a3moon"].startswith(f"{about}: it does not describe a platform: ")
@@ -188,7 +189,7 @@ def test_a_description_of_a_platform_that_is_none_is_an_error(tmp_path, monkeypa
     neighbour.parent.mkdir()
     neighbour.write_text('{"arch": "a2a3", "description": "mars"}')
     assert runtimes.check_platform("a2a3mars") == "a2a3mars"
-    assert toolchain.arch("a2a3mars") == "A2A3"
+    assert host_toolchain.arch("a2a3mars") == "A2A3"
     with pytest.raises(
         ch.SceneError, match="wanted one of a2a3sim, a5sim, a2a3, a5, a2a3mars, a2a3moon; found 'a2a3pluto'"
     ):
@@ -197,7 +198,8 @@ def test_a_description_of_a_platform_that_is_none_is_an_error(tmp_path, monkeypa
 
 def test_an_out_of_tree_platform_is_its_own(out_of_tree, monkeypatch):
     import chiphost as ch
-    from chiphost import runtimes, toolchain
+    from chiphost._compiling import host_toolchain
+    from chiphost._runtimes import runtimes
 
     with pytest.raises(ch.SceneError, match="a2a3tiny") as unknown:
         ch.ChipWorker("host_build_graph", "a2a3tiny")
@@ -205,7 +207,7 @@ def test_an_out_of_tree_platform_is_its_own(out_of_tree, monkeypatch):
     monkeypatch.setenv("CHIPHOST_RUNTIME_PATH", f"/nonexistent{os.pathsep}{out_of_tree['platform'] / 'lib'}")
     assert runtimes.platforms()["a2a3tiny"] == "a simulated chip of eight clusters and 16 MB"
     assert runtimes.installed()["a2a3tiny"] == ["host_build_graph", "tensormap_and_ringbuffer"]
-    assert toolchain.arch("a2a3tiny") == "A2A3"
+    assert host_toolchain.arch("a2a3tiny") == "A2A3"
     from callables import chain, run_graph
 
     with ch.ChipWorker("host_build_graph", "a2a3tiny", isolation="copy") as worker:
@@ -223,7 +225,7 @@ def test_an_out_of_tree_platform_is_its_own(out_of_tree, monkeypatch):
 
 
 def test_an_out_of_tree_runtime_stands_before_one_of_that_name(out_of_tree, monkeypatch, tmp_path):
-    from chiphost import runtimes
+    from chiphost._runtimes import runtimes
 
     built = out_of_tree["runtime"] / "lib" / "a2a3sim" / "repeat"
     shutil.copytree(built, tmp_path / "a2a3sim" / "host_build_graph")
@@ -234,7 +236,7 @@ def test_an_out_of_tree_runtime_stands_before_one_of_that_name(out_of_tree, monk
 
 def test_a_runtime_is_found_when_it_is_built_after_a_first_look(monkeypatch, tmp_path):
     import chiphost as ch
-    from chiphost import runtimes
+    from chiphost._runtimes import runtimes
 
     own = runtimes.find("host_build_graph", "a2a3sim")
     monkeypatch.setenv("CHIPHOST_RUNTIME_PATH", str(tmp_path))

@@ -13,7 +13,7 @@ from checkout import ROOT
 from cmake_tools import ninja, tool
 
 import chiphost
-from chiphost import installation, runtimes
+from chiphost._runtimes import installation, runtimes
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_the_first_root_is_preferred(roots: tuple[Path, Path]) -> None:
 
 
 def test_what_is_nowhere_would_be_beside_the_modules(roots: tuple[Path, Path]) -> None:
-    assert installation.folder("lib") == Path(str(sys.modules["chiphost.installation"].__file__)).parent / "lib"
+    assert installation.folder("lib") == Path(str(installation.__file__)).parents[1] / "lib"
 
 
 def test_this_installation_has_all_its_parts() -> None:

@@ -13,7 +13,7 @@ from invocation import last_line
 from program import finish
 from throwaway_scenes import RUNTIME, write_scenes
 
-from chiphost import runtimes
+from chiphost._runtimes import runtimes
 
 # A project that "builds" the runtimes by copying the installed ones.
 CHECKOUT = """

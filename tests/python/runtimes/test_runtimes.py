@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chiphost import runtimes
+from chiphost._runtimes import runtimes
 from chiphost.errors import ArgumentError, SceneError
 
 PROGRAMS = ("host", "aicpu", "aicore")

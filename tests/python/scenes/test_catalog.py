@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from throwaway_scenes import RUNTIME, write_scenes
 
-from chiphost import catalog
 from chiphost.errors import SceneError
+from chiphost.scenes import catalog
 
 
 def test_select_knows_platform_runtime_and_text(tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ import c_libraries
 import pytest
 from throwaway_scenes import RUNTIME, change, warm_cache, write_scenes
 
-from chiphost import compile_batch, scene_programs
-from chiphost.catalog import select
-from chiphost.deadline import Deadline
-from chiphost.runner import Runner, Settings
+from chiphost._compiling import batch as compile_batch
+from chiphost._system.deadline import Deadline
+from chiphost.scenes import programs as scene_programs
+from chiphost.scenes.catalog import select
+from chiphost.scenes.results import Settings
+from chiphost.scenes.runner import Runner
 
 PROGRAM = [sys.executable, "-m", "chiphost"]
 TIMEOUT_S = 120

@@ -16,11 +16,11 @@ import pytest
 from checkout import SCENES
 
 import chiphost as ch
-from chiphost.catalog import Entry
-from chiphost.runner import Settings, run_case
 from chiphost.scene import Scene
-from chiphost.scene_programs import compile_scenes
-from chiphost.scene_run import Tally
+from chiphost.scenes.catalog import Entry
+from chiphost.scenes.programs import compile_scenes
+from chiphost.scenes.results import Settings
+from chiphost.scenes.run import Tally, run_case
 
 HBG, ABG, TMR = "host_build_graph", "aicpu_build_graph", "tensormap_and_ringbuffer"
 PLATFORMS = ("a2a3sim", "a5sim")

@@ -17,9 +17,9 @@ from xml.etree import ElementTree
 import junitparser
 import pytest
 
-from chiphost import report
-from chiphost.report import ReportFile
-from chiphost.runner import CaseResult, SceneResult
+from chiphost._reports.file import ReportFile
+from chiphost.scenes import report
+from chiphost.scenes.results import CaseResult, SceneResult
 
 PASSED = SceneResult(
     "r/good",
@@ -249,7 +249,7 @@ def test_what_cannot_be_written_is_found_by_the_check(tmp_path: Path) -> None:
 _NOBODY = 65534  # a user and a group without rights, on every system
 _CHECK = """
 import os, sys
-from chiphost.report import ReportFile
+from chiphost._reports.file import ReportFile
 user, *paths = sys.argv[1:]
 if os.geteuid() == 0:  # root may write everywhere
     os.setgroups([])

@@ -16,11 +16,14 @@ import c_libraries
 import pytest
 from throwaway_scenes import RUNTIME, change, warm_cache, write_scenes
 
-from chiphost import catalog, runner, scene_programs, scene_run
+from chiphost._system.deadline import Deadline
 from chiphost.chip import Chip
-from chiphost.deadline import Deadline
 from chiphost.errors import CacheError, CompileError, make_error
-from chiphost.runner import Runner, SceneResult, Settings, Watcher
+from chiphost.scenes import catalog, runner
+from chiphost.scenes import programs as scene_programs
+from chiphost.scenes import run as scene_run
+from chiphost.scenes.results import SceneResult, Settings, Watcher
+from chiphost.scenes.runner import Runner
 from chiphost.worker import ChipWorker
 
 PLATFORM = "a2a3sim"

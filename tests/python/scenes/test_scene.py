@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from described_scene import RETURN, write_scene
+from described_scene import RETURN, write_scene, write_scene_of_programs
 
 from chiphost.chip import Chip
 from chiphost.errors import ArgumentError, SceneError
@@ -144,29 +143,6 @@ def test_load_refuses(tmp_path, name):
     separator = "" if field[:1] in ("", ":") else ": "
     assert caught.value.where == f"{folder}/scene.py{separator}{field}"
     assert message.format(folder=folder) in caught.value.message
-
-
-SEVERAL_PROGRAMS = (
-    """    orchestration="orchestration.cpp",
-    entry="build_graph",
-    kernels=[Kernel(0, "kernel.cpp", "aiv")],
-""",
-    """    programs=[
-        Program("orchestration.cpp", "first", [Kernel(0, "kernel.cpp", "aiv")], [In("a"), Out("b")]),
-        Program("orchestration.cpp", "second", [Kernel(0, "kernel.cpp", "aic")], [Scalar("n"), InOut("c")]),
-    ],
-""",
-)
-
-
-def write_scene_of_programs(root: Path, *change: str) -> Path:
-    folder = write_scene(root, change=("import Scene", "import Program, Scene"))
-    text = (folder / "scene.py").read_text()
-    for old, new in (SEVERAL_PROGRAMS, change or ("", "")):
-        assert old in text
-        text = text.replace(old, new) if old else text
-    (folder / "scene.py").write_text(text)
-    return folder
 
 
 def test_a_scene_may_have_several_programs(tmp_path):

@@ -15,8 +15,8 @@ import pytest
 from checkout import SUPPORT
 
 import chiphost as ch
-from chiphost import pto_isa
-from chiphost.simpler_scene import ENTRY, compat_folders
+from chiphost._simpler import pto_isa
+from chiphost._simpler.scene import ENTRY, compat_folders
 
 RUNTIME = "tensormap_and_ringbuffer"
 ISOLATIONS = ("namespace", "copy", "process")

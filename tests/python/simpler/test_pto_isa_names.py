@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chiphost import pto_isa_names
+from chiphost._simpler import pto_isa_names
 
 SOURCE = """
 #include <pto/pto-inst.hpp>

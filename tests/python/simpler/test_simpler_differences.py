@@ -17,8 +17,9 @@ from checkout import ROOT
 from simpler_sources import ABG, COPY, HBG, NOTHING, PLACE, PLATFORM, SHOW, SUM, TMR, callable_of, compiled, spans
 
 import chiphost as ch
-from chiphost.scene_run import Settings, Tally, run_case
-from chiphost.simpler_scene import SimplerScene
+from chiphost._simpler.scene import SimplerScene
+from chiphost.scenes.results import Settings
+from chiphost.scenes.run import Tally, run_case
 
 SEEDS = range(4)
 # Tensor arguments as they are, in an orchestration on the AICPU.

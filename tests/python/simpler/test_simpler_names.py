@@ -14,8 +14,9 @@ from simpler_sources import callable_of
 
 import chiphost as ch
 from chiphost import toolchain
-from chiphost.scene_run import Settings, Tally, run_case
-from chiphost.simpler_scene import SimplerScene
+from chiphost._simpler.scene import SimplerScene
+from chiphost.scenes.results import Settings
+from chiphost.scenes.run import Tally, run_case
 
 FOLDER = SUPPORT / "every_name"
 RUNTIMES = {

@@ -15,8 +15,9 @@ import simpler_scenes
 from simpler_runs import TIMEOUT_S, chiphost, rows
 from simpler_scenes import CONFIG, GOLDEN, RUNTIMES, SCALE_OF_TENSORS
 
-from chiphost import catalog, runtimes
-from chiphost.simpler_scene import SimplerScene
+from chiphost._runtimes import runtimes
+from chiphost._simpler.scene import SimplerScene
+from chiphost.scenes import catalog
 
 pytestmark = pytest.mark.timeout(TIMEOUT_S + 60)
 

@@ -18,8 +18,8 @@ from simpler_sources import callable_of
 
 import chiphost as ch
 from chiphost import toolchain
-from chiphost.cli import cli
-from chiphost.simpler_scene import SimplerScene
+from chiphost._cli.program import cli
+from chiphost._simpler.scene import SimplerScene
 
 FOLDER = ROOT / "tests" / "examples" / "simpler_to_native"
 RUNTIME = "tensormap_and_ringbuffer"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chiphost import source_check
+from chiphost._simpler import source_check
 
 SOURCE = Path("/somewhere/scene/orch.cpp")
 X86 = "x86_64-linux-gnu"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import c_libraries
 
-from chiphost import toolchain
+from chiphost._compiling import host_toolchain
 from chiphost.audit import Audit
 
 PLAIN = 'extern "C" int f(int x) { return x + 1; }\n'
@@ -28,7 +28,7 @@ def build(folder: Path, source: str, *flags: str, name: str = "library.so") -> P
     output = folder / name
     if UNIQUE in source:
         c_libraries.needs_unique_symbols()
-    command = toolchain.find_compiler().command
+    command = host_toolchain.find_compiler().command
     words = [*command, "-x", "c++", "-", "-x", "none", "-O1", "-fno-builtin", "-shared", "-fPIC", "-o", output, *flags]
     done = subprocess.run(words, input=source, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

@@ -9,23 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from chiphost import toolchain
+from chiphost._compiling import host_toolchain
 
 
 def compiler() -> str:
     """The compiler that chiphost finds, as words of a shell."""
-    return shlex.join(toolchain.find_compiler().command)
+    return shlex.join(host_toolchain.find_compiler().command)
 
 
 def needs_unique_symbols() -> None:
     """Skip a test that needs symbols of the kind STB_GNU_UNIQUE."""
-    if toolchain.find_compiler().family != "gcc":
+    if host_toolchain.find_compiler().family != "gcc":
         pytest.skip("only g++ makes STB_GNU_UNIQUE symbols")
 
 
 def build(source: str, path: Path, *flags: str) -> Path:
     """Compile C++ source text to a shared library and return its path."""
-    found = toolchain.find_compiler()
+    found = host_toolchain.find_compiler()
     unique = ["-fno-gnu-unique"] if found.family == "gcc" else []
     text = path.with_suffix(".cpp")
     text.write_text(source)

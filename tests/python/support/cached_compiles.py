@@ -14,8 +14,9 @@ from typing import IO
 
 import pytest
 
-from chiphost import compiler, toolchain
-from chiphost.compile_cache import CompileCache
+from chiphost import compiler
+from chiphost._compiling import host_toolchain
+from chiphost._compiling.cache import CompileCache
 
 COMPILERS = [name for name in ("g++", "clang++") if shutil.which(name)]
 DAY_S = 24 * 3600
@@ -40,7 +41,7 @@ def build_fresh(source: Path, **options: tuple[str, ...]) -> bytes:
 
 def spy_on_compiler(script: Path, before: str, monkeypatch: pytest.MonkeyPatch, after: str = "") -> None:
     """Make CXX a script that does something around each compile."""
-    real = toolchain.find_compiler().path
+    real = host_toolchain.find_compiler().path
     script.write_text(
         f'#!/bin/sh\ncase "$1" in --version|-dumpmachine) exec {real} "$@";; esac\n'
         f'{before}\n{real} "$@" || exit\n{after}\n'

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from chiphost.cli import cli
+from chiphost._cli.program import cli
 
 BUILD_S = 1500  # for a build, many times what it needs where two processors are free
 

@@ -47,6 +47,18 @@ SCENE_PY = """
     def golden(args, case):
         return {"b": args["a"] + args["n"], "c": args["c"] + 1}
 """
+RETURN = 'return {"b": args["a"] + args["n"], "c": args["c"] + 1}'
+SEVERAL_PROGRAMS = (
+    """    orchestration="orchestration.cpp",
+    entry="build_graph",
+    kernels=[Kernel(0, "kernel.cpp", "aiv")],
+""",
+    """    programs=[
+        Program("orchestration.cpp", "first", [Kernel(0, "kernel.cpp", "aiv")], [In("a"), Out("b")]),
+        Program("orchestration.cpp", "second", [Kernel(0, "kernel.cpp", "aic")], [Scalar("n"), InOut("c")]),
+    ],
+""",
+)
 
 
 def write_scene(root: Path, *, change: tuple[str, str] | None = None, name: str = "some_runtime/sum") -> Path:
@@ -70,4 +82,11 @@ def finished(scene: Scene, before: dict[str, Any]) -> dict[str, Any]:
     return after
 
 
-RETURN = 'return {"b": args["a"] + args["n"], "c": args["c"] + 1}'
+def write_scene_of_programs(root: Path, *change: str) -> Path:
+    folder = write_scene(root, change=("import Scene", "import Program, Scene"))
+    text = (folder / "scene.py").read_text()
+    for old, new in (SEVERAL_PROGRAMS, change or ("", "")):
+        assert old in text
+        text = text.replace(old, new) if old else text
+    (folder / "scene.py").write_text(text)
+    return folder

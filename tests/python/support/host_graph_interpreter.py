@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from checkout import ROOT
 
-from chiphost import toolchain
+from chiphost._compiling import host_toolchain
 from chiphost.scene import Scene
 from chiphost.signature import Arg
 
@@ -268,7 +268,7 @@ class HostGraphInterpreter:
 
 
 def compile_library(source: str | Path, output: Path) -> None:
-    command = [*toolchain.find_compiler().command, *COMPILE_FLAGS, str(source), "-o", str(output)]
+    command = [*host_toolchain.find_compiler().command, *COMPILE_FLAGS, str(source), "-o", str(output)]
     subprocess.run(command, check=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from chiphost.cli import cli
+from chiphost._cli.program import cli
 
 
 def invoke(*words: str | Path) -> Result:

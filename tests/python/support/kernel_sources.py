@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from chiphost import compiler, toolchain
+from chiphost import compiler
+from chiphost._compiling import host_toolchain
 from chiphost.compiler import Job, Kernel
 from chiphost.errors import ChiphostError, CompileError
 
@@ -27,7 +28,7 @@ def write(path: Path, text: str) -> Path:
 
 def use_script(script: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make CXX a script that does `body` instead of a compile; `real` is the compiler."""
-    real = toolchain.find_compiler().path
+    real = host_toolchain.find_compiler().path
     write(script, f'#!/bin/sh\nreal={real}\ncase "$1" in --version|-dumpmachine) exec $real "$@";; esac\n{body}\n')
     script.chmod(0o755)
     monkeypatch.setenv("CXX", str(script))

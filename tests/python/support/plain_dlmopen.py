@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from chiphost import runtimes
+from chiphost._runtimes import runtimes
 
 TIMEOUT_S = 60
 

@@ -8,8 +8,10 @@ from functools import cache
 from checkout import SCENES
 
 import chiphost as ch
-from chiphost import catalog, scene_programs
-from chiphost.scene_run import Settings, Tally, run_case
+from chiphost.scenes import catalog
+from chiphost.scenes import programs as scene_programs
+from chiphost.scenes.results import Settings
+from chiphost.scenes.run import Tally, run_case
 
 
 @cache

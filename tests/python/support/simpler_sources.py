@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 import chiphost as ch
-from chiphost.catalog import Entry
-from chiphost.scene_programs import compile_scenes
-from chiphost.simpler_scene import SimplerScene
+from chiphost._simpler.scene import SimplerScene
+from chiphost.scenes.catalog import Entry
+from chiphost.scenes.programs import compile_scenes
 
 PLATFORM = "a2a3sim"
 ABG, HBG, TMR = "aicpu_build_graph", "host_build_graph", "tensormap_and_ringbuffer"

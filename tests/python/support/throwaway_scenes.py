@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chiphost import catalog
-from chiphost.deadline import Deadline
-from chiphost.scene_programs import ScenePrograms
+from chiphost._system.deadline import Deadline
+from chiphost.scenes import catalog
+from chiphost.scenes.programs import ScenePrograms
 
 RUNTIME = "host_build_graph"
 

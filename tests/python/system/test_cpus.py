@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from chiphost.cpus import usable_cpus
+from chiphost._system.cpus import usable_cpus
 
 
 def test_those_of_the_affinity_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from chiphost.deadline import Deadline, DeadlineOver
+from chiphost._system.deadline import Deadline, DeadlineOver
 
 
 @pytest.mark.parametrize("seconds", [None, math.inf, 1e300])

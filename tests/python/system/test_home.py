@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chiphost import home
+from chiphost._system import home
 
 
 def known_as(monkeypatch: pytest.MonkeyPatch, folder: str | None) -> None:

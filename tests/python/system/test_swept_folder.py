@@ -13,7 +13,8 @@ from pathlib import Path
 import c_libraries
 import pytest
 
-from chiphost import compiler, swept_folder
+from chiphost import compiler
+from chiphost._system import swept_folder
 
 COMPILE = """
 import sys

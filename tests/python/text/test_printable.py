@@ -12,7 +12,7 @@ import pytest
 from hostile_text import BYTE, is_plain
 from program import SHELL, TIMEOUT_S, needs_shell
 
-from chiphost.printable import encodable, one_line, printable, shell_join
+from chiphost._text.printable import encodable, one_line, printable, shell_join
 
 NAMES = {
     "escape": ("a\x1b[31mred", r"a\x1b[31mred"),

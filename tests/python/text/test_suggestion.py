@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from chiphost.suggestion import did_you_mean, nearest
+from chiphost._text.suggestion import did_you_mean, nearest
 
 PLATFORMS = ("a2a3sim", "a5sim", "a2a3", "a5")
 

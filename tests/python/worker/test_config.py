@@ -58,6 +58,12 @@ class TestConfig:
         with pytest.raises(ch.ArgumentError, match="timeout_s: wanted a number, found str"):
             config.timeout_s = "soon"
 
+    def test_arguments_that_there_are_not(self):
+        with pytest.raises(TypeError, match="CallConfig takes 3 arguments without a name, found 4"):
+            ch.CallConfig(3, 4, 0, 1)
+        with pytest.raises(TypeError, match="CallConfig got two values for 'orch_thread_num'"):
+            ch.CallConfig(3, 4, 0, orch_thread_num=1)
+
     def test_is_a_plain_value(self):
         fields = {"block_dim": 3, "aicpu_thread_num": 4, "orch_thread_num": 0, "sim_threads": 2, "seed": 2**64 - 1}
         fields |= {"ring_task_window": 8, "ring_heap_bytes": 2**40, "ring_dep_pool": 16}

@@ -18,9 +18,10 @@ from checkout import SCENES, SUPPORT
 from kernel_faults import do
 
 import chiphost as ch
-from chiphost import catalog
-from chiphost.runner import Runner, Settings
 from chiphost.scene import Scene
+from chiphost.scenes import catalog
+from chiphost.scenes.results import Settings
+from chiphost.scenes.runner import Runner
 
 
 @pytest.fixture
@@ -209,7 +210,7 @@ def test_workers_of_several_threads_know_nothing_of_each_other() -> None:
 
 
 def test_a_missing_program_is_a_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chiphost.runtimes.child_path", lambda: str(tmp_path / "chiphost_child"))
+    monkeypatch.setattr("chiphost._runtimes.runtimes.child_path", lambda: str(tmp_path / "chiphost_child"))
     with pytest.raises(ch.IsolationError, match="No such file") as caught:
         ch.ChipWorker(RUNTIME, isolation="process")
     assert caught.value.name == "PROCESS_NOT_STARTED"

@@ -12,7 +12,7 @@ from checkout import SCENES
 from recovery import goes_on, run_scene
 
 import chiphost as ch
-from chiphost import catalog
+from chiphost.scenes import catalog
 
 
 def compile_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from checkout import SUPPORT
 from recovery import goes_on
 
 import chiphost as ch
-from chiphost import runtimes
+from chiphost._runtimes import runtimes
 
 
 def entries(folder: str) -> int:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import chiphost as ch
-from chiphost import runtimes
+from chiphost._runtimes import runtimes
 
 WORKERS_MAX = 4
 RUNTIMES = (RUNTIME, "aicpu_build_graph", "tensormap_and_ringbuffer")

@@ -6,7 +6,7 @@
 // libraries that are loaded there. Its threads are made inside the namespace and never end: a thread that ends hands
 // blocks of one libc's heap to another libc (docs/internals/namespaces.md). They park in the kernel between calls.
 //
-// The same code, linked into the program itself, serves libraries that are loaded as private copies.
+// This code, linked into the program itself, also serves libraries that are loaded as private copies.
 //
 // All functions but `create` have the form of a ch_call, so that a caller from another namespace can post them to the
 // keeper thread.

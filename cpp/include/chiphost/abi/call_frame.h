@@ -34,7 +34,7 @@ typedef struct ch_call_frame {
     uint64_t stack[CH_FRAME_STACK_WORDS];  // in the order of the declaration
 } ch_call_frame;
 
-// What came out of a call.
+// The outcome of a call.
 typedef struct ch_call_outcome {
     // The result's bits: a float32 in the low half. Of integers below 64 bits only the low bits mean something.
     uint64_t word;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a run executes: one orchestration and the kernels it may submit.
+// A callable is what a run executes: one orchestration and the kernels it may submit.
 #pragma once
 
 #include <stddef.h>

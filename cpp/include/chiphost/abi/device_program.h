@@ -18,12 +18,12 @@
 extern "C" {
 #endif
 
-#define CH_DEVICE_PROGRAM_MAJOR 3                          // version of ch_aicpu_program and ch_aicore_program
+#define CH_DEVICE_PROGRAM_MAJOR 4                          // version of ch_aicpu_program and ch_aicore_program
 #define CH_DEVICE_PROGRAM_MINOR 0                          // their minor version
 #define CH_AICPU_PROGRAM_ENTRY "chiphost_aicpu_program"    // exported: a ch_aicpu_program_entry
 #define CH_AICORE_PROGRAM_ENTRY "chiphost_aicore_program"  // exported: a ch_aicore_program_entry
 
-// What a step of a processor came to.
+// The outcome of a step of a processor.
 typedef enum ch_step {
     CH_STEP_IDLE = 0,    // nothing to do until a register that this processor watches is written
     CH_STEP_POLL = 1,    // nothing to do, but what it waits for is in memory: come again
@@ -31,20 +31,16 @@ typedef enum ch_step {
     CH_STEP_DONE = 3,    // finished; do not come again
 } ch_step;
 
-#define CH_LAUNCH_FORMAT 3  // what ch_launch::format is
+#define CH_LAUNCH_FORMAT 4  // the value of ch_launch::format
 
-// The record in which the device tells the host what went wrong. Whoever finds the first fault writes it.
+// The record in which the device tells the host what went wrong. Whoever finds the first fault changes error.code from
+// CH_OK by compare-and-swap and writes the rest of the error, which is valid once `complete` is 1. The host clears
+// everything before a launch but the error's texts.
 typedef struct ch_launch_status {
-    int32_t code;         // ch_code, changed once from CH_OK by compare-and-swap; the rest is valid with `complete`
-    int32_t complete;     // 1: all of it is written
-    int64_t task;         // task id, -1 when no task is to blame
-    int32_t core;         // core number, -1 when no core is to blame
-    int32_t func_id;      // kernel, -1 when no kernel is to blame
-    int32_t detail_code;  // the orchestration's own code
+    int32_t complete;     // 1: all of the error is written
     int32_t reserved;     // 0
     uint64_t tasks_done;  // tasks that have completed
-    char where[128];      // "" for the device as such
-    char message[512];    // NUL-terminated
+    ch_error error;       // the first fault; its code is CH_OK while there is none
 } ch_launch_status;
 
 // The record that a launch starts from. It is in device memory, and its addresses are device addresses.
@@ -92,8 +88,8 @@ typedef struct ch_aicpu_program {
 
     // Says what is waiting for what, when no processor can make progress. No step may be under way.
     //
-    // out_status: gets the text, and a code if there is a better one than CH_STALLED.
-    void (*explain_stall)(void* context, ch_launch_status* out_status);
+    // out_error: gets CH_STALLED with the text, or a code that says it better.
+    void (*explain_stall)(void* context, ch_error* out_error);
 
     // Ends the launch, also one that was cut off: then the orchestration is made to return first, or given up if it
     // does not. Afterwards nothing refers to the launch or its orchestration any more, but the stack of one that was

@@ -31,9 +31,9 @@ typedef struct ch_loader_gate {
     uint32_t forking;  // forks under way: nobody enters
     // How many arguments the program was given; 0 where the C library passes none to constructors.
     uint64_t argument_count;
-    // What the loader passes to constructors, for those who call constructors themselves: the program's arguments, in
-    // the place where the system has put them. Behind them are its first environment and the auxiliary vector, and
-    // some code looks there (Go's start code). NULL where the C library passes none.
+    // The loader passes this to constructors, and so do those who call constructors themselves: the program's
+    // arguments, in the place where the system has put them. Behind them are its first environment and the auxiliary
+    // vector, and some code looks there (Go's start code). NULL where the C library passes none.
     char** arguments;
     // Tells where threads come from that libraries have made.
     ch_thread_origins* origins;

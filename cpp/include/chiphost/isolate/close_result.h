@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What closing a library came to, and what is left of it.
+// The outcome of closing a library: what it came to, and what is left.
 //
 // Threads: any.
 // Errors: none.
@@ -47,7 +47,7 @@ struct Pin {
     std::string what;    // a symbol, an object, a thread, a function; may be empty
 };
 
-// What closing a library came to.
+// The outcome of closing a library.
 struct CloseResult {
     CloseState state = CloseState::unloaded;  // of the library and what it brought along
     std::vector<Pin> pins;                    // empty if unloaded

@@ -11,9 +11,8 @@
 //
 // With Strategy::process that thread is in a child process. Buffers and texts are copied there for the time of a call;
 // the library must not keep their addresses. Its own addresses mean nothing here: they can only be given back to it.
-// What an argument cannot describe, such as a structure with pointers to more, is built in memory of the library's own,
-// with all strategies alike: Library::alloc.
-// Whatever happens there is an error of the call here. The instance is poisoned then, for the globals are gone.
+// A structure with pointers to more, and whatever else an argument cannot describe, is built in memory of the library's
+// own, with all strategies alike: Library::alloc. Whatever happens there is an error of the call here. The instance is poisoned then, for the globals are gone.
 //
 // Threads: any.
 // Errors: none, but for those of Library.

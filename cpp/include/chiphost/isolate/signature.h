@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a C function takes and returns, for calls that are described at run time.
+// Descriptions of what a C function takes and returns, for calls that are described at run time.
 //
 // Threads: any.
 // Errors: none.

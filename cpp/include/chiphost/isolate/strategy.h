@@ -3,6 +3,9 @@
 // How a library is kept apart from the program and from its other instances.
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 namespace chiphost::isolate {
 
 // How an instance is isolated.
@@ -17,11 +20,22 @@ enum class Strategy {
     process,
 };
 
+// All of them, best first.
+inline constexpr Strategy strategies[] = {Strategy::link_namespace, Strategy::copy, Strategy::process};
+
 // Gives the name of a strategy: "namespace", "copy", "process".
 //
 // Ownership: the text is constant.
 // Threads: any.
 // Errors: none.
 const char* strategy_name(Strategy strategy);
+
+// Gives the strategy of such a name.
+//
+// name: "namespace", "copy" or "process", borrowed for the call.
+// Returns: the strategy; nothing for any other text.
+// Threads: any.
+// Errors: none.
+std::optional<Strategy> find_strategy(std::string_view name);
 
 }  // namespace chiphost::isolate

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a platform gives the AICore program. A port implements these functions and links them into it. Requirements are
-// numbered as in device.h.
+// A platform gives this to the AICore program. A port implements these functions and links them into it. Requirements
+// are numbered as in device.h.
 //
 // port: of this core.
 // Errors: none; no function throws.

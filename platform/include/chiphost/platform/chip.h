@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What differs between chips: a table of constants, which is linked into all three programs. Code is the same for all
+// A table of constants says what differs between chips. It is linked into all three programs. Code is the same for all
 // chips; a platform of a known chip writes nothing here.
 //
 // Threads: any.
@@ -49,7 +49,7 @@ struct Chip {
     // Gives the number of cores of all clusters.
     constexpr uint32_t cores() const { return clusters * 3; }
 
-    // What a chip has more of than there is room for.
+    // A number of the chip for which there is no room.
     struct Excess {
         const char* what;      // nullptr: nothing
         uint32_t most, found;  // how many there may be; how many there are

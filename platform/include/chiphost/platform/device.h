@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a platform gives the host runtime: one device with its memory, its programs and the launch. A port implements
+// A platform gives this to the host runtime: one device with its memory, its programs and the launch. A port implements
 // these functions and links them into the host runtime.
 //
-// What MUST hold is numbered, PLAT-01 and so on: docs/reference/platform-requirements.md says what happens otherwise
-// and which conformance test looks.
+// The requirements on a port are numbered, PLAT-01 and so on: docs/reference/platform-requirements.md says what happens
+// otherwise and which conformance test looks.
 //
 // device: what `open_device` gave.
 // out_error: the caller's record, zeroed; filled with what went wrong.

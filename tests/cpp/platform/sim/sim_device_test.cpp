@@ -19,16 +19,16 @@ TEST(SimDevice, BeginsEveryLaunchWithCleanRegisters) {
     options.files.aicpu = library_path("aicpu_that_looks");
     ASSERT_EQ(worker.initialize(options, &error), CH_OK) << text_of(error);
     for (int round = 0; round < 3; ++round) {
-        Program good;
+        Operations good;
         good.data.assign(8, 2);
         for (int i = 0; i < 10; ++i) good.add(mix, i % 2, 0, 4, 4, 4);
         const std::vector<int64_t> expected = good.result();
-        ASSERT_EQ(worker.run_program(good, callable), "ok");
+        ASSERT_EQ(worker.run_operations(good, callable), "ok");
         EXPECT_EQ(good.data, expected);
-        Program stalled;
+        Operations stalled;
         stalled.data.assign(8, 2);
         stalled.add(stall);
-        const std::string text = worker.run_program(stalled, callable);
+        const std::string text = worker.run_operations(stalled, callable);
         ASSERT_EQ(text.find("STALLED: "), 0u) << text;
     }
 }

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "chiphost/abi/device_program.h"
+#include "chiphost/align.h"
 #include "engine.h"
 #include "graph/core_protocol.h"
 #include "graph/graph_builder.h"
@@ -71,7 +72,7 @@ public:
         launch_.handshakes = reinterpret_cast<uint64_t>(handshakes_.data());
         launch_.payloads = reinterpret_cast<uint64_t>(payloads_.data());
         launch_.status = reinterpret_cast<uint64_t>(&status);
-        status.task = status.core = -1;
+        status.error.task = status.error.core = -1;
         for (auto& lane : progress.lanes) lane.task = -1;
     }
 
@@ -97,7 +98,7 @@ public:
             port_addresses.push_back(&aicpu_ports[i]);
         }
         std::vector<AicorePort> core_ports(cores);
-        const uint64_t core_bytes = (chiphost_aicore_program()->context_bytes() + 63) / 64 * 64;
+        const uint64_t core_bytes = align_up(chiphost_aicore_program()->context_bytes());
         std::unique_ptr<char, decltype(&free)> contexts(static_cast<char*>(aligned_alloc(64, core_bytes * cores)),
                                                         free);
         for (uint32_t core = 0; core < cores; ++core) {
@@ -108,7 +109,7 @@ public:
             chiphost_aicore_program()->init(contexts.get() + core * core_bytes, &launch_, core,
                                             core < launch_.block_dim ? CH_AIC : CH_AIV, &core_ports[core]);
         }
-        const uint64_t aicpu_bytes = (chiphost_aicpu_program()->context_bytes() + 63) / 64 * 64;
+        const uint64_t aicpu_bytes = align_up(chiphost_aicpu_program()->context_bytes());
         std::unique_ptr<void, decltype(&free)> aicpu(aligned_alloc(64, aicpu_bytes), free);
         chiphost_aicpu_program()->create(aicpu.get());
         chiphost_aicpu_program()->begin(aicpu.get(), &launch_, port_addresses.data());
@@ -123,7 +124,7 @@ public:
     }
 
     ch_launch_status status{};
-    ch_launch_status stall{};
+    ch_error stall{};
     ch_run_progress progress{};
     uint32_t wrong_core = UINT32_MAX;  // this core says it is one that does not exist
 
@@ -195,7 +196,7 @@ TEST(SimulatedChip, RunsRandomGraphsInOrder) {
         TestChip launch(configuration.block_dim, configuration.aicpu_threads);
         SequentialEngine engine(engine_seed, &launch.progress, nullptr);
         ASSERT_EQ(launch.run(graph.builder, engine, engine_seed), End::finished) << launch.stall.message;
-        ASSERT_EQ(launch.status.code, CH_OK) << launch.status.message;
+        ASSERT_EQ(launch.status.error.code, CH_OK) << launch.status.error.message;
         ASSERT_EQ(launch.status.tasks_done, graph.log.calls.size());
         ASSERT_NO_FATAL_FAILURE(graph.verify()) << "engine seed " << engine_seed;
     }
@@ -213,7 +214,7 @@ TEST(SimulatedChip, RunsRandomGraphsOnSeveralHostThreads) {
         TestChip launch(configuration.block_dim, configuration.aicpu_threads);
         ParallelEngine engine(some, &launch.progress);
         ASSERT_EQ(launch.run(graph.builder, engine, engine_seed), End::finished) << launch.stall.message;
-        ASSERT_EQ(launch.status.code, CH_OK) << launch.status.message;
+        ASSERT_EQ(launch.status.error.code, CH_OK) << launch.status.error.message;
         ASSERT_NO_FATAL_FAILURE(graph.verify());
     }
 }
@@ -327,8 +328,8 @@ TEST(SimulatedChip, RefusesACoreThatCannotExist) {
     launch.wrong_core = 4;
     SequentialEngine engine(0, &launch.progress, nullptr);
     EXPECT_EQ(launch.run(graph, engine), End::finished);
-    EXPECT_EQ(launch.status.code, CH_CORE_HANDSHAKE_FAILED);
-    EXPECT_EQ(launch.status.core, 4);
+    EXPECT_EQ(launch.status.error.code, CH_CORE_HANDSHAKE_FAILED);
+    EXPECT_EQ(launch.status.error.core, 4);
 }
 
 // Sets of cores and records of launches have an end.

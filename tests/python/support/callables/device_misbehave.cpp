@@ -369,6 +369,8 @@ int32_t misbehave(const std::string& what, ch_device_graph* raw_graph, DeviceGra
         raw_graph->ops->report_fatal(raw_graph, 1, "first");
         raw_graph->ops->report_fatal(raw_graph, 2, "second");
         return 3;
+    } else if (is("fail with 2,000 characters")) {
+        graph.fail(1, (std::string(1999, 'x') + "!").c_str());
     } else if (is("fail at length")) {
         graph.fail(1, std::string(5000, 'x').c_str());
     } else if (is("return 77")) {
