@@ -7,7 +7,7 @@ name of its row in the error table. Errors of a run also name the task, the core
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from . import _core
 from ._text.printable import one_line
@@ -70,9 +70,9 @@ class ChiphostError(Exception):
         return (_rebuild, (type(self), self.args, self.__dict__))
 
 
-def _rebuild(cls: type[ChiphostError], args: tuple[object, ...], state: dict[str, object]) -> ChiphostError:
-    error = cls.__new__(cls)
-    Exception.__init__(error, *args)
+def _rebuild(cls: type[ChiphostError], args: tuple[object, ...], state: dict[str, Any]) -> ChiphostError:
+    error = cls(state["code"], state["message"])  # cls.__new__ refuses a class that is also a MemoryError
+    error.args = args
     error.__dict__.update(state)
     return error
 
