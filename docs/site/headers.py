@@ -183,7 +183,10 @@ def _with_rows(path: Path) -> str:
     """The source of a header, with a field for each row of a table that it includes for its fields."""
 
     def fields(found: re.Match[str]) -> str:
-        rows = re.findall(rf"^{found[1]}\(((?:[^()\"]|\"[^\"]*\")*)\)$", (path.parent / found[2]).read_text(), re.M)
+        table = (path.parent / found[2]).read_text()
+        rows = re.findall(rf"^{found[1]}\(((?:[^()\"]|\"[^\"]*\")*)\)$", table, re.M)
+        if len(rows) != len(re.findall(rf"^{found[1]}\(", table, re.M)):
+            raise Unreadable(f"{path.parent / found[2]}: a row of {found[1]} is not understood")
         return "\n".join(map(_field, rows))
 
     return _ROWS.sub(fields, path.read_text())
@@ -410,7 +413,9 @@ class _Reader:
             deleted = any(_text(child).startswith("= delete") for child in node.children)
             if "::" in name or node.children[0].type == "friend" or deleted:
                 continue
-            entry = Entry("member", [name], [_declared_text(node, declarator, declarators, template)], scope, _row(node))
+            entry = Entry(
+                "member", [name], [_declared_text(node, declarator, declarators, template)], scope, _row(node)
+            )
             entry.parameters = _parameters(declarator) + _template_parameters(template)
             if _is_pointer(declarator):
                 entry.kind = "pointer"

@@ -12,6 +12,8 @@ import pytest
 from checkout import ROOT
 from docs_site import needs_packages
 
+from chiphost import call_config
+
 pytestmark = [pytest.mark.timeout(900), needs_packages]
 
 
@@ -134,12 +136,22 @@ def anchor_of(name: str) -> str:
 
 
 def test_no_private_member_is_shown(reference, pages):
-    private = {name for path in reference.paths() for name, public in functions((ROOT / path).read_text()) if not public}
-    public = {name for path in reference.paths() for name, is_public in functions((ROOT / path).read_text()) if is_public}
-    assert "require_made" in private
+    private = {
+        name for path in reference.paths() for name, public in functions((ROOT / path).read_text()) if not public
+    }
+    public = {
+        name for path in reference.paths() for name, is_public in functions((ROOT / path).read_text()) if is_public
+    }
+    assert {"require_made", "Library"} <= private
+    types = {
+        name
+        for path in reference.paths()
+        for name in re.findall(r"\b(?:class|struct)\s+(\w+)", (ROOT / path).read_text())
+    }
     for path, page in pages.items():
         shown = {anchor.rpartition(".")[2] for anchor in anchors(page)}
-        assert not shown & {anchor_of(name) for name in private - public}, path
+        assert not shown & {anchor_of(name) for name in private - public - types}, path
+        assert not anchors(page) & {f"{name}.{name}" for name in private - public}, path  # constructors
         assert not [name for name in shown if re.fullmatch(r"[a-z].*_", name)], path  # as private fields do
         assert "_detail::" not in page
 
@@ -202,7 +214,7 @@ def test_names_in_comments_are_links(pages):
         assert f'href="{target}"' in page, target
 
 
-# --- what headers.py makes of a header ---------------------------------------------------------------------------------
+# --- what headers.py makes of a header --------------------------------------------------------------------------------
 
 
 def test_a_comment_and_its_fields(headers, tmp_path):
@@ -229,7 +241,11 @@ int do_it(int count);
     (entry,) = header.entries
     assert (entry.kind, entry.names, entry.declarations) == ("function", ["do_it"], ["int do_it(int count)"])
     assert entry.comment.text == ["Does it.", "", "It does so for", "good."]
-    assert entry.comment.fields == [("count", "how many, at most two."), ("Returns", "what is left."), ("Errors", "none.")]
+    assert entry.comment.fields == [
+        ("count", "how many, at most two."),
+        ("Returns", "what is left."),
+        ("Errors", "none."),
+    ]
 
 
 def test_what_is_public(headers, tmp_path):
@@ -299,7 +315,9 @@ enum e {
 }
 #endif
 """)  # fmt: skip
-    assert [(entry.kind, entry.names[0], entry.comment.text) for entry in header.walk() if entry.names[0][0] != "@"] == [
+    assert [
+        (entry.kind, entry.names[0], entry.comment.text) for entry in header.walk() if entry.names[0][0] != "@"
+    ] == [
         ("struct", "s", []),
         ("member", "a", ["two"]),
         ("member", "b", ["two"]),
@@ -310,6 +328,34 @@ enum e {
         ("enumerator", "e_2", ["last"]),
         ("macro", "N", ["three"]),
     ]
+
+
+def test_rows_of_a_table_are_fields(headers, tmp_path):
+    (tmp_path / "rows.def").write_text(
+        'ROW(uint32_t, first, flag, "1 (one)",\n    "the first "\n    "of two")\n'
+        'ROW(uint64_t, second, number, "", "last")\n'
+    )
+    header = read(headers, tmp_path, """// SPDX
+
+// The record.
+typedef struct record {
+    int32_t size;  // its own
+#define ROW(type, name, ...) type name;
+#include "rows.def"
+} record;
+""")  # fmt: skip
+    assert [(entry.declarations[0], entry.comment.text) for entry in header.entries[0].members] == [
+        ("int32_t size", ["its own"]),
+        ("uint32_t first", ["the first of two"]),
+        ("uint64_t second", ["last"]),
+    ]
+
+
+def test_the_configuration_of_a_run_is_shown_whole(pages):
+    there = anchors(pages["cpp/include/chiphost/abi/host_runtime.h"])
+    fields = [field.name for field in call_config.FIELDS.values() if field.name != "timeout_s"]
+    assert len(fields) > 5
+    assert {f"ch_call_config.{name}" for name in fields} <= there
 
 
 def test_what_only_the_compiler_wants_to_know_is_left_out(headers, tmp_path):

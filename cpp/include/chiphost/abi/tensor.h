@@ -4,6 +4,7 @@
 //
 // Threads: any; the functions change nothing.
 // Errors: none.
+// Ownership: arguments are borrowed for the call.
 #pragma once
 
 #include <stdint.h>

@@ -11,8 +11,10 @@
 //
 // With Strategy::process that thread is in a child process. Buffers and texts are copied there for the time of a call;
 // the library must not keep their addresses. Its own addresses mean nothing here: they can only be given back to it.
+// Whatever happens to the child is an error of the call here. The instance is poisoned then, for the globals are gone.
+//
 // A structure with pointers to more, and whatever else an argument cannot describe, is built in memory of the library's
-// own, with all strategies alike: Library::alloc. Whatever happens there is an error of the call here. The instance is poisoned then, for the globals are gone.
+// own, with all strategies alike: Library::alloc.
 //
 // Threads: any.
 // Errors: none, but for those of Library.
