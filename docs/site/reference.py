@@ -21,8 +21,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import headers
+import repository
+import rows
 from docutils import nodes
 from docutils.statemachine import StringList
+from headers import Comment, Entry
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.directives import ObjectDescription
@@ -39,10 +43,7 @@ from sphinx.domains.cpp import (
 from sphinx.domains.std import GenericObject
 from sphinx.util.docutils import SphinxDirective
 
-import headers
-import repository
-import rows
-from headers import Comment, Entry
+from chiphost._text import site
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDERS: Final = ("cpp/include/chiphost", "platform/include/chiphost/platform")
@@ -275,7 +276,10 @@ class _Writer:
         desc = next(node for node in found if isinstance(node, addnodes.desc))
         for name, signature in zip(names, desc.children, strict=False):
             anchor = self._anchor(".".join([*outer, _plain(name)]), of=signature["ids"])
-            signature["ids"] = [anchor, *(each for each in signature["ids"] if each != anchor)]  # readers copy the first
+            signature["ids"] = [
+                anchor,
+                *(each for each in signature["ids"] if each != anchor),
+            ]  # readers copy the first
             self._label(f"{scope}::{_plain(name)}".removeprefix("::"), anchor, name)
 
     def _anchor(self, name: str, of: Collection[str] = ()) -> str:
@@ -288,7 +292,7 @@ class _Writer:
         return anchor
 
     def _label(self, label: str, anchor: str, title: str) -> None:
-        """Let links find an anchor: from a comment by the label, from its own page by `#anchor`, from others by both."""
+        """Let links find an anchor: comments by the label, its own page by `#anchor`, other pages by both."""
         env = self._directive.env
         standard = env.domains.standard_domain
         standard.note_hyperlink_target(f"{env.docname}#{anchor}", env.docname, anchor, title)
@@ -307,7 +311,9 @@ class _Writer:
     def _rows(self, body: nodes.tbody, entry: Entry, outer: list[str], depth: int) -> None:
         name = _plain(entry.names[0])
         declared = nodes.literal(classes=["declared", f"depth-{depth}"])
-        row = nodes.row("", nodes.entry("", nodes.paragraph("", "", declared)), nodes.entry("", *self._comment(entry.comment)))
+        row = nodes.row(
+            "", nodes.entry("", nodes.paragraph("", "", declared)), nodes.entry("", *self._comment(entry.comment))
+        )
         body += row
         if entry.kind in ("struct", "union"):
             declared += nodes.Text(f"{entry.kind}, one of these:" if entry.kind == "union" else "struct of these:")
@@ -316,7 +322,9 @@ class _Writer:
             return
         anchor = self._anchor(".".join([*outer, name]))
         row["ids"].append(anchor)
-        self._label("::".join([*self._scope.split("::")[: -len(outer) or None], *outer, name]).removeprefix("::"), anchor, name)
+        self._label(
+            "::".join([*self._scope.split("::")[: -len(outer) or None], *outer, name]).removeprefix("::"), anchor, name
+        )
         before, after = re.split(rf"\b{name}\b", _declaration(entry), maxsplit=1)
         declared += self._types(before)
         declared += nodes.reference("", name, refid=anchor, internal=True)
@@ -363,12 +371,12 @@ class _Writer:
 
     def _token(self, kind: str, text: str) -> nodes.Node | None:
         if kind == "requirement":
-            return rows.link(self._directive.env.docname, rows.anchor_of(text), nodes.inline(text, text))
+            return rows.link(self._directive.env.docname, site.anchor_of(text), nodes.inline(text, text))
         if kind == "file":
             return self._file(text)
-        if kind == "name" and text not in _type_names():
-            if not (set(text) & set("_*&") or "::" in text or "->" in text or text.endswith("()")):
-                return None  # a word
+        is_code = bool(set(text) & set("_*&")) or "::" in text or "->" in text or text.endswith("()")
+        if kind == "name" and not is_code and text not in _type_names():
+            return None  # a word
         shown = text.strip("`")
         literal = nodes.literal(shown, shown)
         if shown in self._parameters:
@@ -467,7 +475,7 @@ def _names() -> dict[str, str]:
         found.update((function.name, function.name) for function in headers.read_cmake(ROOT / path))
     errors = (ROOT / "cpp/include/chiphost/abi/errors.def").read_text()
     for name in re.findall(r"^CH_ERROR\(\d+, (\w+)", errors, re.M):
-        found[f"CH_{name}"] = rows.anchor_of(name)
+        found[f"CH_{name}"] = site.anchor_of(name)
     return found
 
 

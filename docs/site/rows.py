@@ -19,10 +19,12 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.nodes import make_refnode
 from sphinx.writers.html5 import HTML5Translator
 
+from chiphost._text import site
+
 # Which column of the tables of a page has the name of the row.
 PAGES: Final = {
-    "error-codes": 1,
-    "reference/platform-requirements": 0,
+    site.ERRORS: 1,
+    site.REQUIREMENTS: 0,
     "reference/simpler-differences": 0,
     "settings": 0,
 }
@@ -48,11 +50,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     return {"parallel_read_safe": True}
 
 
-def anchor_of(name: str) -> str:
-    """The anchor of the row with a name, such as LOAD_REFUSED."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
 def link(docname: str, label: str, shown: nodes.Node) -> nodes.Node:
     """A link from a page to what has a label; a warning if nothing has. What is shown stays as it is."""
     return addnodes.pending_xref(
@@ -75,7 +72,7 @@ def _anchor_rows(app: Sphinx, doctree: nodes.document) -> None:
         for row in body.findall(nodes.row):
             cell = row[PAGES[docname]]
             for name in re.split(r",\s*", cell.astext()):
-                anchor = anchor_of(name)
+                anchor = site.anchor_of(name)  # messages lead there
                 if not anchor or anchor in doctree.ids:
                     continue
                 doctree.ids[anchor] = row
