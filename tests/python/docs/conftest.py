@@ -11,7 +11,7 @@ from docs_site import BUILD_SECONDS_MAX, build
 
 
 def processor_seconds() -> float:
-    """Of child processes that have ended. A busy machine does not change it."""
+    """Processor time of child processes that have ended. A busy machine does not change it."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
