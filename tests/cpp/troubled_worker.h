@@ -66,7 +66,7 @@ public:
     }
 
     // What the run returned.
-    int32_t run(ChipWorker& worker, uint32_t sim_threads, ch_error* out_error) {
+    Status run(ChipWorker& worker, uint32_t sim_threads, ch_error* out_error) {
         const ch_call_config config{sizeof(ch_call_config), 3, 3, 1, sim_threads, 0, 0, 64, 64, 16384};
         std::copy(start_.begin(), start_.end(), program_.data.begin());
         const ch_task_args on_device{tensors_, nullptr, 2, 0};
