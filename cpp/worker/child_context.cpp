@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "isolate/child/child_pool.h"
+#include "isolate/wait_time.h"
 #include "run_place.h"
 #include "status/report.h"
 
@@ -16,13 +17,12 @@ using Answer = ChildProcess::Answer;
 
 namespace {
 
-constexpr uint64_t poll_ns = 50'000'000;
 constexpr uint64_t load_timeout_ns = 20'000'000'000;
 constexpr uint64_t close_timeout_ns = 5'000'000'000;
 
 }  // namespace
 
-Status ChildContext::open(const Options& options, const GoOn& go_on, std::unique_ptr<Context>* out_context,
+Status ChildContext::open(const Options& options, const isolate::GoOn& go_on, std::unique_ptr<Context>* out_context,
                           ch_error* out_error) {
     std::unique_ptr<ChildContext> context(new ChildContext(options));
     CH_TRY(context->open_child(go_on, out_error));
@@ -31,7 +31,7 @@ Status ChildContext::open(const Options& options, const GoOn& go_on, std::unique
 }
 
 // Gets a child and opens the device there.
-Status ChildContext::open_child(const GoOn& go_on, ch_error* out_error) {
+Status ChildContext::open_child(const isolate::GoOn& go_on, ch_error* out_error) {
     child_.reset();
     process_id_ = -1;
     CH_TRY(runtime_key(options_.files, options_.platform, &key_, out_error));
@@ -60,8 +60,8 @@ Status ChildContext::post_files(const Options& options, ChildVerb verb, ChildPro
         texts.add(*text);
     }
     isolate::SharedMemory& memory = child.memory();
-    const OpenRuntime message{options.device_id, static_cast<uint32_t>(texts.bytes().size()),
-                              options.device_memory_bytes, options.stack_bytes};
+    const OpenRuntime message{options.device.device_id, static_cast<uint32_t>(texts.bytes().size()),
+                              options.device.device_memory_bytes, options.device.stack_bytes};
     if (const int failed = memory.reserve(sizeof message + texts.bytes().size())) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "%s", strerror(failed));
     }
@@ -78,11 +78,13 @@ bool ChildContext::prepare_spare(const Options& options, ChildProcess& child) {
            child.wait(load_timeout_ns) == Answer::complete && child.memory().control().code == CH_OK;
 }
 
-Status ChildContext::ask_to_open(const GoOn& go_on, ch_error* out_error) {
+Status ChildContext::ask_to_open(const isolate::GoOn& go_on, ch_error* out_error) {
     isolate::SharedMemory& memory = child_->memory();
     CH_TRY(post_files(options_, ChildVerb::open_runtime, *child_, out_error));
-    while ((answer_ = child_->wait(poll_ns)) == Answer::none) {
-        if (!go_on || go_on()) continue;
+    const isolate::Wait wanted{isolate::no_timeout, go_on};
+    const isolate::WaitTime time(wanted);
+    while ((answer_ = child_->wait(time.next_slice_ns())) == Answer::none) {
+        if (!time.interrupted()) continue;
         return report(out_error, CH_INTERRUPTED, options_.files.host, "interrupted while the runtime was being loaded");
     }
     if (answer_ == Answer::died) return died(options_.files.host, "the runtime was being loaded", out_error);
@@ -104,7 +106,7 @@ Status ChildContext::died(const std::string& where, const std::string& during, c
 }
 
 Status ChildContext::prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
-                             const GoOn& go_on, ch_error* out_error) {
+                             const isolate::GoOn& go_on, ch_error* out_error) {
     // The last run may have taken it along, or it was killed since.
     if (!child_ || !child_->usable()) {
         CH_TRY(open_child(go_on, out_error));
@@ -114,9 +116,7 @@ Status ChildContext::prepare(const ch_callable& callable, const ch_task_args& ar
     place_ = child_->kept().find(callable_key_);
     args_ = &args;
     CH_TRY(arguments_.write(child_->memory(), callable, place_, args, config, out_error));
-    ch_run_progress& shared = progress();
-    memset(&shared, 0, sizeof shared);
-    for (auto& lane : shared.lanes) lane.task = -1;
+    begin_progress(&progress());
     return CH_OK;
 }
 

@@ -15,7 +15,7 @@ Status NamespacePool::take(const std::string& anchor_path, const GoOn& still_wan
                            ch_error* out_error) {
     Reclaim reclaim = nullptr;
     {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         reclaim = reclaim_;
     }
     for (;;) {
@@ -28,7 +28,7 @@ Status NamespacePool::take(const std::string& anchor_path, const GoOn& still_wan
 Status NamespacePool::try_take(const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
     Domain* not_started = nullptr;
     {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         if (!spare_.empty()) {
             *out_domain = spare_.back();
             spare_.pop_back();
@@ -50,7 +50,7 @@ Status NamespacePool::try_take(const std::string& anchor_path, Domain** out_doma
         *out_domain = not_started;
         return CH_OK;
     }
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     if (not_started) {
         not_started_.push_back(not_started);
     } else {
@@ -60,17 +60,17 @@ Status NamespacePool::try_take(const std::string& anchor_path, Domain** out_doma
 }
 
 void NamespacePool::give_back(Domain* domain) {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     spare_.push_back(domain);
 }
 
 void NamespacePool::set_reclaim(Reclaim reclaim) {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     reclaim_ = reclaim;
 }
 
 size_t NamespacePool::spare() {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     return spare_.size();
 }
 

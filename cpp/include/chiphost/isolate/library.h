@@ -16,8 +16,6 @@
 // Whatever happens there is an error of the call here. The instance is poisoned then, for the globals are gone.
 #pragma once
 
-#include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -26,6 +24,7 @@
 #include "memory.h"
 #include "signature.h"
 #include "strategy.h"
+#include "wait.h"
 
 namespace chiphost::isolate {
 
@@ -50,9 +49,6 @@ inline std::string default_child_path() {
     return find_child(CHIPHOST_ISOLATE_CHILD);
 }
 
-using Timeout = std::chrono::nanoseconds;
-constexpr Timeout no_timeout = Timeout::max();
-
 struct Options {
     Strategy strategy = Strategy::link_namespace;
     // Make a copy when no namespace is left, or no static TLS for the library in one; a process if that is so for
@@ -69,15 +65,6 @@ struct Options {
     Timeout timeout = no_timeout;  // deadline of opening, of every call and of closing, unless the call has its own
     std::string anchor_path = default_anchor_path();  // needed for namespaces
     std::string child_path = default_child_path();    // needed for processes
-};
-
-// Called every 50 ms while a call waits. False: it gives up with CH_INTERRUPTED.
-using GoOn = std::function<bool()>;
-
-// What a call waits for, and how long.
-struct Wait {
-    Timeout timeout = no_timeout;
-    GoOn go_on = {};
 };
 
 // A function of an instance, by its name. Valid as long as the library is open; checked with every call.

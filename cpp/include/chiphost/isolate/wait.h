@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a call waits for, and how long.
+#pragma once
+
+#include <chrono>
+#include <functional>
+
+namespace chiphost::isolate {
+
+using Timeout = std::chrono::nanoseconds;
+constexpr Timeout no_timeout = Timeout::max();
+
+// Called every 50 ms while a call waits, without a lock. False: it gives up with CH_INTERRUPTED.
+using GoOn = std::function<bool()>;
+
+struct Wait {
+    Timeout timeout = no_timeout;  // of all of the call, also of what it waits for calls of other threads
+    GoOn go_on = {};               // empty: for ever
+};
+
+}  // namespace chiphost::isolate
