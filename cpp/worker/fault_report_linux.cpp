@@ -17,9 +17,9 @@
 #include <unwind.h>
 
 #include <atomic>
-#include <mutex>
 
 #include "code_place.h"
+#include "os/mutex.h"
 #include "os/per_process.h"
 #include "run_place.h"
 #include "text_line.h"
@@ -37,8 +37,8 @@ struct Signal {
 
 // Who wants the handlers. A child made by fork() inherits the handlers, and not those who wanted them.
 struct Users {
-    std::mutex mutex;    // guards the installation, too: the handler reads what does not change while it is installed
-    uint32_t count = 0;  // FaultHandlers of this process
+    os::Mutex mutex;  // guards the installation, too: the handler reads what does not change while it is installed
+    uint32_t count CH_GUARDED_BY(mutex) = 0;  // FaultHandlers of this process
 };
 os::PerProcess<Users> all_users;
 
@@ -229,7 +229,7 @@ void bind_calls() {
 
 FaultHandlers::FaultHandlers() : process_(getpid()) {
     Users& users = users_of_this_process();
-    const std::lock_guard lock(users.mutex);
+    const os::MutexLock lock(users.mutex);
     if (users.count++ != 0) return;
     watched_process.store(process_);
     bind_calls();
@@ -249,7 +249,7 @@ FaultHandlers::FaultHandlers() : process_(getpid()) {
 FaultHandlers::~FaultHandlers() {
     if (process_ != getpid()) return;  // the parent's
     Users& users = users_of_this_process();
-    const std::lock_guard lock(users.mutex);
+    const os::MutexLock lock(users.mutex);
     if (--users.count != 0) return;
     for (Signal& signal : signals) {
         struct sigaction now{};

@@ -10,7 +10,6 @@
 #include <chrono>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <new>
 #include <thread>
 #include <utility>
@@ -20,6 +19,7 @@
 #include "loader/elf_image.h"
 #include "loader/loader_refusal.h"
 #include "loader/private_copy.h"
+#include "os/mutex.h"
 #include "os/per_process.h"
 #include "os/thread_clock.h"
 #include "status/report.h"
@@ -111,7 +111,7 @@ public:
         Key full_key{isolation.strategy, key};
 
         if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
-        const std::lock_guard one_at_a_time(load_mutex_);
+        const os::MutexLock one_at_a_time(load_mutex_);
         if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
         std::string unique_symbol;
         CH_TRY(check_files(files, platform, &unique_symbol, out_error));
@@ -120,7 +120,7 @@ public:
         // From here on nothing may be lost for want of memory, least of all a namespace.
         Libraries entry;
         entry[full_key] = library;
-        const auto load_as = [&](Strategy strategy) -> Status {
+        const auto load_as = [&](Strategy strategy) CH_REQUIRES(load_mutex_) -> Status {
             CH_TRY(open_domain(strategy, anchor_path, &library->domain_, out_error));
             return load_into(*library, platform, isolation.only_copy, out_error);
         };
@@ -140,7 +140,7 @@ public:
         if (code != CH_OK) return code;
         auto node = entry.extract(entry.begin());
         node.key().first = full_key.first;
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         library->users_ = 1;
         libraries_.insert(std::move(node));
         *out_library = std::move(library);
@@ -149,13 +149,13 @@ public:
 
     void give_back(RuntimeLibrary& library) {
         {
-            const std::lock_guard lock(mutex_);
+            const os::MutexLock lock(mutex_);
             library.last_use_ = ++uses_;
             if (--library.users_ > 0 || !library.stale_) return;
         }
         // If somebody is loading, that may take any time. The next who loads unloads this one first.
-        const std::unique_lock one_at_a_time(load_mutex_, std::try_to_lock);
-        if (!one_at_a_time) return;
+        if (!load_mutex_.try_lock()) return;
+        const os::MutexLock one_at_a_time(load_mutex_, std::adopt_lock);
         try {
             retire_stale();
         } catch (const std::bad_alloc&) {  // the same
@@ -169,7 +169,7 @@ public:
             if (still_wanted && !still_wanted()) return false;
             std::this_thread::sleep_for(std::chrono::milliseconds(1));
         }
-        const std::lock_guard one_at_a_time(load_mutex_, std::adopt_lock);
+        const os::MutexLock one_at_a_time(load_mutex_, std::adopt_lock);
         try {
             return retire_oldest_idle();
         } catch (const std::bad_alloc&) {
@@ -178,7 +178,7 @@ public:
     }
 
     RuntimeLibrary::Counts counts() {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         RuntimeLibrary::Counts counts;
         counts.namespaces_pinned = pinned_;
         counts.pins = pins_;
@@ -198,7 +198,7 @@ private:
 
     // A further use of the library, nullptr if it is not loaded.
     Shared use(const Key& key) {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         const auto found = libraries_.find(key);
         if (found == libraries_.end()) return nullptr;
         ++found->second->users_;
@@ -217,13 +217,13 @@ private:
     }
 
     void give_back_refused(RuntimeLibrary& library) {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         --library.users_;
     }
 
     // What was loaded from these files when they were others. `current` is what they are now.
     void mark_stale(const RuntimeFiles& files, const std::string& current) {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         for (auto& [key, library] : libraries_) {
             if (key.second != current && same_paths(library->files_, files)) library->stale_ = true;
         }
@@ -234,7 +234,7 @@ private:
     template <typename Wanted>
     std::vector<Libraries::node_type> take_out_unused(Wanted&& wanted) {
         std::vector<Libraries::node_type> unused;
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         unused.reserve(libraries_.size());
         for (auto next = libraries_.begin(); next != libraries_.end();) {
             const auto entry = next++;
@@ -248,18 +248,18 @@ private:
     }
 
     void put_back(Libraries::node_type entry) {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         libraries_.insert(std::move(entry));
     }
 
-    void retire_stale() {
+    void retire_stale() CH_REQUIRES(load_mutex_) {
         for (auto& entry : take_out_unused([](Strategy, const RuntimeLibrary& library) { return library.stale_; })) {
             if (!unload(*entry.mapped())) put_back(std::move(entry));
         }
     }
 
     // Makes a namespace spare by unloading a library without users.
-    bool retire_oldest_idle() {
+    bool retire_oldest_idle() CH_REQUIRES(load_mutex_) {
         bool made_room = false;
         for (auto& entry : take_out_unused(
                  [](Strategy strategy, const RuntimeLibrary&) { return strategy == Strategy::link_namespace; })) {
@@ -275,11 +275,11 @@ private:
     // False if it must stay, since threads that it has made may still run its code. Otherwise its namespace goes to the
     // next library if nothing is left of this one, and is spent if something is: a symbol that is unique, or a
     // thread_local's destructor, keeps a library, and the next load of the same path would be given that.
-    bool unload(RuntimeLibrary& library) {
+    bool unload(RuntimeLibrary& library) CH_REQUIRES(load_mutex_) {
         Domain& domain = *library.domain_;
         const bool threads_stay = domain.has_foreign_threads(library.loaded_at_ns_);
         {
-            const std::lock_guard lock(mutex_);
+            const os::MutexLock lock(mutex_);
             library.threads_stay_ = threads_stay;
             if (threads_stay) explain_pin(library, ": a thread that it has made lives on");
         }
@@ -294,14 +294,14 @@ private:
         if (domain.clear() && unloaded) {
             NamespacePool::of_this_process().give_back(&domain);
         } else {
-            const std::lock_guard lock(mutex_);
+            const os::MutexLock lock(mutex_);
             ++pinned_;
             explain_pin(library, unloaded ? ": something that it has loaded stays" : ": the loader keeps it");
         }
         return true;
     }
 
-    void explain_pin(const RuntimeLibrary& library, const char* why) {
+    void explain_pin(const RuntimeLibrary& library, const char* why) CH_REQUIRES(mutex_) {
         try {
             pins_ = library.files_.host + why;
         } catch (const std::bad_alloc&) {
@@ -309,7 +309,8 @@ private:
         }
     }
 
-    Status open_domain(Strategy strategy, const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
+    Status open_domain(Strategy strategy, const std::string& anchor_path, Domain** out_domain, ch_error* out_error)
+        CH_REQUIRES(load_mutex_) {
         if (strategy != Strategy::link_namespace) return Domain::open(strategy, anchor_path, out_domain, out_error);
         NamespacePool& pool = NamespacePool::of_this_process();
         int32_t code = pool.try_take(anchor_path, out_domain, out_error);
@@ -367,13 +368,13 @@ private:
     }
 
     // Held while a library is loaded or unloaded, which may take any time. Taken before mutex_.
-    std::mutex load_mutex_;
-    // Never held for long; guards all below. A library that was taken out of the map belongs to who holds load_mutex_.
-    std::mutex mutex_;
-    Libraries libraries_;
-    uint64_t uses_ = 0;
-    size_t pinned_ = 0;  // namespaces that were lost
-    std::string pins_;
+    os::Mutex load_mutex_;
+    // Never held for long. A library that was taken out of the map belongs to who holds load_mutex_.
+    os::Mutex mutex_;
+    Libraries libraries_ CH_GUARDED_BY(mutex_);
+    uint64_t uses_ CH_GUARDED_BY(mutex_) = 0;
+    size_t pinned_ CH_GUARDED_BY(mutex_) = 0;  // namespaces that were lost
+    std::string pins_ CH_GUARDED_BY(mutex_);
 };
 
 Status RuntimeLibrary::load(const RuntimeFiles& files, const std::string& platform, const Isolation& isolation,
