@@ -12,10 +12,14 @@ set(chiphost_host_frame_sources
     ${chiphost_root}/cpp/host/loaded_callable.cpp
     ${chiphost_root}/cpp/host/run_memory.cpp
     ${chiphost_root}/cpp/runtimes/device_built/device_built_runtime.cpp
+    ${chiphost_root}/cpp/runtimes/device_built/device_library.cpp
+    ${chiphost_root}/cpp/runtimes/device_built/ring_memory.cpp
     ${chiphost_root}/cpp/status/report.cpp)
 set(chiphost_host_sources ${chiphost_host_frame_sources} ${chiphost_root}/cpp/host/host_runtime.cpp)
 set(chiphost_runtime_aicpu_build_graph_sources ${chiphost_root}/cpp/runtimes/aicpu_build_graph/aicpu_build_graph.cpp)
-set(chiphost_runtime_host_build_graph_sources ${chiphost_root}/cpp/runtimes/host_build_graph/host_build_graph.cpp)
+set(chiphost_runtime_host_build_graph_sources
+    ${chiphost_root}/cpp/runtimes/host_build_graph/host_build_graph.cpp
+    ${chiphost_root}/cpp/runtimes/host_build_graph/host_orchestration.cpp)
 set(chiphost_runtime_tensormap_and_ringbuffer_sources
     ${chiphost_root}/cpp/runtimes/tensormap_and_ringbuffer/tensormap_and_ringbuffer.cpp)
 # What platform/shared/orch_so_file.cpp is linked with.
@@ -32,10 +36,16 @@ set(chiphost_aicpu_sources
     ${chiphost_root}/cpp/orchestrator/new_tensor.cpp
     ${chiphost_root}/cpp/orchestrator/orchestration_libraries.cpp
     ${chiphost_root}/cpp/orchestrator/orchestrator.cpp
+    ${chiphost_root}/cpp/orchestrator/orchestrator_checks.cpp
+    ${chiphost_root}/cpp/orchestrator/orchestrator_elements.cpp
+    ${chiphost_root}/cpp/orchestrator/orchestrator_scopes.cpp
+    ${chiphost_root}/cpp/orchestrator/orchestrator_tasks.cpp
     ${chiphost_root}/cpp/orchestrator/ring_room.cpp
     ${chiphost_root}/cpp/orchestrator/strand.cpp
     ${chiphost_root}/cpp/orchestrator/task_ring.cpp
     ${chiphost_root}/cpp/orchestrator/tensor_map.cpp
     ${chiphost_root}/cpp/scheduler/aicpu_program.cpp
-    ${chiphost_root}/cpp/scheduler/scheduler.cpp)
+    ${chiphost_root}/cpp/scheduler/handshakes.cpp
+    ${chiphost_root}/cpp/scheduler/scheduler.cpp
+    ${chiphost_root}/cpp/scheduler/stall_text.cpp)
 set(chiphost_aicore_sources ${chiphost_root}/cpp/executor/aicore_program.cpp ${chiphost_root}/cpp/executor/core_executor.cpp)

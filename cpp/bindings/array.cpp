@@ -1,56 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "array.h"
 
-#include <string.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
 
+#include "dtype.h"
 #include "raise.h"
 
 namespace nb = nanobind;
 
 namespace chiphost::bindings {
 
-const char* dtype_name(int dtype) {
-    switch (dtype) {
-#define CH_DTYPE(number, name, bytes, numpy_name) \
-    case number:                                  \
-        return numpy_name;
-        CH_DTYPE_TABLE(CH_DTYPE)
-#undef CH_DTYPE
-        default:
-            return "any";
-    }
-}
-
-std::string type_of(nb::handle object) {
-    return nb::cast<std::string>(nb::str(object.type().attr("__name__")));
-}
-
 namespace {
-
-constexpr const char* supported_dtypes =
-#define CH_DTYPE(number, name, bytes, numpy_name) numpy_name " "
-    CH_DTYPE_TABLE(CH_DTYPE)
-#undef CH_DTYPE
-    ;
-
-bool is_supported(const std::string& dtype) {
-#define CH_DTYPE(number, name, bytes, numpy_name) \
-    if (dtype == numpy_name) return true;
-    CH_DTYPE_TABLE(CH_DTYPE)
-#undef CH_DTYPE
-    return false;
-}
-
-// Name of an array's or a NumPy scalar's dtype; "" if it has none. Other libraries' dtypes have no name.
-std::string own_dtype_name(nb::handle object) {
-    if (!nb::hasattr(object, "dtype")) return "";
-    const nb::object dtype = object.attr("dtype");
-    return nb::hasattr(dtype, "name") ? nb::cast<std::string>(nb::str(dtype.attr("name"))) : "";
-}
-
-std::string unsupported(const std::string& dtype) {
-    return "dtype '" + dtype + "' is not supported; supported are " + supported_dtypes;
-}
 
 // "BufferError: what it says", for messages.
 std::string words_of(const nb::python_error& error) {
@@ -86,116 +47,6 @@ void check_device(nb::handle array, const std::string& where) {
         raise_from(error, CH_INVALID_ARGUMENT, where, "its __dlpack__ raised " + words_of(error));
     }
     raise(CH_INVALID_ARGUMENT, where, "the __dlpack__ of " + type_of(array) + " gave nothing that can be used");
-}
-
-// ch_dtype of a buffer's format (struct module syntax, native byte order), -1 if there is none.
-int dtype_of_format(const char* format, Py_ssize_t item_bytes) {
-    if (!format) return CH_UINT8;
-    if (*format == '@' || *format == '=' || *format == '<') ++format;  // all mean little-endian here
-    if (format[0] == 0 || format[1] != 0) return -1;
-    switch (*format) {
-        case 'e':
-            return CH_FLOAT16;
-        case 'f':
-            return CH_FLOAT32;
-        case 'd':
-            return CH_FLOAT64;
-        case '?':
-            return CH_BOOL;
-        case 'b':
-        case 'h':
-        case 'i':
-        case 'l':
-        case 'q':
-            return item_bytes == 1 ? CH_INT8 : item_bytes == 2 ? CH_INT16 : item_bytes == 4 ? CH_INT32 : CH_INT64;
-        case 'B':
-        case 'H':
-        case 'I':
-        case 'L':
-        case 'Q':
-            return item_bytes == 1 ? CH_UINT8 : item_bytes == 2 ? CH_UINT16 : item_bytes == 4 ? CH_UINT32 : CH_UINT64;
-        default:
-            return -1;
-    }
-}
-
-// "float8_e4m3fnuz", or what else an element of DLPack is called, for messages.
-std::string dlpack_dtype_text(nb::dlpack::dtype dtype) {
-    using Code = nb::dlpack::dtype_code;
-    const std::string bits = std::to_string(dtype.bits);
-    const auto name = [&]() -> std::string {
-        switch (static_cast<Code>(dtype.code)) {
-            case Code::Int:
-                return "int" + bits;
-            case Code::UInt:
-                return "uint" + bits;
-            case Code::Float:
-                return "float" + bits;
-            case Code::Bfloat:
-                return "bfloat" + bits;
-            case Code::Complex:
-                return "complex" + bits;
-            case Code::Bcomplex:
-                return "bcomplex" + bits;
-            case Code::Bool:
-                return dtype.bits == 8 ? "bool" : "bool of " + bits + " bits";
-            case Code::Float8_E3M4:
-                return "float8_e3m4";
-            case Code::Float8_E4M3:
-                return "float8_e4m3";
-            case Code::Float8_E4M3B11FNUZ:
-                return "float8_e4m3b11fnuz";
-            case Code::Float8_E4M3FN:
-                return "float8_e4m3fn";
-            case Code::Float8_E4M3FNUZ:
-                return "float8_e4m3fnuz";
-            case Code::Float8_E5M2:
-                return "float8_e5m2";
-            case Code::Float8_E5M2FNUZ:
-                return "float8_e5m2fnuz";
-            case Code::Float8_E8M0FNU:
-                return "float8_e8m0fnu";
-            case Code::Float6_E2M3FN:
-                return "float6_e2m3fn";
-            case Code::Float6_E3M2FN:
-                return "float6_e3m2fn";
-            case Code::Float4_E2M1FN:
-                return "float4_e2m1fn";
-            default:
-                return "DLPack's code " + std::to_string(dtype.code) + " with " + bits + " bits";
-        }
-    };
-    return name() + (dtype.lanes == 1 ? "" : " in vectors of " + std::to_string(dtype.lanes));
-}
-
-int dtype_of_dlpack(nb::dlpack::dtype dtype) {
-    if (dtype.lanes != 1) return -1;
-    switch (static_cast<nb::dlpack::dtype_code>(dtype.code)) {
-        case nb::dlpack::dtype_code::Float:
-            return dtype.bits == 16 ? CH_FLOAT16 : dtype.bits == 32 ? CH_FLOAT32 : dtype.bits == 64 ? CH_FLOAT64 : -1;
-        case nb::dlpack::dtype_code::Bfloat:
-            return dtype.bits == 16 ? CH_BFLOAT16 : -1;
-        case nb::dlpack::dtype_code::Bool:
-            return dtype.bits == 8 ? CH_BOOL : -1;
-        case nb::dlpack::dtype_code::Float8_E4M3FN:
-            return dtype.bits == 8 ? CH_FLOAT8_E4M3FN : -1;
-        case nb::dlpack::dtype_code::Float8_E5M2:
-            return dtype.bits == 8 ? CH_FLOAT8_E5M2 : -1;
-        case nb::dlpack::dtype_code::Int:
-            return dtype.bits == 8    ? CH_INT8
-                   : dtype.bits == 16 ? CH_INT16
-                   : dtype.bits == 32 ? CH_INT32
-                   : dtype.bits == 64 ? CH_INT64
-                                      : -1;
-        case nb::dlpack::dtype_code::UInt:
-            return dtype.bits == 8    ? CH_UINT8
-                   : dtype.bits == 16 ? CH_UINT16
-                   : dtype.bits == 32 ? CH_UINT32
-                   : dtype.bits == 64 ? CH_UINT64
-                                      : -1;
-        default:
-            return -1;
-    }
 }
 
 // NumPy arrays of ml_dtypes' types refuse to export a buffer; a view of the same bytes as integers does not.
@@ -267,83 +118,6 @@ void check_spec(const ch_tensor& tensor, const ArgSpec& spec, bool read_only, co
     }
 }
 
-template <typename T>
-uint64_t word_of(T value) {
-    uint64_t word = 0;
-    memcpy(&word, &value, sizeof value);  // little-endian
-    return word;
-}
-
-double as_double(nb::handle number, const std::string& where) {
-    const double value = PyFloat_AsDouble(number.ptr());
-    if (value == -1.0 && PyErr_Occurred()) {
-        PyErr_Clear();
-        raise(CH_INVALID_ARGUMENT, where, "wanted a number, found " + type_of(number));
-    }
-    return value;
-}
-
-// An integer in [low, high] as its word; both bounds fit into 65 bits.
-uint64_t integer_word(nb::handle number, int dtype, const std::string& where) {
-    if (own_dtype_name(number) == "bool") return PyObject_IsTrue(number.ptr()) == 1;  // has no __index__
-    PyObject* index = PyNumber_Index(number.ptr());
-    if (!index) {
-        PyErr_Clear();
-        raise(CH_INVALID_ARGUMENT, where,
-              std::string("wanted an integer (") + dtype_name(dtype) + "), found " + type_of(number));
-    }
-    const nb::object holder = nb::steal(index);
-    const auto out_of_range = [&]() {
-        raise(CH_INVALID_ARGUMENT, where,
-              nb::cast<std::string>(nb::str(holder)) + " does not fit into " +
-                  (dtype < 0 ? "64 bits" : dtype_name(dtype)));
-    };
-    int overflow = 0;
-    const long long value = PyLong_AsLongLongAndOverflow(index, &overflow);
-    if (overflow < 0) out_of_range();
-    if (overflow > 0) {
-        const unsigned long long large = PyLong_AsUnsignedLongLong(index);
-        if (PyErr_Occurred()) {
-            PyErr_Clear();
-            out_of_range();
-        }
-        if (dtype >= 0 && dtype != CH_UINT64) out_of_range();
-        return large;
-    }
-    int64_t low = INT64_MIN;
-    int64_t high = INT64_MAX;
-    switch (dtype) {
-        case CH_BOOL:
-            low = 0, high = 1;
-            break;
-        case CH_INT8:
-            low = INT8_MIN, high = INT8_MAX;
-            break;
-        case CH_INT16:
-            low = INT16_MIN, high = INT16_MAX;
-            break;
-        case CH_INT32:
-            low = INT32_MIN, high = INT32_MAX;
-            break;
-        case CH_UINT8:
-            low = 0, high = UINT8_MAX;
-            break;
-        case CH_UINT16:
-            low = 0, high = UINT16_MAX;
-            break;
-        case CH_UINT32:
-            low = 0, high = UINT32_MAX;
-            break;
-        case CH_UINT64:
-            low = 0;
-            break;
-        default:
-            break;
-    }
-    if (value < low || value > high) out_of_range();
-    return static_cast<uint64_t>(value);
-}
-
 }  // namespace
 
 Pins::~Pins() {
@@ -370,7 +144,7 @@ bool Pins::add_buffer(nb::handle array, ch_tensor* out_tensor, bool* out_read_on
         const std::string name = own_dtype_name(array);
         // A name that is supported is that of another byte order, which the format tells.
         raise(CH_ARGUMENT_DTYPE, where,
-              name.empty() || is_supported(name) ? format + " are not supported; supported are " + supported_dtypes
+              name.empty() || is_supported(name) ? format + " are not supported; supported are " + supported_dtypes()
                                                  : unsupported(name) + "(it gives " + format + ")");
     }
     out_tensor->data = reinterpret_cast<uint64_t>(buffer.buf);
@@ -422,32 +196,6 @@ ch_tensor Pins::add(nb::handle array, const ArgSpec& spec, const std::string& wh
     // Without a signature the run may write what it was given, unless that cannot be written.
     tensor.access = static_cast<uint8_t>(spec.access == CH_ACCESS_UNKNOWN && read_only ? CH_IN : spec.access);
     return tensor;
-}
-
-uint64_t scalar_word(nb::handle number, int dtype, const std::string& where) {
-    switch (dtype) {
-        case CH_FLOAT32:
-            return word_of(static_cast<float>(as_double(number, where)));
-        case CH_FLOAT64:
-            return word_of(as_double(number, where));
-        case -1:
-            break;
-        default:
-            return integer_word(number, dtype, where);
-    }
-    // NumPy scalars and ctypes numbers say what they are. NumPy's float64 is a Python float too, so it is asked first.
-    const std::string name = own_dtype_name(number);
-    if (name == "float32") return word_of(static_cast<float>(as_double(number, where)));
-    if (name == "float64") return word_of(as_double(number, where));
-    if (name.find("int") != std::string::npos || name == "bool") return integer_word(number, -1, where);
-    if (PyFloat_Check(number.ptr())) return word_of(static_cast<float>(as_double(number, where)));
-    if (PyLong_Check(number.ptr())) return integer_word(number, -1, where);
-    if (nb::hasattr(number, "value")) {
-        const nb::object value = number.attr("value");
-        if (type_of(number) == "c_double") return word_of(as_double(value, where));
-        return scalar_word(value, -1, where);
-    }
-    raise(CH_INVALID_ARGUMENT, where, "wanted an int or a float, found " + type_of(number));
 }
 
 }  // namespace chiphost::bindings

@@ -4,8 +4,6 @@
 #pragma once
 
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/string.h>
 
 #include <deque>
 #include <string>
@@ -47,14 +45,5 @@ private:
     std::deque<Py_buffer> buffers_;  // their addresses must not change: exporters may keep them
     std::vector<nanobind::object> owners_;
 };
-
-// A Python number as the 64-bit word of a scalar argument. Raises ArgumentError. dtype -1: by the number's own type, a
-// Python float as float32, a NumPy float64 as float64.
-uint64_t scalar_word(nanobind::handle number, int dtype, const std::string& where);
-
-const char* dtype_name(int dtype);
-
-// Name of an object's type, for messages.
-std::string type_of(nanobind::handle object);
 
 }  // namespace chiphost::bindings

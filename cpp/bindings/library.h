@@ -7,7 +7,7 @@
 
 namespace chiphost::bindings {
 
-// Adds the classes Library, LibraryFunction and LibraryMemory.
+// Adds the class Library; its methods make a LibraryFunction and LibraryMemory.
 void bind_library(nanobind::module_& module);
 
 }  // namespace chiphost::bindings

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "raise.h"
 
+#include <nanobind/stl/string.h>
 #include <string.h>
 
 #include <stdexcept>
@@ -36,6 +37,10 @@ void raise_from(const nb::python_error& cause, ch_code code, const std::string& 
         PyException_SetCause(error.value().ptr(), nb::object(nb::borrow(cause.value())).release().ptr());  // steals it
         throw;
     }
+}
+
+std::string type_of(nb::handle object) {
+    return nb::cast<std::string>(nb::str(object.type().attr("__name__")));
 }
 
 }  // namespace chiphost::bindings

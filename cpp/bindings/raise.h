@@ -19,4 +19,7 @@ namespace chiphost::bindings {
 [[noreturn]] void raise_from(const nanobind::python_error& cause, ch_code code, const std::string& where,
                              const std::string& message);
 
+// Name of an object's type, for messages. Needs the GIL.
+std::string type_of(nanobind::handle object);
+
 }  // namespace chiphost::bindings

@@ -81,6 +81,7 @@ function(chiphost_add_conformance_cases)
         ${suite}/registers.cpp
         ${suite}/teardown.cpp
         ${suite}/time.cpp
+        ${chiphost_root}/cpp/runtimes/host_build_graph/host_orchestration.cpp
         ${chiphost_host_frame_sources})
     target_link_libraries(chiphost_conformance_cases PRIVATE chiphost_options)
     target_include_directories(chiphost_conformance_cases PRIVATE "${chiphost_root}/tests")

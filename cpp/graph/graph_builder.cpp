@@ -5,15 +5,12 @@
 
 #include <algorithm>
 
+#include "chiphost/align.h"
 #include "status/report.h"
 
 namespace chiphost::graph {
 
 namespace {
-
-uint64_t aligned(uint64_t bytes) {
-    return (bytes + 63) / 64 * 64;
-}
 
 // Cells of a queue for this many tasks: a power of two; a queue of one cell could not tell full from empty.
 uint32_t queue_capacity(uint32_t tasks) {
@@ -144,11 +141,11 @@ std::string GraphBuilder::one_cycle(const std::vector<uint32_t>& unmet) const {
 
 GraphBuilder::Layout GraphBuilder::layout() const {
     Layout at{};
-    at.tasks = aligned(sizeof(Image));
-    at.edges = aligned(at.tasks + tasks_.size() * sizeof(Task));
-    at.args = aligned(at.edges + edges_.size() * sizeof(Edge));
-    at.tensors = aligned(at.args + args_.size() * sizeof(uint64_t));
-    at.end = aligned(at.tensors + tensors_.size() * sizeof(ch_device_tensor));
+    at.tasks = align_up(sizeof(Image));
+    at.edges = align_up(at.tasks + tasks_.size() * sizeof(Task));
+    at.args = align_up(at.edges + edges_.size() * sizeof(Edge));
+    at.tensors = align_up(at.args + args_.size() * sizeof(uint64_t));
+    at.end = align_up(at.tensors + tensors_.size() * sizeof(ch_device_tensor));
     for (uint32_t shape = 0; shape < shape_count; ++shape) {
         at.capacity[shape] = queue_capacity(tasks_of_[shape]);
         at.cells[shape] = at.end;

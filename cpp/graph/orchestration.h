@@ -13,8 +13,8 @@ namespace chiphost::graph {
 // an outer scope goes on.
 constexpr uint32_t ring_count = 4;
 
-// What is kept for a task besides its Task, at the same index. A slot is taken for the next task when nobody holds it:
-// neither the task itself, which has not completed; nor its scope, which is open; nor a task that uses its
+// A slot has what is kept for a task besides its Task, at the same index. It is taken for the next task when nobody
+// holds it: neither the task itself, which has not completed; nor its scope, which is open; nor a task that uses its
 // tensors. `holds` is atomic, the rest is the orchestrator's, but `first_predecessor`, which is the scheduler's once
 // the task is published.
 struct alignas(64) Slot {

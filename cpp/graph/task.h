@@ -67,7 +67,7 @@ struct Queue {
 // Image::task_count while the orchestration is still submitting tasks.
 constexpr uint64_t unknown_count = UINT64_MAX;
 
-// What the scheduler is given. Addresses are device addresses.
+// An image is the graph that the scheduler is given. Addresses are device addresses.
 struct Image {
     uint32_t format;  // image_format
     uint32_t reserved;

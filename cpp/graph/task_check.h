@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Whether a task is one that can be run.
+// Checks that a task is one that can be run.
 #pragma once
 
 #include <stdint.h>
@@ -13,14 +13,14 @@
 
 namespace chiphost::graph {
 
-// Kernels, counts and new tensors. CH_OK or a code with *out_error filled.
+// Checks kernels, counts and new tensors of a task. CH_OK, or a code with *out_error filled.
 Status check_task(const graph::Orchestration& plan, const ch_task_spec& spec, ch_error* out_error);
 
-// The `number`-th tensor that is to be made, in the call `where`.
+// Checks the `number`-th tensor that is to be made, in the call `where`.
 Status check_new_tensor(const ch_tensor_spec& spec, const char* where, uint32_t number, ch_error* out_error);
 
-// A tensor that exists: whether it was made, and lies in the buffer that it names; *out_region is where. `where` names
-// the call, `number` the argument.
+// Checks that a tensor was made and lies in the buffer that it names; *out_region is where. `where` names the call,
+// `number` the argument.
 Status check_tensor(const ch_device_tensor* tensor, const char* where, uint32_t number, TensorRegion* out_region,
                     ch_error* out_error);
 

@@ -65,7 +65,7 @@ bool same_array(const TensorRegion& a, const TensorRegion& b) {
     return true;
 }
 
-// Whether the box has an element with a byte in [begin, end), which meets the bytes from its first to its last.
+// True if the box has an element with a byte in [begin, end), which meets the bytes from its first to its last.
 bool has_byte_in(const TensorRegion& box, uint64_t begin, uint64_t end) {
     const uint64_t element = ch_dtype_bytes(box.dtype);
     uint64_t number = begin > box.array ? (begin - box.array) / element : 0;  // the first that could be

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which elements of a buffer a view covers, and whether two views meet.
+// The elements of a buffer that a view covers; whether two views meet.
 #pragma once
 
 #include <stdint.h>
@@ -23,19 +23,19 @@ struct TensorRegion {
     bool contiguous;  // the view has every byte from first_byte to end_byte
 };
 
-// Whether the tensor is what it should be: a box in a row-major array of fewer than 2^32 elements. Where the array lies
+// True if the tensor is what it should be: a box in a row-major array of fewer than 2^32 elements. Where the array lies
 // is not looked at.
 bool is_box(const ch_device_tensor& tensor);
 
-// Of a tensor that is_box.
+// Returns the region of a tensor that is_box.
 TensorRegion region_of(const ch_device_tensor& tensor);
 
-// Whether some byte belongs to both. Exact for views of the same array, and if one of the views is contiguous. For
-// other pairs, such as a box in an array and a box in the array reshaped, true as soon as the bytes from first to last
-// meet: an edge too many costs time, one too few the result.
+// True if some byte belongs to both. This is exact for views of the same array, and if one of the views is contiguous.
+// For other pairs, such as a box in an array and a box in the array reshaped, it is true as soon as the bytes from
+// first to last meet: an edge too many costs time, one too few the result.
 bool overlaps(const TensorRegion& a, const TensorRegion& b);
 
-// Whether every byte of `part` certainly belongs to `whole`.
+// True if every byte of `part` certainly belongs to `whole`.
 bool covers(const TensorRegion& whole, const TensorRegion& part);
 
 }  // namespace chiphost::graph

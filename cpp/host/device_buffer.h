@@ -16,12 +16,12 @@ public:
     DeviceBuffer(const DeviceBuffer&) = delete;
     DeviceBuffer& operator=(const DeviceBuffer&) = delete;
 
-    // Makes it `bytes` or larger; the content is undefined then. After a failure there is no memory.
+    // Makes the buffer `bytes` or larger; its content is undefined then. After a failure there is no memory.
     Status reserve(uint64_t bytes, ch_error* out_error) {
         return bytes <= bytes_ ? CH_OK : make(platform::allocate, bytes, out_error);
     }
 
-    // The same, and all of it is 0 if it had to be made.
+    // Does the same, and all of the memory is 0 if it had to be made.
     Status reserve_zeroed(uint64_t bytes, ch_error* out_error) {
         return bytes <= bytes_ ? CH_OK : make(platform::allocate_zeroed, bytes, out_error);
     }

@@ -20,7 +20,8 @@ Status check_range(const char* field, uint32_t value, uint32_t low, uint32_t hig
                   platform::chip.name, value);
 }
 
-// With numbers in place of zeros, but for the rings, which only their runtime can tell how large they may be.
+// Returns the configuration with numbers in place of zeros, but for the rings, which only their runtime can tell how
+// large they may be.
 ch_call_config with_defaults(ch_call_config config) {
     const platform::Chip& chip = platform::chip;
     if (config.block_dim == 0) config.block_dim = std::min<uint32_t>(CH_BLOCK_DIM_DEFAULT, chip.clusters);
@@ -33,14 +34,8 @@ ch_call_config with_defaults(ch_call_config config) {
 Status check_config(const ch_call_config& config, ch_error* out_error) {
     const platform::Chip& chip = platform::chip;
     CH_TRY(check_range("block_dim", config.block_dim, 1, chip.clusters, out_error));
-    if (const int32_t code =
-            check_range("aicpu_thread_num", config.aicpu_thread_num, 1, chip.aicpu_threads, out_error)) {
-        return code;
-    }
-    if (const int32_t code =
-            check_range("orch_thread_num", config.orch_thread_num, 0, config.aicpu_thread_num, out_error)) {
-        return code;
-    }
+    CH_TRY(check_range("aicpu_thread_num", config.aicpu_thread_num, 1, chip.aicpu_threads, out_error));
+    CH_TRY(check_range("orch_thread_num", config.orch_thread_num, 0, config.aicpu_thread_num, out_error));
     CH_TRY(check_range("sim_threads", config.sim_threads, 1, CH_MAX_SIM_THREADS, out_error));
     if (config.trace && config.sim_threads != 1) {
         return report(out_error, CH_CONFIG_OUT_OF_RANGE, "trace",
@@ -123,18 +118,18 @@ Status HostContext::run(const ch_run_request& request, ch_error* out_error) {
     CH_TRY(platform::check_launch(device_, options, out_error));
     LoadedCallable* callable = nullptr;
     CH_TRY(callables_->get(*request.callable, &callable, out_error));
-    int32_t code = CH_OK;
+    Status failed;
     try {
-        code = execute(request, config, options, *callable, out_error);
+        failed = execute(request, config, options, *callable, out_error);
     } catch (...) {
         runtime_->end_run();
         throw;
     }
     runtime_->end_run();  // not in a destructor: a runtime may throw here, too
-    if (code != CH_OK) say_which_kernel(*request.callable, out_error);
+    if (!failed.ok()) say_which_kernel(*request.callable, out_error);
     set_phase(request, CH_PHASE_IDLE);
     request.out_result->total_ns = ch_monotonic_ns() - start;
-    return code;
+    return failed;
 }
 
 Status HostContext::execute(const ch_run_request& request, const ch_call_config& config,
@@ -157,18 +152,19 @@ Status HostContext::execute(const ch_run_request& request, const ch_call_config&
     CH_TRY(launch_area_->prepare(setup, &options.launch, out_error));
     trace_.clear();
     const uint64_t device_start = ch_monotonic_ns();
-    const int32_t launched = platform::launch(device_, options, out_error);
+    const Status launched = platform::launch(device_, options, out_error);
     result.device_ns = ch_monotonic_ns() - device_start;
-    // What the device itself reports is nearer to the cause than how the launch ended; that it cannot be read is not.
-    ch_launch_status status{};
+    // A fault that the device itself reports is nearer to the cause than how the launch ended; that it cannot be read
+    // is not.
+    ch_launch_status status;
     ch_error read_error = no_error();
-    const int32_t read = launch_area_->read_status(&status, &read_error);
-    if (read == CH_OK) {
+    const Status read = launch_area_->read_status(&status, &read_error);
+    if (read.ok()) {
         result.task_count = status.tasks_done;
-        if (status.code != CH_OK) return LaunchArea::fault_in(status, out_error);
+        if (status.error.code != CH_OK) return LaunchArea::fault_in(status, out_error);
     }
-    if (launched != CH_OK) return launched;
-    if (read != CH_OK) {
+    CH_TRY(launched);
+    if (!read.ok()) {
         *out_error = read_error;
         return read;
     }

@@ -19,11 +19,11 @@ namespace {
 // No exception may leave the library, and no error without words.
 template <typename Body>
 Status worded(const char* where, ch_error* out_error, Body&& body) {
-    const Status status = guarded(where, out_error, body);
-    if (status.ok() || out_error->code != CH_OK) return status;
+    const Status failed = guarded(where, out_error, body);
+    if (failed.ok() || out_error->code != CH_OK) return failed;
     return report(out_error, CH_INTERNAL, CHIPHOST_RUNTIME,
                   "the runtime, or the platform it is built for, returned %d in %s without filling the error",
-                  status.code(), where);
+                  failed.code(), where);
 }
 
 uint64_t runtime_size() {
@@ -38,9 +38,9 @@ int32_t set_device(void* memory, const ch_device_options* options, ch_error* out
                       "wanted the runtime_name \"%s\", as it is built, found \"%s\"", CHIPHOST_RUNTIME, runtime_name);
     }
     auto* context = new (memory) HostContext;
-    const int32_t code = worded("set_device", out_error, [&] { return context->open(known, out_error); });
-    if (code != CH_OK) context->~HostContext();
-    return code;
+    const Status failed = worded("set_device", out_error, [&] { return context->open(known, out_error); });
+    if (!failed.ok()) context->~HostContext();
+    return failed;
 }
 
 int32_t run(void* memory, const ch_run_request* request, ch_error* out_error) {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launch_area.h"
 
+#include <stddef.h>
+
 #include <vector>
 
+#include "chiphost/align.h"
 #include "chiphost/hand_over.h"
 #include "graph/core_protocol.h"
 #include "status/report.h"
@@ -14,20 +17,20 @@ using core_protocol::Payload;
 
 namespace {
 
-constexpr uint64_t aligned(uint64_t bytes) {
-    return (bytes + 63) / 64 * 64;
-}
-
 // Offsets in the area.
 constexpr uint64_t launch_at = 0;
-constexpr uint64_t status_at = aligned(sizeof(ch_launch));
-constexpr uint64_t handshakes_at = status_at + aligned(sizeof(ch_launch_status));
+constexpr uint64_t status_at = align_up(sizeof(ch_launch));
+constexpr uint64_t handshakes_at = status_at + align_up(sizeof(ch_launch_status));
 constexpr uint64_t payloads_at(uint32_t cores) {
     return handshakes_at + cores * sizeof(Handshake);
 }
 constexpr uint64_t area_bytes(uint32_t cores) {
     return payloads_at(cores) + 2 * cores * sizeof(Payload);
 }
+
+// A status without the texts of its error, which only a launch with a fault has: most copies do without two kilobytes.
+constexpr uint64_t status_head_bytes = offsetof(ch_launch_status, error.where);
+constexpr ch_launch_status no_fault = {0, 0, 0, {CH_OK, 0, -1, -1, -1, "", ""}};
 
 }  // namespace
 
@@ -50,29 +53,28 @@ Status LaunchArea::prepare(const Setup& setup, uint64_t* out_launch, ch_error* o
     launch.payloads = memory + payloads_at(cores);
     launch.status = memory + status_at;
     launch.hand_over = setup.hands_over ? hand_over_.address() : 0;
-    ch_launch_status status{};
-    status.task = status.core = status.func_id = -1;
     const std::vector<char> no_handshakes(cores * sizeof(Handshake));
     CH_TRY(platform::copy_to_device(device_, memory, &launch, sizeof launch, out_error));
-    CH_TRY(platform::copy_to_device(device_, launch.status, &status, sizeof status, out_error));
+    CH_TRY(platform::copy_to_device(device_, launch.status, &no_fault, status_head_bytes, out_error));
     *out_launch = memory + launch_at;
     return platform::copy_to_device(device_, launch.handshakes, no_handshakes.data(), no_handshakes.size(), out_error);
 }
 
 Status LaunchArea::read_status(ch_launch_status* out_status, ch_error* out_error) {
-    return platform::copy_from_device(device_, out_status, memory_.address() + status_at, sizeof *out_status,
-                                      out_error);
+    const uint64_t status = memory_.address() + status_at;
+    CH_TRY(platform::copy_from_device(device_, out_status, status, status_head_bytes, out_error));
+    if (out_status->error.code == CH_OK) return CH_OK;
+    return platform::copy_from_device(device_, out_status, status, sizeof *out_status, out_error);
 }
 
 Status LaunchArea::fault_in(const ch_launch_status& status, ch_error* out_error) {
-    if (status.code == CH_OK) return CH_OK;
-    const int32_t code = report(out_error, static_cast<ch_code>(status.code), *status.where ? status.where : "device",
-                                "%s", status.complete ? status.message : "(the device did not get to say more)");
-    out_error->task = status.task;
-    out_error->core = status.core;
-    out_error->func_id = status.func_id;
-    out_error->detail_code = status.detail_code;
-    return code;
+    if (status.error.code == CH_OK) return CH_OK;
+    if (!status.complete) {
+        return report(out_error, static_cast<ch_code>(status.error.code), "device",
+                      "(the device did not get to say more)");
+    }
+    *out_error = status.error;
+    return status.error.code;
 }
 
 }  // namespace chiphost::host

@@ -29,10 +29,10 @@ public:
     // Writes the records for one launch. *out_launch is the device address of the ch_launch.
     Status prepare(const Setup& setup, uint64_t* out_launch, ch_error* out_error);
 
-    // What the device has said of the launch.
+    // Reads what the device has said of the launch. Its error's texts are read only if there is one.
     Status read_status(ch_launch_status* out_status, ch_error* out_error);
 
-    // CH_OK, or the fault that the device has reported.
+    // Hands on the fault that the device has reported; CH_OK if there is none.
     static Status fault_in(const ch_launch_status& status, ch_error* out_error);
 
 private:

@@ -10,7 +10,7 @@ LoadedCallable::~LoadedCallable() {
     if (kernel_addresses_) platform::release(device_, kernel_addresses_);
 }
 
-int32_t LoadedCallable::load(const ch_callable& callable, Runtime* runtime, ch_error* out_error) {
+Status LoadedCallable::load(const ch_callable& callable, Runtime* runtime, ch_error* out_error) {
     for (uint32_t i = 0; i < callable.kernel_count; ++i) {
         const ch_kernel& kernel = callable.kernels[i];
         if (kernel.func_id > CH_MAX_FUNC_ID) {

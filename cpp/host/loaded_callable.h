@@ -20,7 +20,8 @@ public:
     LoadedCallable(const LoadedCallable&) = delete;
     LoadedCallable& operator=(const LoadedCallable&) = delete;
 
-    [[nodiscard]] int32_t load(const ch_callable& callable, Runtime* runtime, ch_error* out_error);
+    // Loads kernels and orchestration. After a failure the object is of no use.
+    Status load(const ch_callable& callable, Runtime* runtime, ch_error* out_error);
 
     const KernelTable& kernels() const { return kernels_; }
     bool hands_over() const { return hands_over_; }  // a kernel does

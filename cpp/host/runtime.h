@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a runtime adds to the frame that all host runtimes share (host_context.h): how an orchestration becomes a graph
-// in device memory, and how results come back.
+// The part that a runtime adds to the frame that all host runtimes share (host_context.h): how an orchestration becomes
+// a graph in device memory, and how results come back.
 #pragma once
 
 #include <stdint.h>
@@ -14,14 +14,14 @@
 
 namespace chiphost::host {
 
-// The kernels of a callable, loaded. Valid as long as the callable stays loaded.
+// The kernels of a callable, loaded. They are valid as long as the callable stays loaded.
 class KernelTable {
 public:
     struct Entry {
         uint64_t address = 0;  // 0: no such kernel
         uint32_t core_type = 0;
     };
-    // Entry of a func_id in 0..CH_MAX_FUNC_ID.
+    // Returns the entry of a func_id in 0..CH_MAX_FUNC_ID.
     Entry operator[](uint32_t func_id) const { return func_id < entries_.size() ? entries_[func_id] : Entry{}; }
     uint32_t size() const { return static_cast<uint32_t>(entries_.size()); }
     void set(uint32_t func_id, Entry entry) {
@@ -39,7 +39,7 @@ public:
     virtual ~Orchestration() = default;
 };
 
-// What a run starts from. Valid until end_run().
+// A run starts from this. It is valid until end_run().
 struct RunInput {
     Orchestration& orchestration;
     const KernelTable& kernels;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chiphost/align.h"
 #include "status/report.h"
 
 namespace chiphost::isolate {
@@ -26,7 +27,7 @@ void* allocate_block(uint64_t bytes) {
     void* memory = calloc(1, bytes + 2 * memory_alignment);
     if (!memory) return nullptr;
     const uint64_t behind_note = reinterpret_cast<uint64_t>(memory) + sizeof memory;
-    const uint64_t block = (behind_note + memory_alignment - 1) / memory_alignment * memory_alignment;
+    const uint64_t block = align_up(behind_note, memory_alignment);
     memcpy(reinterpret_cast<char*>(block) - sizeof memory, &memory, sizeof memory);
     return reinterpret_cast<void*>(block);
 }

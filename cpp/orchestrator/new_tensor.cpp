@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "chiphost/align.h"
 #include "chiphost/platform/aicpu.h"
 
 namespace chiphost::orchestrator {
@@ -23,7 +24,7 @@ uint64_t new_tensor_bytes(const ch_tensor_spec& spec) {
 }
 
 uint64_t new_tensor_heap_bytes(const ch_tensor_spec& spec) {
-    return (new_tensor_bytes(spec) + new_tensor_alignment - 1) / new_tensor_alignment * new_tensor_alignment;
+    return align_up(new_tensor_bytes(spec), new_tensor_alignment);
 }
 
 ch_device_tensor make_new_tensor(const ch_tensor_spec& spec, uint64_t address, int64_t owner, uint32_t number) {

@@ -45,10 +45,7 @@ Status OrchestrationLibraries::get(platform::AicpuPort* port, const graph::Orche
                           "with -fno-gnu-unique",
                           static_cast<int>(unique.size()), unique.data());
         }
-        if (const int32_t code =
-                platform::load_device_orch_so(port, file, orchestration.library_bytes, name, &handle, out_error)) {
-            return code;
-        }
+        CH_TRY(platform::load_device_orch_so(port, file, orchestration.library_bytes, name, &handle, out_error));
         const auto* abi =
             static_cast<const ch_abi_header*>(platform::find_in_device_orch_so(handle, CH_DEVICE_ORCHESTRATION_ABI));
         if (const Status failed = check_wanted(abi, CH_DEVICE_ORCHESTRATION_ABI, provided, name, out_error);

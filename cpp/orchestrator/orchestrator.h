@@ -11,10 +11,10 @@
 #include "chiphost/platform/aicpu.h"
 #include "graph/orchestration.h"
 #include "graph_calls.h"
-#include "machine.h"
 #include "orchestration_libraries.h"
 #include "producer_list.h"
 #include "ring_room.h"
+#include "scheduler_interface.h"
 #include "strand.h"
 #include "tensor_map.h"
 
@@ -34,8 +34,8 @@ public:
     Orchestrator& operator=(const Orchestrator&) = delete;
 
     // Everything is borrowed until the launch ends.
-    void begin(graph::Image* image, OrchestrationLibraries* libraries, Machine* machine, platform::AicpuPort* port,
-               uint32_t cluster_count);
+    void begin(graph::Image* image, OrchestrationLibraries* libraries, SchedulerInterface* scheduler,
+               platform::AicpuPort* port, uint32_t cluster_count);
 
     // Starts the orchestration or lets it go on. True: it has returned, and everything is submitted or the run failed;
     // or it is given up, because the run is over and it does not return.
@@ -58,7 +58,7 @@ public:
     // for nothing.
     ch_code explain_wait(char* text, size_t bytes) const;
 
-    // What the orchestration calls (ch_device_graph_ops). Each lets others get on now and then, and fails once the run
+    // The orchestration calls these (ch_device_graph_ops). Each lets others get on now and then, and fails once the run
     // is over.
     int32_t submit(const ch_task_spec& spec, ch_task_result* out_result);
     int32_t add_dependency(int64_t producer, int64_t consumer);
@@ -86,7 +86,7 @@ private:
     int32_t make_room(uint32_t ring, const char* where, Need* need);
 
     void find_producers(const ch_task_spec& spec);
-    // Whether the tensor map is told how the task uses the tensor.
+    // True if the tensor map is told how the task uses the tensor.
     bool is_tracked(const ch_task_tensor& tensor) const {
         return tensor.role != CH_ROLE_OUTPUT && tensor.role != CH_ROLE_NO_DEP &&
                !(tensor.tensor->flags & CH_TENSOR_MANUAL_DEP);
@@ -95,11 +95,17 @@ private:
     void fill_slot(uint32_t index);
     void write_record(const ch_task_spec& spec, const TaskRing::Place& place, ch_task_result* out_result);
     bool link(ProducerList::Producer producer, uint32_t consumer);
-    void publish(uint32_t task, uint32_t satisfied);
-    void release(uint32_t slot);
+    // Makes a task known to the scheduler: it starts when its producers have completed, `satisfied` of which need not
+    // be waited for.
+    void publish(uint32_t task, uint32_t satisfied) {
+        slots_[task].published = 1;
+        if (__atomic_sub_fetch(&tasks_[task].unmet, satisfied + 1, __ATOMIC_ACQ_REL) == 0) scheduler_->make_ready(task);
+    }
+    void release(uint32_t slot) { __atomic_sub_fetch(&slots_[slot].holds, 1, __ATOMIC_ACQ_REL); }
 
     uint32_t ring_of_scope() const { return depth_ - 1 < graph::ring_count ? depth_ - 1 : graph::ring_count - 1; }
     OpenScope& scope() { return scopes_[depth_ - 1]; }
+    const ch_device_args& run_args() const { return *reinterpret_cast<const ch_device_args*>(plan_->args); }
 
     [[gnu::format(printf, 4, 5)]]
     int32_t refuse(ch_code code, const char* where, const char* format, ...);
@@ -107,7 +113,7 @@ private:
     graph::Orchestration* plan_ = nullptr;
     graph::Image* image_ = nullptr;
     OrchestrationLibraries* libraries_ = nullptr;
-    Machine* machine_ = nullptr;
+    SchedulerInterface* scheduler_ = nullptr;
     platform::AicpuPort* port_ = nullptr;
     graph::Task* tasks_ = nullptr;
     graph::Edge* edges_ = nullptr;

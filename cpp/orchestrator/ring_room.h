@@ -15,7 +15,7 @@
 
 namespace chiphost::orchestrator {
 
-// What a task takes.
+// Everything that a task takes.
 struct Need {
     Room room;
     uint32_t uses = 0;  // entries of the tensor map
@@ -42,12 +42,12 @@ public:
     // Gives back what the oldest tasks of a ring have, as far as nobody holds them.
     void reclaim(uint32_t ring);
 
-    // Whether the task has completed: nobody has to wait for it.
+    // True if the task has completed: nobody has to wait for it.
     bool is_over(uint32_t slot) const {
         return __atomic_load_n(&tasks_[slot].first_edge, __ATOMIC_ACQUIRE) == graph::closed;
     }
 
-    // Slot of a task that has one; none: it is gone, or there was never such a task.
+    // Returns the slot of a task that has one; none: it is gone, or there was never such a task.
     uint32_t slot_of(int64_t id) const;
     bool was_submitted(int64_t id) const;
 

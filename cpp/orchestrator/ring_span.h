@@ -30,11 +30,11 @@ public:
         head_ = group_ = begin;
     }
 
-    // Whether a group would have more than it may.
+    // True if a group would have more than it may.
     bool too_much(uint64_t bytes, bool in_group) const {
         return bytes > keep_max_ || (in_group && head_ - group_ > keep_max_ - bytes);
     }
-    // Whether a piece has room now. One that too_much() admits has room once all before its group is given back.
+    // True if a piece has room now. One that too_much() admits has room once all before its group is given back.
     bool fits(uint64_t bytes, bool in_group) const {
         const uint64_t begin = in_group ? head_ : next_begin();
         const uint64_t tail = head_ == tail_ ? begin : tail_;

@@ -5,16 +5,16 @@ namespace chiphost::orchestrator {
 
 bool Strand::go_on(void (*body)(void*), void* argument) {
     if (over_) return true;
-    const bool stopped = machine_->stopped();
+    const bool stopped = scheduler_->stopped();
     over_ =
         platform::resume_strand(port_, body, argument) || (stopped && ++resumes_after_stop_ > resumes_after_stop_max);
     return over_;
 }
 
 bool Strand::breathe() {
-    if (++calls_ % breathe_every != 0 && !platform::should_breathe(port_) && !machine_->stopped()) return true;
+    if (++calls_ % breathe_every != 0 && !platform::should_breathe(port_) && !scheduler_->stopped()) return true;
     pause();
-    return !machine_->stopped();
+    return !scheduler_->stopped();
 }
 
 }  // namespace chiphost::orchestrator

@@ -8,7 +8,7 @@
 
 namespace chiphost::orchestrator {
 
-// What a task takes of a ring, or an edge that is added to one.
+// The room that a task takes in a ring, or an edge that is added to one.
 struct Room {
     uint32_t slots = 1;         // 0 or 1
     uint64_t heap_bytes = 0;    // for new tensors, a multiple of their alignment
@@ -16,7 +16,8 @@ struct Room {
     uint32_t edges = 0;
 };
 
-// What there is too little of, and what an orchestration waits for.
+// The kinds of room, by which a ring says of which it has too little. An orchestration waits for one of them, or for an
+// element.
 enum class Missing : uint8_t { none, slot, heap, record, edges, uses, element };
 
 // Slots, memory for new tensors, room for arguments, and edges of one ring: taken by tasks in the order in which they
@@ -46,12 +47,12 @@ public:
     uint32_t next_number() const { return head_; }
     uint32_t oldest() const { return slot_of(tail_); }
     uint32_t slot_of(uint32_t number) const { return sizes_->first_slot + (number & (sizes_->window - 1)); }
-    // Whether the task of this number is in the ring.
+    // True if the task of this number is in the ring.
     bool has(uint32_t number) const { return number - tail_ < head_ - tail_; }
 
-    // What there is too little of now.
+    // Says what there is too little of now.
     Missing missing(const Room& room) const;
-    // What there would be too little of if everything before the group had been given back: it will not be there.
+    // Says what there would be too little of if everything before the group had been given back: it will not be there.
     Missing always_missing(const Room& room) const;
     uint64_t free_edges() const { return sizes_->edge_count - (edge_head_ - edge_tail_); }
     // Tasks of ended scopes that are older than the group: they will be given back.

@@ -10,7 +10,7 @@ namespace chiphost::scheduler {
 
 namespace {
 
-// What outlives a launch, and the launch.
+// The libraries outlive a launch, which is the scheduler.
 struct alignas(64) Context {
     orchestrator::OrchestrationLibraries libraries;
     std::optional<Scheduler> scheduler;
@@ -29,7 +29,7 @@ constexpr ch_aicpu_program table = {
         at(context).scheduler.emplace(*launch, ports, &at(context).libraries);
     },
     [](void* context, uint32_t thread) { return at(context).scheduler->step(thread); },
-    [](void* context, ch_launch_status* out_status) { at(context).scheduler->explain_stall(out_status); },
+    [](void* context, ch_error* out_error) { at(context).scheduler->explain_stall(out_error); },
     [](void* context) {
         at(context).scheduler->end();
         at(context).scheduler.reset();

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scheduler.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
-
 #include <initializer_list>
 
 #include "chiphost/hand_over.h"
@@ -41,8 +37,8 @@ Scheduler::Scheduler(const ch_launch& launch, void* const* ports, orchestrator::
       edges_(at<graph::Edge>(image_.edges)),
       args_(at<const uint64_t>(image_.args)),
       kernels_(at<const uint64_t>(launch.kernels)),
-      handshakes_(at<Handshake>(launch.handshakes)),
       payloads_(at<Payload>(launch.payloads)),
+      handshakes_(at<Handshake>(launch.handshakes), payloads_),
       core_count_(launch.block_dim * 3),
       schedulers_(image_.orchestration != 0 && launch.aicpu_thread_count > 1 ? launch.aicpu_thread_count - 1
                                                                              : launch.aicpu_thread_count),
@@ -60,10 +56,12 @@ Scheduler::Scheduler(const ch_launch& launch, void* const* ports, orchestrator::
         }
     }
     if (launch.format != CH_LAUNCH_FORMAT || image_.format != graph::image_format) {
-        fail(CH_ABI_MISMATCH, -1, -1, -1,
-             "wanted a launch of format %d and a graph of format %u, found %u and %u: the host runtime and the AICPU "
-             "program are of different builds",
-             CH_LAUNCH_FORMAT, graph::image_format, launch.format, image_.format);
+        ch_error error;
+        report(&error, CH_ABI_MISMATCH, "device",
+               "wanted a launch of format %d and a graph of format %u, found %u and %u: the host runtime and the AICPU "
+               "program are of different builds",
+               CH_LAUNCH_FORMAT, graph::image_format, launch.format, image_.format);
+        fail(error);
     }
     if (grows_) {
         Thread& thread = threads_[launch.aicpu_thread_count - 1];
@@ -76,15 +74,16 @@ ch_step Scheduler::step(uint32_t thread_index) {
     Thread& thread = threads_[thread_index];
     switch (thread.phase) {
         case Phase::announce:
-            announce(thread);
+            handshakes_.announce(thread.cores);
             thread.phase = Phase::open_registers;
             return CH_STEP_WORKED;
         case Phase::open_registers:
-            if (!open_registers(thread)) return CH_STEP_POLL;
+            if (!handshakes_.all_reported(thread.cores)) return CH_STEP_POLL;
+            open_registers(thread);
             thread.phase = Phase::await_cores;
             return CH_STEP_WORKED;
         case Phase::await_cores:
-            if (!cores_started(thread)) return CH_STEP_POLL;
+            if (!handshakes_.all_wait(thread.cores)) return CH_STEP_POLL;
             thread.phase = Phase::run;
             return CH_STEP_WORKED;
         case Phase::run:
@@ -103,59 +102,27 @@ ch_step Scheduler::step(uint32_t thread_index) {
     return CH_STEP_DONE;
 }
 
-// The handshake, first part: tell every core where its payloads are.
-void Scheduler::announce(Thread& thread) {
-    thread.cores.for_each([&](uint32_t core) {
-        Handshake& handshake = handshakes_[core];
-        handshake.payloads = reinterpret_cast<uint64_t>(&payload(core, 0));
-        handshake.aicpu_ready.store(1, std::memory_order_release);
-        platform::flush_cache(&handshake, sizeof handshake);
-    });
-}
-
-// Second part: when all have said which physical core they are, open their registers.
-bool Scheduler::open_registers(Thread& thread) {
-    bool all = true;
-    thread.cores.for_each([&](uint32_t core) {
-        platform::invalidate_cache(&handshakes_[core], sizeof(Handshake));
-        all = all && handshakes_[core].aicore_regs_ready.load(std::memory_order_acquire) != 0;
-    });
-    if (!all) return false;
+// Lets the cores in that say what they can be; the others are sent away, and the launch has failed.
+void Scheduler::open_registers(Thread& thread) {
     thread.cores.for_each([&](uint32_t index) {
-        Handshake& handshake = handshakes_[index];
+        const Handshake& handshake = handshakes_.of(index);
         Core& core = cores_[index];
         if (handshake.physical_core >= platform::chip.physical_cores || handshake.core_type != core.type) {
-            fail(CH_CORE_HANDSHAKE_FAILED, -1, static_cast<int32_t>(index), -1,
-                 "wanted a physical core below %u of type %u, the core says %u of type %u",
-                 platform::chip.physical_cores, core.type, handshake.physical_core, handshake.core_type);
-            // Its registers cannot be reached: what it waits for is in memory.
+            ch_error error;
+            report(&error, CH_CORE_HANDSHAKE_FAILED, "device",
+                   "wanted a physical core below %u of type %u, the core says %u of type %u",
+                   platform::chip.physical_cores, core.type, handshake.physical_core, handshake.core_type);
+            error.core = static_cast<int32_t>(index);
+            fail(error);
             thread.cores.erase(index);
-            handshake.aicpu_regs_ready.store(launch_over, std::memory_order_release);
-            platform::flush_cache(&handshake, sizeof handshake);
+            handshakes_.send_away(index);
             return;
         }
         core.physical = handshake.physical_core;
         core.cond = cond_idle;
-        handshake.registers.store(RegistersUse::open, std::memory_order_relaxed);
-        if (platform::chip.has(Register::fast_path)) {
-            platform::write_register(thread.port, core.physical, Register::fast_path, fast_path_open);
-        }
-        platform::write_register(thread.port, core.physical, Register::data_main_base, main_base_idle);
-        handshake.aicpu_regs_ready.store(1, std::memory_order_release);
-        platform::flush_cache(&handshake, sizeof handshake);
+        handshakes_.let_in(index, thread.port);
         thread.idle[core.type].insert(index);
     });
-    return true;
-}
-
-// Third part: wait until all of them wait for dispatches.
-bool Scheduler::cores_started(Thread& thread) {
-    bool all = true;
-    thread.cores.for_each([&](uint32_t core) {
-        platform::invalidate_cache(&handshakes_[core], sizeof(Handshake));
-        all = all && handshakes_[core].aicore_done.load(std::memory_order_acquire) == core + 1;
-    });
-    return all;
 }
 
 // Submits tasks. A thread that has clusters schedules besides.
@@ -193,7 +160,7 @@ ch_step Scheduler::run(Thread& thread) {
         platform::signal_threads(thread.port);
         return CH_STEP_WORKED;
     }
-    flush_local(thread);
+    share_ready(thread);
     if (stopped()) return CH_STEP_WORKED;  // a queue was full
     if (thread.shared) {
         thread.shared = false;
@@ -203,11 +170,11 @@ ch_step Scheduler::run(Thread& thread) {
         platform::signal_threads(thread.port);
         if (thread.orchestrates) return CH_STEP_WORKED;
     }
-    // What could be started has been: only an answer of a core, or another thread, can bring more.
+    // All that could be started has been: only an answer of a core, or another thread, can bring more.
     return orchestrated;
 }
 
-// Tasks that are complete, on all threads.
+// Counts the tasks that are complete, on all threads.
 uint64_t Scheduler::completed() const {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < schedulers_; ++i) {
@@ -271,10 +238,7 @@ uint32_t Scheduler::finish(Thread& thread, uint32_t core, Dispatch& dispatch) {
     const Payload& done = payload(core, dispatch.number);
     platform::invalidate_cache(&done.status, sizeof done.status);
     if (done.status != KernelStatus::ok) {
-        platform::invalidate_cache(&done, sizeof done);
-        fail(CH_KERNEL_THREW, done.context.task, static_cast<int32_t>(core), static_cast<int32_t>(done.func_id),
-             "kernel %u of task %lld on core %u threw: %s", done.func_id, static_cast<long long>(done.context.task),
-             core, done.fault_text);
+        fail_kernel(core, done);
         return 0;  // what waits for it must not run
     }
     const uint32_t index = dispatch.task;
@@ -314,33 +278,22 @@ void Scheduler::work() {
 
 void Scheduler::add_ready(Thread& thread, uint32_t task) {
     const Shape shape = tasks_[task].shape;
-    uint32_t& count = thread.local_count[static_cast<uint32_t>(shape)];
-    if (count < Thread::local_max) {
-        thread.local[static_cast<uint32_t>(shape)][count++] = task;
-    } else {
-        give_back(thread, shape, task);
-    }
+    if (!thread.ready.push(shape, task)) give_back(thread, shape, task);
 }
 
 uint32_t Scheduler::take(Thread& thread, Shape shape) {
-    uint32_t& count = thread.local_count[static_cast<uint32_t>(shape)];
-    if (count > 0) return thread.local[static_cast<uint32_t>(shape)][--count];
-    return queue(shape).pop();
+    const uint32_t task = thread.ready.pop(shape);
+    return task != graph::none ? task : queue(shape).pop();
 }
 
 void Scheduler::give_back(Thread& thread, Shape shape, uint32_t task) {
     thread.shared = true;
-    if (!queue(shape).push(task)) {
-        fail(CH_INTERNAL, tasks_[task].id, -1, -1, "ready queue %u is full", static_cast<unsigned>(shape));
-    }
+    if (!queue(shape).push(task)) fail_queue(shape, task);
 }
 
-// What this thread could not start is for the others, too.
-void Scheduler::flush_local(Thread& thread) {
-    for (Shape shape : {Shape::aic, Shape::aiv, Shape::mix}) {
-        uint32_t& count = thread.local_count[static_cast<uint32_t>(shape)];
-        while (count > 0) give_back(thread, shape, thread.local[static_cast<uint32_t>(shape)][--count]);
-    }
+// Shares with the other threads what this one could not start.
+void Scheduler::share_ready(Thread& thread) {
+    thread.ready.take_all([&](Shape shape, uint32_t task) { give_back(thread, shape, task); });
 }
 
 // Nothing is left of what the cluster's last task handed over.
@@ -353,7 +306,7 @@ static void reset_hand_over(HandOverArea& area) {
 
 // Tasks for several cores of one cluster.
 void Scheduler::dispatch_mix(Thread& thread) {
-    if (thread.local_count[static_cast<uint32_t>(Shape::mix)] == 0 && queue(Shape::mix).size() == 0) return;
+    if (thread.ready.empty(Shape::mix) && queue(Shape::mix).size() == 0) return;
     for (uint32_t cluster = thread.first_cluster; cluster < launch_.block_dim; cluster += schedulers_) {
         const uint32_t aiv = launch_.block_dim + 2 * cluster;
         const uint32_t cores[3] = {cluster, aiv, aiv + 1};
@@ -438,117 +391,63 @@ void Scheduler::start(Thread& thread, uint32_t core_index, Dispatch& slot, uint3
 }
 
 void Scheduler::stop(Thread& thread) {
-    thread.cores.for_each([&](uint32_t core) {
-        Handshake& handshake = handshakes_[core];
-        handshake.registers.store(RegistersUse::told_to_exit, std::memory_order_relaxed);
-        platform::flush_cache(&handshake, sizeof handshake);
-        platform::write_register(thread.port, cores_[core].physical, Register::data_main_base, main_base_exit);
-    });
+    thread.cores.for_each([&](uint32_t core) { handshakes_.tell_to_exit(core, cores_[core].physical, thread.port); });
 }
 
 bool Scheduler::cores_exited(Thread& thread) {
     bool all = true;
     thread.cores.for_each([&](uint32_t core) {
-        const uint32_t cond = platform::read_register(thread.port, cores_[core].physical, Register::cond);
-        all = all && cond == cond_exited;
+        const bool exited = Handshakes::has_exited(cores_[core].physical, thread.port);
+        all = all && exited;
     });
     if (!all) return false;
-    thread.cores.for_each([&](uint32_t core) {
-        const uint32_t physical = cores_[core].physical;
-        platform::write_register(thread.port, physical, Register::data_main_base, main_base_idle);
-        if (platform::chip.has(Register::fast_path)) {
-            platform::write_register(thread.port, physical, Register::fast_path, fast_path_close);
-        }
-    });
+    thread.cores.for_each([&](uint32_t core) { Handshakes::close_registers(cores_[core].physical, thread.port); });
     __atomic_store_n(&status_.tasks_done, completed(), __ATOMIC_RELEASE);
     return true;
 }
 
-// The first fault is the one reported.
-bool Scheduler::claim_status(ch_code code) {
+bool Scheduler::claim_status(int32_t code) {
     int32_t ok = CH_OK;
-    return __atomic_compare_exchange_n(&status_.code, &ok, code, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&status_.error.code, &ok, code, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
-void Scheduler::fail(ch_code code, int64_t task, int32_t core, int32_t func_id, const char* format, ...) {
-    if (claim_status(code)) {
-        status_.task = task;
-        status_.core = core;
-        status_.func_id = func_id;
-        va_list args;
-        va_start(args, format);
-        vsnprintf(status_.message, sizeof status_.message, format, args);
-        va_end(args);
-        __atomic_store_n(&status_.complete, 1, __ATOMIC_RELEASE);
-    }
-    stopping_.store(true, std::memory_order_release);
-}
-
-// From the orchestrator.
+// The first fault is the one reported.
 void Scheduler::fail(const ch_error& error) {
-    if (claim_status(static_cast<ch_code>(error.code))) {
-        status_.task = error.task;
-        status_.func_id = error.func_id;
-        status_.detail_code = error.detail_code;
-        copy_text(status_.where, sizeof status_.where, error.where);
-        copy_text(status_.message, sizeof status_.message, error.message);
+    if (claim_status(error.code)) {
+        ch_error& to = status_.error;
+        to.detail_code = error.detail_code;
+        to.task = error.task;
+        to.core = error.core;
+        to.func_id = error.func_id;
+        copy_text(to.where, sizeof to.where, error.where);
+        copy_text(to.message, sizeof to.message, error.message);
         __atomic_store_n(&status_.complete, 1, __ATOMIC_RELEASE);
     }
     stopping_.store(true, std::memory_order_release);
+}
+
+void Scheduler::fail_kernel(uint32_t core, const Payload& payload) {
+    platform::invalidate_cache(&payload, sizeof payload);
+    ch_error error;
+    report(&error, CH_KERNEL_THREW, "device", "kernel %u of task %lld on core %u threw: %s", payload.func_id,
+           static_cast<long long>(payload.context.task), core, payload.fault_text);
+    error.task = payload.context.task;
+    error.core = static_cast<int32_t>(core);
+    error.func_id = payload.func_id;
+    fail(error);
+}
+
+void Scheduler::fail_queue(Shape shape, uint32_t task) {
+    ch_error error;
+    report(&error, CH_INTERNAL, "device", "ready queue %u is full", static_cast<unsigned>(shape));
+    error.task = tasks_[task].id;
+    fail(error);
 }
 
 void Scheduler::end() {
     if (!grows_) return;
     stopping_.store(true, std::memory_order_release);
     while (!orchestrator_.go_on()) {
-    }
-}
-
-void Scheduler::explain_stall(ch_launch_status* out_status) const {
-    constexpr int named_max = 4;
-    int used =
-        grows_ && task_count() == graph::unknown_count
-            ? snprintf(out_status->message, sizeof out_status->message, "%llu of %llu tasks so far completed",
-                       static_cast<unsigned long long>(completed()),
-                       static_cast<unsigned long long>(orchestrator_.submitted()))
-            : snprintf(out_status->message, sizeof out_status->message, "%llu of %llu tasks completed",
-                       static_cast<unsigned long long>(completed()), static_cast<unsigned long long>(task_count()));
-    const auto room = [&] { return static_cast<int>(sizeof out_status->message) - used; };
-    const auto say = [&](const char* format, auto... values) {
-        if (room() > 1) used += snprintf(out_status->message + used, static_cast<size_t>(room()), format, values...);
-    };
-    bool running = false;
-    for (uint32_t core = 0; core < core_count_; ++core) running = running || cores_[core].running.number != 0;
-    char text[128];
-    if (const ch_code code = grows_ ? orchestrator_.explain_wait(text, sizeof text) : CH_OK) {
-        // A kernel that does not finish is the cause, whatever the orchestration waits for.
-        if (!running) out_status->code = code;
-        say(";%s", static_cast<const char*>(text));
-    }
-    for (uint32_t core = 0; core < core_count_; ++core) {
-        if (cores_[core].running.number == 0) continue;
-        const int64_t id = tasks_[cores_[core].running.task].id;
-        if (out_status->task < 0) {
-            out_status->task = id;
-            out_status->core = static_cast<int32_t>(core);
-        }
-        say("; core %u has not finished task %lld", core, static_cast<long long>(id));
-    }
-    int named = 0;
-    const auto explain = [&](uint32_t from) {
-        if (named >= named_max || __atomic_load_n(&tasks_[from].unfinished, __ATOMIC_ACQUIRE) == 0) return;
-        for (uint32_t edge = __atomic_load_n(&tasks_[from].first_edge, __ATOMIC_ACQUIRE);
-             edge < graph::closed && named < named_max; edge = edges_[edge].next) {
-            const int64_t id = tasks_[edges_[edge].successor].id;
-            if (out_status->task < 0) out_status->task = id;
-            say("; task %lld waits for task %lld", static_cast<long long>(id), static_cast<long long>(tasks_[from].id));
-            ++named;
-        }
-    };
-    if (grows_) {
-        orchestrator_.for_each_task(explain);
-    } else {
-        for (uint32_t from = 0; from < image_.task_count; ++from) explain(from);
     }
 }
 

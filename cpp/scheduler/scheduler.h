@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The AICPU program's heart: takes tasks whose predecessors have completed and runs them on the cores.
+// The scheduler is the AICPU program's heart: it takes tasks whose predecessors have completed and runs them on the
+// cores.
 #pragma once
 
 #include <stdint.h>
@@ -12,7 +13,9 @@
 #include "core_set.h"
 #include "graph/core_protocol.h"
 #include "graph/task.h"
+#include "handshakes.h"
 #include "orchestrator/orchestrator.h"
+#include "ready_lists.h"
 #include "ready_queue.h"
 
 namespace chiphost::scheduler {
@@ -23,7 +26,7 @@ namespace chiphost::scheduler {
 //
 // Where the graph is built while it runs, the last thread runs the orchestration and has no clusters, unless it is the
 // only one.
-class Scheduler final : private orchestrator::Machine {
+class Scheduler final : private orchestrator::SchedulerInterface {
 public:
     // ports[i] is thread i's access to the chip. Everything is borrowed.
     Scheduler(const ch_launch& launch, void* const* ports, orchestrator::OrchestrationLibraries* libraries);
@@ -31,8 +34,8 @@ public:
     // One step of one thread; see ch_step. No two steps of the same thread at once.
     ch_step step(uint32_t thread);
 
-    // Which tasks wait for what; no step may be under way.
-    void explain_stall(ch_launch_status* out_status) const;
+    // Says which tasks wait for what; no step may be under way.
+    void explain_stall(ch_error* out_error) const;
 
     // Nothing further is to be started; threads are done when their cores have exited. May be called during steps.
     void cut_off() { stopping_.store(true, std::memory_order_release); }
@@ -73,15 +76,10 @@ private:
         std::atomic<uint64_t> completed{0};  // tasks; written by this thread only
         bool shared = false;                 // put something into a shared queue during this step
         bool orchestrates = false;           // runs the orchestration, which has not returned
-        // Tasks this thread made ready in this step, by shape. What it cannot start itself goes to the shared queues.
-        static constexpr uint32_t local_max = 64;
-        uint32_t local_count[graph::shape_count] = {0, 0, 0};
-        uint32_t local[graph::shape_count][local_max];
+        ReadyLists ready;                    // of this step
     };
 
-    void announce(Thread& thread);
-    bool open_registers(Thread& thread);
-    bool cores_started(Thread& thread);
+    void open_registers(Thread& thread);
     ch_step run(Thread& thread);
     void stop(Thread& thread);
     bool cores_exited(Thread& thread);
@@ -102,15 +100,18 @@ private:
     void dispatch_single(Thread& thread, graph::Shape shape);
     uint32_t take(Thread& thread, graph::Shape shape);
     void give_back(Thread& thread, graph::Shape shape, uint32_t task);
-    void flush_local(Thread& thread);
+    void share_ready(Thread& thread);
     void start(Thread& thread, uint32_t core, Dispatch& slot, uint32_t task_index, uint32_t block,
                uint32_t kernel_slot);
 
     core_protocol::Payload& payload(uint32_t core, uint32_t number) const { return payloads_[core * 2 + (number & 1)]; }
     ReadyQueue& queue(graph::Shape shape) { return queues_[static_cast<uint32_t>(shape)]; }
-    [[gnu::format(printf, 6, 7)]]
-    void fail(ch_code code, int64_t task, int32_t core, int32_t func_id, const char* format, ...);
-    bool claim_status(ch_code code);
+    // Apart, so that steps that find no fault have no room for an error on their stack.
+    [[gnu::cold, gnu::noinline]]
+    void fail_kernel(uint32_t core, const core_protocol::Payload& payload);
+    [[gnu::cold, gnu::noinline]]
+    void fail_queue(graph::Shape shape, uint32_t task);
+    bool claim_status(int32_t code);
 
     const ch_launch& launch_;
     graph::Image& image_;
@@ -119,8 +120,8 @@ private:
     graph::Edge* const edges_;
     const uint64_t* const args_;
     const uint64_t* const kernels_;
-    core_protocol::Handshake* const handshakes_;
     core_protocol::Payload* const payloads_;
+    Handshakes handshakes_;
     const uint32_t core_count_;
     const uint32_t schedulers_;  // threads that have clusters
     const bool grows_;           // the graph is built while it runs

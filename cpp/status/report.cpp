@@ -10,18 +10,32 @@
 
 namespace chiphost {
 
-int32_t report(ch_error* out_error, ch_code code, std::string_view where, const char* format, ...) {
+int32_t report_list(ch_error* out_error, ch_code code, std::string_view where, const char* format, va_list values) {
     out_error->code = code;
     out_error->detail_code = 0;
     out_error->task = -1;
     out_error->core = -1;
     out_error->func_id = -1;
     copy_text(out_error->where, sizeof out_error->where, where);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(out_error->message, sizeof(out_error->message), format, args);
-    va_end(args);
+    vsnprintf(out_error->message, sizeof(out_error->message), format, values);
     return code;
+}
+
+int32_t report(ch_error* out_error, ch_code code, std::string_view where, const char* format, ...) {
+    va_list values;
+    va_start(values, format);
+    report_list(out_error, code, where, format, values);
+    va_end(values);
+    return code;
+}
+
+void append(ch_error* inout_error, const char* format, ...) {
+    char* const message = inout_error->message;
+    const size_t used = strnlen(message, sizeof inout_error->message);
+    va_list values;
+    va_start(values, format);
+    vsnprintf(message + used, sizeof inout_error->message - used, format, values);
+    va_end(values);
 }
 
 ch_error no_error() {

@@ -3,6 +3,8 @@
 // How chiphost's own code fills an error record, and the check of another program's table.
 #pragma once
 
+#include <stdarg.h>
+
 #include <string_view>
 
 #include "chiphost/abi/error.h"
@@ -15,6 +17,14 @@ namespace chiphost {
 // func_id become "none"; set them afterwards if there are any. Text that does not fit is cut.
 [[gnu::format(printf, 4, 5)]]
 int32_t report(ch_error* out_error, ch_code code, std::string_view where, const char* format, ...);
+
+// The same with the values of the format as a list.
+[[gnu::format(printf, 4, 0)]]
+int32_t report_list(ch_error* out_error, ch_code code, std::string_view where, const char* format, va_list values);
+
+// Adds text to the message of an error, as far as there is room.
+[[gnu::format(printf, 2, 3)]]
+void append(ch_error* inout_error, const char* format, ...);
 
 // A record that says "no error".
 ch_error no_error();

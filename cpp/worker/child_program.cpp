@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "child_messages.h"
+#include "chiphost/align.h"
 #include "device_context.h"
 #include "fault_report.h"
 #include "interpose/signal_masks.h"
@@ -143,7 +144,7 @@ private:
 
     Status append_trace(SharedMemory& memory, ch_error* out_error) {
         const ch_run_result result = memory.at<RunMessage>(0)->result;
-        const uint64_t at = (memory.at<RunMessage>(0)->end + 63) / 64 * 64;
+        const uint64_t at = align_up(memory.at<RunMessage>(0)->end);
         const uint64_t bytes = result.trace_count * sizeof(ch_trace_event);
         if (const int failed = memory.reserve(at + bytes)) {
             return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "wanted %llu bytes for a trace: %s",

@@ -9,21 +9,11 @@
 
 #include "chiphost/abi/host_runtime.h"
 #include "isolate/domain/domain.h"
+#include "runtime_files.h"
 #include "runtime_info.h"
 #include "status/status.h"
 
 namespace chiphost::worker {
-
-// The three programs of one runtime on one platform.
-struct RuntimeFiles {
-    std::string host;
-    std::string aicpu;
-    std::string aicore;
-};
-
-// Identity of a set of files: another key as soon as one of them was written again. Of a real chip's, the device
-// programs may be missing: opening the device says more of that.
-Status runtime_key(const RuntimeFiles& files, const std::string& platform, std::string* out_key, ch_error* out_error);
 
 // How a runtime is to be kept apart from the program.
 struct Isolation {
@@ -75,6 +65,12 @@ public:
 private:
     friend class RuntimeLibraries;
     RuntimeLibrary() = default;
+
+    // Loads the host program into domain_, which it gives back if the program is of no use. CH_ABI_MISMATCH,
+    // CH_ENTRY_MISSING, and what the domain says of files.
+    Status open(const std::string& platform, bool only_copy, ch_error* out_error);
+    Status read_table(ch_library* loaded, const std::string& platform, ch_error* out_error);
+    Status check_table(const std::string& platform, ch_error* out_error) const;
 
     const ch_host_runtime* table_ = nullptr;
     uint64_t context_bytes_ = 0;

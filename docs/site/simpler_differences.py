@@ -2,7 +2,7 @@
 """What a source or a scene of the project simpler finds different here: the one table.
 
 docs/reference/simpler-differences.md is made from it (see HACKING.md). Every row has a test of its name in
-tests/python/test_simpler_differences.py, which fails if chiphost does something else.
+tests/python/simpler/test_simpler_differences.py, which fails if chiphost does something else.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ _INTRODUCTION: Final = """# Differences from simpler
 
 Sources and scenes of the project simpler [run here as they are](../guides/simplers-scenes.md). This is what they find
 different. Each row has a test of its name in
-[test_simpler_differences.py](../../tests/python/test_simpler_differences.py). The page is made from
+[test_simpler_differences.py](../../tests/python/simpler/test_simpler_differences.py). The page is made from
 [simpler_differences.py](../site/simpler_differences.py) (see [Working on chiphost](../../HACKING.md#generated-files)).
 """
 

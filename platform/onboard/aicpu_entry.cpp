@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the AICPU's own software calls: the AICPU program on a real chip. The vendor's loader gives every launch to
-// these functions, on as many threads as the host has asked for.
+// The AICPU's own software calls these functions: the AICPU program on a real chip. The vendor's loader gives every
+// launch to them, on as many threads as the host has asked for.
 //
 // Nothing is kept here between launches: what outlives one is on the AICPU's heap, and its address in the host's
 // record.
-#include <stdio.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <atomic>
 #include <new>
 
+#include "chiphost/align.h"
 #include "graph/core_protocol.h"
 #include "graph/orchestration.h"
 #include "launch_watch.h"
@@ -24,17 +25,15 @@ namespace chiphost::platform {
 namespace {
 
 constexpr uint32_t look_every = 256;  // steps
-constexpr size_t context_alignment = 64;
 
 template <typename T>
 T* at(uint64_t address) {
     return reinterpret_cast<T*>(address);
 }
 
-void fail(LaunchRecord* record, ch_code code, const char* text) {
-    record->code = code;
-    record->task = record->core = -1;
-    copy_text(record->message, sizeof record->message, text);
+// Makes the record's error visible to the host.
+void show_error(const LaunchRecord* record) {
+    flush_cache(&record->error, sizeof record->error);
 }
 
 // The AICPU program's side of one device: its context, and the ports of the launch that runs.
@@ -93,26 +92,24 @@ private:
     // The last thread to leave: says why, and makes everything visible that the host or the next launch will read.
     void end(LaunchRecord* record) {
         const ch_launch& launch = *at<const ch_launch>(record->launch);
-        if (watch_.end() != LaunchWatch::End::none) explain(record);
+        if (watch_.end() != LaunchWatch::End::none) {
+            explain(record);
+            show_error(record);
+        }
         if (left_early_.load(std::memory_order_acquire)) release_cores(launch);
         program_->end(context_);
-        flush_cache(at<void>(launch.status), sizeof(ch_launch_status));
+        const auto* status = at<const ch_launch_status>(launch.status);
+        flush_cache(status, status->error.code == CH_OK ? offsetof(ch_launch_status, error.where) : sizeof *status);
         for_each_range(record, flush_cache);
     }
 
     void explain(LaunchRecord* record) {
-        ch_launch_status state{};
-        state.task = state.core = state.func_id = -1;
-        program_->explain_stall(context_, &state);
-        if (watch_.end() == LaunchWatch::End::cancelled) {
-            fail(record, CH_DEADLINE_EXCEEDED, "stopped on request; ");
-            const size_t used = strlen(record->message);
-            copy_text(record->message + used, sizeof record->message - used, state.message);
-        } else {
-            fail(record, state.code != CH_OK ? static_cast<ch_code>(state.code) : CH_STALLED, state.message);
-        }
-        record->task = state.task;
-        record->core = state.core;
+        program_->explain_stall(context_, &record->error);
+        if (watch_.end() != LaunchWatch::End::cancelled) return;
+        const ch_error state = record->error;
+        report(&record->error, CH_DEADLINE_EXCEEDED, "device", "stopped on request; %s", state.message);
+        record->error.task = state.task;
+        record->error.core = state.core;
     }
 
     // Cores whose registers were not opened wait in the handshake, or come to it later, and find that the launch is
@@ -152,30 +149,30 @@ private:
 
 void open(LaunchRecord* record) {
     const uint64_t bytes = chiphost_aicpu_program()->context_bytes();
-    void* context =
-        aligned_alloc(context_alignment, (bytes + context_alignment - 1) / context_alignment * context_alignment);
+    void* context = aligned_alloc(line_bytes, align_up(bytes));
     auto* home = context ? new (std::nothrow) Home(context) : nullptr;
     if (!home) {
         free(context);
-        fail(record, CH_HOST_MEMORY_EXHAUSTED, "the AICPU has no memory for its program's context");
+        report(&record->error, CH_HOST_MEMORY_EXHAUSTED, "device", "the AICPU has no memory for its program's context");
+        show_error(record);
         return;
     }
     record->new_context = reinterpret_cast<uint64_t>(home);
 }
 
 bool fits(LaunchRecord* record) {
-    char text[128];
-    snprintf(text, sizeof text, "wanted a record of format %u for %s, found format %u for %.15s: rebuild the programs",
-             launch_record_format, chip.name, record->format, record->chip);
     if (record->format == launch_record_format && strncmp(record->chip, chip.name, sizeof record->chip) == 0 &&
         record->threads <= aicpu_threads_max) {
         return true;
     }
-    fail(record, CH_ABI_MISMATCH, text);
+    report(&record->error, CH_ABI_MISMATCH, "device",
+           "wanted a record of format %u for %s, found format %u for %.15s: rebuild the programs", launch_record_format,
+           chip.name, record->format, record->chip);
+    show_error(record);
     return false;
 }
 
-// What every entry does. The record says what is wanted.
+// Every entry does this. The record says what is wanted.
 void serve(LaunchRecord* record) {
     switch (record->verb) {
         case LaunchVerb::open:
@@ -195,9 +192,11 @@ void serve(LaunchRecord* record) {
 
 uint32_t serve_arguments(void* arguments) {
     auto* record = at<LaunchRecord>(static_cast<const AicpuLaunchArgs*>(arguments)->record);
-    invalidate_cache(record, sizeof *record);
+    // The texts of an error are most of the record. Who writes one shows it.
+    constexpr size_t head_bytes = offsetof(LaunchRecord, error.where);
+    invalidate_cache(record, head_bytes);
     if (fits(record)) serve(record);
-    flush_cache(record, offsetof(LaunchRecord, cancel));
+    flush_cache(record, head_bytes);
     return 0;  // faults are in the record, with more than a number
 }
 

@@ -37,17 +37,17 @@ public:
     ~Device();
 
     Status open(const ch_device_options& options, ch_error* out_error);
-    int32_t allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_error);
+    Status allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_error);
     Status clear(uint64_t address, uint64_t bytes, ch_error* out_error);
     // Gives new memory its content; gives the memory back if that fails.
     template <typename Body>
-    int32_t fill(uint64_t address, Body&& body);
+    Status fill(uint64_t address, Body&& body);
     void release(uint64_t address);
     Status copy_to(uint64_t to, const void* from, uint64_t bytes, ch_error* out_error);
     Status copy_from(void* to, uint64_t from, uint64_t bytes, ch_error* out_error);
-    int32_t load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error);
-    int32_t check_launch(const LaunchOptions& options, ch_error* out_error) const;
-    int32_t launch(const LaunchOptions& options, ch_error* out_error);
+    Status load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error);
+    Status check_launch(const LaunchOptions& options, ch_error* out_error) const;
+    Status launch(const LaunchOptions& options, ch_error* out_error);
 
 private:
     Status enter(ch_error* out_error);
@@ -83,12 +83,12 @@ Status Device::open(const ch_device_options& options, ch_error* out_error) {
     const int32_t code = driver_.aclInit(nullptr);
     if (code != 0 && code != acl_error_repeat_initialize) return driver_.failed("aclInit", code, out_error);
     driver_.keep();
-    if (const int32_t entered = enter(out_error)) return entered;
+    CH_TRY(enter(out_error));
     launcher_ = std::make_unique<Launcher>(driver_);
     return launcher_->open(options, out_error);
 }
 
-int32_t Device::allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
+Status Device::allocate(uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
     CH_TRY(enter(out_error));
     const uint64_t wanted = bytes ? bytes : 1;
     const uint64_t room = memory_limit_ - memory_used_;
@@ -127,11 +127,11 @@ Status Device::clear(uint64_t address, uint64_t bytes, ch_error* out_error) {
 }
 
 template <typename Body>
-int32_t Device::fill(uint64_t address, Body&& body) {
+Status Device::fill(uint64_t address, Body&& body) {
     try {
-        const int32_t code = body();
-        if (code != CH_OK) release(address);
-        return code;
+        const Status failed = body();
+        if (!failed.ok()) release(address);
+        return failed;
     } catch (const std::bad_alloc&) {
         release(address);
         throw;
@@ -165,18 +165,15 @@ Status Device::copy_from(void* to, uint64_t from, uint64_t bytes, ch_error* out_
 }
 
 // A kernel is the code of its entry and what follows, at any address. Nothing in it says whether it hands tiles over.
-int32_t Device::load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error) {
+Status Device::load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error) {
     uint64_t address = 0;
     CH_TRY(allocate(kernel.binary.bytes, &address, out_error));
-    if (const int32_t code =
-            fill(address, [&] { return copy_to(address, kernel.binary.data, kernel.binary.bytes, out_error); })) {
-        return code;
-    }
+    CH_TRY(fill(address, [&] { return copy_to(address, kernel.binary.data, kernel.binary.bytes, out_error); }));
     *out_kernel = LoadedKernel{address, nullptr, true};
     return CH_OK;
 }
 
-int32_t Device::check_launch(const LaunchOptions& options, ch_error* out_error) const {
+Status Device::check_launch(const LaunchOptions& options, ch_error* out_error) const {
     if (launcher_->lost()) {
         return report(out_error, CH_PLATFORM_FAILED, "device",
                       "programs of an earlier launch, which failed, may still run: make a new worker");
@@ -187,7 +184,7 @@ int32_t Device::check_launch(const LaunchOptions& options, ch_error* out_error) 
     return CH_OK;
 }
 
-int32_t Device::launch(const LaunchOptions& options, ch_error* out_error) {
+Status Device::launch(const LaunchOptions& options, ch_error* out_error) {
     CH_TRY(check_launch(options, out_error));
     CH_TRY(enter(out_error));
     return launcher_->launch(options, out_error);

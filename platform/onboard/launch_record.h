@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the host leaves in device memory for the two programs besides the ch_launch: where the registers are, how many
+// The host leaves this in device memory for the two programs besides the ch_launch: where the registers are, how many
 // AICPU threads take part, and what the host has written since the last launch.
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "chiphost/abi/error.h"
+
 namespace chiphost::platform {
 
-constexpr uint32_t launch_record_format = 1;
+constexpr uint32_t launch_record_format = 2;
 
 enum class LaunchVerb : uint32_t {
     open = 1,   // one thread: makes the AICPU program's context
@@ -41,18 +43,18 @@ struct alignas(64) LaunchRecord {
     alignas(64) uint32_t arrived;  // threads, counted
     uint32_t begun;                // 1: the launch can be stepped
     uint32_t left;                 // threads that have left the launch
-    int32_t code;                  // ch_code of what is wrong with the launch as such; the rest describes it
-    uint64_t new_context;          // of `open`
-    int64_t task;
-    int32_t core;
-    char message[512];
+    uint32_t reserved;
+    uint64_t new_context;  // of `open`
+    ch_error error;        // what is wrong with the launch as such
 
     // The host, during the launch.
     alignas(64) uint32_t cancel;  // 1: end early
 };
-static_assert(sizeof(LaunchRecord) == 768 && offsetof(LaunchRecord, cancel) == 704, "LaunchRecord is a device format");
+static_assert(sizeof(LaunchRecord) == 2560 && offsetof(LaunchRecord, arrived) == 128 &&
+                  offsetof(LaunchRecord, cancel) == 2496,
+              "LaunchRecord is a device format");
 
-// What the vendor's loader of AICPU programs is given: it reads the address of a LibraryArgs from here and passes the
+// The vendor's loader of AICPU programs is given this: it reads the address of a LibraryArgs from here and passes the
 // rest on to the program.
 struct AicpuLaunchArgs {
     uint64_t reserved[5];

@@ -21,7 +21,7 @@ public:
     // Called by every thread now and then, also from inside the orchestration.
     void look(const AicpuPort& port);
 
-    // Whether a thread may leave, done or not.
+    // True if a thread may leave, done or not.
     bool may_leave() const;
 
     End end() const { return end_.load(std::memory_order_acquire); }

@@ -22,7 +22,7 @@ constexpr const char* vendor_library = "libaicpu_extend_kernels.so";
 constexpr const char* vendor_operation = "AST_DYN_AICPU";
 constexpr const char* first_kernel = "DynTileFwkKernelServerInit";  // loads the library, too
 constexpr const char* other_kernel = "DynTileFwkKernelServer";
-// What the vendor's software looks for in the two programs.
+// The vendor's software looks for these in the two programs.
 constexpr const char* aicpu_entries[] = {"DynTileFwkBackendKernelServerInit", "DynTileFwkBackendKernelServer"};
 constexpr const char* aicore_entries[] = {"chiphost_core_0_mix_aic", "chiphost_core_0_mix_aiv"};
 
@@ -98,11 +98,8 @@ Status Launcher::open(const ch_device_options& options, ch_error* out_error) {
 
 Status Launcher::load_aicpu(const ch_device_options& options, ch_error* out_error) {
     std::string program;
-    if (const int32_t code =
-            read_program(options.aicpu.path, "the AICPU program is built where CMake finds a compiler for aarch64",
-                         &program, out_error)) {
-        return code;
-    }
+    CH_TRY(read_program(options.aicpu.path, "the AICPU program is built where CMake finds a compiler for aarch64",
+                        &program, out_error));
     for (const char* entry : aicpu_entries) {
         CH_TRY(check_entry(program, entry, options.aicpu.path, out_error));
     }
@@ -169,22 +166,19 @@ Status Launcher::start_aicore(uint32_t block_dim, ch_error* out_error) {
 
 Status Launcher::write_record(ch_error* out_error) {
     record_.arrived = record_.begun = record_.left = 0;
-    record_.code = CH_OK;
+    record_.error = no_error();
     record_.cancel = 0;
     cancelled_ = false;
     return write(record_memory_, &record_, sizeof record_, out_error);
 }
 
-// What the AICPU says of the launch.
+// Reads what the AICPU says of the launch.
 Status Launcher::read_record(ch_error* out_error) {
     const int32_t code =
         driver_.aclrtMemcpy(&record_, sizeof record_, record_memory_.address, sizeof record_, acl_device_to_host);
     if (code != 0) return driver_.failed("aclrtMemcpy", code, out_error);
-    if (record_.code == CH_OK) return CH_OK;
-    report(out_error, static_cast<ch_code>(record_.code), "device", "%s", record_.message);
-    out_error->task = record_.task;
-    out_error->core = record_.core;
-    return record_.code;
+    if (record_.error.code != CH_OK) *out_error = record_.error;
+    return record_.error.code;
 }
 
 // One thread does something that is no launch of a graph.
@@ -255,7 +249,7 @@ void Launcher::end_cores(const LaunchOptions& options) {
     lost_ = code != 0 || wait_again(aicpu_stream_) == acl_error_stream_timeout;
 }
 
-int32_t Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
+Status Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
     const uint64_t bytes = ranges_.size() * sizeof(MemoryRange);
     CH_TRY(reserve(bytes, &ranges_memory_, out_error));
     if (bytes != 0) {

@@ -39,7 +39,7 @@ public:
     void note_released(uint64_t address, uint64_t bytes);
 
     // Not when `lost`. Also returns while the programs may still run, if they could not be waited for: then `lost`.
-    [[nodiscard]] int32_t launch(const LaunchOptions& options, ch_error* out_error);
+    Status launch(const LaunchOptions& options, ch_error* out_error);
 
     // A program may still run. What it uses must stay as it is, and there is no launch any more.
     bool lost() const { return lost_; }

@@ -26,7 +26,7 @@ std::string_view text_at(std::string_view bytes, uint64_t table, uint64_t offset
     return rest.substr(0, rest.find('\0'));
 }
 
-// Whether a table of symbols has one that is defined, under this name.
+// True if a table of symbols has one that is defined, under this name.
 bool defines(std::string_view bytes, const Elf64_Shdr& symbols, const Elf64_Shdr& names, std::string_view name) {
     Elf64_Sym symbol;
     for (uint64_t i = 0; i < symbols.sh_size / sizeof symbol && read(bytes, symbols.sh_offset, i, &symbol); ++i) {

@@ -71,12 +71,12 @@ Status load_through_file(ch_loader_gate* gate, int file, const char* path, const
     unlink(path);
     if (!*out_library) return loader::report_refusal(out_error, name, refused);
     if (opened.tell) opened.tell(opened.whom, *out_library);
-    const int32_t code = constructors.run(*out_library, gate, name, out_error);
-    if (code != CH_OK) {
+    const Status thrown = constructors.run(*out_library, gate, name, out_error);
+    if (!thrown.ok()) {
         close_library(gate, *out_library);
         *out_library = nullptr;
     }
-    return code;
+    return thrown;
 }
 
 Status load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, const char* name, void** out_library,
@@ -106,9 +106,9 @@ Status load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, co
         if (left & 1) path[length++] = '.';
     }
     snprintf(path + length, sizeof path - length, "/%d", file);
-    const int32_t code = load_through_file(gate, written, path, data, bytes, name, out_library, out_error, opened);
-    if (code != CH_OK || !loader::is_debugged()) close(file);
-    return code;
+    const Status loaded = load_through_file(gate, written, path, data, bytes, name, out_library, out_error, opened);
+    if (!loaded.ok() || !loader::is_debugged()) close(file);
+    return loaded;
 }
 
 void* find_in_device_orch_so(void* library, const char* symbol) {

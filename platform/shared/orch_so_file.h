@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the loaders of orchestrations share once they have a file of their own.
+// The loaders of orchestrations share this: what they do once they have a file of their own.
 #pragma once
 
 #include <stddef.h>
@@ -12,7 +12,7 @@
 
 namespace chiphost::platform {
 
-// Is told of a library that the loader has just opened, before the library's constructors run.
+// Somebody who is told of a library that the loader has just opened, before the library's constructors run.
 struct OpenedLibrary {
     void (*tell)(void* whom, void* library);  // nullptr: nobody is
     void* whom;
@@ -23,11 +23,11 @@ struct OpenedLibrary {
 Status load_through_file(ch_loader_gate* gate, int file, const char* path, const void* data, size_t bytes,
                          const char* name, void** out_library, ch_error* out_error, const OpenedLibrary& opened = {});
 
-// The same without a file system: for where no folder lets libraries be loaded.
+// Does the same without a file system: for where no folder lets libraries be loaded.
 Status load_from_memory(ch_loader_gate* gate, const void* data, size_t bytes, const char* name, void** out_library,
                         ch_error* out_error, const OpenedLibrary& opened = {});
 
-// Unloads it.
+// Unloads a library.
 void close_library(ch_loader_gate* gate, void* library);
 
 }  // namespace chiphost::platform

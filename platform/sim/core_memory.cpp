@@ -7,6 +7,7 @@
 
 #include <new>
 
+#include "chiphost/align.h"
 #include "chiphost/require.h"
 
 namespace chiphost::platform {
@@ -17,14 +18,10 @@ constexpr uint64_t page_bytes = 4096;  // what the addresses are aligned to
 constexpr uint64_t alignment = 64;
 constexpr uint64_t kept_bytes = 1 << 20;  // of shared memory, from run to run
 
-constexpr uint64_t aligned(uint64_t bytes, uint64_t to) {
-    return (bytes + to - 1) / to * to;
-}
-
 // Where a memory begins in those of its core; local_memory_count: the end.
 uint64_t offset_of(uint32_t which) {
     uint64_t offset = 0;
-    for (uint32_t before = 0; before < which; ++before) offset += aligned(chip.local_memory_bytes[before], page_bytes);
+    for (uint32_t before = 0; before < which; ++before) offset += align_up(chip.local_memory_bytes[before], page_bytes);
     return offset;
 }
 
@@ -86,7 +83,7 @@ void* SharedMemory::at(int64_t task, int32_t block, const char* name, uint64_t b
     if (unused->bytes != bytes || !unused->memory) {
         unused->memory.reset();
         unused->bytes = 0;
-        unused->memory.reset(static_cast<char*>(aligned_alloc(alignment, aligned(bytes ? bytes : 1, alignment))));
+        unused->memory.reset(static_cast<char*>(aligned_alloc(alignment, align_up(bytes ? bytes : 1, alignment))));
         if (!unused->memory) throw std::bad_alloc();
         unused->bytes = bytes;
     }

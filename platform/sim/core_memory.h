@@ -34,7 +34,7 @@ private:
     bool fresh_ = false;      // holds nothing of an earlier run
 };
 
-// What kernels share by name while they run one block of a task. Any thread.
+// Memory that kernels share by name while they run one block of a task. Any thread.
 class SharedMemory {
 public:
     SharedMemory() = default;

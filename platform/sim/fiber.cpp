@@ -16,6 +16,7 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
+#include "chiphost/align.h"
 #include "os/handled_signals.h"
 
 namespace chiphost::platform {
@@ -23,7 +24,7 @@ namespace chiphost::platform {
 bool FiberStack::make(size_t bytes) {
     if (base_) return true;
     const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    bytes = (bytes + page - 1) / page * page;
+    bytes = align_up(bytes, page);
     void* memory = mmap(nullptr, bytes + page, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (memory == MAP_FAILED) return false;
@@ -87,7 +88,7 @@ void Fiber::pause() {
     switch_out();
 }
 
-// What is being thrown and caught belongs to the stack, but the C++ library keeps it for the thread.
+// The exceptions that are being thrown and caught belong to the stack, but the C++ library keeps it for the thread.
 void Fiber::switch_in() {
     auto* of_thread = reinterpret_cast<Exceptions*>(abi::__cxa_get_globals());
     const Exceptions outside = *of_thread;
@@ -103,7 +104,7 @@ void Fiber::switch_in() {
 #ifdef __SANITIZE_ADDRESS__
     __sanitizer_finish_switch_fiber(asan_outside_, nullptr, nullptr);
 #endif
-    // What else the thread does relies on handlers that the fiber has installed.
+    // The rest of what the thread does relies on handlers that the fiber has installed.
     if (os::admit_handled_signals(inside_.uc_sigmask, &outside_.uc_sigmask)) {
         pthread_sigmask(SIG_SETMASK, &outside_.uc_sigmask, nullptr);
     }

@@ -23,7 +23,7 @@ namespace {
 
 constexpr size_t path_bytes_max = 512;
 
-// Whether the file system lets code be mapped; one that is mounted noexec does not. The file may be empty.
+// True if the file system lets code be mapped; one that is mounted noexec does not. The file may be empty.
 bool may_be_mapped(int file) {
     void* code = mmap(nullptr, 1, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0);
     if (code == MAP_FAILED) return false;
@@ -31,7 +31,7 @@ bool may_be_mapped(int file) {
     return true;
 }
 
-// Whether another user may put a file of his own in the place of one that is about to be loaded. In a folder such as
+// True if another user may put a file of his own in the place of one that is about to be loaded. In a folder such as
 // /tmp everybody renames only what is theirs.
 bool others_may_exchange(const char* folder) {
     struct stat status{};
@@ -42,7 +42,7 @@ bool others_may_exchange(const char* folder) {
 
 OpenedLibrary opened(const AicpuPort& port) {
     if (!port.keeper) return {};
-    return {port.keeper->opened, port.keeper->device};
+    return {port.keeper->opened, port.keeper->programs};
 }
 
 // CH_FILE_UNREADABLE: the folder is to blame, and another may do.
@@ -85,14 +85,14 @@ Status load(AicpuPort* port, const void* data, size_t bytes, const char* name, v
     if (loader::is_debugged()) {
         return load_from_memory(port->loader_gate, data, bytes, name, out_library, out_error, opened(*port));
     }
-    const int32_t code = load_from_folder(*port, port->temp_folder, data, bytes, name, out_library, out_error);
-    if (code != CH_FILE_UNREADABLE) return code;
+    const Status loaded = load_from_folder(*port, port->temp_folder, data, bytes, name, out_library, out_error);
+    if (loaded != CH_FILE_UNREADABLE) return loaded;
     ch_error error = no_error();  // if nothing helps, the first one stays
-    int32_t other = load_from_folder(*port, P_tmpdir, data, bytes, name, out_library, &error);
+    Status other = load_from_folder(*port, P_tmpdir, data, bytes, name, out_library, &error);
     if (other == CH_FILE_UNREADABLE)
         other = load_from_memory(port->loader_gate, data, bytes, name, out_library, &error, opened(*port));
-    if (other == CH_FILE_UNREADABLE) return code;
-    if (other == CH_OK) {
+    if (other == CH_FILE_UNREADABLE) return loaded;
+    if (other.ok()) {
         *out_error = no_error();
     } else {
         *out_error = error;
@@ -106,14 +106,14 @@ int32_t load_device_orch_so(AicpuPort* port, const void* data, size_t bytes, con
                             ch_error* out_error) {
     const OrchestrationKeeper* keeper = port->keeper;
     const uint64_t loaded_at_ns = keeper ? keeper->clock() : 0;
-    const int32_t code = load(port, data, bytes, name, out_library, out_error);
-    if (code == CH_OK && keeper) keeper->loaded(keeper->device, *out_library, loaded_at_ns);
-    return code;
+    const Status loaded = load(port, data, bytes, name, out_library, out_error);
+    if (loaded.ok() && keeper) keeper->loaded(keeper->programs, *out_library, loaded_at_ns);
+    return loaded;
 }
 
 // Without a port the device is being closed: it has seen to what may still run, and is inside the gate.
 void close_device_orch_so(AicpuPort* port, void* library) {
-    if (port && port->keeper) port->keeper->closing(port->keeper->device, library);
+    if (port && port->keeper) port->keeper->closing(port->keeper->programs, library);
     close_library(port ? port->loader_gate : nullptr, library);
 }
 

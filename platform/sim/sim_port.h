@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the three programs of a simulated chip share: the engine makes these records, the AICPU's and the AICore's half
+// The three programs of a simulated chip share these records: the engine makes them, the AICPU's and the AICore's half
 // of the platform use them.
 #pragma once
 
@@ -17,7 +17,7 @@
 
 namespace chiphost::platform {
 
-// What memory holds that nobody has written. Floats of such bytes are NaN.
+// Memory that nobody has written holds this. Floats of such bytes are NaN.
 constexpr int undefined_byte = 0xFF;
 
 // The engine's side of a register write: who may have something to do now.
@@ -48,16 +48,17 @@ inline uint32_t sim_physical_core(uint32_t core) {
     return (chip.physical_cores + 2 - core) % chip.physical_cores;
 }
 
-// Who outlives the AICPU program, and sees to it that an orchestration is not unloaded under a thread that it has made.
+// Somebody who outlives the AICPU program, and sees to it that an orchestration is not unloaded under a thread that it
+// has made.
 struct OrchestrationKeeper {
-    void* device;
+    void* programs;
     // Before and after an orchestration is loaded. What cannot be remembered is not kept.
     uint64_t (*clock)();
-    void (*loaded)(void* device, void* library, uint64_t loaded_at_ns);
+    void (*loaded)(void* programs, void* library, uint64_t loaded_at_ns);
     // Before it is closed.
-    void (*closing)(void* device, void* library);
+    void (*closing)(void* programs, void* library);
     // Before any code of it runs.
-    void (*opened)(void* device, void* library);
+    void (*opened)(void* programs, void* library);
 };
 
 struct AicpuPort {
@@ -74,7 +75,7 @@ struct AicpuPort {
     const OrchestrationKeeper* keeper;  // nullptr: nobody does
 };
 
-// What a core offers its kernel.
+// The services of one core for its kernel.
 struct CoreServices : KernelServices {
     Fiber* fiber;  // for kernels that hand over; nullptr: this launch has none
     const SimEngineHooks* hooks;

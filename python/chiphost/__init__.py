@@ -10,9 +10,11 @@ if TYPE_CHECKING:
     from . import isolate
     from ._core import VERSION as __version__
     from ._core import CallConfig, RunResult
+    from ._runtimes.runtimes import RuntimeFiles
+    from .binary import Binary
     from .callable import ChipCallable
     from .chip import Chip
-    from .compiler import Binary, Kernel, compile
+    from .compiler import Kernel, compile
     from .errors import (
         ERROR_TABLE,
         ArgumentError,
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
         StallError,
         StateError,
     )
-    from .runtimes import RuntimeFiles
     from .scene import Program, Scene
     from .signature import Arg, In, InOut, Out, Scalar
     from .worker import ChipWorker
@@ -43,9 +44,10 @@ if TYPE_CHECKING:
 # Where each public name is. They are imported when they are first used: the command line needs few of them.
 _PLACES = {
     "_core": ("CallConfig", "RunResult"),
+    "binary": ("Binary",),
     "callable": ("ChipCallable",),
     "chip": ("Chip",),
-    "compiler": ("Binary", "Kernel", "compile"),
+    "compiler": ("Kernel", "compile"),
     "errors": (
         "ERROR_TABLE",
         "ArgumentError",
@@ -68,7 +70,7 @@ _PLACES = {
         "StallError",
         "StateError",
     ),
-    "runtimes": ("RuntimeFiles",),
+    "_runtimes.runtimes": ("RuntimeFiles",),
     "scene": ("Program", "Scene"),
     "signature": ("Arg", "In", "InOut", "Out", "Scalar"),
     "worker": ("ChipWorker",),

@@ -4,17 +4,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Literal
 
 from . import _core
+from ._text.printable import one_line
+from ._text.suggestion import did_you_mean
+from .binary import Binary
 from .errors import make_error
-from .printable import one_line
 from .signature import Arg
-from .suggestion import did_you_mean
-
-if TYPE_CHECKING:
-    from .compiler import Binary
 
 CoreType = Literal["aic", "aiv"]
 
@@ -90,16 +88,15 @@ class ChipCallable:
         return first.platform
 
     def _checked_kernels(self) -> tuple[tuple[int, CoreType, Binary], ...]:
-        seen: set[int] = set()
-        for func_id, core, binary in self.kernels:
+        repeated = {later for _, later in repeated_func_ids(func_id for func_id, _, _ in self.kernels)}
+        for index, (func_id, core, binary) in enumerate(self.kernels):
             where = f"kernel {binary.name}"
             if not 0 <= func_id <= _core.MAX_FUNC_ID:
                 raise make_error("FUNC_ID_OUT_OF_RANGE", f"wanted 0 to {_core.MAX_FUNC_ID}, found {func_id}", where)
-            if func_id in seen:
+            if index in repeated:
                 raise make_error("INVALID_ARGUMENT", f"func_id {func_id} is used twice", where)
             if core not in _CORE_TYPES:
                 raise make_error("CORE_TYPE_INVALID", f"wanted 'aic' or 'aiv', found {core!r}", where)
-            seen.add(func_id)
         return self.kernels
 
     def _checked_signature(self, signature: tuple[Arg, ...]) -> tuple[Arg, ...]:
@@ -123,6 +120,14 @@ class ChipCallable:
                 message = f"wanted at most {_core.MAX_DIMS} dimensions; found {arg.shape}"
                 raise make_error("ARGUMENT_SHAPE", message, where, hint="join dimensions with array.reshape(...)")
         return signature
+
+
+def repeated_func_ids(func_ids: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Where kernels have a func_id that an earlier one has: the index of the first, and of this one."""
+    first: dict[int, int] = {}
+    for index, func_id in enumerate(func_ids):
+        if first.setdefault(func_id, index) != index:
+            yield first[func_id], index
 
 
 def _rebuild(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import _core, runtimes
+from . import _core
+from ._runtimes import runtimes
 
 
 @dataclass(frozen=True)

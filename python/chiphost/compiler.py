@@ -10,23 +10,18 @@ is compiled, and not again when the program comes from the cache.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from .compile_batch import Batch, CompilePool
-from .compile_cache import CompileCache, Program
-from .compile_job import Job, Kernel, StrPath, check_func_ids, invalid, kernel_job, orchestration_job
-from .cpus import usable_cpus
-from .device_toolchain import compilers_for
+from ._compiling.batch import Batch, CompilePool, compilers_for
+from ._compiling.cache import CompileCache, Program
+from ._compiling.job import Job, Kernel, StrPath, check_func_ids, invalid, kernel_job, orchestration_job
+from ._system.cpus import usable_cpus
+from .binary import Binary
+from .callable import DEFAULT_ENTRY, ChipCallable
 from .errors import CompileError, make_error
 from .signature import Arg
-
-if TYPE_CHECKING:
-    from .callable import ChipCallable
 
 __all__ = [
     "Binary",
@@ -44,36 +39,6 @@ __all__ = [
 Progress = Callable[[int, int, str], None]
 
 TIMEOUT_S: Final = 300.0
-
-
-@dataclass(frozen=True)
-class Binary:
-    """A compiled program.
-
-    Attributes:
-        data: the shared library's bytes; of a kernel for a real chip, its code.
-        key: sha256 of the bytes in hex; equal exactly if the bytes are.
-        name: for messages and debuggers.
-        platform: what it was compiled for; None: nobody knows, and it is taken to fit everywhere.
-    """
-
-    data: bytes = field(repr=False)
-    key: str
-    name: str
-    platform: str | None = None
-
-    @classmethod
-    def from_file(cls, path: StrPath, platform: str | None = None) -> Binary:
-        """A program that was compiled before, as by chiphost_add_kernel of the CMake package.
-
-        What it must be is looked at when it is loaded. Raises ArgumentError (INVALID_ARGUMENT) if the file cannot be
-        read.
-        """
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise invalid(f"it cannot be read: {error.strerror}", str(path)) from error
-        return cls(data, hashlib.sha256(data).hexdigest(), Path(path).stem, platform)
 
 
 def compile_kernel(
@@ -126,8 +91,6 @@ def compile(
 
     Raises ArgumentError (INVALID_ARGUMENT) for two kernels of one func_id, and what `compile_all` raises.
     """
-    from .callable import DEFAULT_ENTRY, ChipCallable
-
     check_func_ids(kernels)
     orchestration_file = orchestration_job(
         orchestration, runtime, platform, include_dirs=include_dirs, defines=defines, flags=flags

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple, NoReturn
 
 from . import _core
-from .printable import one_line
+from ._text.printable import one_line
+from .call_config import FIELDS
 
 
 class ErrorRow(NamedTuple):
@@ -190,22 +191,13 @@ def make_error(name: str, message: str, where: str = "", *, hint: str | None = N
     return _CLASSES[ERROR_TABLE[code].python_class](code, message, where, hint=hint)
 
 
-# Fields of CallConfig that depend on the chip, with the variable that may have set them.
-_LEFT_TO_THE_CHIP: Final = {
-    "block_dim": "",
-    "aicpu_thread_num": "",
-    "ring_task_window": "CHIPHOST_RING_TASK_WINDOW",
-    "ring_heap_bytes": "CHIPHOST_RING_HEAP_BYTES",
-    "ring_dep_pool": "CHIPHOST_RING_DEP_POOL",
-}
-
-
 def raise_error(code: int, message: str, where: str, detail_code: int, task: int, core: int, func_id: int) -> NoReturn:
     """Raise the exception for an error record of the C++ core (negative numbers there mean "none")."""
     hint = None
-    if ERROR_TABLE[code].name == "CONFIG_OUT_OF_RANGE" and where in _LEFT_TO_THE_CHIP:
+    field = FIELDS.get(where) if ERROR_TABLE[code].name == "CONFIG_OUT_OF_RANGE" else None
+    if field and field.kind == "optional":
         hint = f"change {where}= of run() or CallConfig, or {where!r} in the config of a scene"
-        hint += f", or {variable}" if (variable := _LEFT_TO_THE_CHIP[where]) else ""
+        hint += f", or {field.variable}" if field.variable else ""
         hint += "; without it, it is what the chip has"
     raise _CLASSES[ERROR_TABLE[code].python_class](
         code,

@@ -37,12 +37,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Literal
 
-from . import _core, runtimes
+from . import _core
+from ._runtimes import runtimes
+from ._system.stacks import stack_bytes_or_default
 from .errors import LoadError, make_error
 from .signature import Dtype, dtype_name
-from .stacks import stack_bytes_or_default
-from .suggestion import did_you_mean
-from .worker import STRATEGIES, choose_strategy
+from .worker import choose_strategy
 
 __all__ = ["Buffer", "CloseResult", "Function", "In", "InOut", "Library", "Memory", "Out", "Pin", "open"]
 
@@ -322,13 +322,10 @@ def open(
         IsolationError: the isolation is not to be had: NAMESPACES_SPENT, STATIC_TLS_SPENT and the like.
         ProcessError: the child process ended while the library's constructors ran.
     """
-    if strategy is not None and strategy not in STRATEGIES:
-        message = f"wanted one of {', '.join(STRATEGIES)}; found {strategy!r}"
-        raise make_error("INVALID_ARGUMENT", message, "strategy", guess=did_you_mean(strategy, STRATEGIES))
+    chosen, reason = choose_strategy(strategy, argument="strategy")
     load = functools.partial(_load, path, stack_bytes_or_default(stack_bytes), default_lookup, timeout_s)
     if strategy == "auto":
         return _open_audited(path, load, default_lookup)
-    chosen, reason = choose_strategy(strategy)
     return Library(load(chosen), reason, fell_back=False)
 
 

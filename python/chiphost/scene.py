@@ -30,14 +30,15 @@ import ml_dtypes  # noqa: F401 - gives NumPy the names "bfloat16", "float8_e4m3f
 import numpy as np
 import numpy.typing as npt
 
-from . import runtimes
-from .callable import DEFAULT_ENTRY
+from ._runtimes import runtimes
+from ._text.printable import one_line
+from ._text.suggestion import did_you_mean
+from .call_config import FIELDS
+from .callable import DEFAULT_ENTRY, repeated_func_ids
 from .chip import Chip
 from .compiler import Job, Kernel
 from .errors import ChiphostError, CompileError, make_error
-from .printable import one_line
 from .signature import Arg
-from .suggestion import did_you_mean
 
 Array = npt.NDArray[Any]
 # Arguments by name, in the order of the signature: arrays, and a number for each scalar.
@@ -46,14 +47,7 @@ InputsFunction = Callable[[Mapping[str, Any], np.random.Generator], Mapping[str,
 GoldenFunction = Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]]
 
 # What a scene may configure, with the lowest value. The highest is the chip's and known to the worker.
-CONFIG_MIN: Final[Mapping[str, int]] = {
-    "block_dim": 1,
-    "aicpu_thread_num": 1,
-    "orch_thread_num": 0,
-    "ring_task_window": 4,
-    "ring_heap_bytes": 1024,
-    "ring_dep_pool": 4,
-}
+CONFIG_MIN: Final[Mapping[str, int]] = {name: field.least for name, field in FIELDS.items() if field.user == "graph"}
 
 # What a scene may need of a chip, in words, and the field of the configuration that asks for it.
 _NEEDS: Final = {
@@ -119,50 +113,74 @@ class Scene:
     def __init__(
         self,
         *,
-        description: str,
+        like: Scene | None = None,
+        description: str | None = None,
         orchestration: str | Path | None = None,
         entry: str | None = None,
         kernels: Sequence[Kernel] = (),
         programs: Sequence[Program] = (),
-        signature: Sequence[Arg],
+        signature: Sequence[Arg] | None = None,
         config: Mapping[str, int] | None = None,
         cases: Mapping[str, Mapping[str, Any]] | None = None,
         case_config: Mapping[str, Mapping[str, int]] | None = None,
         case_platforms: Mapping[str, Sequence[str]] | None = None,
-        default_case: str = "default",
-        rtol: float = 1e-5,
-        atol: float = 1e-5,
+        default_case: str | None = None,
+        rtol: float | None = None,
+        atol: float | None = None,
         needs: Mapping[str, int] | None = None,
         platforms: Sequence[str] | None = None,
-        rounds: int = 1,
+        rounds: int | None = None,
     ) -> None:
         """Describe a scene. Paths are relative to its folder. Nothing is checked before `load`.
 
         What it runs is either one `orchestration` with its `entry` and `kernels`, or `programs`. The `entry` is
-        "build_graph" if None, as for `compile`.
+        "build_graph" if None, as for `compile`; `rtol` and `atol` are 1e-5, `rounds` is 1, `default_case` is "default".
+
+        Args:
+            like: another scene, loaded: whatever this one does not give is taken from it, and so are `inputs` and
+                `golden` until this one has its own. The rest are the attributes.
         """
+
+        def chosen(field: str, own: Any, otherwise: Any) -> Any:
+            if own is not None:
+                return own
+            return otherwise if like is None else getattr(like, field)
+
         self.name = ""
         self.runtime = ""
         self.file = Path()
         self.folder = Path()
-        self.description = description
-        self.signature = tuple(signature)
-        self.programs = tuple(programs)
+        self.description: str = chosen("description", description, "")
+        self.signature = tuple(chosen("signature", signature, ()))
         self._has_both = bool(programs) and (orchestration is not None or bool(entry) or bool(kernels))
-        if not programs:
+        self.programs = tuple(programs)
+        if like is not None and not programs:
+            if len(like.programs) == 1:
+                [theirs] = like.programs
+                orchestration = orchestration or theirs.orchestration
+                entry = entry or theirs.entry
+                kernels = kernels or theirs.kernels
+            elif orchestration is None and not entry and not kernels:
+                self.programs = like.programs
+        if not self.programs:
             self.programs = (Program(orchestration or "", entry or DEFAULT_ENTRY, kernels, self.signature),)
-        self.config = dict(config or {})
-        self.cases = {name: types.MappingProxyType(dict(case)) for name, case in (cases or {default_case: {}}).items()}
-        self.case_config = {name: dict(fields) for name, fields in (case_config or {}).items()}
-        self.case_platforms = {name: tuple(names) for name, names in (case_platforms or {}).items()}
-        self.default_case = default_case
-        self.rtol = rtol
-        self.atol = atol
-        self.needs = dict(needs or {})
+        self.config = dict(chosen("config", config, {}))
+        self.default_case: str = chosen("default_case", default_case, "default")
+        cases = chosen("cases", cases, None) or {self.default_case: {}}
+        self.cases = {name: types.MappingProxyType(dict(case)) for name, case in cases.items()}
+        self.case_config = {name: dict(fields) for name, fields in chosen("case_config", case_config, {}).items()}
+        self.case_platforms = {
+            name: tuple(names) for name, names in chosen("case_platforms", case_platforms, {}).items()
+        }
+        self.rtol: float = chosen("rtol", rtol, 1e-5)
+        self.atol: float = chosen("atol", atol, 1e-5)
+        self.needs = dict(chosen("needs", needs, {}))
+        platforms = chosen("platforms", platforms, None)
         self.platforms = None if platforms is None else tuple(platforms)
-        self.rounds = rounds
-        self._inputs: InputsFunction | None = None
-        self._golden: GoldenFunction | None = None
+        self.rounds: int = chosen("rounds", rounds, 1)
+        self._inputs: InputsFunction | None = None if like is None else like._inputs
+        self._golden: GoldenFunction | None = None if like is None else like._golden
+        self._files_before: tuple[Path, ...] = () if like is None else (like.file, *like._files_before)
 
     def inputs(self, function: InputsFunction) -> InputsFunction:
         """Decorate the function (case, rng) that returns every argument by name, outputs too."""
@@ -376,7 +394,8 @@ class Scene:
             self._require(not is_path, field, f"include_dirs is no list of folders: {kernel.include_dirs!r}")
             include_dirs = tuple(self.folder / folder for folder in kernel.include_dirs)
             kernels.append(dataclasses.replace(kernel, source=source, include_dirs=include_dirs))
-        twice = _duplicates(kernel.func_id for kernel in kernels)
+        repeated = repeated_func_ids(kernel.func_id for kernel in kernels)
+        twice = sorted({kernels[later].func_id for _, later in repeated})
         self._require(not twice, f"{prefix}kernels", f"func_id given twice: {_join(twice)}")
         return Program(orchestration, name, tuple(kernels), tuple(program.signature))
 
@@ -460,7 +479,9 @@ class Scene:
             raise
         except Exception as error:
             message = f"case {case!r} raised {type(error).__name__}: {error}"
-            raise make_error("SCENE_INVALID", message, f"{_line_in(error, self.file)}: {field}") from error
+            defined_in = getattr(getattr(function, "__code__", None), "co_filename", "")
+            file = next((file for file in self._files_before if str(file) == defined_in), self.file)
+            raise make_error("SCENE_INVALID", message, f"{_line_in(error, file)}: {field}") from error
 
 
 def make_rng(seed: int, scene: str, case: str) -> np.random.Generator:

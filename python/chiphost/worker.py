@@ -11,16 +11,17 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Final
 
-from . import _core, runtimes
+from . import _core
 from ._core import CallConfig, RunResult
+from ._runtimes import runtimes
+from ._runtimes.runtimes import RuntimeFiles
+from ._system.stacks import stack_bytes_or_default
+from ._text.suggestion import did_you_mean
 from .callable import ChipCallable
 from .chip import Chip
 from .errors import make_error
-from .runtimes import RuntimeFiles
-from .stacks import stack_bytes_or_default
-from .suggestion import did_you_mean
 
-STRATEGIES: Final = ("namespace", "copy", "process", "auto")
+STRATEGIES: Final = (*_core.STRATEGIES, "auto")
 
 _DEVICE_ID_MAX: Final = 2**31 - 1
 _BYTES_MAX: Final = 2**64 - 1
@@ -108,13 +109,10 @@ class ChipWorker:
         files = runtimes.find(runtime, platform) if isinstance(runtime, str) else runtime
         if not isinstance(files, RuntimeFiles):
             raise _wrong_type("runtime", "the name of a runtime, or a RuntimeFiles", runtime)
-        if isolation is not None and (not isinstance(isolation, str) or isolation not in STRATEGIES):
-            message = f"wanted one of {', '.join(STRATEGIES)}; found {isolation!r}"
-            raise make_error("INVALID_ARGUMENT", message, "isolation", guess=did_you_mean(isolation, STRATEGIES))
+        strategy, reason = choose_strategy(isolation, platform)
         device_id = _integer("device_id", device_id, _DEVICE_ID_MAX)
         device_memory_bytes = _integer("device_memory_bytes", device_memory_bytes, _BYTES_MAX)
         stack_bytes = stack_bytes_or_default(stack_bytes)
-        strategy, reason = choose_strategy(isolation, platform)
         self._worker.init(
             os.fspath(files.host),
             os.fspath(files.aicpu),
@@ -262,11 +260,19 @@ class ChipWorker:
         return f"ChipWorker({self.runtime!r}, {self.platform!r}, device_id={self.device_id}, {state})"
 
 
-def choose_strategy(isolation: str | None, platform: str = "a2a3sim") -> tuple[str, str]:
-    """The strategy to try, and why. "auto" may have to do without a namespace even so."""
-    if isolation in ("namespace", "copy", "process"):
+def choose_strategy(
+    isolation: str | None, platform: str = "a2a3sim", *, argument: str = "isolation"
+) -> tuple[str, str]:
+    """The strategy to try, and why. "auto" may have to do without a namespace even so.
+
+    Raises ArgumentError for an unknown word; `argument` names it.
+    """
+    if isolation is not None and (not isinstance(isolation, str) or isolation not in STRATEGIES):
+        message = f"wanted one of {', '.join(STRATEGIES)}; found {isolation!r}"
+        raise make_error("INVALID_ARGUMENT", message, argument, guess=did_you_mean(isolation, STRATEGIES))
+    if isolation in _core.STRATEGIES:
         return isolation, "asked for"
-    who = "the default" if isolation is None else "auto"
+    who = "the default" if isolation is None else isolation
     if platform in runtimes.ONBOARD:
         return "copy", f"{who}: the chip vendor's software is one for the process"
     if why := _core.namespaces_unavailable():

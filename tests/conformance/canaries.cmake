@@ -1,25 +1,25 @@
 # Platforms with one defect each, which the suite must find: conformance_test.cpp says by which tests.
 
 # Memory.
-set(allocate "memory = aligned_alloc(alignment, (wanted + alignment - 1) / alignment * alignment);")
+set(allocate "memory = aligned_alloc(line_bytes, align_up(wanted));")
 set(free_block "free(reinterpret_cast<void*>(address));")
-add_variant(canary_unaligned device "${allocate}" "memory = malloc(wanted + 1);")
-add_variant(canary_overlapping device
+add_variant(canary_unaligned device_memory "${allocate}" "memory = malloc(wanted + 1);")
+add_variant(canary_overlapping device_memory
     "${allocate}" "static char* arena = static_cast<char*>(aligned_alloc(64, 64 << 20));
         static uint64_t used = 0;
         if (used + wanted > (64 << 20)) used = 0;
         memory = arena + used;
-        used += wanted / alignment * alignment;"
+        used += wanted / 64 * 64;"
     "${free_block}" "static_cast<void>(address);")
-add_variant(canary_release_of_another device
+add_variant(canary_release_of_another device_memory
     "    const auto found = allocations_.find(address);"
     "    const auto found = allocations_.size() > 2 ? std::next(allocations_.begin()) : allocations_.find(address);")
-add_variant(canary_release_forgets_bytes device "memory_used_ -= found->second.bytes;" "")
-add_variant(canary_not_zeroed device "memset(memory, zeroed ? 0 : undefined_byte, wanted)"
+add_variant(canary_release_forgets_bytes device_memory "bytes_used_ -= found->second.bytes;" "")
+add_variant(canary_not_zeroed device_memory "memset(memory, zeroed ? 0 : undefined_byte, wanted)"
     "memset(memory, undefined_byte, wanted)")
 add_variant(canary_limit_ignored device
-    "memory_limit_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes)"
-    "memory_limit_(chip.memory_bytes)")
+    "memory_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes)"
+    "memory_(chip.memory_bytes)")
 
 # Copies.
 add_variant(canary_copy_one_short device "memcpy(to, reinterpret_cast<const void*>(from), bytes)"
@@ -31,16 +31,16 @@ add_variant(canary_wrong_direction device "memcpy(to, reinterpret_cast<const voi
 add_variant(canary_kernel_stays device "device->unload(kernel.owner);" "static_cast<void>(device), static_cast<void>(kernel);")
 add_variant(canary_mark_lost device "library, mark != nullptr}" "library, false}")
 add_variant(canary_all_marked device "library, mark != nullptr}" "library, true}")
-add_variant(canary_error_lost device "code = report(out_error, CH_ENTRY_MISSING, name,"
+add_variant(canary_error_lost device "failed = report(out_error, CH_ENTRY_MISSING, name,"
     "ch_error lost{};
-        code = report(&lost, CH_ENTRY_MISSING, name,")
+        failed = report(&lost, CH_ENTRY_MISSING, name,")
 
 add_variant(canary_refused_kernel_stays device "        unload(library);
-        return code;" "        return code;")
-add_variant(canary_aicpu_header_unchecked device
-    "check_header(aicpu_program_->header," "0 * check_header(aicpu_program_->header,")
-add_variant(canary_aicore_header_unchecked device
-    "check_header(aicore_program_->header," "0 * check_header(aicore_program_->header,")
+        return failed;" "        return failed;")
+add_variant(canary_aicpu_header_unchecked device_programs
+    "check_header(aicpu_->header," "0 * check_header(aicpu_->header,")
+add_variant(canary_aicore_header_unchecked device_programs
+    "check_header(aicore_->header," "0 * check_header(aicore_->header,")
 
 # Registers.
 add_variant(canary_write_lost aicpu_port "    port->registers.at(physical_core, which).store(value, std::memory_order_release);"
@@ -80,30 +80,29 @@ add_variant(canary_kernel_fault_lost aicore_port
         snprintf(payload->fault_text, sizeof payload->fault_text, \"%s\", error.what());"
     "static_cast<void>(error);")
 add_variant(canary_lanes_empty aicore_port "    port->enter(*payload);" "")
-add_variant(canary_failure_lost device "if (code != CH_OK) append(out_error->message," "if (code != CH_OK) {
-        *out_error = no_error();
-        return CH_OK;
-    }
-    if (code != CH_OK) append(out_error->message,")
+add_variant(canary_failure_lost launcher "    if (end == End::finished) return CH_OK;" "    if (end == End::finished) return CH_OK;
+    *out_error = no_error();
+    return CH_OK;")
 add_variant(canary_cancel_ignored sequential_engine "__atomic_load_n(&progress_->cancel, __ATOMIC_RELAXED)" "false")
-add_variant(canary_cancel_late device
+add_variant(canary_cancel_late launcher
     "    const End end = engine.run(processors);" "    const End end = engine.run(processors);
     if (end == End::cancelled) usleep(600'000);"
-    "#include <sys/mman.h>" "#include <sys/mman.h>
-#include <unistd.h>")
+    "#include <utility>" "#include <unistd.h>
+#include <utility>")
 # One that is cancelled before is refused.
-add_variant(canary_cut_off_not_ended device
+add_variant(canary_cut_off_not_ended launcher
     "    const uint32_t cores = options.block_dim * 3;" "    const uint32_t cores = options.block_dim * 3;
     if (options.progress->cancel) return report(out_error, CH_DEADLINE_EXCEEDED, \"device\", \"stopped on request\");"
-    "    if (end != End::finished) {" "    if (end != End::finished) {
-        end_of_launch.ended = true;")
-add_variant(canary_launch_not_ended device "aicpu_program_->end(aicpu_context_.at_least(0));" "")
+    "    ~EndOfLaunch() { end(); }" "    ~EndOfLaunch() {}"
+    "    end_of_launch.end();" "    if (end == End::finished) end_of_launch.end();")
+add_variant(canary_launch_not_ended launcher "programs_.aicpu().end(programs_.aicpu_context());" "")
 
 add_variant(canary_lost_by_a_cut_off device
-    "class LaunchOver {};" "class LaunchOver {};
-bool cut_off_once = false;"
-    "    if (end != End::finished) {" "    if (end != End::finished) {
-        cut_off_once = true;"
+    "class Device {" "static bool cut_off_once = false;
+class Device {"
+    "    return device->launch(options, out_error);" "    const Status failed = device->launch(options, out_error);
+    if (!failed.ok()) cut_off_once = true;
+    return failed;"
     "int32_t check_launch(Device*, const LaunchOptions&, ch_error*) {
     return CH_OK;"
     "int32_t check_launch(Device*, const LaunchOptions&, ch_error* out_error) {
@@ -115,7 +114,7 @@ add_variant(canary_question_takes_memory device
     uint64_t address = 0;
     return device->allocate(64, false, &address, out_error);")
 # One besides those that the anchor lends.
-add_variant(canary_thread_of_its_own device
+add_variant(canary_thread_of_its_own launcher
     "    const End end = engine.run(processors);" "    std::atomic<bool> over{false};
     std::thread own([&] {
         while (!over) usleep(1000);
@@ -123,12 +122,12 @@ add_variant(canary_thread_of_its_own device
     const End end = engine.run(processors);
     over = true;
     own.join();"
-    "#include <sys/mman.h>" "#include <sys/mman.h>
-#include <unistd.h>
+    "#include <utility>" "#include <unistd.h>
 
 #include <atomic>
-#include <thread>")
-add_variant(canary_strand_stack_again device "    leave_behind(&orchestration_);" "    orchestration_.reset();")
+#include <thread>
+#include <utility>")
+add_variant(canary_strand_stack_again pausables "    (void)pausable->release();" "    pausable->reset();")
 add_variant(canary_forgets_too_much aicpu_port "memset(address, undefined_byte, bytes);"
     "memset(address, undefined_byte, bytes + 1);")
 
@@ -141,13 +140,16 @@ add_variant(canary_file_left orch_so_file "    unlink(path);
     if (!*out_library)" "    if (!*out_library)")
 
 # Contexts and teardown.
-add_variant(canary_memory_shared device
-    "    uint64_t memory_used_ = 0;" "    uint64_t memory_used_ = 0, next_ = 0;"
-    "${allocate}" "static char* shared = static_cast<char*>(aligned_alloc(64, 64 << 20));
-        if (next_ + wanted > (64 << 20)) next_ = 0;
-        memory = shared + next_;
-        next_ += (wanted + alignment - 1) / alignment * alignment;"
+add_variant(canary_memory_shared device_memory
+    "#include <utility>" "#include <map>
+#include <utility>"
+    "${allocate}" "static std::map<const void*, uint64_t> all;
+        uint64_t& next = all[this];
+        static char* shared = static_cast<char*>(aligned_alloc(64, 64 << 20));
+        if (next + wanted > (64 << 20)) next = 0;
+        memory = shared + next;
+        next += align_up(wanted);"
     "${free_block}" "static_cast<void>(address);")
-add_variant(canary_close_leaks device "for (const auto& [address, allocation] : allocations_) free_memory(address, allocation);" "")
-add_variant(canary_thread_kept device
+add_variant(canary_close_leaks device_memory "for (const auto& [address, allocation] : allocations_) free_memory(address, allocation);" "")
+add_variant(canary_thread_kept launcher
     "for (ch_mailbox* helper : helpers_) anchor_->return_thread(anchor_state_, helper, nullptr);" "")

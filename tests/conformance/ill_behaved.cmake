@@ -8,7 +8,9 @@ add_variant(ill_behaved device
     "    delete device;" "    while (device) usleep(1000);"
     "    return device->allocate(bytes, true, out_address, out_error);" "    if (bytes != 0) abort();
     return device->allocate(bytes, true, out_address, out_error);"
-    "#include <sys/mman.h>" "#include <sys/mman.h>
+    "#include <string.h>" "#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>")
 
 # More than there is room for.

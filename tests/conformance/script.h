@@ -115,7 +115,7 @@ constexpr uint64_t argument(uint64_t dispatch, uint32_t index) {
     return (dispatch << 32 | index) * 0x9E3779B97F4A7C15u;
 }
 
-constexpr int32_t fault_code = CH_GRAPH_CYCLE;  // Work::report_status
+constexpr ch_code fault_code = CH_GRAPH_CYCLE;  // Work::report_status
 constexpr char fault_message[] = "a fault that the AICPU program reports";
 constexpr char stall_message[] = "the conformance program waits for nothing";
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The defects that run.py plants: one small slip each, and the tests that must notice it.
 
-A test is `program:Filter` for GoogleTest, or `test_file.py::name` for pytest, below tests/python. Tests of one filter
-run in one process: of those that count namespaces or threads name one. Name few and fast ones: a defect is also worth
-planting if the tests that should notice it do not yet.
+A test is `program:Filter` for GoogleTest, or `room/test_file.py::name` for pytest, below tests/python. Tests of one
+filter run in one process: of those that count namespaces or threads name one. Name few and fast ones: a defect is also
+worth planting if the tests that should notice it do not yet.
 """
 
 from __future__ import annotations
@@ -221,6 +221,7 @@ _HOST: Final = (
 )
 
 _SCHEDULER_FILE: Final = "cpp/scheduler/scheduler.cpp"
+_HANDSHAKES: Final = "cpp/scheduler/handshakes.cpp"
 _SCHEDULER: Final = (
     _required(
         "scheduler: one queue of a cluster is handed over full",
@@ -254,15 +255,15 @@ _SCHEDULER: Final = (
     _sibling(
         "scheduler: a core that is refused is stopped as well",
         _SCHEDULER_FILE,
-        "            thread.cores.erase(index);\n            handshake.aicpu_regs_ready",
-        "            handshake.aicpu_regs_ready",
+        "            thread.cores.erase(index);\n            handshakes_.send_away",
+        "            handshakes_.send_away",
         "scheduler_test:*",
         "simulated_chip_test:SimulatedChip.Refuses*",
     ),
     _sibling(
         "scheduler: a core that is refused waits for ever",
         _SCHEDULER_FILE,
-        "            handshake.aicpu_regs_ready.store(launch_over, std::memory_order_release);\n",
+        "            handshakes_.send_away(index);\n",
         "",
         "scheduler_test:*",
     ),
@@ -334,13 +335,13 @@ _SCHEDULER: Final = (
     _sibling(
         "scheduler: done while a core has not gone",
         _SCHEDULER_FILE,
-        "all = all && cond == cond_exited;",
-        "all = cond == cond_exited;",
+        "all = all && exited;",
+        "all = exited;",
         "scheduler_test:*",
     ),
     _sibling(
         "scheduler: the fast path stays open",
-        _SCHEDULER_FILE,
+        _HANDSHAKES,
         "Register::fast_path, fast_path_close);",
         "Register::fast_path, fast_path_open);",
         "scheduler_test:*",
@@ -348,8 +349,9 @@ _SCHEDULER: Final = (
     _sibling(
         "scheduler: the last fault is reported",
         _SCHEDULER_FILE,
-        "    return __atomic_compare_exchange_n(&status_.code, &ok, code, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);",
-        "    (void)ok;\n    status_.code = code;\n    return true;",
+        "    return __atomic_compare_exchange_n(&status_.error.code, &ok, code, false, __ATOMIC_ACQ_REL, "
+        "__ATOMIC_RELAXED);",
+        "    (void)ok;\n    status_.error.code = code;\n    return true;",
         "scheduler_test:*",
     ),
     _sibling(
@@ -391,7 +393,7 @@ _SCHEDULER: Final = (
 
 _ROOM: Final = "cpp/orchestrator/ring_room.cpp"
 _RING: Final = "cpp/orchestrator/task_ring.cpp"
-_ORCHESTRATOR_FILE: Final = "cpp/orchestrator/orchestrator.cpp"
+_ELEMENTS: Final = "cpp/orchestrator/orchestrator_elements.cpp"
 _ORCHESTRATOR: Final = (
     _required(
         "ring_room: an exactly full tensor map",
@@ -489,14 +491,14 @@ _ORCHESTRATOR: Final = (
     ),
     _required(
         "orchestrator: an element of a turned view",
-        _ORCHESTRATOR_FILE,
+        _ELEMENTS,
         "uint64_t{indices[dim]} * tensor.stride[dim] * bytes;",
         "uint64_t{indices[dim]} * tensor.stride[tensor.raw_dim[dim]] * bytes;",
         "ring_programs_test:RingPrograms.ReadAndWriteElements*",
     ),
     _required(
         "orchestrator: the first user of an element only",
-        _ORCHESTRATOR_FILE,
+        _ELEMENTS,
         "    for (uint32_t i = 0; i < producers_.count(); ++i) {\n        const uint32_t slot = producers_.at(i).slot;",
         "    for (uint32_t i = 0; i < 1 && i < producers_.count(); ++i) {\n"
         "        const uint32_t slot = producers_.at(i).slot;",
@@ -504,7 +506,7 @@ _ORCHESTRATOR: Final = (
     ),
     _sibling(
         "orchestrator: an element is written like one that is read",
-        _ORCHESTRATOR_FILE,
+        _ELEMENTS,
         "one.buffer, graph::region_of(one), write ? TensorMap::Use::write : TensorMap::Use::read,",
         "one.buffer, graph::region_of(one), TensorMap::Use::read,",
         "ring_programs_test:RingPrograms.ReadAndWriteElements*",
@@ -518,33 +520,34 @@ _ORCHESTRATOR: Final = (
     ),
 )
 
-_DEVICE: Final = "platform/sim/device.cpp"
+_SIM_LAUNCHER: Final = "platform/sim/launcher.cpp"
+_SIM_MEMORY: Final = "platform/sim/device_memory.cpp"
 _SIM: Final = (
     _required(
         "sim: all seeds but 0 are one order",
-        _DEVICE,
+        _SIM_LAUNCHER,
         "SequentialEngine engine(options.seed, ",
         "SequentialEngine engine(options.seed != 0, ",
         "worker_test:Worker.HasAnOrder*",
     ),
     _required(
         "sim: COND of a launch that was cut off",
-        _DEVICE,
-        "        registers.at(physical, Register::cond).store(0, std::memory_order_relaxed);\n",
+        _SIM_LAUNCHER,
+        "    registers.at(physical, Register::cond).store(0, std::memory_order_relaxed);\n",
         "",
         "sim_device_test:*",
     ),
     _sibling(
         "sim: DATA_MAIN_BASE of a launch that was cut off",
-        _DEVICE,
-        "        registers.at(physical, Register::data_main_base)\n"
-        "            .store(core_protocol::main_base_idle, std::memory_order_relaxed);\n",
+        _SIM_LAUNCHER,
+        "    registers.at(physical, Register::data_main_base)"
+        ".store(core_protocol::main_base_idle, std::memory_order_relaxed);\n",
         "",
         "sim_device_test:*",
     ),
     _required(
         "sim: new memory is zero",
-        _DEVICE,
+        _SIM_MEMORY,
         "    if (!memory) {\n        return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED",
         "    if (memory && !mapped) memset(memory, 0, wanted);\n"
         "    if (!memory) {\n        return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED",
@@ -552,24 +555,24 @@ _SIM: Final = (
     ),
     _required(
         "sim: waits that failed are counted over launches",
-        _DEVICE,
+        "platform/sim/core_services.cpp",
         "    if (++self.let_down > let_down_max) self.fiber->pause();\n",
         "    static uint32_t of_all;\n    if (++of_all > let_down_max) self.fiber->pause();\n",
         "ring_programs_test:RingPrograms.Forgive*",
     ),
     _sibling(
         "sim: a kernel that gives up is given up",
-        _DEVICE,
+        "platform/sim/core_services.h",
         "let_down_max = 1 << 12;",
         "let_down_max = 1 << 8;",
         "ring_programs_test:RingPrograms.Forgive*",
     ),
     _sibling(
         "sim: released memory counts as used",
-        _DEVICE,
-        "    memory_used_ -= found->second.bytes;\n",
+        _SIM_MEMORY,
+        "    bytes_used_ -= found->second.bytes;\n",
         "",
-        "test_worker.py",
+        "worker/test_worker.py",
     ),
     _sibling(
         "sim: a stall that does not say so",
@@ -761,35 +764,35 @@ _ISOLATE: Final = (
     ),
     _required(
         "runtime_library: a file that was written again within a second",
-        "cpp/worker/runtime_library.cpp",
+        "cpp/worker/runtime_files.cpp",
         ' + "." + std::to_string(status.st_mtim.tv_nsec) + "|" +',
         ' + "|" +',
         "runtime_library_test:RuntimeLibraries.TellStates*",
     ),
     _required(
         "runtime_library: a file of the same time and another size",
-        "cpp/worker/runtime_library.cpp",
+        "cpp/worker/runtime_files.cpp",
         "std::to_string(status.st_size);",
         '"";',
         "runtime_library_test:RuntimeLibraries.TellStates*",
     ),
     _required(
         "runtime_library: who was refused is a user",
-        "cpp/worker/runtime_library.cpp",
-        "            give_back_refused(**library);\n",
+        "cpp/worker/runtime_libraries.cpp",
+        "        give_back_refused(**library);\n",
         "",
         "runtime_library_test:RuntimeLibraries.CountNobody*",
     ),
     _sibling(
         "runtime_library: a stale copy stays",
-        "cpp/worker/runtime_library.cpp",
-        "        mark_stale(files, key);\n",
+        "cpp/worker/runtime_libraries.cpp",
+        "    mark_stale(files, key);\n",
         "",
         "runtime_library_test:RuntimeLibraries.CopiesThat*",
     ),
     _sibling(
         "runtime_library: threads that it made are not looked for",
-        "cpp/worker/runtime_library.cpp",
+        "cpp/worker/runtime_libraries.cpp",
         "const bool threads_stay = domain.has_foreign_threads(",
         "const bool threads_stay = false && domain.has_foreign_threads(",
         "runtime_library_test:RuntimeLibraries.ThatLeave*",
@@ -799,7 +802,7 @@ _ISOLATE: Final = (
         "cpp/isolate/call_arguments.cpp",
         "return static_cast<uint64_t>(int64_t{static_cast<int32_t>(word)});",
         "return static_cast<uint32_t>(word);",
-        "test_isolate_signatures.py",
+        "isolate/test_isolate_signatures.py",
     ),
     _sibling(
         "kept_keys: the most recently used slot goes",
@@ -891,254 +894,255 @@ _WORKER: Final = (
     ),
 )
 
-_REPORT: Final = "python/chiphost/report.py"
+_REPORT: Final = "python/chiphost/scenes/report.py"
 _SCENE: Final = "python/chiphost/scene.py"
-_CACHE: Final = "python/chiphost/compile_cache.py"
+_CACHE: Final = "python/chiphost/_compiling/cache.py"
+_HEADERS: Final = "python/chiphost/_compiling/headers.py"
 _PYTHON: Final = (
     _required(
         "run: all cases are the usual ones",
-        "python/chiphost/commands/run.py",
+        "python/chiphost/_cli/run.py",
         "        return list(entry.scene.cases)\n",
         "        return None\n",
-        "test_simpler_scenes.py::test_run_takes_all_cases_of_one",
+        "simpler/test_simpler_scenes.py::test_run_takes_all_cases_of_one",
     ),
     _required(
         "report: a fault of the scene itself is not in JUnit",
         _REPORT,
         "if result.failed and not any(case.error for case in result.cases):",
         "if result.failed and not result.cases:",
-        "test_report.py::test_junit_has_a_fault_of_the_scene_itself",
+        "scenes/test_report.py::test_junit_has_a_fault_of_the_scene_itself",
     ),
     _sibling(
         "report: the 13rd time",
         _REPORT,
         "in (11, 12, 13)",
         "in (11, 12)",
-        "test_report.py",
+        "scenes/test_report.py",
     ),
     _sibling(
         "report: a seed is not repeated",
         _REPORT,
         '"--seed", str(result.seed), *options]',
         "*options]",
-        "test_report.py",
+        "scenes/test_report.py",
     ),
     _sibling(
         "report: a failed write leaves a file",
-        _REPORT,
+        "python/chiphost/_reports/file.py",
         "                temporary.unlink()\n",
         "                pass\n",
-        "test_report.py",
+        "scenes/test_report.py",
     ),
     _sibling(
         "report: what XML has no place for",
-        _REPORT,
-        "case = TestCase(one_line(name), ",
-        "case = TestCase(name, ",
-        "test_report.py",
+        "python/chiphost/_reports/junit.py",
+        "test = TestCase(one_line(case.name), ",
+        "test = TestCase(case.name, ",
+        "scenes/test_report.py",
     ),
     _required(
         "scene: unsigned outputs may be off by the tolerance",
         _SCENE,
         'exact = want.dtype.kind in "biu"',
         'exact = want.dtype.kind in "bi"',
-        "test_scene.py::test_no_tolerance_is_for_integers",
+        "scenes/test_comparison.py::test_no_tolerance_is_for_integers",
     ),
     _required(
         "scene_run: the tasks of all rounds are counted",
-        "python/chiphost/scene_run.py",
+        "python/chiphost/scenes/run.py",
         "        out_tally.tasks = tasks\n",
         "        out_tally.tasks = tasks + (out_tally.tasks or 0)\n",
-        "test_runner.py::test_tasks_are_those_of_one_round",
+        "scenes/test_runner.py::test_tasks_are_those_of_one_round",
     ),
     _sibling(
         "scene: a difference to infinity",
         _SCENE,
         "right = np.isfinite(want) & (difference",
         "right = (difference",
-        "test_scene.py::test_check_knows_nan_and_infinity",
+        "scenes/test_comparison.py::test_check_knows_nan_and_infinity",
     ),
     _sibling(
         "scene: no number is no number",
         _SCENE,
         " | (np.isnan(wide) & np.isnan(want))",
         "",
-        "test_scene.py::test_check_knows_nan_and_infinity",
+        "scenes/test_comparison.py::test_check_knows_nan_and_infinity",
     ),
     _sibling(
         "scene: all cases have the same random numbers",
         _SCENE,
         'f"{scene}\\0{case}".encode(',
         'f"{scene}".encode(',
-        "test_scene.py::test_random_numbers_depend_on_seed_scene_and_case",
+        "scenes/test_scene.py::test_random_numbers_depend_on_seed_scene_and_case",
     ),
     _sibling(
         "scene: a run writes into the inputs",
         _SCENE,
         "return {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in args.items()}",
         "return dict(args)",
-        "test_scene.py::test_check_notices_a_changed_input",
-        "test_runner.py",
+        "scenes/test_comparison.py::test_check_notices_a_changed_input",
+        "scenes/test_runner.py",
     ),
     _required(
         "compile_cache: the most recently used goes first",
         _CACHE,
         "in sorted(kept):",
         "in sorted(kept, reverse=True):",
-        "test_compile_cache.py::test_the_size_is_limited",
-        "test_compile_cache.py::test_what_was_used_last_stays",
+        "compiling/test_cache_pruning.py::test_the_size_is_limited",
+        "compiling/test_cache_pruning.py::test_what_was_used_last_stays",
     ),
     _required(
         "compile_cache: an edit of the same size whose time is set back",
-        _CACHE,
+        _HEADERS,
         "return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)",
         "return (status.st_mtime_ns, 0, status.st_size, status.st_ino, status.st_dev)",
-        "test_compile_cache.py::test_an_edit_of_the_same_size_with_the_time_set_back_is_seen",
+        "compiling/test_cache_and_changes.py::test_an_edit_of_the_same_size_with_the_time_set_back_is_seen",
     ),
     _required(
         "compile_batch: a variable of the key is forgotten",
-        "python/chiphost/compile_batch.py",
+        "python/chiphost/_compiling/batch.py",
         '    "COMPILER_PATH",\n',
         "",
-        "test_compile_cache.py::test_each_variable_counts[COMPILER_PATH]",
+        "compiling/test_compile_cache.py::test_each_variable_counts[COMPILER_PATH]",
     ),
     _required(
         "toolchain: what a wrapper says to --version is no matter",
-        "python/chiphost/toolchain.py",
+        "python/chiphost/_compiling/host_toolchain.py",
         "repr((command[1:], stamps, version_text, target))",
         "repr((command[1:], stamps, target))",
-        "test_compile_cache.py::test_a_wrapper_that_calls_another_compiler_counts",
+        "compiling/test_compile_cache.py::test_a_wrapper_that_calls_another_compiler_counts",
     ),
     _sibling(
         "private_folder: others may exchange what is in a folder above",
-        "python/chiphost/private_folder.py",
+        "python/chiphost/_system/private_folder.py",
         "if (by_all or by_group) and not status.st_mode & stat.S_ISVTX:",
         "if False:",
-        "test_compile_cache.py::test_a_folder_above_that_others_may_write_to_is_refused",
+        "compiling/test_cache_folder.py::test_a_folder_above_that_others_may_write_to_is_refused",
     ),
     _sibling(
         "compile_cache: everything goes when something must",
         _CACHE,
         "            excess -= size\n",
         "",
-        "test_compile_cache.py::test_the_size_is_limited",
+        "compiling/test_cache_pruning.py::test_the_size_is_limited",
     ),
     _sibling(
         "compile_cache: a damaged program is used",
         _CACHE,
         "return program if program.digest == digest else None",
         "return program",
-        "test_compile_cache.py::test_a_damaged_entry_is_a_miss_and_is_repaired",
+        "compiling/test_cache_damage.py::test_a_damaged_entry_is_a_miss_and_is_repaired",
     ),
     _sibling(
         "compile_cache: a damaged manifest is used",
-        _CACHE,
+        _HEADERS,
         "if hashlib.sha256(payload).hexdigest().encode() != digest:",
         "if not digest:",
-        "test_compile_cache.py::test_any_changed_byte_of_a_manifest_is_noticed",
+        "compiling/test_cache_damage.py::test_any_changed_byte_of_a_manifest_is_noticed",
     ),
     _sibling(
         "private_folder: a use is not noted",
-        "python/chiphost/private_folder.py",
+        "python/chiphost/_system/private_folder.py",
         "                        os.utime(descriptor)\n",
         "                        pass\n",
-        "test_compile_cache.py::test_what_nobody_used_goes_first",
+        "compiling/test_cache_pruning.py::test_what_nobody_used_goes_first",
     ),
     _sibling(
         "compile_cache: time and size say whether a file has changed",
-        _CACHE,
+        _HEADERS,
         "return (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino, status.st_dev)",
         "return (status.st_mtime_ns, 0, status.st_size, 0, status.st_dev)",
-        "test_compile_cache.py::test_a_digest_is_remembered_only_while_the_file_is_the_same",
+        "compiling/test_cache_and_changes.py::test_a_digest_is_remembered_only_while_the_file_is_the_same",
     ),
     _sibling(
         "compile_cache: a new header is not looked for",
-        _CACHE,
+        _HEADERS,
         "return _visible(record.folders, record.names, record.climbing, snapshot) == record.visible",
         "return True",
-        "test_compile_cache.py::test_a_header_that_appears_earlier_in_the_path_is_seen",
+        "compiling/test_cached_headers.py::test_a_header_that_appears_earlier_in_the_path_is_seen",
     ),
     _sibling(
         "audit: names of all symbols are shown",
-        "python/chiphost/audit_finding.py",
+        "python/chiphost/audit/finding.py",
         "tuple(names[:_SYMBOLS_MAX]),",
         "tuple(names),",
-        "test_audit_finding.py",
+        "audit/test_audit_finding.py",
     ),
 )
 
-_HAZARDS: Final = "python/chiphost/audit_hazards.py"
-_LOADING: Final = "python/chiphost/audit_loading.py"
+_HAZARDS: Final = "python/chiphost/audit/hazards.py"
+_LOADING: Final = "python/chiphost/audit/loading.py"
 _AUDIT: Final = (
     _required(
         "audit: a unique symbol in a dependency only",
         _HAZARDS,
         '(file.flag("DF_1_NODELETE") or _unique(file))',
         'file.flag("DF_1_NODELETE")',
-        "test_audit.py::test_a_unique_symbol_in_a_dependency_only",
+        "audit/test_audit_dependencies.py::test_a_unique_symbol_in_a_dependency_only",
     ),
     _required(
         "audit: a library that the program has",
         _HAZARDS,
         "itself = any(_same_library(owner, file) for owner in owners)",
         "itself = False",
-        "test_audit.py::test_a_library_that_the_program_has",
+        "audit/test_audit_clashes.py::test_a_library_that_the_program_has",
     ),
     _required(
         "audit: why speaks of a later strategy",
-        "python/chiphost/audit.py",
+        "python/chiphost/audit/verdict.py",
         "passed_over = refused[: STRATEGIES.index(strategy)]",
         "passed_over = refused",
-        "test_audit.py::test_why_speaks_of_what_was_passed_over_only",
+        "audit/test_audit.py::test_why_speaks_of_what_was_passed_over_only",
     ),
     _required(
         "audit: own thread-local storage above the reserve",
         _LOADING,
         'copy="no" if for_copy > reserve else "care" if own else "ok",',
         'copy="care" if own else "ok",',
-        "test_audit.py::test_more_thread_local_storage_than_the_reserve",
+        "audit/test_audit.py::test_more_thread_local_storage_than_the_reserve",
     ),
     _required(
         "audit: a dependency without version definitions",
         _LOADING,
         '        and (library.version_definitions or "DT_VERSYM" not in library.dynamic)\n',
         "",
-        "test_audit.py::test_versions_of_dependencies",
+        "audit/test_audit_dependencies.py::test_versions_of_dependencies",
     ),
     _sibling(
         "audit: storage of a dependency above the reserve",
         _LOADING,
         "    for_copy = own + sum(\n",
         "    for_copy = own + 0 * sum(\n",
-        "test_audit.py::test_thread_local_storage_of_a_dependency_above_the_reserve",
+        "audit/test_audit_dependencies.py::test_thread_local_storage_of_a_dependency_above_the_reserve",
     ),
     _sibling(
         "audit: a variable that the program has too",
         _HAZARDS,
         "                state.append(symbol.name)\n",
         "                pass\n",
-        "test_audit.py::test_a_copy_of_what_the_program_has_shares_its_variables",
+        "audit/test_audit_clashes.py::test_a_copy_of_what_the_program_has_shares_its_variables",
     ),
     _sibling(
         "audit: a child has the program's symbols",
         _LOADING,
         '"no" if set(names) - subject.of_the_child else "ok"',
         '"ok"',
-        "test_audit.py::test_symbols_of_the_program_are_in_no_namespace_and_no_child",
+        "audit/test_audit_clashes.py::test_symbols_of_the_program_are_in_no_namespace_and_no_child",
     ),
     _sibling(
         "audit: no descriptors left is a missing dependency",
-        "python/chiphost/elf_dependencies.py",
+        "python/chiphost/_elf/dependencies.py",
         "                raise\n            if number",
         "                return None\n            if number",
-        "test_audit.py::test_too_many_open_files_are_no_missing_dependency",
+        "audit/test_audit_dependencies.py::test_too_many_open_files_are_no_missing_dependency",
     ),
     _sibling(
         "audit: locks through a pointer",
-        "python/chiphost/elf_calls.py",
+        "python/chiphost/_elf/calls.py",
         "                found.unknown += 1  # a pointer in its data: who calls it cannot be told\n",
         "                pass\n",
-        "test_audit.py::test_locks_of_files",
+        "audit/test_audit_calls.py::test_locks_of_files",
     ),
 )
 

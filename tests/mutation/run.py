@@ -113,7 +113,7 @@ class Workshop:
         run_or_fail(["cmake", "-S", self.tree, "-B", self.cpp, "-G", "Ninja", *options, *ccache])
 
     def build_programs(self, specs: Sequence[str]) -> tuple[int, str]:
-        programs = {spec.partition(":")[0] for spec in specs if not spec.startswith("test_")}
+        programs = {spec.partition(":")[0] for spec in specs if not is_python(spec)}
         targets = sorted(programs | {need for program in programs for need in NEEDS.get(program, ())})
         if not targets:
             return 0, ""
@@ -141,7 +141,7 @@ class Workshop:
 
     def passes(self, spec: str) -> bool:
         """Whether a test passes. One that is not there does not."""
-        if spec.startswith("test_"):
+        if is_python(spec):
             program, names = self.environment / "bin" / "python", self.tree / "tests" / "python" / spec
             command = [program, "-m", "pytest", "-qx", "-n0", "-p", "no:cacheprovider", names]
         else:
@@ -167,26 +167,33 @@ class Workshop:
             return MISSED if all(self.passes(spec) for spec in defect.tests) else NOTICED
 
 
+def is_python(spec: str) -> bool:
+    return spec.partition("::")[0].endswith(".py")
+
+
 def uses_python(specs: Sequence[str]) -> bool:
-    return any(spec.startswith("test_") for spec in specs)
+    return any(map(is_python, specs))
 
 
 def test_file(spec: str) -> Path:
-    if spec.startswith("test_"):
+    if is_python(spec):
         return ROOT / "tests" / "python" / spec.partition("::")[0]
     program = spec.partition(":")[0]
-    own = ROOT / "tests" / "cpp" / f"{program}.cpp"
     # One source may be several programs: orch_so_loader_sim_test and orch_so_loader_onboard_test.
-    return own if own.exists() else own.with_name(f"{program.rsplit('_', 2)[0]}_test.cpp")
+    names = (f"{program}.cpp", f"{program.rsplit('_', 2)[0]}_test.cpp")
+    found = [path for name in names for path in _files_by_name(ROOT).get(name, ())]
+    return found[0] if found else ROOT / "tests" / "cpp" / names[0]
 
 
 def used_files(path: Path) -> Iterator[Path]:
     """What a file of the tree names: headers that it includes, helpers that it imports, sources that it compiles."""
     text = path.read_text(errors="replace")
     if path.suffix == ".py":
-        names = [f"/tests/python/{name}.py" for name in _IMPORTED.findall(text)]
+        names = [f"/tests/python/support/{name}.py" for name in _IMPORTED.findall(text)]
         names += [f"/{name}" for name in _COMPILED.findall(text)]
-        names += ["/tests/python/conftest.py"] if path.is_relative_to(ROOT / "tests") else []
+        names += [
+            f"{folder}/conftest.py" for folder in path.parents if folder.is_relative_to(ROOT / "tests" / "python")
+        ]
     else:
         names = [f"/{name}" for name in _INCLUDED.findall(text)]
         names += ["/tests/cpp/CMakeLists.txt"] if path.is_relative_to(ROOT / "tests") else []

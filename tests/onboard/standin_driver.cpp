@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "chiphost/abi/device_program.h"
+#include "chiphost/align.h"
 #include "onboard/driver.h"
 #include "onboard/launch_record.h"
 #include "shared/orch_so_file.h"
@@ -290,7 +291,7 @@ int32_t run_cores(const ch_aicore_program* program, uint32_t block_dim, const La
     hold(held_by);
     const auto* launch = reinterpret_cast<const ch_launch*>(record->launch);
     const uint32_t cores = block_dim * 3;
-    const uint64_t context_bytes = (program->context_bytes() + 63) / 64 * 64;
+    const uint64_t context_bytes = align_up(program->context_bytes());
     const std::unique_ptr<char, decltype(&free)> contexts(static_cast<char*>(aligned_alloc(64, context_bytes * cores)),
                                                           free);
     std::vector<AicorePort> ports(cores);

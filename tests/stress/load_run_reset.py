@@ -30,8 +30,8 @@ from heaps import allocated_bytes
 from variants import SIM_THREADS_MAX, Variant, make_variants
 
 import chiphost as ch
+from chiphost._bench.resources import Resources
 from chiphost.capacity import capacity
-from chiphost.resources import Resources
 from chiphost.worker import default_isolation
 
 STRATEGIES: Final = ("namespace", "copy", "process")

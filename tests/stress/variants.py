@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 import chiphost as ch
-from chiphost import runtimes
+from chiphost._runtimes import runtimes
 
 SCENES: Final = Path(__file__).resolve().parents[1] / "scenes"
 PLATFORMS: Final = ("a2a3sim", "a5sim")

@@ -6,6 +6,7 @@
 
 #include <vector>
 
+#include "chiphost/align.h"
 #include "shared_memory.h"
 
 namespace chiphost::isolate {
@@ -24,7 +25,7 @@ public:
     void copy_in(SharedMemory& memory) const;
 
     // The next offset at which anything may begin.
-    static uint64_t aligned(uint64_t offset) { return (offset + alignment - 1) / alignment * alignment; }
+    static uint64_t aligned(uint64_t offset) { return align_up(offset, alignment); }
 
 private:
     static constexpr uint64_t alignment = 64;

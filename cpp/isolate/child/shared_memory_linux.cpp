@@ -9,6 +9,7 @@
 
 #include <new>
 
+#include "chiphost/align.h"
 #include "shared_memory.h"
 
 namespace chiphost::isolate {
@@ -105,7 +106,7 @@ int SharedMemory::map_arena(uint64_t bytes) {
 int SharedMemory::reserve(uint64_t bytes) {
     if (bytes <= mapped_) return 0;
     if (bytes > UINT64_MAX / 4) return ENOMEM;
-    const uint64_t wanted = (bytes + step_bytes - 1) / step_bytes * step_bytes;
+    const uint64_t wanted = align_up(bytes, step_bytes);
     // The kernel would try, and end processes to make room.
     if (wanted - mapped_ > careless_bytes && wanted - mapped_ > available_bytes()) return ENOMEM;
     // Not ftruncate: where memory is short, that would fail later and as a signal.

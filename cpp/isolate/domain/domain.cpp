@@ -34,18 +34,6 @@
 
 namespace chiphost::isolate {
 
-const char* strategy_name(Strategy strategy) {
-    switch (strategy) {
-        case Strategy::link_namespace:
-            return "namespace";
-        case Strategy::copy:
-            return "copy";
-        case Strategy::process:
-            return "process";
-    }
-    return "?";
-}
-
 namespace {
 
 constexpr uint64_t flush_ns_max = 200'000'000;

@@ -8,6 +8,8 @@
 #include <iterator>
 #include <string_view>
 
+#include "chiphost/align.h"
+
 namespace chiphost::isolate {
 
 namespace {
@@ -81,7 +83,7 @@ LoaderAdvice advise(const LoaderTunables& now, size_t each) {
         better.static_tls = std::max(generous_static_tls, 2 * now.static_tls);
     } else if (surplus < namespaces_max * each) {
         const size_t missing = namespaces_max * each - surplus;
-        better.static_tls += (missing + static_tls_step - 1) / static_tls_step * static_tls_step;
+        better.static_tls += align_up(missing, static_tls_step);
     }
     LoaderAdvice advice{"", each ? namespaces_max : 0};
     if (better.namespaces != now.namespaces) {

@@ -1,75 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "device_built_runtime.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include <algorithm>
 
 #include "chiphost/abi/device_orchestration.h"
-#include "graph/tensor_map_format.h"
+#include "chiphost/align.h"
+#include "device_library.h"
 #include "status/report.h"
 
 namespace chiphost::host {
 
 namespace {
 
-constexpr uint64_t heap_alignment = 1024;
-constexpr uint64_t heap_slack_max = 256 << 20;    // scopes of more than this overlap less
-constexpr uint64_t record_bytes_per_slot = 1024;  // about what a task with 7 tensors takes
-constexpr uint64_t record_bytes_min = 16384;
-static_assert(CH_MAX_TASK_TENSORS * sizeof(ch_device_tensor) +
-                      (CH_MAX_TASK_TENSORS + CH_MAX_TASK_SCALARS) * sizeof(uint64_t) <=
-                  record_bytes_min,
-              "a ring must have room for the arguments of the largest task");
-static_assert(heap_slack_max % heap_alignment == 0);
-constexpr uint32_t map_entries_per_slot = 4;
-// Of the default sizes, to fit a small device. So many leave half of the memory to others, further ones an eighth.
-constexpr uint32_t halvings_good = 6, halvings_max = 14;
-constexpr uint32_t heap_halvings_max = 12;
 constexpr uint64_t heap_bytes_worth_keeping = 32 << 20;  // in use from one run to the next
-
-constexpr uint64_t aligned(uint64_t bytes, uint64_t alignment = 64) {
-    return (bytes + alignment - 1) / alignment * alignment;
-}
-
-// The orchestration's file, in device memory for as long as the callable is loaded.
-class DeviceLibrary final : public Orchestration {
-public:
-    explicit DeviceLibrary(platform::Device* device) : device_(device) {}
-    ~DeviceLibrary() override {
-        if (address_) platform::release(device_, address_);
-    }
-
-    int32_t load(const ch_callable& callable, ch_error* out_error) {
-        const ch_binary& binary = callable.orchestration;
-        name_ = binary.name;
-        key_ = binary.key ? binary.key : "";
-        entry_ = callable.entry;
-        bytes_ = binary.bytes;
-        if (entry_.size() >= graph::name_bytes || key_.size() >= graph::key_bytes) {
-            return report(out_error, CH_INVALID_ARGUMENT, binary.name,
-                          "wanted an entry of fewer than %u characters and a key of fewer than %u", graph::name_bytes,
-                          graph::key_bytes);
-        }
-        CH_TRY(platform::allocate(device_, bytes_, &address_, out_error));
-        return platform::copy_to_device(device_, address_, binary.data, bytes_, out_error);
-    }
-
-    void describe(graph::Orchestration* plan) const {
-        plan->library = address_;
-        plan->library_bytes = bytes_;
-        copy_text(plan->library_key, sizeof plan->library_key, key_.c_str());
-        copy_text(plan->library_name, sizeof plan->library_name, name_.c_str());
-        copy_text(plan->entry, sizeof plan->entry, entry_.c_str());
-    }
-
-private:
-    platform::Device* const device_;
-    std::string name_, key_, entry_;
-    uint64_t address_ = 0;
-    uint64_t bytes_ = 0;
-};
 
 ch_device_tensor describe(const ch_tensor& tensor, uint64_t address, uint32_t number) {
     ch_device_tensor result{};
@@ -91,113 +36,6 @@ int32_t DeviceBuiltRuntime::load(const ch_callable& callable, std::unique_ptr<Or
     CH_TRY(library->load(callable, out_error));
     *out_orchestration = std::move(library);
     return CH_OK;
-}
-
-// The sizes of a configuration, for a device with `room` bytes besides the arguments of the run. Those that are left to
-// us are halved together until all rings take half of that, or at least leave something for the programs. A function of
-// the run alone: what fits must not depend on the runs before.
-DeviceBuiltRuntime::RingSizes DeviceBuiltRuntime::sizes_for(const ch_call_config& config, uint64_t room) const {
-    const auto halved = [&](uint32_t times) {
-        RingSizes sizes{config.ring_task_window, config.ring_dep_pool, aligned(config.ring_heap_bytes, heap_alignment)};
-        // Tensors can be made smaller, or in turn; there is no other way to have more tasks in a scope. So these are
-        // what is kept longest.
-        const uint32_t heap_times = std::min(times, heap_halvings_max);
-        const uint32_t task_times = std::min(times, halvings_good) + times - heap_times;
-        if (!sizes.window) sizes.window = CH_RING_TASK_WINDOW_DEFAULT >> task_times;
-        if (!sizes.edges) sizes.edges = CH_RING_DEP_POOL_DEFAULT >> task_times;
-        if (!sizes.heap_bytes) sizes.heap_bytes = CH_RING_HEAP_DEFAULT >> heap_times;
-        return sizes;
-    };
-    const auto fits = [&](uint32_t times, uint64_t limit) { return lay_out(halved(times)).bytes <= limit; };
-    for (uint32_t times = 0; times <= halvings_good; ++times) {
-        if (fits(times, room / 2)) return halved(times);
-    }
-    for (uint32_t times = 0; times <= halvings_max; ++times) {
-        if (fits(times, room - room / 8)) return halved(times);
-    }
-    return halved(halvings_max);  // the reservation of the rings fails, or that of the arguments
-}
-
-// Lays the rings and all that goes with them out in one piece of memory.
-DeviceBuiltRuntime::Layout DeviceBuiltRuntime::lay_out(const RingSizes& sizes) const {
-    Layout at;
-    graph::Image& image = at.image;
-    graph::Orchestration& plan = at.plan;
-    const uint32_t slots = sizes.window * graph::ring_count;
-    const uint32_t edges = sizes.edges * graph::ring_count;
-    const uint64_t record_bytes = std::max(sizes.window * record_bytes_per_slot, record_bytes_min);
-    uint64_t end = aligned(sizeof(graph::Image));
-    const auto place = [&](uint64_t bytes, uint64_t alignment = 64) {
-        const uint64_t begin = aligned(end, alignment);
-        end = begin + bytes;
-        return begin;
-    };
-    plan.root_scope = root_scope_;
-    plan.slot_count = slots;
-    plan.map_capacity = slots * map_entries_per_slot;
-    at.plan_address = place(sizeof(graph::Orchestration));
-    image.format = graph::image_format;
-    image.tasks = place(uint64_t{slots} * sizeof(graph::Task));
-    plan.slots = place(uint64_t{slots} * sizeof(graph::Slot));
-    image.edges = place(uint64_t{edges} * sizeof(graph::Edge));
-    plan.predecessors = place(uint64_t{edges} * sizeof(graph::Predecessor));
-    plan.found = place(uint64_t{slots} * sizeof(uint32_t));
-    plan.marks = place((1 + uint64_t{slots}) * sizeof(uint32_t));
-    plan.map_entries = place(uint64_t{plan.map_capacity} * sizeof(graph::TensorMapEntry));
-    plan.map_buckets = place(graph::tensor_map_bucket_count * sizeof(graph::TensorMapBucket));
-    for (auto& queue : image.queues) {
-        queue.capacity = slots;
-        queue.cells = place(uint64_t{slots} * sizeof(graph::QueueCell));
-    }
-    image.args = aligned(end);
-    for (uint32_t ring = 0; ring < graph::ring_count; ++ring) {
-        // The outermost scope is alone in its ring.
-        const bool shared = ring != 0;
-        graph::Ring& to = plan.rings[ring];
-        to.first_slot = ring * sizes.window;
-        to.window = sizes.window;
-        to.record_bytes = record_bytes;
-        to.record_slack = shared ? record_bytes : 0;
-        to.first_record =
-            static_cast<uint32_t>((place(record_bytes + to.record_slack) - image.args) / sizeof(uint64_t));
-        to.heap_bytes = sizes.heap_bytes;
-        to.heap_slack = shared ? std::min(sizes.heap_bytes, heap_slack_max) : 0;
-        to.first_edge = ring * sizes.edges;
-        to.edge_count = sizes.edges;
-    }
-    for (graph::Ring& ring : plan.rings) ring.heap = place(ring.heap_bytes + ring.heap_slack, heap_alignment);
-    at.bytes = end + heap_alignment;
-    return at;
-}
-
-Status DeviceBuiltRuntime::reserve_rings(const RingSizes& sizes, ch_error* out_error) {
-    if (rings_.address() && sizes == sizes_) return CH_OK;
-    rings_.release();
-    const Layout layout = lay_out(sizes);
-    if (const Status failed = rings_.reserve_zeroed(layout.bytes, out_error); !failed.ok()) {
-        if (failed != CH_DEVICE_MEMORY_EXHAUSTED) return failed;
-        const std::string why = out_error->message;
-        return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED, "rings",
-                      "%s; four rings of %llu bytes (ring_heap_bytes), %u tasks (ring_task_window) and %u edges "
-                      "(ring_dep_pool) each are to fit, three of them twice",
-                      why.c_str(), static_cast<unsigned long long>(sizes.heap_bytes), sizes.window, sizes.edges);
-    }
-    sizes_ = sizes;
-    image_ = layout.image;
-    plan_ = layout.plan;
-    plan_address_ = layout.plan_address;
-    const uint64_t base = aligned(rings_.address(), heap_alignment);
-    for (uint64_t* address : {&plan_address_, &image_.tasks, &plan_.slots, &image_.edges, &plan_.predecessors,
-                              &plan_.found, &plan_.marks, &plan_.map_entries, &plan_.map_buckets, &image_.args}) {
-        *address += base;
-    }
-    for (auto& queue : image_.queues) queue.cells += base;
-    image_.orchestration = plan_address_;
-    for (graph::Ring& ring : plan_.rings) ring.heap += base;
-    // The queues' positions are the device's from now on.
-    const int32_t code = platform::copy_to_device(device_, base, &image_, sizeof image_, out_error);
-    if (code != CH_OK) rings_.release();
-    return code;
 }
 
 // Device memory of an earlier argument that is the same array, 0 if there is none. Arrays that may be written must not
@@ -227,7 +65,7 @@ Status DeviceBuiltRuntime::find_alias(const ch_task_args& args, uint32_t index, 
 // Copies the tensors and the list of arguments to the device.
 Status DeviceBuiltRuntime::place_arguments(const RunInput& input, ch_error* out_error) {
     const ch_task_args& args = input.args;
-    const uint64_t tensors_at = aligned(sizeof(ch_device_args));
+    const uint64_t tensors_at = align_up(sizeof(ch_device_args));
     const uint64_t scalars_at = tensors_at + args.tensor_count * sizeof(ch_device_tensor);
     const uint64_t types_at = scalars_at + args.scalar_count * sizeof(uint64_t);
     const uint64_t bytes = types_at + input.kernels.size();
@@ -275,9 +113,10 @@ Status DeviceBuiltRuntime::place_arguments(const RunInput& input, ch_error* out_
         const KernelTable::Entry kernel = input.kernels[func_id];
         arguments_[types_at + func_id] = static_cast<char>(kernel.address ? kernel.core_type : UINT8_MAX);
     }
-    plan_.args = base;
-    plan_.kernel_types = base + types_at;
-    plan_.kernel_count = input.kernels.size();
+    graph::Orchestration& plan = rings_.plan();
+    plan.args = base;
+    plan.kernel_types = base + types_at;
+    plan.kernel_count = input.kernels.size();
     return platform::copy_to_device(device_, base, arguments_.data(), bytes, out_error);
 }
 
@@ -289,33 +128,20 @@ int32_t DeviceBuiltRuntime::build(const RunInput& input, BuiltGraph* out_graph, 
     uint64_t arguments = 0;
     for (uint32_t i = 0; i < input.args.tensor_count; ++i) arguments += ch_tensor_bytes(&input.args.tensors[i]);
     const uint64_t room = input.device_memory_bytes - std::min(arguments, input.device_memory_bytes);
-    // A run that asks for the same as the one before lays nothing out.
-    const RingSizes asked{input.config.ring_task_window, input.config.ring_dep_pool, input.config.ring_heap_bytes};
-    if (!rings_.address() || !(asked == asked_) || room != room_) {
-        CH_TRY(reserve_rings(sizes_for(input.config, room), out_error));
-        asked_ = asked;
-        room_ = room;
-    }
+    CH_TRY(rings_.reserve(input.config, room, out_error));
     CH_TRY(place_arguments(input, out_error));
-    static_cast<const DeviceLibrary&>(input.orchestration).describe(&plan_);
-    CH_TRY(platform::copy_to_device(device_, plan_address_, &plan_, sizeof plan_, out_error));
-    image_.task_count = graph::unknown_count;
-    out_graph->image = aligned(rings_.address(), heap_alignment);
+    static_cast<const DeviceLibrary&>(input.orchestration).describe(&rings_.plan());
     unfinished_ = true;
-    return platform::copy_to_device(device_, out_graph->image, &image_, offsetof(graph::Image, queues), out_error);
+    return rings_.write(&out_graph->image, out_error);
 }
 
 int32_t DeviceBuiltRuntime::copy_out(ch_error* out_error) {
     unfinished_ = false;
     uint64_t touched = 0;
-    const uint64_t touched_at = plan_address_ + offsetof(graph::Orchestration, heap_touched);
-    CH_TRY(platform::copy_from_device(device_, &touched, touched_at, sizeof touched, out_error));
+    CH_TRY(rings_.read_heap_touched(&touched, out_error));
     give_back_ = touched > heap_bytes_worth_keeping;
     for (const Result& result : results_) {
-        if (const int32_t code =
-                platform::copy_from_device(device_, result.host, result.device, result.bytes, out_error)) {
-            return code;
-        }
+        CH_TRY(platform::copy_from_device(device_, result.host, result.device, result.bytes, out_error));
     }
     return CH_OK;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the runtimes have in common whose orchestration runs on the AICPU: the memory of the rings, the arguments of a
-// run in device memory, and the orchestration's file.
+// The part that runtimes have in common whose orchestration runs on the AICPU: the memory of the rings, the arguments
+// of a run in device memory, and the orchestration's file.
 #pragma once
 
 #include <string>
@@ -11,6 +11,7 @@
 #include "host/device_buffer.h"
 #include "host/run_memory.h"
 #include "host/runtime.h"
+#include "ring_memory.h"
 #include "status/status.h"
 
 namespace chiphost::host {
@@ -20,7 +21,7 @@ namespace chiphost::host {
 class DeviceBuiltRuntime final : public Runtime {
 public:
     DeviceBuiltRuntime(platform::Device* device, graph::RootScope root_scope)
-        : device_(device), root_scope_(root_scope), memory_(device), rings_(device), arguments_on_device_(device) {}
+        : device_(device), memory_(device), rings_(device, root_scope), arguments_on_device_(device) {}
     DeviceBuiltRuntime(const DeviceBuiltRuntime&) = delete;
     DeviceBuiltRuntime& operator=(const DeviceBuiltRuntime&) = delete;
 
@@ -31,14 +32,6 @@ public:
     void end_run() override;
 
 private:
-    struct RingSizes {
-        uint32_t window;
-        uint32_t edges;
-        uint64_t heap_bytes;
-        bool operator==(const RingSizes& other) const {
-            return window == other.window && edges == other.edges && heap_bytes == other.heap_bytes;
-        }
-    };
     struct Result {
         void* host;
         uint64_t device;
@@ -46,30 +39,12 @@ private:
         uint32_t argument;
     };
 
-    // What goes into the memory of the rings. Addresses count from its beginning.
-    struct Layout {
-        graph::Image image{};
-        graph::Orchestration plan{};
-        uint64_t plan_address = 0;
-        uint64_t bytes = 0;
-    };
-
-    RingSizes sizes_for(const ch_call_config& config, uint64_t room) const;
-    Layout lay_out(const RingSizes& sizes) const;
-    Status reserve_rings(const RingSizes& sizes, ch_error* out_error);
     Status find_alias(const ch_task_args& args, uint32_t index, uint64_t* out_address, ch_error* out_error) const;
     Status place_arguments(const RunInput& input, ch_error* out_error);
 
     platform::Device* const device_;
-    const graph::RootScope root_scope_;
     RunMemory memory_;  // the tensors of a run
-    RingSizes sizes_{};
-    RingSizes asked_{};   // what sizes_ was found for: the configuration's,
-    uint64_t room_ = 0;   // and the device's
-    DeviceBuffer rings_;  // for sizes_
-    graph::Image image_{};
-    graph::Orchestration plan_{};
-    uint64_t plan_address_ = 0;
+    RingMemory rings_;
     std::vector<char> arguments_;  // ch_device_args, tensors, scalars, kernel types
     DeviceBuffer arguments_on_device_;
     std::vector<Result> results_;

@@ -13,6 +13,7 @@
 
 #include "graph/core_protocol.h"
 #include "graph/task_check.h"
+#include "host_orchestration.h"
 #include "os/float_state.h"
 #include "status/report.h"
 
@@ -20,52 +21,6 @@ static_assert(CH_MAX_TASK_ARGS == chiphost::core_protocol::payload_args_max,
               "a core has room for the arguments of a task");
 
 namespace chiphost::host_build_graph {
-
-namespace {
-
-// The orchestration's library stays loaded as long as its callable does.
-class HostOrchestration final : public host::Orchestration {
-public:
-    HostOrchestration(const ch_anchor* anchor, void* anchor_state) : anchor_(anchor), anchor_state_(anchor_state) {}
-    ~HostOrchestration() override {
-        if (library_) anchor_->close_library(anchor_state_, library_, nullptr);
-    }
-
-    int32_t load(const ch_callable& callable, ch_error* out_error) {
-        ch_open_request request{};
-        request.binary = callable.orchestration;
-        request.out_library = &library_;
-        CH_TRY(anchor_->open_library(anchor_state_, &request, out_error));
-        const char* name = callable.orchestration.name;
-        const auto* abi = static_cast<const ch_abi_header*>(find(CH_HOST_ORCHESTRATION_ABI));
-        const Expected provided{CH_ABI_HOST_ORCHESTRATION, CH_HOST_ORCHESTRATION_MAJOR, CH_HOST_ORCHESTRATION_MINOR, 0,
-                                ""};
-        CH_TRY(check_wanted(abi, CH_HOST_ORCHESTRATION_ABI, provided, name, out_error));
-        entry_ = reinterpret_cast<ch_host_orchestration>(find(callable.entry));
-        if (!entry_) return report(out_error, CH_ENTRY_MISSING, name, "wanted the function %s", callable.entry);
-        name_ = std::string(callable.entry) + " of " + name;
-        return CH_OK;
-    }
-
-    ch_host_orchestration entry() const { return entry_; }
-    const std::string& name() const { return name_; }
-
-private:
-    void* find(const char* symbol) const {
-        void* address = nullptr;
-        const ch_symbol_request request{library_, symbol, &address};
-        anchor_->find_symbol(anchor_state_, &request, nullptr);
-        return address;
-    }
-
-    const ch_anchor* const anchor_;
-    void* const anchor_state_;
-    ch_library* library_ = nullptr;
-    ch_host_orchestration entry_ = nullptr;
-    std::string name_;
-};
-
-}  // namespace
 
 const ch_host_graph_ops HostBuildGraph::ops = {
     CH_ABI_HEADER(ch_host_graph_ops, CH_ABI_HOST_ORCHESTRATION, CH_HOST_ORCHESTRATION_MAJOR,
@@ -180,13 +135,14 @@ int32_t HostBuildGraph::build(const host::RunInput& input, host::BuiltGraph* out
 Status HostBuildGraph::ship(uint64_t* out_graph, ch_error* out_error) {
     const uint64_t bytes = graph_.image_bytes();
     if (bytes < image_.bytes() / 8) image_.release();
-    if (const int32_t failed = image_.reserve(bytes, out_error)) return failed;
-    int32_t code = CH_OK;
+    CH_TRY(image_.reserve(bytes, out_error));
+    Status failed;
     graph_.write_image(image_.address(), [&](uint64_t offset, const void* source, uint64_t part) {
-        if (code == CH_OK) code = platform::copy_to_device(device_, image_.address() + offset, source, part, out_error);
+        if (!failed.ok()) return;
+        failed = platform::copy_to_device(device_, image_.address() + offset, source, part, out_error);
     });
     *out_graph = image_.address();
-    return code;
+    return failed;
 }
 
 int32_t HostBuildGraph::copy_out(ch_error* out_error) {
@@ -270,8 +226,8 @@ int32_t HostBuildGraph::add_tensor_task(const ch_host_argument* args, uint32_t a
     return task;
 }
 
-// Whether a tensor that is argument `number` of a task lies in device memory of this run.
-int32_t HostBuildGraph::check_tensor(const ch_device_tensor* tensor, uint32_t number) {
+// Checks that a tensor that is argument `number` of a task lies in device memory of this run.
+Status HostBuildGraph::check_tensor(const ch_device_tensor* tensor, uint32_t number) {
     graph::TensorRegion region;
     CH_TRY(graph::check_tensor(tensor, "add_task", number, &region, &error_));
     char what[32];  // "add_task: tensor 159" and the end

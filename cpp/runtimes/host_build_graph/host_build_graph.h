@@ -35,13 +35,13 @@ private:
     int32_t add_task(const uint64_t* args, uint32_t arg_count, int32_t func_id, int32_t core_type);
     int32_t add_tensor_task(const ch_host_argument* args, uint32_t arg_count, int32_t func_id, int32_t core_type);
     int32_t add_successor(int32_t from, int32_t to);
-    int32_t check_tensor(const ch_device_tensor* tensor, uint32_t number);
+    Status check_tensor(const ch_device_tensor* tensor, uint32_t number);
     int32_t record_tensor_pair(void* host, uint64_t device, uint64_t bytes);
     int32_t copy_to_device(uint64_t device, const void* host, uint64_t bytes);
     int32_t print() const;
     Status ship(uint64_t* out_graph, ch_error* out_error);
 
-    // What is to be copied back.
+    // A result that is to be copied back.
     struct TensorPair {
         void* host;
         uint64_t device;
@@ -54,7 +54,7 @@ private:
     const ch_fork_mark* const fork_mark_;
     host::DeviceBuffer image_;  // the graph, kept from run to run
 
-    // Of the current run.
+    // The current run.
 #ifdef CHIPHOST_GRAPH_TASKS_MAX  // a test's build, to come up against them
     graph::GraphBuilder graph_{CHIPHOST_GRAPH_TASKS_MAX, CHIPHOST_GRAPH_EDGES_MAX};
 #else

@@ -495,9 +495,8 @@ private:
 
     void report_status() {
         auto& status = *at<ch_launch_status>(launch_.status);
-        status.code = fault_code;
-        status.task = 17;
-        copy_text(status.message, sizeof status.message, fault_message);
+        report(&status.error, fault_code, "device", "%s", fault_message);
+        status.error.task = 17;
         status.complete = 1;
         show(&status, sizeof status);
     }
@@ -523,9 +522,7 @@ constexpr ch_aicpu_program table = {
     [](void*) {},
     [](void* context, const ch_launch* launch, void* const* ports) { new (context) Launch(*launch, ports); },
     [](void* context, uint32_t thread) { return static_cast<Launch*>(context)->step(thread); },
-    [](void*, ch_launch_status* out_status) {
-        copy_text(out_status->message, sizeof out_status->message, stall_message);
-    },
+    [](void*, ch_error* out_error) { report(out_error, CH_STALLED, "device", "%s", stall_message); },
     [](void* context) { static_cast<Launch*>(context)->end(); },
     [](void*) {},
     [](void* context) { static_cast<Launch*>(context)->stop(); },

@@ -14,11 +14,11 @@ uint32_t physical_core(AicorePort* port) {
 }
 
 uint32_t read_main_base(AicorePort* port) {
-    return read(port->machine, port->physical, Register::data_main_base);
+    return read(port->registers, port->physical, Register::data_main_base);
 }
 
 void write_cond(AicorePort* port, uint32_t value) {
-    write(port->machine, port->physical, Register::cond, value);
+    write(port->registers, port->physical, Register::cond, value);
     static_cast<CorePort*>(port)->crew->wake_owner(port->physical);
 }
 

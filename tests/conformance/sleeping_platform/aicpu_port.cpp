@@ -10,13 +10,13 @@
 namespace chiphost::platform {
 
 uint32_t read_register(AicpuPort* port, uint32_t physical_core, Register which) {
-    return read(port->machine, physical_core, which);
+    return read(port->registers, physical_core, which);
 }
 
 void write_register(AicpuPort* port, uint32_t physical_core, Register which, uint32_t value) {
     const auto& self = *static_cast<ThreadPort*>(port);
     self.crew->own(physical_core, self.thread);
-    write(port->machine, physical_core, which, value);
+    write(port->registers, physical_core, which, value);
     if (which == Register::data_main_base) self.crew->wake(Crew::cores);
 }
 

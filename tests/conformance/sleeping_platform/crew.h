@@ -11,17 +11,17 @@
 #include <condition_variable>
 #include <mutex>
 
-#include "../third_platform/machine.h"
+#include "../third_platform/register_file.h"
 #include "chiphost/abi/host_runtime.h"
 
 namespace chiphost::platform {
 
 // The registers are the third platform's, read and written by several threads here.
-inline uint32_t read(Machine* machine, uint32_t physical, Register which) {
-    return __atomic_load_n(&machine->at(physical, which), __ATOMIC_ACQUIRE);
+inline uint32_t read(RegisterFile* registers, uint32_t physical, Register which) {
+    return __atomic_load_n(&registers->at(physical, which), __ATOMIC_ACQUIRE);
 }
-inline void write(Machine* machine, uint32_t physical, Register which, uint32_t value) {
-    __atomic_store_n(&machine->at(physical, which), value, __ATOMIC_RELEASE);
+inline void write(RegisterFile* registers, uint32_t physical, Register which, uint32_t value) {
+    __atomic_store_n(&registers->at(physical, which), value, __ATOMIC_RELEASE);
 }
 
 // Who sleeps. All functions may be called by any thread.

@@ -9,6 +9,7 @@
 
 #include "../third_platform/third_device.h"
 #include "chiphost/abi/mailbox.h"
+#include "chiphost/align.h"
 #include "crew.h"
 #include "graph/core_protocol.h"
 #include "status/report.h"
@@ -35,7 +36,7 @@ public:
           progress_(options.progress),
           threads_(options.aicpu_threads),
           cores_(options.block_dim * 3),
-          core_bytes_((device.aicore->context_bytes() + 63) / 64 * 64) {}
+          core_bytes_align_up((device.aicore->context_bytes())) {}
 
     // Threads are lent before anything begins.
     ~Launch() {
@@ -73,18 +74,18 @@ private:
 
     void begin() {
         if (!device_.aicpu_context) {
-            device_.aicpu_context = aligned_alloc(64, (device_.aicpu->context_bytes() + 63) / 64 * 64);
+            device_.aicpu_context = aligned_alloc(64, align_up(device_.aicpu->context_bytes()));
             device_.aicpu->create(device_.aicpu_context);
         }
         std::vector<void*> ports;
         for (uint32_t i = 0; i < threads_.size(); ++i) {
-            threads_[i].port = {{&device_.machine}, &crew_, i};
+            threads_[i].port = {{&device_.registers}, &crew_, i};
             ports.push_back(static_cast<AicpuPort*>(&threads_[i].port));
         }
         core_contexts_ = static_cast<char*>(aligned_alloc(64, core_bytes_ * cores_.size()));
         for (uint32_t core = 0; core < cores_.size(); ++core) {
-            cores_[core] = {{&device_.machine, core}, &crew_, core, progress_};
-            write(&device_.machine, core, Register::data_main_base, core_protocol::main_base_idle);
+            cores_[core] = {{&device_.registers, core}, &crew_, core, progress_};
+            write(&device_.registers, core, Register::data_main_base, core_protocol::main_base_idle);
             device_.aicore->init(core_contexts_ + core * core_bytes_, &launch_, core,
                                  core < launch_.block_dim ? CH_AIC : CH_AIV, &cores_[core]);
         }
@@ -125,12 +126,11 @@ private:
     }
 
     int32_t give_up(ch_error* out_error) {
-        ch_launch_status status{};
-        status.task = status.core = -1;
-        device_.aicpu->explain_stall(device_.aicpu_context, &status);
-        report(out_error, CH_DEADLINE_EXCEEDED, "device", "stopped on request; %s", status.message);
-        out_error->task = status.task;
-        out_error->core = status.core;
+        ch_error stall;
+        device_.aicpu->explain_stall(device_.aicpu_context, &stall);
+        report(out_error, CH_DEADLINE_EXCEEDED, "device", "stopped on request; %s", stall.message);
+        out_error->task = stall.task;
+        out_error->core = stall.core;
         return out_error->code;
     }
 

@@ -194,7 +194,7 @@ Launched try_launch(const OpenDevice& device, const Plan& plan) {
     }
     device.write(script.address(), &wanted, sizeof wanted);
     device.write(table.address(), &plan.kernel.address, sizeof plan.kernel.address);
-    result.status.task = result.status.core = result.status.func_id = -1;
+    result.status.error = no_error();
     device.write(status.address(), &result.status, sizeof result.status);
     ch_launch launch{};
     launch.format = CH_LAUNCH_FORMAT;

@@ -32,11 +32,12 @@ void status(const Bench& bench) {
     const OpenDevice device = bench.open();
     const Launched launched = launch(device, {Work::report_status});
     const ch_launch_status& status = launched.status;
-    check(status.code == fault_code && status.complete == 1 && status.task == 17 &&
-              strcmp(status.message, fault_message) == 0,
-          "the status is code %d, complete %d, task %lld, '%.100s'", status.code, status.complete,
-          static_cast<long long>(status.task), status.message);
-    const ch_launch_status clean = launch(device, {}).status;
+    const ch_error& error = status.error;
+    check(error.code == fault_code && status.complete == 1 && error.task == 17 &&
+              strcmp(error.message, fault_message) == 0,
+          "the status is code %d, complete %d, task %lld, '%.100s'", error.code, status.complete,
+          static_cast<long long>(error.task), error.message);
+    const ch_error clean = launch(device, {}).status.error;
     check(clean.code == CH_OK && clean.task == -1,
           "the next launch, without a fault, has a status of code %d, task %lld", clean.code,
           static_cast<long long>(clean.task));

@@ -5,7 +5,7 @@
 
 #include <exception>
 
-#include "machine.h"
+#include "register_file.h"
 
 namespace chiphost::platform {
 
@@ -14,12 +14,12 @@ uint32_t physical_core(AicorePort* port) {
 }
 
 uint32_t read_main_base(AicorePort* port) {
-    return port->machine->at(port->physical, Register::data_main_base);
+    return port->registers->at(port->physical, Register::data_main_base);
 }
 
 void write_cond(AicorePort* port, uint32_t value) {
-    port->machine->at(port->physical, Register::cond) = value;
-    port->machine->something_happened = true;
+    port->registers->at(port->physical, Register::cond) = value;
+    port->registers->something_happened = true;
 }
 
 bool call_kernel(AicorePort*, core_protocol::Payload* payload) {

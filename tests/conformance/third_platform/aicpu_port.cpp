@@ -3,21 +3,21 @@
 
 #include <stdio.h>
 
-#include "machine.h"
+#include "register_file.h"
 
 namespace chiphost::platform {
 
 uint32_t read_register(AicpuPort* port, uint32_t physical_core, Register which) {
-    return port->machine->at(physical_core, which);
+    return port->registers->at(physical_core, which);
 }
 
 void write_register(AicpuPort* port, uint32_t physical_core, Register which, uint32_t value) {
-    port->machine->at(physical_core, which) = value;
-    port->machine->something_happened = true;
+    port->registers->at(physical_core, which) = value;
+    port->registers->something_happened = true;
 }
 
 void signal_threads(AicpuPort* port) {
-    port->machine->something_happened = true;
+    port->registers->something_happened = true;
 }
 
 void invalidate_cache(const void*, size_t) {}

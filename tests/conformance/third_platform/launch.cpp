@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "chiphost/align.h"
 #include "graph/core_protocol.h"
 #include "status/report.h"
 #include "third_device.h"
@@ -27,18 +28,18 @@ public:
         : device_(device),
           launch_(*reinterpret_cast<const ch_launch*>(options.launch)),
           cancel_(&options.progress->cancel),
-          aicpu_ports_(options.aicpu_threads, AicpuPort{&device.machine}),
+          aicpu_ports_(options.aicpu_threads, AicpuPort{&device.registers}),
           core_ports_(options.block_dim * 3),
-          core_bytes_((device.aicore->context_bytes() + 63) / 64 * 64),
+          core_bytes_align_up((device.aicore->context_bytes())),
           done_(options.aicpu_threads + core_ports_.size()) {
         if (!device.aicpu_context) {
-            device.aicpu_context = aligned_alloc(64, (device.aicpu->context_bytes() + 63) / 64 * 64);
+            device.aicpu_context = aligned_alloc(64, align_up(device.aicpu->context_bytes()));
             device.aicpu->create(device.aicpu_context);
         }
         core_contexts_ = static_cast<char*>(aligned_alloc(64, core_bytes_ * core_ports_.size()));
         for (uint32_t core = 0; core < core_ports_.size(); ++core) {
-            core_ports_[core] = {&device.machine, core};
-            device.machine.at(core, Register::data_main_base) = core_protocol::main_base_idle;
+            core_ports_[core] = {&device.registers, core};
+            device.registers.at(core, Register::data_main_base) = core_protocol::main_base_idle;
             device.aicore->init(core_contexts_ + core * core_bytes_, &launch_, core,
                                 core < options.block_dim ? CH_AIC : CH_AIV, &core_ports_[core]);
         }
@@ -55,7 +56,7 @@ public:
         for (;;) {
             const bool cancelled = __atomic_load_n(cancel_, __ATOMIC_ACQUIRE) != 0;
             if (cancelled) return give_up(CH_DEADLINE_EXCEEDED, "stopped on request; ", out_error);
-            device_.machine.something_happened = false;
+            device_.registers.something_happened = false;
             bool aicpu_done = true, all_idle = true;
             for (uint32_t i = 0; i < done_.size(); ++i) {
                 if (done_[i]) continue;
@@ -65,7 +66,7 @@ public:
                 if (i < aicpu_ports_.size() && !done_[i]) aicpu_done = false;
             }
             if (aicpu_done) return CH_OK;
-            if (all_idle && !device_.machine.something_happened) return give_up(CH_STALLED, "", out_error);
+            if (all_idle && !device_.registers.something_happened) return give_up(CH_STALLED, "", out_error);
         }
     }
 
@@ -78,12 +79,11 @@ private:
     }
 
     int32_t give_up(ch_code code, const char* why, ch_error* out_error) {
-        ch_launch_status status{};
-        status.task = status.core = -1;
-        device_.aicpu->explain_stall(device_.aicpu_context, &status);
-        report(out_error, code, "device", "%s%s", why, status.message);
-        out_error->task = status.task;
-        out_error->core = status.core;
+        ch_error stall;
+        device_.aicpu->explain_stall(device_.aicpu_context, &stall);
+        report(out_error, code, "device", "%s%s", why, stall.message);
+        out_error->task = stall.task;
+        out_error->core = stall.core;
         return code;
     }
 

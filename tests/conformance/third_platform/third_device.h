@@ -4,7 +4,7 @@
 #include <map>
 
 #include "chiphost/platform/device.h"
-#include "machine.h"
+#include "register_file.h"
 
 namespace chiphost::platform {
 
@@ -30,7 +30,7 @@ public:
     const ch_aicpu_program* aicpu = nullptr;
     const ch_aicore_program* aicore = nullptr;
     void* aicpu_context = nullptr;  // made for the first launch, kept for the next
-    Machine machine;
+    RegisterFile registers;
 };
 
 }  // namespace chiphost::platform

@@ -17,8 +17,7 @@ void begin(void* context, const ch_launch* launch, void* const* ports) {
         const uint32_t main_base = read_register(port, sim_physical_core(core), Register::data_main_base);
         if (cond == 0 && main_base == chiphost::core_protocol::main_base_idle) continue;
         auto* status = reinterpret_cast<ch_launch_status*>(launch->status);
-        status->code = CH_PLATFORM_FAILED;
-        chiphost::copy_text(status->message, sizeof status->message, "a register speaks of the launch before");
+        chiphost::report(&status->error, CH_PLATFORM_FAILED, "device", "a register speaks of the launch before");
         status->complete = 1;
     }
     real_program()->begin(context, launch, ports);

@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-#define CH_DEVICE_PROGRAM_MAJOR 3
+#define CH_DEVICE_PROGRAM_MAJOR 4
 #define CH_DEVICE_PROGRAM_MINOR 0
 #define CH_AICPU_PROGRAM_ENTRY "chiphost_aicpu_program"
 #define CH_AICORE_PROGRAM_ENTRY "chiphost_aicore_program"
@@ -27,20 +27,16 @@ typedef enum ch_step {
     CH_STEP_DONE = 3,    // finished; do not come again
 } ch_step;
 
-#define CH_LAUNCH_FORMAT 3
+#define CH_LAUNCH_FORMAT 4
 
-// What the device reports to the host. Written by whoever finds the first fault.
+// What the device reports to the host. Whoever finds the first fault changes error.code from CH_OK by compare-and-swap
+// and writes the rest of the error, which is valid once `complete` is 1. The host clears everything before a launch but
+// the error's texts.
 typedef struct ch_launch_status {
-    int32_t code;  // ch_code, changed once from CH_OK by compare-and-swap; the rest is valid once `complete` is 1
     int32_t complete;
-    int64_t task;
-    int32_t core;
-    int32_t func_id;
-    int32_t detail_code;  // the orchestration's own code
     int32_t reserved;
     uint64_t tasks_done;
-    char where[128];  // "" for the device as such
-    char message[512];
+    ch_error error;
 } ch_launch_status;
 
 // In device memory. Addresses are device addresses.
@@ -73,9 +69,9 @@ typedef struct ch_aicpu_program {
     // One step of one thread. Different threads may step at the same time.
     ch_step (*step)(void* context, uint32_t thread);
 
-    // Says what is waiting for what, when no processor can make progress; `code` is set if there is a better one than
-    // CH_STALLED. No step may be under way.
-    void (*explain_stall)(void* context, ch_launch_status* out_status);
+    // Fills the error that says what is waiting for what, when no processor can make progress: with CH_STALLED, or with
+    // a code that says it better. No step may be under way.
+    void (*explain_stall)(void* context, ch_error* out_error);
 
     // Ends the launch, also one that was cut off: then the orchestration is made to return first, or given up if it
     // does not. Afterwards nothing refers to the launch or its orchestration any more, but the stack of one that was

@@ -59,21 +59,13 @@ typedef struct ch_device_options {
     uint64_t stack_bytes;
 } ch_device_options;
 
-// How one run is to be executed. Since version 3.2 a number that says "0: default" may be 0: then it is the default
-// below, or what the chip has if that is less. Any other number is taken as it is, or refused.
+// How one run is to be executed. call_config.def says what each field means. Since version 3.2 a number whose kind
+// there is "optional" may be 0: then it is the default below, or what the chip has if that is less. Any other number is
+// taken as it is, or refused.
 typedef struct ch_call_config {
-    uint32_t struct_bytes;      // sizeof(ch_call_config) of the caller
-    uint32_t block_dim;         // clusters in use (1 AIC + 2 AIV each): 1 to the chip's number; 0: default
-    uint32_t aicpu_thread_num;  // AICPU threads: 1 to the chip's number; 0: default
-    uint32_t orch_thread_num;   // AICPU threads for orchestration; host_build_graph needs none and ignores it
-    uint32_t sim_threads;       // simulated chip: host threads that run processors; 1 is deterministic
-    uint32_t trace;             // 1: record what every processor did (ch_run_result.trace)
-    uint64_t seed;              // simulated chip: 0 steps processors in turn, any other value in an order of its own
-    // For runtimes whose orchestration runs on the AICPU: each of their four rings has this; host_build_graph ignores
-    // it. 0: default, for each of them.
-    uint32_t ring_task_window;  // tasks that are kept at the same time: a power of two, CH_RING_TASK_WINDOW_MIN or more
-    uint32_t ring_dep_pool;     // edges: CH_RING_DEP_POOL_MIN or more
-    uint64_t ring_heap_bytes;   // memory for new tensors: CH_RING_HEAP_MIN or more
+    uint32_t struct_bytes;  // sizeof(ch_call_config) of the caller
+#define CH_CONFIG_FIELD(type, name, ...) type name;
+#include "call_config.def"
 } ch_call_config;
 
 #define CH_BLOCK_DIM_DEFAULT 24
@@ -204,4 +196,7 @@ typedef const ch_host_runtime* (*ch_host_runtime_entry)(void);
 
 #ifdef __cplusplus
 }
+static_assert(__builtin_offsetof(ch_call_config, seed) == 24 &&
+                  __builtin_offsetof(ch_call_config, ring_heap_bytes) == 40,
+              "ch_call_config is part of the ABI: rows of call_config.def stay where they are");
 #endif

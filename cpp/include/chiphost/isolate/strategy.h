@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
+#include <string_view>
+
 namespace chiphost::isolate {
 
 enum class Strategy {
@@ -14,7 +17,13 @@ enum class Strategy {
     process,
 };
 
+// All of them, best first.
+inline constexpr Strategy strategies[] = {Strategy::link_namespace, Strategy::copy, Strategy::process};
+
 // "namespace", "copy", "process".
 const char* strategy_name(Strategy strategy);
+
+// The strategy of such a name. Nothing for any other text.
+std::optional<Strategy> find_strategy(std::string_view name);
 
 }  // namespace chiphost::isolate

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a platform gives the AICore program. A port implements these functions and links them into it. None of them
+// A platform gives this to the AICore program. A port implements these functions and links them into it. None of them
 // fails or throws; pointers are borrowed for the call. Requirements are numbered as in device.h.
 #pragma once
 
@@ -32,9 +32,9 @@ __aicore__ void write_cond(AicorePort* port, uint32_t value);
 // which kernels can throw catches everything here and records it in the payload. PLAT-11, PLAT-21 to PLAT-23.
 __aicore__ bool call_kernel(AicorePort* port, core_protocol::Payload* payload);
 
-// Whether to come back for the kernel after the dispatch was acknowledged, so that the AICPU gets to see it. A real
-// core always says no; a simulated one may say yes to show the AICPU the orders that a real one can produce. Any answer
-// is right.
+// True if the core is to come back for the kernel after the dispatch was acknowledged, so that the AICPU gets to see
+// it. A real core always says no; a simulated one may say yes to show the AICPU the orders that a real one can produce.
+// Any answer is right.
 __aicore__ bool pause_after_ack(AicorePort* port);
 
 }  // namespace chiphost::platform

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a platform gives the AICPU program. A port implements these functions and links them into it.
+// A platform gives this to the AICPU program. A port implements these functions and links them into it.
 //
 // None of them fails but load_device_orch_so, and none throws. Those without a port may be called by any thread of the
 // AICPU, for memory of any launch. Requirements are numbered as in device.h.
@@ -56,7 +56,7 @@ bool resume_strand(AicpuPort* port, void (*body)(void* argument), void* argument
 // the platform finds that the launch is to end, and calls the AICPU program's stop(). PLAT-45.
 bool pause_strand(AicpuPort* port);
 
-// Whether a strand that could go on should pause all the same, so that others get on. Any answer is right; a chip's is
+// True if a strand that could go on should pause all the same, so that others get on. Any answer is right; a chip's is
 // no. From inside the strand.
 bool should_breathe(AicpuPort* port);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What differs between chips: a table of constants. Code is the same for all. Linked into all three programs; a
+// A table of constants says what differs between chips. Code is the same for all. Linked into all three programs; a
 // platform of a known chip writes nothing.
 #pragma once
 
@@ -15,7 +15,7 @@ enum class Register : uint32_t { data_main_base = 0, cond = 1, fast_path = 2 };
 constexpr uint32_t register_count = 3;
 constexpr uint32_t no_register = UINT32_MAX;
 
-// What schedulers and platforms have room for, by core and by AICPU thread.
+// Schedulers and platforms have room for so many cores and AICPU threads.
 constexpr uint32_t cores_max = 120;
 constexpr uint32_t aicpu_threads_max = 8;
 
@@ -35,7 +35,7 @@ struct Chip {
     constexpr uint32_t offset(Register which) const { return register_offset[static_cast<uint32_t>(which)]; }
     constexpr uint32_t cores() const { return clusters * 3; }
 
-    // What a chip has more of than there is room for. Looked at before anything is indexed by it.
+    // A number of the chip for which there is no room. It is looked at before anything is indexed by it.
     struct Excess {
         const char* what;  // nullptr: nothing
         uint32_t most, found;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a platform gives the host runtime: one device with its memory, its programs and the launch. A port implements
+// A platform gives this to the host runtime: one device with its memory, its programs and the launch. A port implements
 // these functions and links them into the host runtime.
 //
 // Errors: a function that returns int32_t returns CH_OK, or a code with *out_error filled: the same code, the place, a
@@ -11,8 +11,8 @@
 // platform keeps nothing in globals (PLAT-55 to PLAT-58). Threads are the anchor's (abi/anchor.h); a platform makes
 // none of its own (PLAT-52).
 //
-// What MUST hold is numbered, PLAT-01 and so on: docs/reference/platform-requirements.md says what happens otherwise
-// and which conformance test looks.
+// The requirements on a port are numbered, PLAT-01 and so on: docs/reference/platform-requirements.md says what happens
+// otherwise and which conformance test looks.
 #pragma once
 
 #include <stdint.h>
@@ -47,7 +47,7 @@ void close_device(Device* device);
 // PLAT-02 to PLAT-04, PLAT-07.
 [[nodiscard]] int32_t allocate(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error);
 
-// The same with content 0. Where the platform can, memory is reserved now and used as it is touched. PLAT-05.
+// Allocates memory with content 0. Where the platform can, memory is reserved now and used as it is touched. PLAT-05.
 [[nodiscard]] int32_t allocate_zeroed(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error);
 
 // Frees what `allocate` or `allocate_zeroed` returned. Programs may not be using it. It has nobody to tell of a
@@ -86,10 +86,10 @@ struct LaunchOptions {
     std::vector<ch_trace_event>* out_trace;  // nullptr: not wanted
 };
 
-// Whether `launch` would begin such a launch: asked before a run writes anything to the device. CH_OK, or what `launch`
-// would refuse it with: CH_UNIMPLEMENTED for a trace that there is none of; CH_PLATFORM_FAILED if programs of an
-// earlier launch may still run, for they use the memory that the run would write. Changes nothing; the options are
-// borrowed for the call. PLAT-49.
+// Says whether `launch` would begin such a launch: it is asked before a run writes anything to the device. CH_OK, or
+// what `launch` would refuse it with: CH_UNIMPLEMENTED for a trace that there is none of; CH_PLATFORM_FAILED if
+// programs of an earlier launch may still run, for they use the memory that the run would write. Changes nothing; the
+// options are borrowed for the call. PLAT-49.
 [[nodiscard]] int32_t check_launch(Device* device, const LaunchOptions& options, ch_error* out_error);
 
 // Runs both programs and returns when all AICPU threads are done and what they and the cores have written can be copied

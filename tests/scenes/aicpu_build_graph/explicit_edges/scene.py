@@ -3,9 +3,7 @@
 
 import numpy as np
 
-from chiphost.compiler import Kernel
-from chiphost.scene import Scene
-from chiphost.signature import In, InOut, Out, Scalar
+from chiphost import In, InOut, Kernel, Out, Scalar, Scene
 
 scene = Scene(
     description="updates in a fixed order: explicit edges within scopes, between them and out of an open one",

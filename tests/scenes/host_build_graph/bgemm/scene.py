@@ -3,9 +3,7 @@
 
 import numpy as np
 
-from chiphost.compiler import Kernel
-from chiphost.scene import Scene
-from chiphost.signature import In, InOut
+from chiphost import In, InOut, Kernel, Scene
 
 TILE = 64
 

@@ -3,9 +3,7 @@
 
 import numpy as np
 
-from chiphost.compiler import Kernel
-from chiphost.scene import Scene
-from chiphost.signature import In, Out
+from chiphost import In, Kernel, Out, Scene
 
 SIZE = 128
 SHAPE = (SIZE, SIZE)

@@ -3,9 +3,7 @@
 
 import numpy as np
 
-from chiphost.compiler import Kernel
-from chiphost.scene import Scene
-from chiphost.signature import In, Out, Scalar
+from chiphost import In, Kernel, Out, Scalar, Scene
 
 scene = Scene(
     description="paged attention with an online softmax: four tasks for each block of the cache",

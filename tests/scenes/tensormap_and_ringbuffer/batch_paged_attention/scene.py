@@ -4,8 +4,7 @@
 import runpy
 from pathlib import Path
 
-from chiphost.compiler import Kernel
-from chiphost.scene import Scene
+from chiphost import Kernel, Scene
 
 single = runpy.run_path(str(Path(__file__).parents[1] / "paged_attention" / "scene.py"))
 SMALL = single["SMALL"]

@@ -3,9 +3,7 @@
 
 import numpy as np
 
-from chiphost.compiler import Kernel
-from chiphost.scene import Scene
-from chiphost.signature import In, InOut, Out
+from chiphost import In, InOut, Kernel, Out, Scene
 
 LINE = 16  # floats in 64 bytes: cores do not write to each other's lines
 AIC, AIV, MIX = 0, 1, 2

@@ -3,9 +3,7 @@
 
 import numpy as np
 
-from chiphost.compiler import Kernel
-from chiphost.scene import Scene
-from chiphost.signature import In, InOut, Out
+from chiphost import In, InOut, Kernel, Out, Scene
 
 CHECKS = 10
 

@@ -5,7 +5,7 @@ import dataclasses
 import runpy
 from pathlib import Path
 
-from chiphost.scene import Scene
+from chiphost import Scene
 
 once = runpy.run_path(str(Path(__file__).parents[1] / "paged_attention" / "scene.py"))
 

@@ -3,9 +3,7 @@
 
 import numpy as np
 
-from chiphost.compiler import Kernel
-from chiphost.scene import Scene
-from chiphost.signature import In, Out
+from chiphost import In, Kernel, Out, Scene
 
 SIZES = {"boxes": 40, "rows": 64, "columns": 96, "mixed": 0.0, "tiles": 48, "tile_rows": 32}
 

@@ -3,9 +3,7 @@
 
 import numpy as np
 
-from chiphost.compiler import Kernel
-from chiphost.scene import Program, Scene
-from chiphost.signature import In, InOut, Out
+from chiphost import In, InOut, Kernel, Out, Program, Scene
 
 MATMUL = [Kernel(0, "kernels/matmul.cpp", "aic")]
 ADD_BIAS = [Kernel(0, "kernels/add_bias.cpp", "aiv")]

@@ -3,9 +3,7 @@
 
 import numpy as np
 
-from chiphost.compiler import Kernel
-from chiphost.scene import Scene
-from chiphost.signature import Out
+from chiphost import Kernel, Out, Scene
 
 CORES = 3  # AIC, AIV0, AIV1
 LINE = 16  # floats in 64 bytes: cores do not write to each other's lines

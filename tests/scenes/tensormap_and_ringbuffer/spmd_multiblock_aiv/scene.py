@@ -3,9 +3,7 @@
 
 import numpy as np
 
-from chiphost.compiler import Kernel
-from chiphost.scene import Scene
-from chiphost.signature import In, Out, Scalar
+from chiphost import In, Kernel, Out, Scalar, Scene
 
 LINE = 16  # floats in 64 bytes: cores do not write to each other's lines
 

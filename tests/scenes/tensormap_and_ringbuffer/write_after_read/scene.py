@@ -3,9 +3,7 @@
 
 import numpy as np
 
-from chiphost.compiler import Kernel
-from chiphost.scene import Scene
-from chiphost.signature import In, InOut, Out
+from chiphost import In, InOut, Kernel, Out, Scene
 
 scene = Scene(
     description="a matrix that tasks of many blocks read and others overwrite, round after round: write after read",

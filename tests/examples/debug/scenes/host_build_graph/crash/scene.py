@@ -3,9 +3,7 @@
 
 import numpy as np
 
-from chiphost.compiler import Kernel
-from chiphost.scene import Scene
-from chiphost.signature import InOut, Scalar
+from chiphost import InOut, Kernel, Scalar, Scene
 
 # The numbers that kernel.cpp and orchestration.cpp know.
 DEEDS = ("orchestration", "segv", "fpe", "ill", "bus", "abort", "raise", "overflow")

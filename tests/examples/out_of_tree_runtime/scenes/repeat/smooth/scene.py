@@ -3,9 +3,7 @@
 
 import numpy as np
 
-from chiphost.compiler import Kernel
-from chiphost.scene import Scene
-from chiphost.signature import InOut, Scalar
+from chiphost import InOut, Kernel, Scalar, Scene
 
 scene = Scene(
     description="smooth a vector, one round after the other",

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <stdint.h>
+
+namespace chiphost::bindings {
+
+// How a run went that succeeded. Times are in nanoseconds.
+struct RunResult {
+    uint64_t task_count;
+    uint64_t orchestration_ns;
+    uint64_t device_ns;
+    uint64_t total_ns;
+    nanobind::object trace;  // bytes: the ch_trace_events, or None
+};
+
+// Adds the class RunResult.
+void bind_run_result(nanobind::module_& module);
+
+}  // namespace chiphost::bindings

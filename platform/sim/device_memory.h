@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stdint.h>
+
+#include <unordered_map>
+
+#include "status/status.h"
+
+namespace chiphost::platform {
+
+// The memory of a simulated device: this process's, up to a limit. Addresses are those of the process. Used by one
+// thread at a time.
+class DeviceMemory {
+public:
+    explicit DeviceMemory(uint64_t bytes_max) : bytes_max_(bytes_max) {}
+    ~DeviceMemory();  // frees all of it
+    DeviceMemory(const DeviceMemory&) = delete;
+    DeviceMemory& operator=(const DeviceMemory&) = delete;
+
+    // Allocates memory with an alignment of 64. If it is not to be zeroed, its content is `undefined_byte`.
+    // CH_DEVICE_MEMORY_EXHAUSTED. Throws std::bad_alloc.
+    Status allocate(uint64_t bytes, bool zeroed, uint64_t* out_address, ch_error* out_error);
+
+    // Frees what allocate() has returned, and nothing for any other address.
+    void release(uint64_t address);
+
+private:
+    struct Allocation {
+        uint64_t bytes;
+        bool mapped;
+    };
+    static void free_memory(uint64_t address, const Allocation& allocation);
+
+    const uint64_t bytes_max_;
+    uint64_t bytes_used_ = 0;
+    std::unordered_map<uint64_t, Allocation> allocations_;  // by address
+};
+
+}  // namespace chiphost::platform

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "launcher.h"
+
+#include <utility>
+
+#include "chiphost/align.h"
+#include "core_services.h"
+#include "os/stack_size.h"
+#include "status/report.h"
+
+namespace chiphost::platform {
+
+// Ends a launch, also when the engine throws, for want of memory: nobody may go on on the fibers of a launch that is
+// over.
+class Launcher::EndOfLaunch {
+public:
+    explicit EndOfLaunch(Launcher* launcher) : launcher_(launcher) {}
+    ~EndOfLaunch() { end(); }
+    EndOfLaunch(const EndOfLaunch&) = delete;
+    EndOfLaunch& operator=(const EndOfLaunch&) = delete;
+
+    void end() {
+        if (Launcher* const launcher = std::exchange(launcher_, nullptr)) launcher->end_launch(&left_behind_);
+    }
+
+    // Says what was left behind; "" if nothing was.
+    const char* left_behind() const { return left_behind_.message; }
+
+private:
+    Launcher* launcher_;
+    ch_error left_behind_ = no_error();
+};
+
+Launcher::Launcher(const ch_device_options& options, DevicePrograms* programs)
+    : anchor_(options.anchor),
+      anchor_state_(options.anchor_state),
+      temp_folder_(options.temp_folder),
+      fork_mark_(ch_anchor_fork_mark(anchor_, anchor_state_)),
+      stack_bytes_(os::stack_bytes_for(options.stack_bytes)),
+      programs_(*programs),
+      registers_(chip.physical_cores * register_count),
+      pausables_(stack_bytes_) {}
+
+Launcher::~Launcher() {
+    for (ch_mailbox* helper : helpers_) {
+        helper->same_user = 0;
+        ch_anchor_counts ignored;
+        ch_mailbox_call(helper, anchor_->count, anchor_state_, nullptr, &ignored);  // puts its state back, all of it
+    }
+    for (ch_mailbox* helper : helpers_) anchor_->return_thread(anchor_state_, helper, nullptr);
+}
+
+Status Launcher::lend_helpers(uint32_t count, ch_error* out_error) {
+    helpers_.reserve(count);  // before one is lent that would be lost
+    while (helpers_.size() < count) {
+        ch_mailbox* helper = nullptr;
+        if (const Status failed = anchor_->lease_thread(anchor_state_, &stack_bytes_, &helper); !failed.ok()) {
+            return report(out_error, static_cast<ch_code>(failed.code()), "sim_threads",
+                          "the system refuses thread %zu of %u helpers", helpers_.size() + 1, count);
+        }
+        helper->same_user = 1;  // until the device is closed
+        helpers_.push_back(helper);
+    }
+    return CH_OK;
+}
+
+Status Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
+    if (options.sim_threads <= 1) {
+        SequentialEngine engine(options.seed, options.progress, options.out_trace);
+        return run(engine, options, out_error);
+    }
+    CH_TRY(lend_helpers(options.sim_threads - 1, out_error));
+    const std::vector<ch_mailbox*> helpers(helpers_.begin(), helpers_.begin() + options.sim_threads - 1);
+    ParallelEngine engine(helpers, options.progress);
+    return run(engine, options, out_error);
+}
+
+Status Launcher::run(Engine& engine, const LaunchOptions& options, ch_error* out_error) {
+    const auto& launch = *reinterpret_cast<const ch_launch*>(options.launch);
+    const uint32_t cores = options.block_dim * 3;
+    CH_TRY(pausables_.make(kernels_pause_ ? cores : 0, out_error));
+    core_ports_.resize(cores);
+    while (memories_.size() < cores) memories_.push_back(std::make_unique<Memories>());
+    const uint64_t core_bytes = align_up(programs_.aicore().context_bytes());
+    char* core_contexts = core_contexts_.at_least(core_bytes * cores);
+    for (uint32_t core = 0; core < cores; ++core) {
+        connect_core(core, engine, options);
+        programs_.aicore().init(core_contexts + core * core_bytes, &launch, core,
+                                core < options.block_dim ? CH_AIC : CH_AIV, &core_ports_[core]);
+    }
+    AicpuPort aicpu_ports[Processors::max_aicpu_threads];
+    void* aicpu_port_addresses[Processors::max_aicpu_threads];
+    for (uint32_t thread = 0; thread < options.aicpu_threads; ++thread) {
+        aicpu_ports[thread] = port_of_thread(thread, engine, options);
+        aicpu_port_addresses[thread] = &aicpu_ports[thread];
+    }
+    programs_.aicpu().begin(programs_.aicpu_context(), &launch, aicpu_port_addresses);
+    EndOfLaunch end_of_launch(this);
+
+    const Processors processors{&programs_.aicpu(),
+                                programs_.aicpu_context(),
+                                options.aicpu_threads,
+                                &programs_.aicore(),
+                                core_contexts,
+                                core_bytes,
+                                core_ports_.data(),
+                                cores,
+                                fork_mark_};
+    const End end = engine.run(processors);
+    if (end != End::finished) explain(end, out_error);
+    end_of_launch.end();
+    // The run's error is here or in what the scheduler wrote; the host says which.
+    auto& status = *reinterpret_cast<ch_launch_status*>(launch.status);
+    if (status.complete) append(&status.error, "%s", end_of_launch.left_behind());
+    if (end == End::finished) return CH_OK;
+    append(out_error, "%s", end_of_launch.left_behind());
+    return out_error->code;
+}
+
+AicpuPort Launcher::port_of_thread(uint32_t thread, const Engine& engine, const LaunchOptions& options) {
+    const uint64_t random = options.seed == 0 ? 0 : ~options.seed * 2 + 1;
+    Pausable& orchestration = pausables_.orchestration();
+    return {{registers_.data()},  engine.hooks(),       core_of_physical_,    thread,           random,
+            &orchestration.fiber, &orchestration.stack, temp_folder_.c_str(), options.progress, programs_.loader_gate(),
+            &programs_.keeper()};
+}
+
+void Launcher::connect_core(uint32_t core, const Engine& engine, const LaunchOptions& options) {
+    const SimRegisters registers{registers_.data()};
+    const uint32_t physical = sim_physical_core(core);
+    core_of_physical_[physical] = static_cast<uint8_t>(core);
+    const uint64_t random = options.seed == 0 ? 0 : (options.seed + core) * 2 + 1;
+    AicorePort& port = core_ports_[core];
+    port = {registers, engine.hooks(), core, physical, random, 0, options.progress, nullptr, {}, nullptr};
+    static_cast<KernelServices&>(port.services) = core_services;
+    port.services.hooks = engine.hooks();
+    port.services.core = core;
+    memories_[core]->begin_run(&port.services, memories_[core_protocol::cluster_of(core, options.block_dim)].get());
+    if (Pausable* const pausable = pausables_.kernel(core)) {
+        port.services.fiber = &pausable->fiber;
+        port.stack = &pausable->stack;
+    }
+    // The previous launch may have been cut off: no register may speak of it.
+    registers.at(physical, Register::data_main_base).store(core_protocol::main_base_idle, std::memory_order_relaxed);
+    registers.at(physical, Register::cond).store(0, std::memory_order_relaxed);
+}
+
+// Fills the error of a launch that did not finish.
+void Launcher::explain(End end, ch_error* out_error) {
+    ch_error state;
+    programs_.aicpu().explain_stall(programs_.aicpu_context(), &state);
+    *out_error = state;
+    if (end == End::stalled) return;
+    report(out_error, CH_DEADLINE_EXCEEDED, "device", "stopped on request; %s", state.message);
+    out_error->task = state.task;
+    out_error->core = state.core;
+}
+
+// Nothing may refer to the launch any more afterwards.
+void Launcher::end_launch(ch_error* inout_left_behind) {
+    programs_.aicpu().end(programs_.aicpu_context());
+    end_orchestration(inout_left_behind);
+    end_kernels(inout_left_behind);
+}
+
+// The AICPU program has done what it can to make the orchestration return.
+void Launcher::end_orchestration(ch_error* inout_left_behind) {
+    if (!pausables_.orchestration().fiber.begun()) return;
+    append(inout_left_behind,
+           "; the orchestration did not return although its calls said again and again that the run is over, and was "
+           "left behind with its stack (%u of this worker)",
+           pausables_.leave_orchestration_behind());
+}
+
+// Kernels that were waiting when the launch was cut off must return before their stacks are used again.
+void Launcher::end_kernels(ch_error* inout_left_behind) {
+    for (AicorePort& port : core_ports_) {
+        if (!port.services.fiber || !port.services.fiber->begun()) continue;
+        port.services.pause = let_down;
+        port.enter(*port.paused);
+        const bool returned = port.services.fiber->resume(*port.stack, nullptr, nullptr);
+        port.leave();
+        if (returned) continue;
+        append(inout_left_behind,
+               "; kernel %u of task %lld on core %u did not return when its wait failed %u times, and was left behind "
+               "with its stack (%u of this worker)",
+               port.paused->func_id, static_cast<long long>(port.paused->context.task), port.core, let_down_max,
+               pausables_.leave_kernel_behind(port.core));
+    }
+}
+
+}  // namespace chiphost::platform

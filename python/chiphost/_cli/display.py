@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person sees while scenes run: a progress bar in a terminal, plain lines everywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from .._text.printable import one_line
+from ..scenes.results import SceneResult, Watcher
+from .console import make_console, print_lines
+from .terminal import in_terminal
+
+
+class Display(Watcher):
+    """Shows progress, and lines above it. A context manager; subclasses say what is printed for a scene."""
+
+    def __init__(self, scenes: int) -> None:
+        """`scenes` are to be run."""
+        self.console = make_console()
+        self._scenes = scenes
+        self._ended = 0
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+            disable=not in_terminal(),
+        )
+        self._task = self._bar.add_task("starting", total=None)
+
+    def __enter__(self) -> Display:
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Remove the bar."""
+        self._bar.stop()
+
+    def compiled(self, done: int, total: int, name: str) -> None:
+        """Count files."""
+        self._bar.update(self._task, description=f"compiled {one_line(name)}", completed=done, total=total)
+
+    def started(self, scene: str) -> None:
+        """Name the scene."""
+        self._bar.update(self._task, description=one_line(scene), completed=self._ended, total=self._scenes)
+
+    def ended(self, result: SceneResult) -> None:
+        """Count scenes."""
+        self._ended += 1
+        self._bar.update(self._task, completed=self._ended, total=self._scenes)
+
+    def interrupted(self, result: SceneResult) -> None:
+        """Count what was kept from its end, too."""
+        Display.ended(self, result)
+
+    def print_verdict(self, passed: bool | None, columns: str, below: Sequence[str] = ()) -> None:
+        """One line, and what belongs to it below. Printed at once: the bar is drawn again after every print.
+
+        `passed` is None for what was skipped.
+        """
+        verdict = ("SKIP", "yellow") if passed is None else ("PASS", "green") if passed else ("FAIL", "bold red")
+        print_lines(self.console, Text.assemble(verdict, f"  {one_line(columns)}"), below)

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from .._text.suggestion import nearest
+from . import completion, restart
+
+if TYPE_CHECKING:
+    from .._reports.file import ReportFile
+
+_REPEATED: Final = "chiphost.options.repeated"  # in the context: words of options that are nobody's parameter
+Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Command], Command]
+
+DEFAULT_PLATFORM: Final = "a2a3sim"
+SEED_MAX: Final = 2**64 - 1
+
+
+class Choice(click.Choice):  # type: ignore[type-arg]  # click before 8.4 has no argument for the type
+    """One of several words. For one that is misspelt the nearest is named."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse what is none of them."""
+        if value not in self.choices:
+            known = ", ".join(map(repr, self.choices))
+            near = nearest(value, self.choices)
+            guess = f" Did you mean {near!r}?" if near else ""
+            self.fail(f"{value!r} is not one of {known}.{guess}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Seconds(click.FloatRange):
+    """A time. Infinity is one; what is no number is none."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Refuse NaN, which is in every range."""
+        seconds: float = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no number of seconds.", param, ctx)
+        return seconds
+
+
+def report_file(*names: str, text: str) -> Decorator[Any]:
+    """A file to write a report to. One that cannot be written is wrong usage, found before anything runs."""
+
+    def check(ctx: click.Context, param: click.Parameter, value: str | None) -> ReportFile | None:
+        if value is None:
+            return None
+        if not value:
+            raise click.BadParameter("the name of the file is empty", ctx, param)
+        from .._reports.file import ReportFile  # see `commands`
+
+        file = ReportFile(value)
+        try:
+            file.check()
+        except OSError as error:
+            raise click.BadParameter(f"cannot write {value}: {error}", ctx, param) from error
+        return file
+
+    return click.option(*names, metavar="FILE", callback=check, help=text)
+
+
+def platform(text: str) -> Decorator[Any]:
+    """-p: a platform, by default a simulated one."""
+    return click.option(
+        "-p",
+        "--platform",
+        default=DEFAULT_PLATFORM,
+        show_default=True,
+        metavar="PLATFORM",
+        help=text,
+        shell_complete=completion.platforms,
+    )
+
+
+def runtime(command: Command) -> Command:
+    """-r: limit to one runtime."""
+    text = "Scenes of this runtime only."
+    complete = completion.runtimes
+    return click.option("-r", "--runtime", metavar="RUNTIME", help=text, shell_complete=complete)(command)
+
+
+def scenes(command: Command) -> Command:
+    """--scenes: where the scenes are."""
+    text = "Folder of scenes.  [default: $CHIPHOST_SCENES_DIR, else chiphost's own]"
+    path = click.Path(path_type=Path)
+    return click.option("--scenes", "scenes", type=path, metavar="DIR", help=text)(command)
+
+
+def pto_isa(command: Command) -> Command:
+    """--pto-isa and -c: where the headers are that kernels of simpler include."""
+    for add in (
+        click.option(
+            "-c",
+            "--pto-isa-commit",
+            metavar="COMMIT",
+            expose_value=False,
+            callback=_set_variable("PTO_ISA_COMMIT", "-c"),
+            help="Take PTO-ISA as it is at this commit of that checkout. Nothing is fetched.",
+        ),
+        click.option(
+            "--pto-isa",
+            metavar="DIR",
+            expose_value=False,
+            callback=_set_variable("PTO_ISA_ROOT", "--pto-isa"),
+            help="Checkout of PTO-ISA, for scenes of simpler.  [default: $PTO_ISA_ROOT]",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
+def _set_variable(name: str, option: str) -> Callable[[click.Context, click.Parameter, str | None], None]:
+    """A callback that sets a variable of the environment, which all processes of the command then have."""
+
+    def set_it(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            os.environ.update({name: value})
+            context.meta.setdefault(_REPEATED, []).extend((option, value))
+
+    return set_it
+
+
+def how_to_run(command: Command) -> Command:
+    """--seed, --sim-threads, --isolation and --more-namespaces."""
+    for add in (
+        click.option(
+            "--isolation",
+            type=Choice(["namespace", "copy", "process", "auto"]),
+            help="How runtimes are kept apart from this process.  [default: the best that this system has]",
+        ),
+        click.option(
+            "--more-namespaces",
+            is_flag=True,
+            expose_value=False,
+            callback=_restart,
+            help="Start the program anew with settings of the C library that allow as many namespaces as there can be.",
+        ),
+        click.option(
+            "--sim-threads",
+            type=int,
+            metavar="N",
+            default=1,
+            show_default=True,
+            callback=_check_sim_threads,
+            help="Host threads that simulate the chip in a run; with 1 the same seed gives the same run.",
+        ),
+        click.option(
+            "--seed",
+            type=click.IntRange(0, SEED_MAX),
+            metavar="N",
+            default=0,
+            show_default=True,
+            help="Makes the inputs and orders the simulated processors.",
+        ),
+    ):
+        command = add(command)
+    return command
+
+
+def json_file(text: str = "Write the results to this file as JSON.") -> Decorator[Any]:
+    """--json: a report for programs."""
+    return report_file("--json", "json_file", text=text)
+
+
+def not_default(scenes: Path | None, sim_threads: int, isolation: str | None) -> Sequence[str]:
+    """The words that repeat these options in another command."""
+    words = []
+    if scenes is not None:
+        words += ["--scenes", str(scenes)]
+    if sim_threads != 1:
+        words += ["--sim-threads", str(sim_threads)]
+    if isolation is not None:
+        words += ["--isolation", isolation]
+    return [*words, *click.get_current_context().meta.get(_REPEATED, ())]
+
+
+def _restart(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        restart.with_more_namespaces()
+
+
+def _check_sim_threads(ctx: click.Context, param: click.Parameter, value: int) -> int:
+    from .._core import MAX_SIM_THREADS  # see `commands`
+
+    if not 1 <= value <= MAX_SIM_THREADS:
+        raise click.BadParameter(f"{value} is not in the range 1 to {MAX_SIM_THREADS}", ctx, param)
+    return value

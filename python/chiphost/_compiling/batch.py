@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The compiles of one call: each job through the cache, and the compiler for what is missing there."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+import queue
+import re
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Generic, NamedTuple, TypeVar
+
+from .._system.swept_folder import swept_folder
+from .._text.printable import shell_join
+from ..errors import ChiphostError, CompileError, LoadError, make_error
+from . import chip_toolchain, host_toolchain, output
+from .cache import CompileCache, Program
+from .headers import Request, Snapshot
+from .host_toolchain import Compiler, Target
+from .job import Job, invalid
+from .preludes import Prelude, Preludes, Recipe
+from .processes import CompilerProcesses
+
+_ATTEMPTS: Final = 2
+_TEMPORARY_BYTES_MIN: Final = 1 << 20
+# Variables that change what g++ and clang++ make of the same command.
+_VARIABLES: Final = (
+    *host_toolchain.FOLDER_VARIABLES,
+    "LIBRARY_PATH",
+    "LD_RUN_PATH",
+    "COMPILER_PATH",
+    "GCC_EXEC_PREFIX",
+    "SDKROOT",
+    "MACOSX_DEPLOYMENT_TARGET",
+    "SOURCE_DATE_EPOCH",
+)
+_TEMPORARY_HINT: Final = "make room in the folder for temporary files, or name another in TMPDIR"
+_FLAGS_HINT: Final = "take what changes the kind of the output, such as -c, -S, -E or -static, out of flags"
+_SANITIZER_HINT: Final = "take -fsanitize=... out of flags; in a process that has no such runtime, loading would end it"
+# A signal that arrives just before its thread begins to wait does not end the wait: Python sees it afterwards.
+_WAIT_S_MAX: Final = 0.2
+_Key = TypeVar("_Key")
+_log: Final = logging.getLogger("chiphost")
+
+
+def compilers_for(jobs: Iterable[Job]) -> dict[Target, Compiler]:
+    """The compilers that jobs need. Raises what `chip_toolchain.find_compiler` raises."""
+    return {target: chip_toolchain.find_compiler(target) for target in sorted({job.target for job in jobs})}
+
+
+class Batch:
+    """Compiles for one call of `compile_all`. All methods may be called from any thread."""
+
+    def __init__(self, compilers: Mapping[Target, Compiler], cache: CompileCache, timeout_s: float) -> None:
+        """Compile nothing yet. `compilers` has one for the target of every job to come."""
+        self._compilers = compilers
+        self._cache = cache
+        self._timeout_s = timeout_s
+        self._snapshot = Snapshot()
+        self._processes = CompilerProcesses(timeout_s)
+        self._preludes = Preludes(cache, self._processes, timeout_s)
+
+    def expect(self, job: Job) -> None:
+        """This job will be compiled."""
+        if recipe := self._recipe(job):
+            self._preludes.expect(recipe)
+
+    def look_up(self, job: Job) -> Program | None:
+        """The job's program if the cache has it."""
+        return self._looked_up(job, self._request(job), self._snapshot)
+
+    def compile(self, job: Job) -> Program | CompileError:
+        """The job's program, or why its source gives none. Other errors are raised."""
+        try:
+            with self._processes.job():
+                try:
+                    return self._compile(job)
+                finally:
+                    if recipe := self._recipe(job):
+                        self._preludes.forget(recipe)
+        except CompileError as error:
+            if error.name != "COMPILE_FAILED":
+                raise
+            return error
+
+    def preprocessed(self, job: Job) -> str | None:
+        """A job's source as the preprocessor leaves it, with its line markers; None if that fails."""
+        with contextlib.suppress(OSError), self._processes.job(), swept_folder() as folder:
+            out = Path(folder.path, "preprocessed")
+            problem, _ = self._processes.run([*self._command(job), "-E", "-o", str(out)], job.source.parent, folder)
+            return None if problem else out.read_text(errors="replace")
+        return None
+
+    def compiler(self, job: Job) -> Compiler:
+        """What compiles a job."""
+        return self._compilers[job.target]
+
+    def cancel(self) -> None:
+        """Kill all compilers, start no others, and wait until nothing is left of those that ran."""
+        self._processes.cancel()
+        self._preludes.close()
+
+    def _compile(self, job: Job) -> Program:
+        with self._cache.lock(self._request(job), self._processes.cancelled, self._timeout_s):
+            for attempt in range(_ATTEMPTS):
+                request = self._request(job)
+                if program := self._looked_up(job, request):  # somebody else was faster
+                    return program
+                started_ns = time.time_ns()
+                prelude = self._prelude(job) if attempt == 0 else None  # what is in it may have changed
+                try:
+                    made = self._run_compiler(job, prelude)
+                except CompileError:
+                    if prelude is None:
+                        raise
+                    made = self._run_compiler(job, None)  # whose fault it was shows then
+                if prelude:
+                    started_ns = min(started_ns, prelude.seen_ns)
+                if self._cache.store(request, made.program, made.dependencies, made.folders, started_ns):
+                    break
+        if made.words:
+            _log.warning("%s: %s", job.title, made.words)
+        return made.program  # if files keep changing: what the last compile saw
+
+    def _looked_up(self, job: Job, request: Request, snapshot: Snapshot | None = None) -> Program | None:
+        program = self._cache.look_up(request, snapshot)
+        if program is None or job.target == "core" or output.is_shared_library(program.data):
+            return program
+        return None  # others were kept once
+
+    def _request(self, job: Job) -> Request:
+        return self._request_for(job, job.source, self._command(job))
+
+    def _request_for(self, job: Job, source: Path, command: list[str]) -> Request:
+        facts = [self._compilers[job.target].identity, *command]
+        facts += [f"{name}={os.environ.get(name)}" for name in _VARIABLES]
+        try:
+            return self._cache.request(source, facts)
+        except OSError as error:
+            raise invalid(f"{job.title}: cannot read the source: {error.strerror}", str(source)) from error
+
+    def _recipe(self, job: Job) -> Recipe | None:
+        """How the job's prelude is compiled, if there is any use in that."""
+        if job.prelude is None or job.target != "host" or self._compilers[job.target].family != "gcc":
+            return None
+        alone = dataclasses.replace(job, source=job.prelude, prelude=None)
+        further = [*host_toolchain.further_flags(), *job.flags]
+        return Recipe.of(job.prelude, self._command(alone, language="c++-header"), further, job.source)
+
+    def _prelude(self, job: Job) -> Prelude | None:
+        """The job's prelude, compiled, if enough jobs want it."""
+        recipe = self._recipe(job)
+        if recipe is None:
+            return None
+        facts = [*recipe.command, f"in {recipe.folder}"]
+        return self._preludes.get(recipe, lambda: self._request_for(job, recipe.header, facts))
+
+    def _command(self, job: Job, prelude: Path | None = None, language: str = "c++") -> list[str]:
+        """Compiles the job; `prelude` is to be included instead of the job's."""
+        compiler = self._compilers[job.target]
+        own = [*(f"-D{define}" for define in job.defines), *(f"-I{folder}" for folder in job.include_dirs)]
+        if prelude or job.prelude:
+            own += ["-include", str(prelude or job.prelude)]
+        if job.target == "core" and job.core_type:
+            flags = chip_toolchain.kernel_flags(job.platform, job.core_type)
+            return [*compiler.command, *flags, *own, "-x", "cce", str(job.source), *job.flags]
+        flags = host_toolchain.flags(compiler, job.platform, core_type=job.core_type)
+        if compiler.family == "clang" and "-fpermissive" in job.flags:
+            # To clang++ that word says nothing. This lets pass what templates have wrong that nobody uses.
+            own.append("-fdelayed-template-parsing")
+        return [*compiler.command, *flags, *own, "-x", language, str(job.source), "-x", "none", *job.flags]
+
+    def _run_compiler(self, job: Job, prelude: Prelude | None) -> _Made:
+        with contextlib.ExitStack() as stack:
+            try:
+                folder = stack.enter_context(swept_folder())
+            except OSError as error:
+                message = f"{job.title}: no temporary folder can be made: {error}"
+                raise make_error("COMPILE_FAILED", message, str(job.source), hint=_TEMPORARY_HINT) from error
+            program, depfile = Path(folder.path, "program.so"), Path(folder.path, "headers.d")
+            command = self._command(job, prelude.path if prelude else None)
+            command = [*command, "-MD", "-MT", "program", "-MF", str(depfile), "-o", str(program)]
+            problem, words = self._processes.run(command, job.source.parent, folder)
+            if not problem and not (program.is_file() and depfile.is_file()):
+                problem = "reported success but wrote no program"
+            if problem:
+                raise self._failure(job, problem, words, folder.path)
+            data = self._read_back(job, program, words, folder.path)
+            dependencies = host_toolchain.dependencies(depfile.read_bytes())
+            files = [str(job.source.parent / name) for name in (*dependencies, *_files_named_in(job))]
+            if prelude:
+                files = [*filter(lambda path: Path(path).parent != prelude.path.parent, files), *prelude.dependencies]
+            folders = [str(job.source.parent), *host_toolchain.include_folders(command, job.source.parent)]
+            return _Made(Program.of(data), files, folders, words)
+
+    def _read_back(self, job: Job, program: Path, words: str, temporary: str) -> bytes:
+        """The bytes that a worker loads; raises CompileError (COMPILE_FAILED) if they are not what was asked for."""
+        if job.target == "core":
+            try:
+                return output.kernel_code(program)
+            except ValueError as error:
+                raise self._failure(job, str(error), words, temporary) from error
+        data = program.read_bytes()
+        if not output.is_shared_library(data):
+            problem = f"wrote no ELF shared library but {output.kind(data)}"
+            raise self._failure(job, problem, words, temporary, _FLAGS_HINT if job.flags else None)
+        try:
+            runtime = output.sanitizer_runtime(program)
+        except LoadError as error:
+            raise self._failure(
+                job, f"wrote a shared library that is damaged: {error.message}", words, temporary
+            ) from error
+        if runtime:
+            problem = f"made a library that needs {runtime}, which a process must have from its beginning"
+            raise self._failure(job, problem, words, temporary, _SANITIZER_HINT)
+        return data
+
+    def _failure(self, job: Job, problem: str, words: str, temporary: str, hint: str | None = None) -> ChiphostError:
+        # To be pasted, so with an output where the user is: our temporary folder will be gone.
+        command = shell_join([*self._command(job), "-o", f"{job.source.stem}.so"])
+        if job.flags:  # they may have relative paths
+            command = f"cd {shell_join([str(job.source.parent)])} && {command}"
+        message = f"{job.title}: {self._compilers[job.target].path.name} {problem}\n{words}\ncommand: {command}"
+        is_full = shutil.disk_usage(temporary).free < _TEMPORARY_BYTES_MIN
+        return make_error("COMPILE_FAILED", message, str(job.source), hint=_TEMPORARY_HINT if is_full else hint)
+
+
+class CompilePool(Generic[_Key]):
+    """Compiles of a batch on threads of their own. A context manager, whose end kills the compilers that still run.
+
+    Its methods are for one thread, which is never busy with a compile and can be interrupted at any moment.
+    """
+
+    def __init__(self, batch: Batch, threads: int) -> None:
+        """Start nothing yet. At most `threads` compilers will run at once."""
+        self._batch = batch
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="chiphost-compile")
+        self._compiles: dict[Future[Program | CompileError], _Key] = {}  # that nobody has taken
+        self._ended: queue.SimpleQueue[Future[Program | CompileError]] = queue.SimpleQueue()
+
+    def __enter__(self) -> CompilePool[_Key]:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Kill the compilers that run, and wait until they have left nothing behind."""
+        self._batch.cancel()
+        self._pool.shutdown(cancel_futures=True)
+
+    def submit(self, jobs: Mapping[_Key, Job]) -> None:
+        """Compile files as soon as threads are free. A key names each."""
+        for job in jobs.values():
+            self._batch.expect(job)
+        for key, job in jobs.items():
+            compile_ = self._pool.submit(self._batch.compile, job)
+            self._compiles[compile_] = key
+            compile_.add_done_callback(self._ended.put)
+
+    def take_ended(self, timeout_s: float) -> list[tuple[_Key, Future[Program | CompileError]]]:
+        """Those that have ended, as soon as there is one; none if the time is over, or for no reason.
+
+        Not by futures.wait() or as_completed(): a signal's exception may be raised in any line of these, also with a
+        lock held that a compile needs to end. A queue's get() holds none.
+        """
+        ended: list[Future[Program | CompileError]] = []
+        with contextlib.suppress(queue.Empty):
+            if self._compiles:
+                ended.append(self._ended.get(timeout=min(timeout_s, _WAIT_S_MAX)))
+            while True:
+                ended.append(self._ended.get_nowait())
+        return [(self._compiles.pop(each), each) for each in ended]
+
+    def running(self) -> list[_Key]:
+        """Those that are being compiled."""
+        return [key for each, key in self._compiles.items() if each.running()]
+
+    @property
+    def left(self) -> bool:
+        """Whether there are some that have not been taken."""
+        return bool(self._compiles)
+
+
+class _Made(NamedTuple):
+    """What a compiler made: the program, absolute paths of files it read and of folders it looks in, its warnings."""
+
+    program: Program
+    dependencies: list[str]
+    folders: list[str]
+    words: str
+
+
+def _files_named_in(job: Job) -> list[str]:
+    """Files that the user's flags name, such as a version script or a static library: they decide the result too."""
+    words = {word for flag in job.flags for word in re.split("[=,@]", flag) if word}
+    return sorted(word for word in words if os.path.isfile(job.source.parent / word))  # noqa: PTH113 (any word)

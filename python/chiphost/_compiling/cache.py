@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder of compiled programs, found by what they were compiled from.
+
+A look-up has two levels. The first key is a digest over the source and the command; it names a manifest. A manifest
+lists records: a set of headers with their digests, and the digest of the program that came out when the headers were
+like that. The program lies in a file that is named for the digest of its bytes. A look-up therefore runs no
+preprocessor.
+
+    <root>/v1/manifests/ab/abcd...   digest of the rest, newline, records as JSON
+    <root>/v1/objects/12/1234...     a shared library
+    <root>/v1/locks/abcd...          whoever holds it compiles this key; see `CompileCache.lock`
+    <root>/v1/pruned                 its time is when the cache was last pruned
+
+Files appear by renaming, so that a reader sees all of a file or none of it. What a killed writer or a bad disk leaves
+is found by its digest, is a miss, and is written again. Nothing relies on locks.
+
+What a record says is in `headers`; what it does not see is listed in docs/compile-cache.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from .._system import home
+from .._system.private_folder import TEMPORARY, Entry, NotPrivate, PrivateFolder, open_private_folder
+from ..errors import ChiphostError, make_error
+from .headers import Record, Request, Snapshot, decode, encode, file_digest, is_current, is_same_case, observe
+
+_FORMAT: Final = "v1"  # a new name whenever keys, manifests or records change their meaning
+_RECORDS_MAX: Final = 32  # per manifest; the oldest go first
+_HOUR_S: Final = 3600.0
+_DAY_S: Final = 24 * _HOUR_S
+_ATTEMPTS: Final = 20  # to write where others remove folders meanwhile
+_FULL_HINT: Final = "make room there, or name a folder on another disk in CHIPHOST_CACHE_DIR"
+
+
+class Program(NamedTuple):
+    """A compiled program: its bytes and their sha256 in hex."""
+
+    data: bytes
+    digest: str
+
+    @classmethod
+    def of(cls, data: bytes) -> Program:
+        """The program with these bytes."""
+        return cls(data, hashlib.sha256(data).hexdigest())
+
+
+@dataclass(frozen=True)
+class CacheStats:
+    """What a cache holds: number of programs, bytes of all its files, and the limit in bytes it is pruned to."""
+
+    root: Path
+    programs: int
+    size_bytes: int
+    size_bytes_max: int
+
+
+class CompileCache:
+    """The cache in one folder. Any number of threads and processes may use the same folder at the same time.
+
+    Every method raises CacheError (CACHE_UNUSABLE) when the folder cannot be used: it belongs to another user, others
+    may write to it or exchange it, the disk is full, and so on. A folder that does not exist yet is made on the first
+    `store`, for its owner only.
+    """
+
+    def __init__(
+        self, root: Path | None = None, *, size_bytes_max: int = 2 << 30, unused_s_max: float = 14 * _DAY_S
+    ) -> None:
+        """Choose the folder: `root`, else $CHIPHOST_CACHE_DIR, else the user's cache folder of this system.
+
+        A relative one starts at the working folder of now.
+
+        Once a day `store` removes programs that nobody used for `unused_s_max` seconds, then those unused for longest
+        until the rest fits into `size_bytes_max`.
+        """
+        try:
+            chosen = root or os.environ.get("CHIPHOST_CACHE_DIR") or home.cache_folder()
+        except OSError as error:
+            message = f"you have no home folder, nor one for temporary files (TMPDIR): {error.strerror}"
+            raise _unusable(Path(os.environ.get("TMPDIR", "")), message) from error
+        try:
+            self.root: Final = home.expanded(chosen).absolute()
+        except RuntimeError as error:
+            raise _unusable(Path(chosen), f"nobody knows what ~ stands for here: {error}") from error
+        except OSError as error:
+            raise _unusable(Path(chosen), f"it starts at the working folder, and that is gone: {error}") from error
+        self._size_bytes_max = size_bytes_max
+        self._unused_s_max = unused_s_max
+
+    def request(self, source: Path, facts: Iterable[str]) -> Request:
+        """Describe a compile of `source` (absolute): `facts` is all that decides the result, except files' contents.
+
+        Raises OSError when the source cannot be read.
+        """
+        digest = file_digest(str(source))
+        key = hashlib.sha256(json.dumps([_FORMAT, str(source), digest, *facts]).encode()).hexdigest()
+        return Request(str(source), digest, key)
+
+    def look_up(self, request: Request, snapshot: Snapshot | None = None) -> Program | None:
+        """The program of an earlier compile that would come out again now, or None.
+
+        "Now" is when the snapshot looked at a file; None looks at all files again.
+        """
+        found = self.look_up_with_headers(request, snapshot)
+        return found and found[0]
+
+    def look_up_with_headers(
+        self, request: Request, snapshot: Snapshot | None = None
+    ) -> tuple[Program, list[str]] | None:
+        """As `look_up`, and the absolute paths of all files that were compiled into it, the source too."""
+        snapshot = snapshot or Snapshot()
+        with self._opened() as root:
+            if root is None:
+                return None
+            for record in self._records(root, request.key):
+                if is_current(record, snapshot) and (program := self._program(root, record.object)):
+                    return program, [request.source, *record.headers]
+        return None
+
+    def store(
+        self,
+        request: Request,
+        program: Program,
+        dependencies: Iterable[str],
+        folders: Iterable[str],
+        started_ns: int,
+    ) -> bool:
+        """Keep what a compile gave.
+
+        `dependencies` are all files it read; `folders` are those where `#include` looks, as far as files may appear
+        there; all are absolute paths. The compile was started at `started_ns` (time.time_ns). False means: a file
+        changed since the request was made, so that nobody knows what the program was compiled from. It is not kept, and
+        should be compiled again.
+        """
+        record = observe(request, program.digest, dependencies, folders, started_ns)
+        if record is None:
+            return False
+        self._write(_place("objects", program.digest), program.data)
+        with self._opened() as root:
+            known = [] if root is None else self._records(root, request.key)
+        others = [other for other in known if not is_same_case(other, record)]
+        self._write(_place("manifests", request.key), encode([record, *others][:_RECORDS_MAX]))
+        self._prune_if_due()
+        return True
+
+    @contextlib.contextmanager
+    def lock(self, request: Request, given_up: threading.Event, timeout_s: float) -> Iterator[None]:
+        """Keep other threads and processes from compiling the same at the same time. It saves work and no more.
+
+        So after `timeout_s`, when `given_up` is set, or where the file system knows no locks, the body runs without. A
+        process that dies gives its locks back.
+        """
+        deadline = time.monotonic() + timeout_s
+        descriptor = self._open_lock(request.key)
+        try:
+            while descriptor is not None and not given_up.is_set() and time.monotonic() < deadline:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    given_up.wait(0.02)
+                except OSError:
+                    break
+                else:
+                    break
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def try_out(self) -> None:
+        """Make the folder if it is not there yet, and write and remove a file in it, as `store` would."""
+        name = f"{TEMPORARY}{os.getpid()}-{time.time_ns()}"
+        with self._opened(make=True) as root:
+            assert root is not None
+            root.write(*_place("objects", name), data=b"")
+            root.remove(*_place("objects", name))
+
+    def prune(self) -> None:
+        """Remove now what is due: see the constructor. Readers are not disturbed: they have read a file or miss it."""
+        with self._opened() as root:
+            if root is not None:
+                self._prune(root)
+
+    def _prune(self, root: PrivateFolder) -> None:
+        now = time.time()
+        kept = []
+        for entry in _entries(root, "objects", "manifests"):
+            unused_s = now - entry.status.st_mtime
+            if unused_s > (_HOUR_S if entry.name.startswith(TEMPORARY) else self._unused_s_max):
+                root.remove(*entry.place)
+            else:
+                kept.append((entry.status.st_mtime, entry.status.st_size, entry.place))
+        excess = sum(size for _, size, _ in kept) - self._size_bytes_max
+        for _, size, place in sorted(kept):
+            if excess <= 0:
+                break
+            root.remove(*place)
+            excess -= size
+        for entry in _entries(root, "locks"):
+            if now - entry.status.st_mtime > _DAY_S:
+                root.remove(*entry.place)
+        root.remove_what_is_aside()  # by a process that was killed meanwhile
+
+    def clear(self) -> None:
+        """Remove all that chiphost put into the folder, and nothing else. Safe while others use the cache."""
+        with self._opened() as root:
+            if root is not None:
+                root.move_aside(_FORMAT)  # at once: a writer never sees half of a folder
+                root.remove_what_is_aside()
+
+    def stats(self) -> CacheStats:
+        """Count what is there. Reads the folders, not the files."""
+        with self._opened() as root:
+            objects = [] if root is None else list(_entries(root, "objects"))
+            manifests = [] if root is None else list(_entries(root, "manifests"))
+        programs = sum(not entry.name.startswith(TEMPORARY) for entry in objects)
+        size_bytes = sum(entry.status.st_size for entry in [*objects, *manifests])
+        return CacheStats(self.root, programs, size_bytes, self._size_bytes_max)
+
+    @contextlib.contextmanager
+    def _opened(self, *, make: bool = False) -> Iterator[PrivateFolder | None]:
+        """The folder, checked; None if there is none and it is not to be made. All errors are CACHE_UNUSABLE."""
+        try:
+            root = self._made() if make else open_private_folder(self.root)
+            with root or contextlib.nullcontext():
+                yield root
+        except NotPrivate as error:
+            # The folder itself, or what is in it; the reason names a folder above it.
+            where = Path(error.filename)
+            raise _unusable(where if where.is_relative_to(self.root) else self.root, error.reason) from error
+        except OSError as error:
+            hint = _FULL_HINT if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
+            raise _unusable(self.root, error.strerror or str(error), hint) from error
+
+    def _made(self) -> PrivateFolder | None:
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(FileNotFoundError):  # somebody removes a folder on the way
+                return open_private_folder(self.root, make=True)
+        return open_private_folder(self.root, make=True)
+
+    def _write(self, place: tuple[str, ...], data: bytes) -> None:
+        for _ in range(_ATTEMPTS):
+            with self._opened(make=True) as root:
+                assert root is not None
+                with contextlib.suppress(FileNotFoundError):  # another process clears the cache just now
+                    root.write(*place, data=data)
+                    return
+        # It goes on doing so, and need not find anything.
+
+    def _open_lock(self, key: str) -> int | None:
+        with self._opened(make=True) as root:
+            assert root is not None
+            with contextlib.suppress(FileNotFoundError):
+                return root.open_to_lock(_FORMAT, "locks", key)
+        return None
+
+    def _records(self, root: PrivateFolder, key: str) -> list[Record]:
+        content = root.read(*_place("manifests", key), touched_s=_HOUR_S)
+        return [] if content is None else decode(content)
+
+    def _program(self, root: PrivateFolder, digest: str) -> Program | None:
+        data = root.read(*_place("objects", digest), touched_s=_HOUR_S)
+        if data is None:
+            return None
+        program = Program.of(data)
+        return program if program.digest == digest else None  # else damaged: the next store writes it again
+
+    def _prune_if_due(self) -> None:
+        marker = (_FORMAT, "pruned")
+        with self._opened() as root:
+            if root is None:
+                return
+            status = root.status(*marker)
+            if status and time.time() - status.st_mtime < _DAY_S:
+                return
+        self._write(marker, b"")  # before the work: others need not do it too
+        self.prune()
+
+
+def _place(kind: str, name: str) -> tuple[str, ...]:
+    return (_FORMAT, kind, name[:2], name)
+
+
+def _entries(root: PrivateFolder, *kinds: str) -> Iterator[Entry]:
+    for kind in kinds:
+        yield from root.walk(_FORMAT, kind)
+
+
+def _unusable(path: Path, reason: str, hint: str | None = None) -> ChiphostError:
+    return make_error("CACHE_UNUSABLE", reason, str(path), hint=hint)

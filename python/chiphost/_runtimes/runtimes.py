@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The runtimes that are installed, and the platforms they are for."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from .._system import home
+from .._text.suggestion import did_you_mean
+from ..errors import SceneError, make_error
+from . import installation
+
+# chiphost's own platforms, with what they are. "sim" runs in this process, "onboard" on the chip.
+PLATFORMS: Final[dict[str, str]] = {
+    "a2a3sim": "Ascend 910B/C, simulated",
+    "a5sim": "Ascend 950, simulated",
+    "a2a3": "Ascend 910B/C",
+    "a5": "Ascend 950",
+}
+# The real chips among them, with the simulated platform that runs the same programs.
+ONBOARD: Final[dict[str, str]] = {"a2a3": "a2a3sim", "a5": "a5sim"}
+_ABOUT: Final = "platform.json"  # written by chiphost_add_runtime of the CMake package
+_PROGRAMS: Final = ("host", "aicpu", "aicore")
+
+
+@dataclass(frozen=True)
+class RuntimeFiles:
+    """The three programs of a runtime on a platform."""
+
+    host: Path
+    aicpu: Path
+    aicore: Path
+
+
+def library_dir() -> Path:
+    """The folder with the built programs: the package's own, or CHIPHOST_LIB_DIR."""
+    override = os.environ.get("CHIPHOST_LIB_DIR")
+    return _expanded(override, "CHIPHOST_LIB_DIR") if override else _own_library_dir()
+
+
+@lru_cache
+def _own_library_dir() -> Path:
+    return installation.folder("lib", "chiphost_anchor.so")
+
+
+def where_looked(library: Path | None = None) -> str:
+    """The folders in which runtimes are looked for, and what chose them: for messages."""
+    folder = library or library_dir()
+    words = str(folder)
+    if library is None and os.environ.get("CHIPHOST_LIB_DIR"):
+        is_folder = os.path.isdir(folder)  # noqa: PTH112 - also of a name that no folder can have
+        words += f" (CHIPHOST_LIB_DIR){'' if is_folder else ', which is no folder'}"
+    further = ", ".join(map(str, further_dirs()))
+    return f"{further} (CHIPHOST_RUNTIME_PATH), {words}" if further else words
+
+
+def further_dirs() -> list[Path]:
+    """The folders with runtimes of other projects, as CHIPHOST_RUNTIME_PATH names them: separated as in PATH."""
+    names = os.environ.get("CHIPHOST_RUNTIME_PATH", "").split(os.pathsep)
+    return [_expanded(name, "CHIPHOST_RUNTIME_PATH") for name in names if name]
+
+
+def _expanded(name: str, variable: str) -> Path:
+    try:
+        return home.expanded(name)
+    except RuntimeError as error:
+        message = f"nobody knows what ~ stands for in {name!r}: {error}"
+        raise make_error("INVALID_ARGUMENT", message, variable, hint="write the whole path") from error
+
+
+def platforms(library: Path | None = None) -> dict[str, str]:
+    """All platforms by name, with what they are: chiphost's own, then those that were built besides.
+
+    For one that cannot be used, as its file does not describe it: what is wrong.
+    """
+    found = dict(PLATFORMS)
+    for name, file in _further_platforms(library).items():
+        try:
+            found[name] = _read_about(file)[1]
+        except SceneError as error:
+            found[name] = f"{error.where}: {error.message}"
+    return found
+
+
+def arch_of(platform: str) -> str | None:
+    """The chip family of a platform, such as "a2a3"; None if there is no such platform."""
+    if platform in PLATFORMS:
+        return platform.removesuffix("sim")
+    file = _further_platforms().get(platform)
+    return _read_about(file)[0] if file else None
+
+
+def suites(library: Path | None = None) -> dict[str, Path]:
+    """The platforms that were built with the conformance suite, each with the folder of its suite."""
+    found: dict[str, Path] = {}
+    for root in search(library):
+        for program in root.glob("*/conform/conform.so"):
+            found.setdefault(program.parents[1].name, program.parent)
+    return found
+
+
+def _found(folder: Path, pattern: str) -> list[Path]:
+    """What is in a folder, sorted; nothing if it is none, also under a name that no folder can have."""
+    try:
+        return sorted(folder.glob(pattern))
+    except OSError:
+        return []
+
+
+def _further_platforms(library: Path | None = None) -> dict[str, Path]:
+    """The file that describes each."""
+    found: dict[str, Path] = {}
+    for folder in search(library):
+        for file in _found(folder, f"*/{_ABOUT}"):
+            if file.parent.name not in PLATFORMS:
+                found.setdefault(file.parent.name, file)
+    return found
+
+
+def _read_about(file: Path) -> tuple[str, str]:
+    """Chip family and description; raises SceneError."""
+    try:
+        about = json.loads(file.read_bytes())
+        arch, description = about["arch"], about["description"]
+        if not isinstance(arch, str) or not isinstance(description, str):
+            raise TypeError("arch and description are texts")
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        message = f"it does not describe a platform: {error}"
+        hint = "build the platform again: chiphost_add_runtime writes the file"
+        raise make_error("PLATFORM_UNKNOWN", message, str(file), hint=hint) from error
+    return arch, description
+
+
+def anchor_path() -> str:
+    """The library every linker namespace begins with."""
+    return _anchor_path(os.environ.get("CHIPHOST_LIB_DIR"))
+
+
+def child_path() -> str:
+    """The program of child processes."""
+    return _child_path(os.environ.get("CHIPHOST_LIB_DIR"))
+
+
+@lru_cache
+def _child_path(library: str | None) -> str:
+    return str(library_dir() / "chiphost_child")
+
+
+@lru_cache
+def _anchor_path(library: str | None) -> str:
+    return str(library_dir() / "chiphost_anchor.so")
+
+
+def installed(library: Path | None = None) -> dict[str, list[str]]:
+    """Names of the runtimes that are complete, by platform: those in `library`, or the installed ones."""
+    found: dict[str, list[str]] = {}
+    for platform in platforms(library):
+        # Those of a real chip may lack device programs: opening the device says which compiler was missing.
+        programs = _PROGRAMS[:1] if platform in ONBOARD else _PROGRAMS
+        hosts = {host.parent for folder in search(library) for host in _found(folder / platform, "*/host.so")}
+        complete = {path.name for path in hosts if all((path / f"{program}.so").is_file() for program in programs)}
+        found[platform] = sorted(complete)
+    return found
+
+
+def runs_on(platform: str, names: Collection[str]) -> bool:
+    """Whether what is for the platforms `names` is for this one.
+
+    The simulated chip of a family stands for all of the family: a real chip, or one of another project, runs what it
+    runs.
+    """
+    return platform in names or f"{arch_of(platform)}sim" in names
+
+
+def check_platform(platform: str, library: Path | None = None) -> str:
+    """Return the name; raise SceneError for one that is unknown, or that its file does not describe."""
+    if isinstance(platform, str) and platform in PLATFORMS:
+        return platform
+    further = _further_platforms(library)
+    if not isinstance(platform, str) or platform not in further:
+        known = [*PLATFORMS, *further]
+        message = f"wanted one of {', '.join(known)}; found {platform!r}"
+        raise make_error("PLATFORM_UNKNOWN", message, "platform", guess=did_you_mean(platform, known))
+    _read_about(further[platform])
+    return platform
+
+
+def check_any(platform: str, library: Path | None = None) -> None:
+    """Raise SceneError (RUNTIME_UNKNOWN) if there is no runtime at all for a platform."""
+    if not installed(library)[check_platform(platform, library)]:
+        message = f"none is installed; looked in {where_looked(library)}"
+        raise make_error("RUNTIME_UNKNOWN", message, f"runtimes for {platform}", hint=_runtime_hint())
+
+
+def may_have(runtime: str, platform: str, library: Path | None = None) -> bool:
+    """False if a platform of another project is built without a runtime.
+
+    chiphost's own have all that there are: one that is missing there is an error, which `find` raises.
+    """
+    return platform in PLATFORMS or _first_files(runtime, platform, library) is not None
+
+
+def find(runtime: str, platform: str, library: Path | None = None) -> RuntimeFiles:
+    """The programs of a runtime by its name, in `library` or installed; raises SceneError if there are none."""
+    files = _first_files(runtime, check_platform(platform, library), library)
+    if files is None:
+        names = installed(library)[platform]
+        raise make_error(
+            "RUNTIME_UNKNOWN",
+            f"wanted one of {', '.join(names) or '(none is installed)'}; found {runtime!r}; "
+            f"looked in {where_looked(library)}",
+            f"runtime for {platform}",
+            hint=_runtime_hint(),
+            guess=did_you_mean(runtime, names),
+        )
+    return files
+
+
+def _first_files(runtime: str, platform: str, library: Path | None) -> RuntimeFiles | None:
+    chosen = (os.environ.get("CHIPHOST_LIB_DIR"), os.environ.get("CHIPHOST_RUNTIME_PATH"), library)
+    places = _places(chosen, platform, runtime)
+    return next((files for files in places if os.path.isfile(files.host)), None)  # noqa: PTH113 - on every init's way
+
+
+def _runtime_hint() -> str:
+    """What to do about a runtime that is not found. Of the variables it names those that are not set."""
+    hint = "chiphost doctor shows the runtimes that are installed"
+    if not further_dirs():
+        hint += "; name the folder of one that you built in CHIPHOST_RUNTIME_PATH"
+    return f"{hint}; unset CHIPHOST_LIB_DIR to use chiphost's own" if os.environ.get("CHIPHOST_LIB_DIR") else hint
+
+
+# Only of names: what is on the disk changes while a process lives, as runtimes are built and deleted.
+@lru_cache
+def _places(chosen: tuple[str | None, str | None, Path | None], platform: str, runtime: str) -> list[RuntimeFiles]:
+    """Where the files may be, best first. `chosen` is for the memo."""
+    folders = [folder / platform / runtime for folder in search(chosen[2])]
+    return [RuntimeFiles(*(folder / f"{program}.so" for program in _PROGRAMS)) for folder in folders]
+
+
+def search(library: Path | None = None) -> list[Path]:
+    """Where runtimes are looked for, in this order: further ones may have the name of one of chiphost's."""
+    return [*further_dirs(), library or library_dir()]

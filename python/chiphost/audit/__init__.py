@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a shared library can be isolated, and what stands in the way. Files are read, never loaded."""
+
+from .finding import STRATEGIES, Answer, Finding, Strategy, Use
+from .verdict import Audit, Choice, Verdict, audit
+
+__all__ = ["STRATEGIES", "Answer", "Audit", "Choice", "Finding", "Strategy", "Use", "Verdict", "audit"]

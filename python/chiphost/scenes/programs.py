@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The programs of scenes: compiled all together, so that every CPU has work to the end."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Final
+
+from .. import compiler
+from .._compiling.batch import Batch, CompilePool, compilers_for
+from .._compiling.cache import CompileCache, Program
+from .._system.cpus import usable_cpus
+from .._system.deadline import Deadline
+from ..callable import ChipCallable
+from ..compiler import Job, Progress
+from ..errors import ChiphostError, CompileError, make_error
+from ..scene import Scene
+from .catalog import Entry
+
+# Of each scene by its name: its programs, in the order in which they run, or why it has none.
+Programs = Mapping[str, tuple[ChipCallable, ...] | Exception]
+
+# What one file may take of the time until the deadline, and all files before scenes run that are ready.
+_SHARE: Final = 0.5
+
+
+class ScenePrograms:
+    """Compiles the files of scenes on threads of its own. A context manager, whose end stops what is still compiled.
+
+    Its methods are for one thread. They raise CompileError (COMPILER_MISSING) and CacheError, which end everything;
+    what else goes wrong is kept as the scene's error. A compile is killed after 300 s, or half of the time until the
+    deadline if that is less.
+
+    Attributes:
+        done: the programs of every scene that has them, by the scene's name, or why it has none. It grows.
+        stopped: what of a scene was being compiled when the end came, by the scene's name.
+    """
+
+    def __init__(self, entries: Sequence[Entry], platform: str, deadline: Deadline, progress: Progress) -> None:
+        """Do nothing yet. `progress` will be told of each file."""
+        self.done: Final[dict[str, tuple[ChipCallable, ...] | Exception]] = {}
+        self.stopped: Final[dict[str, str]] = {}
+        self._scenes: Final[dict[str, Scene]] = {}
+        self._jobs: Final[dict[str, list[Job]]] = {}
+        self._outcomes: Final[dict[tuple[str, int], Program | Exception]] = {}
+        self._deadline = deadline
+        self._share_ends = time.monotonic() + deadline.left_s * _SHARE
+        self._progress = progress
+        self._pool: CompilePool[tuple[str, int]] | None = None
+        for entry in entries:
+            try:
+                if entry.scene is None:
+                    raise entry.error or make_error("INTERNAL", "the scene was not loaded", entry.name)
+                self._jobs[entry.name] = _jobs(entry.scene, platform)
+                self._scenes[entry.name] = entry.scene
+            except Exception as error:
+                self.done[entry.name] = error
+
+    def __enter__(self) -> ScenePrograms:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Kill the compilers that run, and wait until they have left nothing behind."""
+        if self._pool is None:
+            return
+        for scene, index in self._pool.running():
+            others = f"{self.stopped[scene]} and " if scene in self.stopped else ""
+            self.stopped[scene] = others + self._jobs[scene][index].title
+        self._pool.__exit__(kind, error, traceback)
+
+    def start(self) -> None:
+        """Look into the cache, and begin to compile what is not there. Once."""
+        if not self._jobs or self._deadline.over:
+            return
+        timeout_s = min(compiler.TIMEOUT_S, self._deadline.left_s * _SHARE)
+        compilers = compilers_for(job for jobs in self._jobs.values() for job in jobs)
+        batch = Batch(compilers, CompileCache(), timeout_s)
+        missing = [place for place in self._places() if not self._look_up(batch, *place)]
+        for scene in dict.fromkeys(scene for scene, _ in missing):
+            jobs = [self._jobs[scene][index] for name, index in missing if name == scene]
+            if refused := _refused(self._scenes[scene], jobs, batch):
+                self.done[scene] = refused
+                del self._jobs[scene]
+        missing = [place for place in missing if place[0] in self._jobs]
+        if missing:
+            self._pool = CompilePool(batch, usable_cpus())
+            self._pool.submit({(scene, index): self._jobs[scene][index] for scene, index in missing})
+
+    def wait_for_all(self) -> None:
+        """Wait until every scene is done, or the compilers' share of the time is over."""
+        while self._pool is not None and self._pool.left and time.monotonic() < self._share_ends:
+            self.wait(self._share_ends - time.monotonic())
+
+    def wait(self, timeout_s: float = math.inf) -> None:
+        """Wait for the next file, but not long, and not longer than the deadline."""
+        if self._pool is None:
+            return
+        for (scene, index), ended in self._pool.take_ended(max(min(self._deadline.left_s, timeout_s), 0)):
+            try:
+                self._note(scene, index, ended.result())
+            except Exception as error:
+                if _ends_everything(error):
+                    raise
+                self._note(scene, index, error)
+
+    def _places(self) -> list[tuple[str, int]]:
+        return [(scene, index) for scene, jobs in self._jobs.items() for index in range(len(jobs))]
+
+    def _look_up(self, batch: Batch, scene: str, index: int) -> bool:
+        outcome: Program | Exception | None
+        try:
+            outcome = batch.look_up(self._jobs[scene][index])
+        except Exception as error:
+            if _ends_everything(error):
+                raise
+            outcome = error
+        if outcome is None:
+            return False
+        self._note(scene, index, outcome)
+        return True
+
+    def _note(self, scene: str, index: int, outcome: Program | Exception) -> None:
+        self._outcomes[scene, index] = outcome
+        jobs = self._jobs[scene]
+        self._progress(len(self._outcomes), len(self._places()), jobs[index].name)
+        outcomes = [self._outcomes[scene, each] for each in range(len(jobs)) if (scene, each) in self._outcomes]
+        if len(outcomes) == len(jobs):
+            try:
+                self.done[scene] = _callables(self._scenes[scene], jobs, outcomes)
+            except CompileError as error:
+                self.done[scene] = self._scenes[scene].explained(error, jobs)
+            except Exception as error:
+                self.done[scene] = error
+
+
+def compile_scenes(entries: Sequence[Entry], platform: str) -> Programs:
+    """The programs of every scene, or why it has none; for who has nothing to do meanwhile. Raises as ScenePrograms."""
+    with ScenePrograms(entries, platform, Deadline(), lambda done, total, name: None) as programs:
+        programs.start()
+        programs.wait_for_all()
+    return programs.done
+
+
+def _ends_everything(error: Exception) -> bool:
+    return isinstance(error, ChiphostError) and error.name in ("COMPILER_MISSING", "CACHE_UNUSABLE")
+
+
+def _refused(scene: Scene, jobs: Sequence[Job], batch: Batch) -> Exception | None:
+    """Why a scene cannot be compiled, as far as that is known before; None if nothing is."""
+    try:
+        problems = [
+            f"{job.title}: {problem}"
+            for job in jobs
+            if (problem := scene.obstacle(job, batch.compiler(job).target, functools.partial(batch.preprocessed, job)))
+        ]
+    except Exception as error:
+        return error
+    if not problems:
+        return None
+    message = "\n".join([*problems, "Nothing of the scene has been compiled."])
+    hint = "the source has to be changed, or the scene run where its sources compile"
+    return make_error("COMPILE_FAILED", message, str(scene.folder), hint=hint)
+
+
+def _jobs(scene: Scene, platform: str) -> list[Job]:
+    jobs: list[Job] = []
+    for program in scene.programs:
+        jobs.append(
+            compiler.orchestration_job(
+                program.orchestration,
+                scene.runtime,
+                platform,
+                include_dirs=program.include_dirs,
+                defines=program.defines,
+                flags=program.flags,
+            )
+        )
+        jobs += [compiler.kernel_job(kernel, platform) for kernel in program.kernels]
+    return jobs
+
+
+def _callables(scene: Scene, jobs: Sequence[Job], outcomes: Sequence[Program | Exception]) -> tuple[ChipCallable, ...]:
+    """In the order of `_jobs`."""
+    left = iter(compiler.binaries(jobs, outcomes))
+    callables = []
+    for program in scene.programs:
+        orchestration = next(left)
+        kernels = [(kernel.func_id, kernel.core_type, next(left)) for kernel in program.kernels]
+        name = scene.name if len(scene.programs) == 1 else f"{scene.name}, {program.entry}"
+        signature = program.signature if program.has_signature else None
+        callables.append(ChipCallable(orchestration, kernels, program.entry, signature, name))
+    return tuple(callables)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results of scenes for people and for programs: lines, JSON and JUnit XML."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from .._reports.file import as_json
+from .._reports.junit import Case, Suite, as_junit
+from .._text.printable import shell_join
+from .results import NOT_STARTED, CaseResult, SceneResult
+
+
+def to_json(results: Sequence[SceneResult], torch_s: float | None = None) -> str:
+    """The JSON report: counts, and an object for each scene with its cases.
+
+    `torch_s` is how long torch took to import, None if it was not imported.
+    """
+    scenes = [dataclasses.asdict(result) for result in results]
+    for scene in scenes:
+        del scene["has_all_cases"]  # is for the command that runs it again
+    counts = {
+        "total": len(results),
+        "passed": sum(result.passed for result in results),
+        "failed": sum(result.failed for result in results),
+        "skipped": sum(result.skipped is not None for result in results),
+    }
+    times = {} if torch_s is None else {"torch_import_seconds": round(torch_s, 3)}
+    return as_json({**counts, **times, "scenes": scenes})
+
+
+def to_junit(results: Sequence[SceneResult]) -> str:
+    """The JUnit report: a suite for each scene, a test case for each case."""
+    return as_junit("chiphost", map(_suite, results))
+
+
+def _suite(result: SceneResult) -> Suite:
+    group = f"{result.platform}.{result.name}"
+    cases = [
+        Case(case.case, group, case.seconds, case.error or "", case.skipped or "", retries(case))
+        for case in result.cases
+    ]
+    if result.failed and not any(case.error for case in result.cases):  # the fault is in no case
+        cases.append(Case("(scene)", group, result.seconds, result.error or ""))
+    return Suite(result.name, {"platform": result.platform, "seed": str(result.seed)}, cases)
+
+
+def summary(results: Sequence[SceneResult]) -> str:
+    """The last line of `chiphost ci`."""
+    passed, failed = sum(result.passed for result in results), sum(result.failed for result in results)
+    skipped = len(results) - passed - failed
+    again = sum(any(case.earlier_errors for case in result.cases) for result in results)
+    line = f"Total: {len(results)}  Passed: {passed}  Failed: {failed}"
+    if skipped:
+        line += f"  Skipped: {skipped}"
+    return f"{line}  Retried: {again}" if again else line
+
+
+def skipped(result: SceneResult) -> str:
+    """The cases of a scene that were not run, with the reason, a line each; empty if all were."""
+    if result.skipped is not None:
+        return result.skipped
+    return "\n".join(f"case {case.case!r} skipped: {case.skipped}" for case in result.cases if case.skipped)
+
+
+def retries(case: CaseResult) -> str:
+    """What happened before the result of a case, if it was run again; empty if it was not."""
+    times = len(case.earlier_errors)
+    verdict = "passed" if case.passed else "failed"
+    lines = [f"case {case.case!r} {verdict} when run for the {_ordinal(times + 1)} time"] if times else []
+    lines += [f"{_ordinal(index)} time: {error}" for index, error in enumerate(case.earlier_errors, 1)]
+    return "\n".join(lines)
+
+
+def replay_command(result: SceneResult, options: Sequence[str] = ()) -> str:
+    """The command that runs what failed again in the same way; empty if there is nothing to run."""
+    failed = [case.case for case in result.cases if case.error and not case.error.startswith(NOT_STARTED)]
+    if not failed:
+        return ""
+    all_failed = result.has_all_cases and len(failed) == len(result.cases)
+    cases = ["--all-cases"] if all_failed else [word for case in failed for word in ("--case", case)]
+    words = ["chiphost", "run", result.name, "-p", result.platform, *cases, "--seed", str(result.seed), *options]
+    return shell_join(words)
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One scene being run: its cases on workers, and what comes of them."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from .._core import CallConfig
+from .._runtimes import runtimes
+from ..callable import ChipCallable
+from ..errors import ChiphostError, DeadlineError, PlatformError
+from ..scene import Scene, copy_args
+from ..worker import ChipWorker, default_isolation
+from . import events
+from .catalog import Entry
+from .programs import Programs
+from .results import NOT_STARTED, CaseResult, SceneResult, Settings
+
+Callables = Sequence[ChipCallable]  # of a scene's programs, in their order
+
+
+class SceneRun:
+    """A scene on its way. If it has to be given up, this knows how far it came."""
+
+    def __init__(self, entry: Entry, cases: Sequence[str] | None, settings: Settings) -> None:
+        """Nothing happens before `execute`. `cases`: those of them that the scene has; None for the usual ones."""
+        self.name: Final = entry.name
+        self._entry = entry
+        self._settings = settings
+        self._cases = _cases_of(entry, cases, settings)
+        without = entry.scene is not None and not self._cases
+        why = f"has no case {' or '.join(map(repr, cases or ()))}" if without else ""
+        self.skipped: Final = entry.not_for(settings.platform, settings.library) or why
+        self._done: list[CaseResult] = []
+        self._in_case = False
+        self._error = ""  # of the scene as a whole
+        self._clock = _Clock()
+
+    @property
+    def loading_was_stopped(self) -> bool:
+        """Whether the deadline came while the scene's description was read."""
+        return isinstance(self._entry.error, DeadlineError)
+
+    @property
+    def cases_done(self) -> int:
+        """How many cases have ended."""
+        return len(self._done)
+
+    def execute(self, programs: Programs, workers: Workers) -> None:
+        """Run the cases. Errors are kept; only KeyboardInterrupt and DeadlineOver come out."""
+        self._clock.start()
+        events.tell("running", self.name, None)
+        compiled = programs[self.name]
+        try:
+            if isinstance(compiled, Exception):
+                raise compiled
+            self._run_cases(compiled, workers)
+            workers.reset(self._entry.runtime)
+        except Exception as error:
+            self._error = describe(error)
+        self._clock.stop()
+        events.tell("scene", self.result())
+
+    def result(self, given_up: str = "") -> SceneResult:
+        """What there is to say; `given_up` is why it was given up, and empty if it was not."""
+        done = list(self._done)
+        if self.skipped:
+            done = [_skipped(case, self.skipped) for case in self._cases]
+        left = self._cases[len(done) :]
+        error = given_up or self._error or ("the scene did not come to its end" if left else "")
+        if self.skipped:
+            error = ""
+        failures = [f"case {case.case!r}: {case.error}" for case in done if case.error]
+        skipped = self.skipped or None
+        if done and not left and all(case.skipped for case in done):
+            skipped = "; ".join(dict.fromkeys(case.skipped for case in done if case.skipped))
+        if error:
+            failures.append(f"case {left[0]!r}: {error}" if self._in_case and left else error)
+        return SceneResult(
+            name=self.name,
+            platform=self._settings.platform,
+            runtime=self._entry.runtime,
+            passed=not failures and skipped is None,
+            seconds=self._clock.seconds,
+            error="\n".join(failures) or None,
+            seed=self._settings.seed,
+            cases=(*done, *(CaseResult(name, False, 0.0, error, None, 0) for name in left)),
+            skipped=None if failures else skipped,
+            has_all_cases=self._entry.scene is None or len(self._cases) == len(self._entry.scene.cases),
+        )
+
+    def _run_cases(self, compiled: Callables, workers: Workers) -> None:
+        for case in self._cases:
+            if self._settings.deadline.over:
+                self._error = f"{NOT_STARTED}: {self._settings.deadline}"
+                return
+            self._in_case = True
+            events.tell("running", self.name, case)
+            self._done.append(self._run_case_until_it_passes(case, compiled, workers))
+            events.tell("case", self.name, self._done[-1])
+            self._in_case = False
+
+    def _run_case_until_it_passes(self, case: str, compiled: Callables, workers: Workers) -> CaseResult:
+        result = self._run_case(case, compiled, workers)
+        errors: list[str] = []
+        while result.error and len(errors) < self._settings.retries and not self._settings.deadline.over:
+            errors.append(result.error)
+            workers.discard(self._entry.runtime)  # what failed may have left something behind
+            again = self._run_case(case, compiled, workers)
+            result = replace(again, seconds=result.seconds + again.seconds, earlier_errors=tuple(errors))
+        return result
+
+    def _run_case(self, case: str, compiled: Callables, workers: Workers) -> CaseResult:
+        scene = self._entry.scene
+        assert scene is not None, "a scene without a description has no cases"
+        clock, error, skipped = _Clock(), None, None
+        clock.start()
+        tally = Tally()
+        try:
+            if why := scene.not_for(self._settings.platform, case):
+                raise Skipped(why)
+            with events.one_process():
+                run_case(workers.ready(scene.runtime), scene, compiled, case, self._settings, tally)
+        except Skipped as why_not:
+            skipped = str(why_not)
+        except (Exception, SystemExit) as problem:
+            error = describe(problem)
+            if isinstance(problem, DeadlineError) and self._settings.deadline.over:
+                error = f"stopped: {self._settings.deadline}: {error}"
+        clock.stop()
+        if skipped:
+            return _skipped(case, skipped)
+        return CaseResult(case, error is None, clock.seconds, error, tally.tasks, tally.rounds)
+
+
+def _cases_of(entry: Entry, wanted: Sequence[str] | None, settings: Settings) -> list[str]:
+    if entry.scene is None:
+        return []
+    if wanted is None:
+        return list(entry.scene.cases if settings.all_cases else entry.scene.usual_cases)
+    return [case for case in wanted if case in entry.scene.cases]
+
+
+def _skipped(case: str, why: str) -> CaseResult:
+    return CaseResult(case, False, 0.0, None, None, 0, skipped=why)
+
+
+class Workers:
+    """One worker for each runtime, made when it is needed. For one thread."""
+
+    def __init__(self, settings: Settings, out_isolation: set[str] | None = None) -> None:
+        """Make no worker yet. `out_isolation` gets what differs from the default isolation, and why."""
+        self._settings = settings
+        self._out_isolation = out_isolation
+        self._workers: dict[str, ChipWorker] = {}
+
+    def __enter__(self) -> Workers:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Finalize all workers."""
+        for worker in self._workers.values():
+            worker.finalize()
+
+    def ready(self, runtime: str) -> ChipWorker:
+        """A worker with that runtime: the one there is, or another if that is poisoned."""
+        worker = self._workers.get(runtime)
+        if worker is None or worker.poisoned:
+            worker = self._workers[runtime] = ChipWorker()
+        if not worker.initialized:
+            platform = self._settings.platform
+            worker.init(
+                runtimes.find(runtime, platform, self._settings.library), platform, isolation=self._settings.isolation
+            )
+            if self._out_isolation is not None and worker.isolation != default_isolation(platform):
+                self._out_isolation.add(f"{worker.isolation} ({worker.isolation_reason})")
+        return worker
+
+    def discard(self, runtime: str) -> None:
+        """Finalize the worker with that runtime; the next `ready` makes another."""
+        if worker := self._workers.pop(runtime, None):
+            worker.finalize()
+
+    def reset(self, runtime: str) -> None:
+        """Leave nothing of one scene to the next."""
+        worker = self._workers.pop(runtime, None)
+        if worker is not None and not worker.poisoned:
+            worker.reset()
+            self._workers[runtime] = worker
+
+
+class Skipped(Exception):
+    """A case cannot be run here, and that is nobody's fault; the text is why."""
+
+
+@dataclass
+class Tally:
+    """How far a case came: tasks in its graphs, and rounds that were right."""
+
+    tasks: int | None = None
+    rounds: int = 0
+
+
+def run_case(
+    worker: ChipWorker, scene: Scene, compiled: Callables, case: str, settings: Settings, out_tally: Tally
+) -> None:
+    """Run a case on a worker, all its programs in each round with fresh outputs, and check every round.
+
+    Raises:
+        Skipped: the chip has less than the case needs, or the platform has no such thing.
+        SceneError: GOLDEN_MISMATCH; or the scene's inputs or golden function failed.
+        ChiphostError: what `ChipWorker.run` raises.
+    """
+    chip = worker.chip
+    if why := scene.shortage(case, settings.platform, chip):
+        raise Skipped(why)
+    before = scene.make_args(case, settings.seed)
+    arrays = sum(value.nbytes for value in before.values() if isinstance(value, np.ndarray))
+    if chip is not None and arrays > chip.memory_bytes:
+        raise Skipped(f"its arrays have {arrays} bytes, {settings.platform} has memory of {chip.memory_bytes}")
+    config: dict[str, Any] = {**scene.config_of(case, chip), "sim_threads": settings.sim_threads, "seed": settings.seed}
+    expected = None  # until a run succeeds: it may be expensive
+    for _ in range(settings.rounds or scene.rounds):
+        after = copy_args(before)
+        tasks = 0
+        for program, callable_ in zip(scene.programs, compiled, strict=True):
+            args = scene.arguments_of(program, after)
+            try:
+                tasks += worker.run(callable_, args, timeout_s=_timeout_s(settings), **config).task_count
+            except PlatformError as error:
+                # The platform's own word for what it cannot do at all, such as kernels that wait for each other.
+                if error.name == "UNIMPLEMENTED":
+                    raise Skipped(f"{settings.platform} does not have it: {error.where}: {error.message}") from error
+                raise
+        out_tally.tasks = tasks
+        if expected is None:
+            expected = scene.expected(case, before)
+        scene.check(case, before, after, expected)
+        out_tally.rounds += 1
+
+
+def _timeout_s(settings: Settings) -> float:
+    """For the next run; 0 is for ever."""
+    timeout_s = settings.timeout_s
+    if timeout_s is None:
+        timeout_s = CallConfig().timeout_s if settings.deadline.seconds is None else 0.0
+    shortest = min(timeout_s or math.inf, max(settings.deadline.left_s, 0.001))
+    return 0.0 if math.isinf(shortest) else shortest
+
+
+class _Clock:
+    """Seconds between start and stop, or until now."""
+
+    def __init__(self) -> None:
+        self._started: float | None = None
+        self._stopped: float | None = None
+
+    def start(self) -> None:
+        self._started = time.monotonic()
+
+    def stop(self) -> None:
+        self._stopped = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        if self._started is None:
+            return 0.0
+        return (time.monotonic() if self._stopped is None else self._stopped) - self._started
+
+
+def describe(error: BaseException) -> str:
+    """An error as text, with the task, core and kernel to blame. With CHIPHOST_DEBUG=1 the traceback is added."""
+    if isinstance(error, ChiphostError):
+        blamed = {"task": error.task, "core": error.core, "func_id": error.func_id}
+        text = "\n  ".join(
+            [str(error), ", ".join(f"{what} {n}" for what, n in blamed.items() if n is not None)]
+        ).rstrip()
+    else:
+        text = f"{type(error).__name__}: {error}"
+    if os.environ.get("CHIPHOST_DEBUG", "0") not in ("", "0"):
+        text += "\n" + "".join(traceback.format_exception(error)).rstrip()
+    return text

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which runtimes there are, where they are looked for, and what is said of those that are not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from chiphost._runtimes import runtimes
+from chiphost.errors import ArgumentError, SceneError
+
+PROGRAMS = ("host", "aicpu", "aicore")
+
+
+@pytest.fixture(autouse=True)
+def own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is chosen by the environment."""
+    monkeypatch.delenv("CHIPHOST_LIB_DIR", raising=False)
+    monkeypatch.delenv("CHIPHOST_RUNTIME_PATH", raising=False)
+
+
+def write_runtime(library: Path, platform: str, runtime: str, programs: tuple[str, ...] = PROGRAMS) -> Path:
+    """Files that have the places of a runtime's programs."""
+    folder = library / platform / runtime
+    folder.mkdir(parents=True)
+    for program in programs:
+        (folder / f"{program}.so").touch()
+    return folder
+
+
+def test_further_folders_go_before_chiphosts_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = tmp_path / "built"
+    folder = write_runtime(built, "a2a3sim", "host_build_graph")
+    installed = runtimes.find("host_build_graph", "a2a3sim")
+    assert installed.host.is_file() and built not in installed.host.parents
+    monkeypatch.setenv("CHIPHOST_RUNTIME_PATH", os.pathsep.join([str(tmp_path / "none"), "", str(built)]))
+    assert runtimes.search() == [tmp_path / "none", built, runtimes.library_dir()]
+    assert runtimes.find("host_build_graph", "a2a3sim") == runtimes.RuntimeFiles(
+        *(folder / f"{program}.so" for program in PROGRAMS)
+    )
+    assert runtimes.find("host_build_graph", "a5sim").host.is_relative_to(runtimes.library_dir())
+
+
+def test_another_library_takes_the_place_of_chiphosts_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_runtime(tmp_path, "a2a3sim", "mine")
+    monkeypatch.setenv("CHIPHOST_LIB_DIR", str(tmp_path))
+    assert runtimes.installed()["a2a3sim"] == ["mine"]
+    assert runtimes.anchor_path() == str(tmp_path / "chiphost_anchor.so")
+    assert runtimes.child_path() == str(tmp_path / "chiphost_child")
+    assert runtimes.where_looked() == f"{tmp_path} (CHIPHOST_LIB_DIR)"
+    monkeypatch.setenv("CHIPHOST_LIB_DIR", str(tmp_path / "none"))
+    assert runtimes.where_looked() == f"{tmp_path / 'none'} (CHIPHOST_LIB_DIR), which is no folder"
+
+
+def test_only_complete_ones_are_installed(tmp_path: Path) -> None:
+    write_runtime(tmp_path, "a2a3sim", "complete")
+    write_runtime(tmp_path, "a2a3sim", "half", ("host", "aicpu"))
+    write_runtime(tmp_path, "a2a3", "half", ("host",))  # a real chip says itself which compiler was missing
+    found = runtimes.installed(tmp_path)
+    assert (found["a2a3sim"], found["a2a3"], found["a5sim"]) == (["complete"], ["half"], [])
+
+
+def test_what_is_not_there_is_named_with_a_guess(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SceneError, match=r"wanted one of .*host_build_graph.*; found 'host_build_grap'") as caught:
+        runtimes.find("host_build_grap", "a2a3sim")
+    assert caught.value.name == "RUNTIME_UNKNOWN"
+    assert "did you mean 'host_build_graph'?" in caught.value.hint
+    assert "CHIPHOST_RUNTIME_PATH" in caught.value.hint
+    with pytest.raises(SceneError, match=r"wanted one of a2a3sim, a5sim, a2a3, a5; found 'a2a3sin'") as caught:
+        runtimes.find("host_build_graph", "a2a3sin")
+    assert (caught.value.name, caught.value.where) == ("PLATFORM_UNKNOWN", "platform")
+    with pytest.raises(SceneError, match="none is installed; looked in ") as caught:
+        runtimes.check_any("a5sim", tmp_path)
+    assert caught.value.name == "RUNTIME_UNKNOWN"
+    monkeypatch.setenv("CHIPHOST_RUNTIME_PATH", "~nobody-at-all/lib")
+    with pytest.raises(ArgumentError, match="nobody knows what ~ stands for in '~nobody-at-all/lib'") as argument:
+        runtimes.search()
+    assert argument.value.where == "CHIPHOST_RUNTIME_PATH"
+
+
+def test_a_platform_of_another_project_belongs_to_a_family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_runtime(tmp_path, "a5moon", "mine")
+    (tmp_path / "a5moon" / "platform.json").write_text('{"arch": "a5", "description": "moon"}')
+    monkeypatch.setenv("CHIPHOST_RUNTIME_PATH", str(tmp_path))
+    assert runtimes.platforms()["a5moon"] == "moon"
+    assert [runtimes.arch_of(name) for name in ("a5moon", "a5sim", "a2a3", "none")] == ["a5", "a5", "a2a3", None]
+    assert runtimes.runs_on("a5moon", ["a5sim"]) and runtimes.runs_on("a5moon", ["a5moon"])
+    assert not runtimes.runs_on("a5moon", ["a2a3sim"]) and not runtimes.runs_on("a5sim", ["a5moon"])
+    # Chiphost's own platforms have every runtime, so that one which is missing is an error.
+    assert runtimes.may_have("mine", "a5moon")
+    assert not runtimes.may_have("host_build_graph", "a5moon")
+    assert runtimes.may_have("anything", "a5sim")

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A scene for tests of the room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from described_scene import write_scene
+
+from chiphost.scene import Scene
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene.load(write_scene(tmp_path))
