@@ -53,6 +53,15 @@ struct CallGuard::Calls {
         return calls.get([](Calls*) { return new Calls; });
     }
 
+    void begin_one() {
+        const os::MutexLock lock(mutex);
+        ++count;
+    }
+    void end_one() {
+        const os::MutexLock lock(mutex);
+        if (--count == 0) none_left.notify_all();
+    }
+
     bool ended_by_another() const { return ending.load() && ender != std::this_thread::get_id(); }
 };
 
@@ -62,15 +71,11 @@ CallGuard::CallGuard() : calls_(Calls::of_this_process()) {
         PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(calls_.error)), calls_.error);
         throw nb::python_error();
     }
-    const os::MutexLock lock(calls_.mutex);
-    ++calls_.count;
+    calls_.begin_one();
 }
 
 CallGuard::~CallGuard() {
-    {
-        const os::MutexLock lock(calls_.mutex);
-        if (--calls_.count == 0) calls_.none_left.notify_all();
-    }
+    calls_.end_one();
     if (calls_.ended_by_another()) wait_for_the_end(calls_.give_up);
 }
 

@@ -13,8 +13,8 @@ void Turn::lock() {
 
 bool Turn::lock_for(uint64_t ns) {
     os::MutexLock lock(mutex_);
-    if (!free_.wait_for(lock, std::chrono::nanoseconds(ns), [&]() CH_REQUIRES(mutex_) { return !taken_; }))
-        return false;
+    const auto is_free = [&]() CH_REQUIRES(mutex_) { return !taken_; };
+    if (!free_.wait_for(lock, std::chrono::nanoseconds(ns), is_free)) return false;
     return taken_ = true;
 }
 

@@ -888,8 +888,8 @@ _WORKER: Final = (
     _sibling(
         "turn: the time of a wait is not looked at",
         "cpp/isolate/turn.cpp",
-        "{ return !taken_; })) return false;",
-        "{ return !taken_; })) return taken_ = true;",
+        "wait_for(lock, std::chrono::nanoseconds(ns), is_free)) return false;",
+        "wait_for(lock, std::chrono::nanoseconds(ns), is_free)) return taken_ = true;",
         "worker_test:Worker.LetsAWaiting*",
     ),
 )

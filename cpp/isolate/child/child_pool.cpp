@@ -47,6 +47,10 @@ ChildPool& ChildPool::of_this_process() {
 }
 
 ChildPool::~ChildPool() {
+    end_all();
+}
+
+void ChildPool::end_all() {
     {
         const os::MutexLock lock(mutex_);
         ending_ = true;

@@ -78,6 +78,7 @@ private:
     bool was_used_up_before(const std::string& key) const CH_REQUIRES(mutex_);
     void trim(Idle* out_too_many) CH_REQUIRES(mutex_);
     bool start_thread() CH_REQUIRES(mutex_);
+    void end_all();
     bool has_work() const CH_REQUIRES(mutex_) { return !orders_.empty() || !used_up_.empty(); }
 
     os::Mutex mutex_;                             // never held while a child starts or ends
