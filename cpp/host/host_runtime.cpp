@@ -51,10 +51,10 @@ int32_t run(void* memory, const ch_run_request* request, ch_error* out_error) {
     ch_run_result result{};
     known.config = &config;
     known.out_result = &result;
-    const int32_t code =
+    const Status failed =
         worded("run", out_error, [&] { return static_cast<HostContext*>(memory)->run(known, out_error); });
     write_record(result, request->out_result);
-    return code;
+    return failed;
 }
 
 int32_t finalize_device(void* memory, const void*, ch_error* out_error) {

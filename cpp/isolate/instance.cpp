@@ -16,10 +16,10 @@
 namespace chiphost::isolate {
 
 // Why a strategy that was tried is out.
-static std::string why_not(int32_t code, const ch_error& error) {
-    if (code == CH_NAMESPACES_SPENT) return "this process can open no other linker namespace";
+static std::string why_not(Status failed, const ch_error& error) {
+    if (failed == CH_NAMESPACES_SPENT) return "this process can open no other linker namespace";
     const char* what =
-        code == CH_STATIC_TLS_SPENT ? "no static TLS is left here for it" : "all copies would share a symbol";
+        failed == CH_STATIC_TLS_SPENT ? "no static TLS is left here for it" : "all copies would share a symbol";
     return std::string(what) + ": " + error.message;
 }
 
@@ -57,16 +57,16 @@ Status Instance::open(const std::string& path, const Options& options, const GoO
         return DomainInstance::open(file, loader::unload_traits(bytes.data(), bytes.size()), in_use, selection, go_on,
                                     out_instance, out_error);
     };
-    int32_t code = open_as(options.strategy, {"asked for", false});
+    Status failed = open_as(options.strategy, {"asked for", false});
     std::string why;
     for (const Strategy other : {Strategy::copy, Strategy::process}) {
-        const bool may_help = loader::is_spent(code) || code == CH_UNIQUE_SYMBOL || code == CH_VARIABLE_SHARED;
+        const bool may_help = loader::is_spent(failed) || failed == CH_UNIQUE_SYMBOL || failed == CH_VARIABLE_SHARED;
         if (!options.fall_back_if_spent || !may_help || other <= options.strategy) continue;
         if (options.default_lookup && other == Strategy::copy) continue;
-        why += (why.empty() ? "" : ", and ") + why_not(code, *out_error);
-        code = open_as(other, {why, true});
+        why += (why.empty() ? "" : ", and ") + why_not(failed, *out_error);
+        failed = open_as(other, {why, true});
     }
-    return code;
+    return failed;
 }
 
 static constexpr HandleState::Words library_words{

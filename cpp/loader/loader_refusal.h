@@ -54,9 +54,9 @@ inline Status report_refusal(ch_error* out_error, std::string_view where, const 
     return report(out_error, CH_LOAD_REFUSED, where, "%s", words);
 }
 
-// Whether a code says that this process has used up what a strategy needs, so that another one may still do.
-inline bool is_spent(int32_t code) {
-    return code == CH_NAMESPACES_SPENT || code == CH_STATIC_TLS_SPENT;
+// True if this process has used up what a strategy needs, so that another one may still do.
+inline bool is_spent(Status failed) {
+    return failed == CH_NAMESPACES_SPENT || failed == CH_STATIC_TLS_SPENT;
 }
 
 }  // namespace chiphost::loader

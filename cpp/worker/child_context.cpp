@@ -38,16 +38,13 @@ Status ChildContext::open_child(const isolate::GoOn& go_on, ch_error* out_error)
     key_ += "|" + options_.program;
     for (bool again = false;; again = true) {
         const auto prepare = [options = options_](ChildProcess& child) { return prepare_spare(options, child); };
-        if (const int32_t code =
-                ChildPool::of_this_process().take(key_, options_.program, prepare, go_on, &child_, out_error)) {
-            return code;
-        }
+        CH_TRY(ChildPool::of_this_process().take(key_, options_.program, prepare, go_on, &child_, out_error));
         const bool fresh = child_->fresh();
-        const int32_t code = ask_to_open(go_on, out_error);
-        if (code == CH_OK) break;
+        const Status failed = ask_to_open(go_on, out_error);
+        if (failed.ok()) break;
         child_.reset();  // and what it may have loaded
         // One that had waited may have been killed just now, which is no fault of this work. A new one tells.
-        if (code != CH_PROCESS_DIED || fresh || again) return code;
+        if (failed != CH_PROCESS_DIED || fresh || again) return failed;
     }
     process_id_ = child_->id();
     return CH_OK;
@@ -169,21 +166,21 @@ Status ChildContext::close(ch_error* out_error) {
     if (!child_ || !child_->usable()) return CH_OK;
     child_->post(ChildVerb::finalize_device);
     answer_ = child_->wait(close_timeout_ns);
-    int32_t code = CH_OK;
+    Status failed;
     if (answer_ == Answer::died) {
-        code = died(options_.files.host, "the device was being closed", out_error);
+        failed = died(options_.files.host, "the device was being closed", out_error);
     } else if (answer_ == Answer::none) {
-        code = report(out_error, CH_DEADLINE_EXCEEDED, options_.files.host,
-                      "finalize_device did not return within %.3g s; process %d was ended",
-                      static_cast<double>(close_timeout_ns) * 1e-9, static_cast<int>(child_->id()));
-    } else if ((code = child_->memory().control().code) != CH_OK) {
+        failed = report(out_error, CH_DEADLINE_EXCEEDED, options_.files.host,
+                        "finalize_device did not return within %.3g s; process %d was ended",
+                        static_cast<double>(close_timeout_ns) * 1e-9, static_cast<int>(child_->id()));
+    } else if (failed = child_->memory().control().code; !failed.ok()) {
         *out_error = child_->memory().control().error;
     } else {
         ChildPool::of_this_process().give_back(key_, std::move(child_));
     }
     child_.reset();
     process_id_ = -1;
-    return code;
+    return failed;
 }
 
 Status ChildContext::count(ch_anchor_counts* out_counts, ch_error* out_error) {

@@ -110,15 +110,15 @@ Status ChipWorker::run(const ch_callable& callable, const ch_task_args& args, co
     const Waited waited = await(time);
     set_running(nullptr);
     if (waited.end == Context::GaveUp::ended) return finish(waited, time, out_result, out_trace, out_error);
-    const Status code = guarded("run", out_error,
-                                [&]() CH_REQUIRES(state_) { return describe_hang(waited, callable, time, out_error); });
+    const Status failed = guarded(
+        "run", out_error, [&]() CH_REQUIRES(state_) { return describe_hang(waited, callable, time, out_error); });
     process_id_ = context_->process_id();
     if (waited.end == Context::GaveUp::abandoned) {
         *out_end = RunEnd::abandoned;
         isolate::leave_behind(std::move(context_));
         state_.poison([&] { return std::string(out_error->message); });
     }
-    return code;
+    return failed;
 }
 
 void ChipWorker::set_running(ch_run_progress* progress) {
@@ -163,10 +163,10 @@ ChipWorker::Waited ChipWorker::await(const WaitTime& time) {
 Status ChipWorker::finish(const Waited& waited, const WaitTime& time, ch_run_result* out_result,
                           std::vector<ch_trace_event>* out_trace, ch_error* out_error) {
     const bool cancelled = __atomic_load_n(&context_->progress().cancel, __ATOMIC_ACQUIRE) != 0;
-    const Status code = guarded(
+    const Status failed = guarded(
         "run", out_error, [&]() CH_REQUIRES(state_) { return context_->finish(out_result, out_trace, out_error); });
     process_id_ = context_->process_id();
-    return code == CH_DEADLINE_EXCEEDED ? describe_stop(waited, cancelled, time, out_error) : code;
+    return failed == CH_DEADLINE_EXCEEDED ? describe_stop(waited, cancelled, time, out_error) : failed;
 }
 
 // The run was asked to stop and did: says so in the words of the caller.
@@ -205,9 +205,9 @@ void ChipWorker::forget_context() {
 }
 
 Status ChipWorker::close(ch_error* out_error) {
-    const Status code = guarded("reset", out_error, [&]() CH_REQUIRES(state_) { return context_->close(out_error); });
+    const Status failed = guarded("reset", out_error, [&]() CH_REQUIRES(state_) { return context_->close(out_error); });
     forget_context();
-    return code;
+    return failed;
 }
 
 Status ChipWorker::count(ch_anchor_counts* out_counts, ch_error* out_error, const isolate::GoOn& go_on) {
@@ -222,10 +222,10 @@ Status ChipWorker::count(ch_anchor_counts* out_counts, ch_error* out_error, cons
     const TurnLock turn(state_, time, out_error);
     CH_TRY(turn.status());
     if (!context_) return CH_OK;
-    const Status code =
+    const Status failed =
         guarded("counts", out_error, [&]() CH_REQUIRES(state_) { return context_->count(out_counts, out_error); });
     process_id_ = context_->process_id();
-    return code;
+    return failed;
 }
 
 Status ChipWorker::reset(ch_error* out_error, const isolate::GoOn& go_on) {

@@ -281,16 +281,16 @@ Status ChildInstance::close(const Wait& wait, CloseResult* out_result, ch_error*
     const WaitTime time(wait);
     const TurnLock turn(state_, time, out_error);
     CH_TRY(turn.status());
-    int32_t code = CH_OK;
+    Status failed;
     if (child_) {
         memset(child_->memory().at(0), 0, sizeof(CloseLibrary));
         child_->post(ChildVerb::close_library);
-        code = await(time, path(), out_error);
+        failed = await(time, path(), out_error);
         end_child();
     }
     set_closed({});  // whatever the end was like, nothing is left
     *out_result = close_result();
-    return code;
+    return failed;
 }
 
 }  // namespace chiphost::isolate

@@ -170,15 +170,15 @@ uint64_t ChildServer::serve(Handler& handler, uint64_t stack_bytes) {
         await();
         const auto verb = static_cast<ChildVerb>(control.verb);
         control.error = no_error();
-        int32_t code = CH_OK;
+        Status status;
         if (const int failed = memory_.follow()) {
-            code = report(&control.error, CH_HOST_MEMORY_EXHAUSTED, "child process", "cannot map a message: %s",
-                          strerror(failed));
+            status = report(&control.error, CH_HOST_MEMORY_EXHAUSTED, "child process", "cannot map a message: %s",
+                            strerror(failed));
         } else {
             const uint64_t wanted = handler.stack_bytes(verb, memory_);
             if (wanted > stack_bytes) return wanted;
             signals.update();
-            code =
+            status =
                 guarded("child process", &control.error, [&] { return handler.handle(verb, memory_, &control.error); });
         }
         // The handler has called code of others, which may have made a copy of the process. Both come back here.
@@ -194,7 +194,7 @@ uint64_t ChildServer::serve(Handler& handler, uint64_t stack_bytes) {
             signals.forget();
         }
         fflush(stdout);
-        answer(code);
+        answer(status);
     }
 }
 

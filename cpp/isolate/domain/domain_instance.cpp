@@ -90,20 +90,20 @@ Status DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
         }
     }
     ch_mailbox_post(thread_, domain_->anchor()->open_library, domain_->anchor_state(), &post->open, &post->error);
-    int32_t code = await(time, "the loader, or a constructor that it called,", post, out_error);
-    if (!post) return code;  // it hangs
+    Status failed = await(time, "the loader, or a constructor that it called,", post, out_error);
+    if (!post) return failed;  // it hangs
     library_ = post->library;
-    if (code == CH_ANCHOR_CALL_THREW) {
-        code = report(out_error, CH_FUNCTION_THREW, path(), "a constructor of the library let an exception out");
-    } else if (code != CH_OK) {
+    if (failed == CH_ANCHOR_CALL_THREW) {
+        failed = report(out_error, CH_FUNCTION_THREW, path(), "a constructor of the library let an exception out");
+    } else if (!failed.ok()) {
         *out_error = post->error;
     }
     spare_post_ = std::move(post);
-    if (code != CH_OK) {
+    if (!failed.ok()) {
         const std::vector<std::string> left = objects_not_in(objects_before_, domain_->loaded_objects());
         end(left.empty() ? CloseState::unloaded : CloseState::pinned, {});
     }
-    return code;
+    return failed;
 }
 
 // What the posted call returned. If it does not return in time it is given up, and *post is empty.
@@ -139,11 +139,11 @@ Status DomainInstance::find(const std::string& name, const Wait& wait, Symbol* o
     post->address = nullptr;
     post->symbol = {library_, post->text.c_str(), &post->address};
     ch_mailbox_post(thread_, domain_->anchor()->find_symbol, domain_->anchor_state(), &post->symbol, nullptr);
-    int32_t code = await(time, "the search for " + name, post, out_error);
-    if (!post) return code;
+    const Status failed = await(time, "the search for " + name, post, out_error);
+    if (!post) return failed;
     *out_symbol = {name, post->address};
     spare_post_ = std::move(post);
-    if (code == CH_OK && out_symbol->address) return CH_OK;
+    if (failed.ok() && out_symbol->address) return CH_OK;
     return report(out_error, CH_ENTRY_MISSING, path(), "wanted the function %s", name.c_str());
 }
 
@@ -158,13 +158,13 @@ Status DomainInstance::call(const Symbol& symbol, const Signature& signature, co
     post->frame.function = symbol.address;
     fill_frame(signature, arguments, &post->frame);
     ch_mailbox_post(thread_, domain_->anchor()->call_function, domain_->anchor_state(), &post->frame, &post->outcome);
-    const int32_t code = await(time, symbol.name, post, out_error);
+    const Status failed = await(time, symbol.name, post, out_error);
     if (!post) {
         *out_abandoned = true;
-        return code;
+        return failed;
     }
     spare_post_ = std::move(post);
-    if (code != CH_OK) {
+    if (!failed.ok()) {
         return report(out_error, CH_FUNCTION_THREW, symbol.name, "an exception came out: %s",
                       spare_post_->outcome.exception);
     }
@@ -210,8 +210,8 @@ Status DomainInstance::unload(const WaitTime& time, ch_error* out_error) {
     std::unique_ptr<Post> post = std::move(spare_post_);
     post->unloaded = 0;
     ch_mailbox_post(thread_, domain_->anchor()->close_library, domain_->anchor_state(), library_, &post->unloaded);
-    const int32_t code = await(time, "the library's destructors", post, out_error);
-    if (!post) return code;
+    const Status failed = await(time, "the library's destructors", post, out_error);
+    if (!post) return failed;
     const bool unloaded = post->unloaded != 0;
     spare_post_ = std::move(post);
     std::vector<Pin> pins;

@@ -75,34 +75,7 @@ Status LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
     owner[library.get()] = nullptr;
     decltype(shared_) name;
     name[key] = library.get();
-    if (request.in_place) {
-        const loader::LoaderPath path(binary.name);
-        const loader::LoaderPass pass(gate_);
-        const os::ThreadStateGuard guard;  // constructors
-        library->handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-        if (!library->handle) {
-            return loader::report_refusal(out_error, binary.name,
-                                          path.words(loader::loader_words(), binary.name).c_str());
-        }
-    } else {
-        const std::string_view unique = request.only_copy ? std::string_view() : loader::unique_symbol(data, bytes);
-        if (!unique.empty()) {
-            return report(out_error, CH_UNIQUE_SYMBOL, binary.name,
-                          "the symbol %.*s is STB_GNU_UNIQUE, so all copies of the library would share it; compile "
-                          "with -fno-gnu-unique",
-                          static_cast<int>(unique.size()), unique.data());
-        }
-        const bool statics = key.empty() || loader::has_writable_statics(data, bytes);
-        std::string spare_key = key;
-        // Those without a key are what users open, not what chiphost has compiled.
-        const loader::Variables variables =
-            key.empty() && !request.only_copy ? loader::Variables::own : loader::Variables::any;
-        if (const int32_t code =
-                loader::load_private_copy(gate_, data, bytes, binary.name, variables, &library->handle, out_error)) {
-            return code;
-        }
-        if (!statics) library->key.swap(spare_key);
-    }
+    CH_TRY(load(request, data, bytes, library.get(), out_error));
 
     ch_library* shared = nullptr;
     {
@@ -119,6 +92,35 @@ Status LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
     // Another thread has loaded the same meanwhile.
     *request.out_library = shared;
     unload(std::move(library));
+    return CH_OK;
+}
+
+// Has the dynamic loader load a library: where its file is, or as a private copy.
+Status LibraryPool::load(const ch_open_request& request, const void* data, size_t bytes, ch_library* library,
+                         ch_error* out_error) const {
+    const char* name = request.binary.name;
+    if (request.in_place) {
+        const loader::LoaderPath path(name);
+        const loader::LoaderPass pass(gate_);
+        const os::ThreadStateGuard guard;  // constructors
+        library->handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+        if (library->handle) return CH_OK;
+        return loader::report_refusal(out_error, name, path.words(loader::loader_words(), name).c_str());
+    }
+    const std::string_view unique = request.only_copy ? std::string_view() : loader::unique_symbol(data, bytes);
+    if (!unique.empty()) {
+        return report(out_error, CH_UNIQUE_SYMBOL, name,
+                      "the symbol %.*s is STB_GNU_UNIQUE, so all copies of the library would share it; compile "
+                      "with -fno-gnu-unique",
+                      static_cast<int>(unique.size()), unique.data());
+    }
+    std::string key = request.binary.key ? request.binary.key : "";
+    const bool statics = key.empty() || loader::has_writable_statics(data, bytes);
+    // Those without a key are what users open, not what chiphost has compiled.
+    const loader::Variables variables =
+        key.empty() && !request.only_copy ? loader::Variables::own : loader::Variables::any;
+    CH_TRY(loader::load_private_copy(gate_, data, bytes, name, variables, &library->handle, out_error));
+    if (!statics) library->key.swap(key);  // others may have it, too
     return CH_OK;
 }
 

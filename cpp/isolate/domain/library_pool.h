@@ -67,6 +67,8 @@ public:
     void count(ch_anchor_counts* out_counts);
 
 private:
+    Status load(const ch_open_request& request, const void* data, size_t bytes, ch_library* library,
+                ch_error* out_error) const;
     ch_library* take_shared(const std::string& key) CH_REQUIRES(mutex_);
     std::unique_ptr<ch_library> forget(ch_library* library) CH_REQUIRES(mutex_);
     bool unload(std::unique_ptr<ch_library> library);

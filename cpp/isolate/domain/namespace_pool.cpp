@@ -19,9 +19,9 @@ Status NamespacePool::take(const std::string& anchor_path, const GoOn& still_wan
         reclaim = reclaim_;
     }
     for (;;) {
-        const int32_t code = try_take(anchor_path, out_domain, out_error);
+        const Status failed = try_take(anchor_path, out_domain, out_error);
         // Somebody else may be faster and take what was given back.
-        if (code != CH_NAMESPACES_SPENT || !reclaim || !reclaim(still_wanted)) return code;
+        if (failed != CH_NAMESPACES_SPENT || !reclaim || !reclaim(still_wanted)) return failed;
     }
 }
 
@@ -44,9 +44,9 @@ Status NamespacePool::try_take(const std::string& anchor_path, Domain** out_doma
             ++opened_;
         }
     }
-    const int32_t code = not_started ? not_started->start(out_error)
-                                     : Domain::open(Strategy::link_namespace, anchor_path, &not_started, out_error);
-    if (code == CH_OK) {
+    const Status failed = not_started ? not_started->start(out_error)
+                                      : Domain::open(Strategy::link_namespace, anchor_path, &not_started, out_error);
+    if (failed.ok()) {
         *out_domain = not_started;
         return CH_OK;
     }
@@ -56,7 +56,7 @@ Status NamespacePool::try_take(const std::string& anchor_path, Domain** out_doma
     } else {
         --opened_;
     }
-    return code;
+    return failed;
 }
 
 void NamespacePool::give_back(Domain* domain) {
