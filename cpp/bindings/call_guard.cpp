@@ -3,10 +3,9 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
+#include "os/mutex.h"
 #include "os/per_process.h"
 
 namespace nb = nanobind;
@@ -41,9 +40,9 @@ void wait_for_the_end(const std::atomic<std::chrono::steady_clock::time_point>& 
 }  // namespace
 
 struct CallGuard::Calls {
-    std::mutex mutex;  // never held while waiting for the GIL
-    std::condition_variable none_left;
-    size_t count = 0;  // under way
+    os::Mutex mutex;  // never held while waiting for the GIL
+    os::Condition none_left;
+    size_t count CH_GUARDED_BY(mutex) = 0;  // under way
     std::thread::id ender;
     PyObject* error = nullptr;  // never released: it is needed until the process has ended
     std::atomic<bool> ending{false};
@@ -52,6 +51,15 @@ struct CallGuard::Calls {
     static Calls& of_this_process() {
         static os::PerProcess<Calls> calls;
         return calls.get([](Calls*) { return new Calls; });
+    }
+
+    void begin_one() {
+        const os::MutexLock lock(mutex);
+        ++count;
+    }
+    void end_one() {
+        const os::MutexLock lock(mutex);
+        if (--count == 0) none_left.notify_all();
     }
 
     bool ended_by_another() const { return ending.load() && ender != std::this_thread::get_id(); }
@@ -63,15 +71,11 @@ CallGuard::CallGuard() : calls_(Calls::of_this_process()) {
         PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(calls_.error)), calls_.error);
         throw nb::python_error();
     }
-    const std::lock_guard lock(calls_.mutex);
-    ++calls_.count;
+    calls_.begin_one();
 }
 
 CallGuard::~CallGuard() {
-    {
-        const std::lock_guard lock(calls_.mutex);
-        if (--calls_.count == 0) calls_.none_left.notify_all();
-    }
+    calls_.end_one();
     if (calls_.ended_by_another()) wait_for_the_end(calls_.give_up);
 }
 
@@ -86,8 +90,8 @@ void end_calls(nb::object error) {
     calls.give_up = std::chrono::steady_clock::now() + patience + end_within;
     calls.ending = true;
     const nb::gil_scoped_release unlocked;
-    std::unique_lock lock(calls.mutex);
-    calls.none_left.wait_for(lock, patience, [&] { return calls.count == 0; });
+    os::MutexLock lock(calls.mutex);
+    calls.none_left.wait_for(lock, patience, [&]() CH_REQUIRES(calls.mutex) { return calls.count == 0; });
     calls.give_up = std::chrono::steady_clock::now() + end_within;
 }
 

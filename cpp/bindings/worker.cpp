@@ -59,9 +59,9 @@ public:
         call->callable = callable_object;
         bind(callable, args, *call);
 
-        worker::ChipWorker::Wait wait;
+        isolate::Wait wait;
         if (config.timeout_s > 0 && config.timeout_s < 1e9) {
-            wait.timeout_ns = static_cast<uint64_t>(config.timeout_s * 1e9);
+            wait.timeout = isolate::Timeout(static_cast<int64_t>(config.timeout_s * 1e9));
         }
         ch_run_result result{};
         std::vector<ch_trace_event> trace;

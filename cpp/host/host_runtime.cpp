@@ -5,10 +5,8 @@
 
 #include <string.h>
 
-#include <exception>
-#include <new>
-
 #include "host_context.h"
+#include "status/guarded.h"
 #include "status/record.h"
 #include "status/report.h"
 
@@ -20,20 +18,12 @@ namespace {
 
 // No exception may leave the library, and no error without words.
 template <typename Body>
-Status guarded(const char* where, ch_error* out_error, Body&& body) {
-    try {
-        const Status failed = body();
-        if (failed.ok() || out_error->code != CH_OK) return failed;
-        return report(out_error, CH_INTERNAL, CHIPHOST_RUNTIME,
-                      "the runtime, or the platform it is built for, returned %d in %s without filling the error",
-                      failed.code(), where);
-    } catch (const std::bad_alloc&) {
-        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, where, "out of memory");
-    } catch (const std::exception& error) {
-        return report(out_error, CH_INTERNAL, where, "%s", error.what());
-    } catch (...) {
-        return report(out_error, CH_INTERNAL, where, "an exception that is no std::exception");
-    }
+Status worded(const char* where, ch_error* out_error, Body&& body) {
+    const Status failed = guarded(where, out_error, body);
+    if (failed.ok() || out_error->code != CH_OK) return failed;
+    return report(out_error, CH_INTERNAL, CHIPHOST_RUNTIME,
+                  "the runtime, or the platform it is built for, returned %d in %s without filling the error",
+                  failed.code(), where);
 }
 
 uint64_t runtime_size() {
@@ -48,7 +38,7 @@ int32_t set_device(void* memory, const ch_device_options* options, ch_error* out
                       "wanted the runtime_name \"%s\", as it is built, found \"%s\"", CHIPHOST_RUNTIME, runtime_name);
     }
     auto* context = new (memory) HostContext;
-    const Status failed = guarded("set_device", out_error, [&] { return context->open(known, out_error); });
+    const Status failed = worded("set_device", out_error, [&] { return context->open(known, out_error); });
     if (!failed.ok()) context->~HostContext();
     return failed;
 }
@@ -61,14 +51,14 @@ int32_t run(void* memory, const ch_run_request* request, ch_error* out_error) {
     ch_run_result result{};
     known.config = &config;
     known.out_result = &result;
-    const int32_t code =
-        guarded("run", out_error, [&] { return static_cast<HostContext*>(memory)->run(known, out_error); });
+    const Status failed =
+        worded("run", out_error, [&] { return static_cast<HostContext*>(memory)->run(known, out_error); });
     write_record(result, request->out_result);
-    return code;
+    return failed;
 }
 
 int32_t finalize_device(void* memory, const void*, ch_error* out_error) {
-    return guarded("finalize_device", out_error, [&]() -> int32_t {
+    return worded("finalize_device", out_error, [&]() -> int32_t {
         static_cast<HostContext*>(memory)->~HostContext();
         return CH_OK;
     });

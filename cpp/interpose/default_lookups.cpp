@@ -10,9 +10,10 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
-#include <mutex>
 #include <utility>
 #include <vector>
+
+#include "os/mutex.h"
 
 namespace chiphost::interpose {
 
@@ -268,8 +269,8 @@ void look_up_behind(ch_loader_gate* gate) {
 }
 
 void show_library(const std::string& path, bool shown) {
-    static std::mutex mutex;
-    const std::lock_guard lock(mutex);
+    static os::Mutex mutex;
+    const os::MutexLock lock(mutex);
     for (Shown* node = all_shown; node; node = node->next) {
         if (node->path == path) {
             node->shown = shown;

@@ -18,13 +18,13 @@ using namespace chiphost::interpose;
 
 CHIPHOST_COMES_FIRST int posix_spawn(pid_t* process, const char* path, const posix_spawn_file_actions_t* actions,
                                      const posix_spawnattr_t* attributes, char* const arguments[],
-                                     char* const environment[]) noexcept {
+                                     char* const environment[]) {
     return spawn_by_path(process, path, actions, attributes, arguments, environment);
 }
 
 CHIPHOST_COMES_FIRST int posix_spawnp(pid_t* process, const char* file, const posix_spawn_file_actions_t* actions,
                                       const posix_spawnattr_t* attributes, char* const arguments[],
-                                      char* const environment[]) noexcept {
+                                      char* const environment[]) {
     return spawn_by_name(process, file, actions, attributes, arguments, environment);
 }
 

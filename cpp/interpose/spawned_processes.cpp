@@ -14,9 +14,9 @@
 #include <unistd.h>
 
 #include <exception>
-#include <mutex>
 #include <vector>
 
+#include "os/mutex.h"
 #include "signal_masks.h"
 
 namespace chiphost::interpose {
@@ -71,8 +71,8 @@ struct Opened {
     pid_t process;
 };
 struct AllOpened {
-    std::mutex mutex;
-    std::vector<Opened> streams;
+    os::Mutex mutex;
+    std::vector<Opened> streams CH_GUARDED_BY(mutex);
 };
 AllOpened& all_opened() {
     static auto& all = *new AllOpened;  // never destroyed: a stream may still be closed at the end of the program
@@ -119,7 +119,7 @@ FILE* open_shell(const char* command, const char* mode) {
     FILE* file = failed ? nullptr : fdopen(own, reads ? "r" : "w");
     if (!file && !failed) failed = errno;
     AllOpened& all = all_opened();
-    const std::lock_guard lock(all.mutex);
+    const os::MutexLock lock(all.mutex);
     try {
         all.streams.reserve(all.streams.size() + 1);
     } catch (const std::exception&) {  // no memory; a C function lets no exception out
@@ -150,7 +150,7 @@ int close_shell(FILE* file) {
     pid_t process = -1;
     {
         AllOpened& all = all_opened();
-        const std::lock_guard lock(all.mutex);
+        const os::MutexLock lock(all.mutex);
         for (Opened& stream : all.streams) {
             if (stream.file != file) continue;
             process = stream.process;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "instance.h"
 
-#include <unistd.h>
-
 #include <filesystem>
 #include <new>
 #include <utility>
@@ -18,10 +16,10 @@
 namespace chiphost::isolate {
 
 // Why a strategy that was tried is out.
-static std::string why_not(int32_t code, const ch_error& error) {
-    if (code == CH_NAMESPACES_SPENT) return "this process can open no other linker namespace";
+static std::string why_not(Status failed, const ch_error& error) {
+    if (failed == CH_NAMESPACES_SPENT) return "this process can open no other linker namespace";
     const char* what =
-        code == CH_STATIC_TLS_SPENT ? "no static TLS is left here for it" : "all copies would share a symbol";
+        failed == CH_STATIC_TLS_SPENT ? "no static TLS is left here for it" : "all copies would share a symbol";
     return std::string(what) + ": " + error.message;
 }
 
@@ -59,114 +57,78 @@ Status Instance::open(const std::string& path, const Options& options, const GoO
         return DomainInstance::open(file, loader::unload_traits(bytes.data(), bytes.size()), in_use, selection, go_on,
                                     out_instance, out_error);
     };
-    int32_t code = open_as(options.strategy, {"asked for", false});
+    Status failed = open_as(options.strategy, {"asked for", false});
     std::string why;
     for (const Strategy other : {Strategy::copy, Strategy::process}) {
-        const bool may_help = loader::is_spent(code) || code == CH_UNIQUE_SYMBOL || code == CH_VARIABLE_SHARED;
+        const bool may_help = loader::is_spent(failed) || failed == CH_UNIQUE_SYMBOL || failed == CH_VARIABLE_SHARED;
         if (!options.fall_back_if_spent || !may_help || other <= options.strategy) continue;
         if (options.default_lookup && other == Strategy::copy) continue;
-        why += (why.empty() ? "" : ", and ") + why_not(code, *out_error);
-        code = open_as(other, {why, true});
+        why += (why.empty() ? "" : ", and ") + why_not(failed, *out_error);
+        failed = open_as(other, {why, true});
     }
-    return code;
+    return failed;
 }
+
+static constexpr HandleState::Words library_words{
+    "library",
+    "opened",
+    "closed",
+    "call",
+    "interrupted while another thread's call had the library; nothing has been done",
+    "",
+    "a call has never returned"};
 
 Instance::Instance(std::string path, Options options, Selection selection)
-    : path_(std::move(path)), options_(std::move(options)), selection_(std::move(selection)), process_(getpid()) {}
-
-bool Instance::of_this_process() const {
-    return process_ == getpid();
-}
-
-Status Instance::check_usable(ch_error* out_error) const {
-    if (closed_) return report(out_error, CH_FINALIZED, path_, "the library was closed");
-    if (poisoned_) return report(out_error, CH_POISONED, path_, "%s", poison_.c_str());
-    return CH_OK;
-}
-
-Status Instance::take_turn(const WaitTime& time, std::unique_lock<Turn>* out_turn, ch_error* out_error) {
-    // To be asked before a lock is taken: at the fork another thread may have held it.
-    if (!of_this_process()) {
-        return report(out_error, CH_WRONG_PROCESS, path_, "the library was opened in process %d, this is %d",
-                      static_cast<int>(process_), static_cast<int>(getpid()));
-    }
-    for (bool asked = false;;) {
-        const uint64_t slice_ns = time.next_slice_ns();
-        if (slice_ns == CH_MAILBOX_FOR_EVER) {
-            turn_.lock();
-            break;
-        }
-        if (turn_.lock_for(slice_ns)) break;
-        if (slice_ns == 0 && asked) {
-            return report(out_error, CH_DEADLINE_EXCEEDED, path_,
-                          "the call did not begin within %.3g s: another thread's call had the library",
-                          time.seconds());
-        }
-        asked = slice_ns == 0;
-        if (time.interrupted()) {
-            return report(out_error, CH_INTERRUPTED, path_,
-                          "interrupted while another thread's call had the library; nothing has been done");
-        }
-    }
-    *out_turn = std::unique_lock(turn_, std::adopt_lock);
-    return CH_OK;
-}
-
-template <typename Body>
-Status Instance::in_turn(const Wait& wait, ch_error* out_error, Body&& body) {
-    const WaitTime time(wait);
-    std::unique_lock<Turn> turn;
-    CH_TRY(take_turn(time, &turn, out_error));
-    CH_TRY(check_usable(out_error));
-    return body(time);
-}
+    : state_(library_words, path),
+      path_(std::move(path)),
+      options_(std::move(options)),
+      selection_(std::move(selection)) {}
 
 Status Instance::alloc(uint64_t bytes, const Wait& wait, MemoryBlock* out_block, ch_error* out_error) {
-    return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
-        if (bytes == 0) return report(out_error, CH_INVALID_ARGUMENT, "alloc", "wanted 1 byte or more, found 0");
-        uint64_t address = 0;
-        CH_TRY(make_block(bytes, time, &address, out_error));
-        try {
-            *out_block = blocks_.add(address, bytes);
-            return CH_OK;
-        } catch (const std::bad_alloc&) {
-            static_cast<void>(drop_block(address, time, out_error));
-            return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "alloc", "out of memory");
-        }
-    });
+    const WaitTime time(wait);
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.usable(out_error));
+    if (bytes == 0) return report(out_error, CH_INVALID_ARGUMENT, "alloc", "wanted 1 byte or more, found 0");
+    uint64_t address = 0;
+    CH_TRY(make_block(bytes, time, &address, out_error));
+    try {
+        *out_block = blocks_.add(address, bytes);
+        return CH_OK;
+    } catch (const std::bad_alloc&) {
+        static_cast<void>(drop_block(address, time, out_error));
+        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "alloc", "out of memory");
+    }
 }
 
 Status Instance::free(const MemoryBlock& block, const Wait& wait, ch_error* out_error) {
-    return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
-        if (!blocks_.has(block)) return CH_OK;
-        blocks_.remove(block);
-        return drop_block(block.address, time, out_error);
-    });
+    const WaitTime time(wait);
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.usable(out_error));
+    if (!blocks_.has(block)) return CH_OK;
+    blocks_.remove(block);
+    return drop_block(block.address, time, out_error);
 }
 
 Status Instance::write(const MemoryBlock& block, uint64_t offset, const void* data, uint64_t bytes, const Wait& wait,
                        ch_error* out_error) {
-    return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
-        CH_TRY(blocks_.check(block, offset, bytes, "write", out_error));
-        return bytes ? copy_in(block.address + offset, data, bytes, time, out_error) : CH_OK;
-    });
+    const WaitTime time(wait);
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.usable(out_error));
+    CH_TRY(blocks_.check(block, offset, bytes, "write", out_error));
+    return bytes ? copy_in(block.address + offset, data, bytes, time, out_error) : CH_OK;
 }
 
 Status Instance::read(const MemoryBlock& block, uint64_t offset, void* out_data, uint64_t bytes, const Wait& wait,
                       ch_error* out_error) {
-    return in_turn(wait, out_error, [&](const WaitTime& time) -> int32_t {
-        CH_TRY(blocks_.check(block, offset, bytes, "read", out_error));
-        return bytes ? copy_out(block.address + offset, out_data, bytes, time, out_error) : CH_OK;
-    });
-}
-
-void Instance::poison(std::string why) {
-    poison_ = std::move(why);
-    poisoned_ = true;
+    const WaitTime time(wait);
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.usable(out_error));
+    CH_TRY(blocks_.check(block, offset, bytes, "read", out_error));
+    return bytes ? copy_out(block.address + offset, out_data, bytes, time, out_error) : CH_OK;
 }
 
 void Instance::set_closed(CloseResult result) {
-    closed_ = true;
+    state_.end();
     close_result_ = std::move(result);
 }
 

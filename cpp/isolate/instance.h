@@ -5,16 +5,15 @@
 
 #include <sys/types.h>
 
-#include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "chiphost/abi/error.h"
 #include "chiphost/isolate/library.h"
+#include "handle_state.h"
 #include "memory_blocks.h"
+#include "os/thread_annotations.h"
 #include "status/status.h"
-#include "turn.h"
 #include "wait_time.h"
 
 namespace chiphost::isolate {
@@ -57,7 +56,7 @@ public:
     // The child process that the instance lives in; -1 if it lives in this one, or the child is at its end.
     virtual pid_t process_id() const { return -1; }
 
-    bool poisoned() const { return poisoned_.load(); }
+    bool poisoned() const { return state_.poisoned(); }
     const std::string& path() const { return path_; }
     const Options& options() const { return options_; }
     const Selection& selection() const { return selection_; }
@@ -66,41 +65,27 @@ protected:
     // The options' strategy is the one in use.
     Instance(std::string path, Options options, Selection selection);
 
-    // False in a process made by fork() since.
-    bool of_this_process() const;
-    // Waits for the calls of other threads. CH_WRONG_PROCESS, CH_DEADLINE_EXCEEDED, CH_INTERRUPTED.
-    Status take_turn(const WaitTime& time, std::unique_lock<Turn>* out_turn, ch_error* out_error);
-
-    // The rest only in one's turn.
-    Status check_usable(ch_error* out_error) const;
-    void poison(std::string why);
-    void set_closed(CloseResult result);
-    bool closed() const { return closed_; }
-    const CloseResult& close_result() const { return close_result_; }
-    MemoryBlocks& blocks() { return blocks_; }
+    void set_closed(CloseResult result) CH_REQUIRES(state_);
+    const CloseResult& close_result() const CH_REQUIRES(state_) { return close_result_; }
+    MemoryBlocks& blocks() CH_REQUIRES(state_) { return blocks_; }
 
     // What of memory differs from strategy to strategy. The range lies in a block, in which the address is.
-    virtual Status make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error) = 0;
-    virtual Status drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) = 0;
+    virtual Status make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error)
+        CH_REQUIRES(state_) = 0;
+    virtual Status drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) CH_REQUIRES(state_) = 0;
     virtual Status copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time,
-                           ch_error* out_error) = 0;
-    virtual Status copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time,
-                            ch_error* out_error) = 0;
+                           ch_error* out_error) CH_REQUIRES(state_) = 0;
+    virtual Status copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time, ch_error* out_error)
+        CH_REQUIRES(state_) = 0;
+
+    HandleState state_;  // every call has its turn
 
 private:
-    template <typename Body>
-    Status in_turn(const Wait& wait, ch_error* out_error, Body&& body);
-
     const std::string path_;
     const Options options_;
     const Selection selection_;
-    const pid_t process_;
-    Turn turn_;  // held by every call; guards what is below, the atomic may be read without it
-    bool closed_ = false;
-    CloseResult close_result_;
-    std::string poison_;
-    MemoryBlocks blocks_;
-    std::atomic<bool> poisoned_{false};
+    CloseResult close_result_ CH_GUARDED_BY(state_);
+    MemoryBlocks blocks_ CH_GUARDED_BY(state_);
 };
 
 }  // namespace chiphost::isolate

@@ -12,8 +12,8 @@ namespace chiphost::isolate {
 
 namespace {
 
-void throw_if_failed(int32_t code, const ch_error& error) {
-    if (code != CH_OK) throw Error(error);
+void throw_if_failed(Status status, const ch_error& error) {
+    if (!status.ok()) throw Error(error);
 }
 
 std::string find_beside_program(const char* name, const char* installed) {
@@ -63,8 +63,8 @@ Value Library::call(const Symbol& symbol, const Signature& signature, const Argu
     Value value;
     bool abandoned = false;
     ch_error error;  // filled only by a failure: the record is large
-    const int32_t code = instance_->call(symbol, signature, arguments, {timeout, {}}, &value, &abandoned, &error);
-    throw_if_failed(code, error);
+    const Status status = instance_->call(symbol, signature, arguments, {timeout, {}}, &value, &abandoned, &error);
+    throw_if_failed(status, error);
     return value;
 }
 

@@ -15,20 +15,21 @@ struct Memory::State {
     template <typename Body>
     void use(Body&& body) const {
         ch_error error = no_error();
-        int32_t code = CH_OK;
+        Status status;
         if (const std::shared_ptr<Instance> open = instance.lock()) {
-            code = body(*open, Wait{open->options().timeout, {}}, &error);
+            status = body(*open, Wait{open->options().timeout, {}}, &error);
         } else {
-            code = report(&error, CH_FINALIZED, "memory", "the library was closed");
+            status = report(&error, CH_FINALIZED, "memory", "the library was closed");
         }
-        if (code != CH_OK) throw Error(error);
+        if (!status.ok()) throw Error(error);
     }
 };
 
 Memory Library::alloc(size_t bytes) const {
     MemoryBlock block;
     ch_error error = no_error();
-    if (instance_->alloc(bytes, {instance_->options().timeout, {}}, &block, &error) != CH_OK) throw Error(error);
+    const Status status = instance_->alloc(bytes, {instance_->options().timeout, {}}, &block, &error);
+    if (!status.ok()) throw Error(error);
     return Memory(std::make_shared<Memory::State>(Memory::State{instance_, block}));
 }
 

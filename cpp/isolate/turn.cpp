@@ -6,19 +6,20 @@
 namespace chiphost::isolate {
 
 void Turn::lock() {
-    std::unique_lock lock(mutex_);
-    free_.wait(lock, [&] { return !taken_; });
+    os::MutexLock lock(mutex_);
+    free_.wait(lock, [&]() CH_REQUIRES(mutex_) { return !taken_; });
     taken_ = true;
 }
 
 bool Turn::lock_for(uint64_t ns) {
-    std::unique_lock lock(mutex_);
-    if (!free_.wait_for(lock, std::chrono::nanoseconds(ns), [&] { return !taken_; })) return false;
+    os::MutexLock lock(mutex_);
+    const auto is_free = [&]() CH_REQUIRES(mutex_) { return !taken_; };
+    if (!free_.wait_for(lock, std::chrono::nanoseconds(ns), is_free)) return false;
     return taken_ = true;
 }
 
 void Turn::unlock() {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     taken_ = false;
     free_.notify_one();
 }

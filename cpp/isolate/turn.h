@@ -3,8 +3,7 @@
 
 #include <stdint.h>
 
-#include <condition_variable>
-#include <mutex>
+#include "os/mutex.h"
 
 namespace chiphost::isolate {
 
@@ -16,9 +15,9 @@ public:
     void unlock();
 
 private:
-    std::mutex mutex_;  // never held for long
-    std::condition_variable free_;
-    bool taken_ = false;
+    os::Mutex mutex_;  // never held for long
+    os::Condition free_;
+    bool taken_ CH_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace chiphost::isolate

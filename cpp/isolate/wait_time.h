@@ -4,16 +4,21 @@
 #include <algorithm>
 
 #include "chiphost/abi/mailbox.h"
-#include "chiphost/isolate/library.h"
+#include "chiphost/isolate/wait.h"
 
 namespace chiphost::isolate {
 
-// How much of a Wait is left. Begins when it is made; used by the thread that waits.
+// How much of a Wait is left, which must live as long. Begins when it is made; used by the thread that waits.
 class WaitTime {
 public:
-    explicit WaitTime(const Wait& wait) : wait_(wait), start_ns_(ch_monotonic_ns()) {}
+    // How often somebody who waits looks whether he is to go on.
+    static constexpr uint64_t poll_ns = 50'000'000;
 
-    // How long to wait before asking again whether to go on; 0: the time is up.
+    explicit WaitTime(const Wait& wait) : wait_(wait), start_ns_(ch_monotonic_ns()) {}
+    explicit WaitTime(Wait&&) = delete;
+
+    // How long to wait before asking again whether to go on; 0: the time is up. CH_MAILBOX_FOR_EVER without a deadline
+    // and without anybody to ask.
     uint64_t next_slice_ns() const {
         const uint64_t slice = wait_.go_on ? poll_ns : CH_MAILBOX_FOR_EVER;
         if (wait_.timeout == no_timeout) return slice;
@@ -22,14 +27,13 @@ public:
         return elapsed >= timeout ? 0 : std::min(slice, timeout - elapsed);
     }
 
+    bool is_up() const { return next_slice_ns() == 0; }
     bool interrupted() const { return wait_.go_on && !wait_.go_on(); }
 
     // The whole of it, for messages.
     double seconds() const { return static_cast<double>(wait_.timeout.count()) * 1e-9; }
 
 private:
-    static constexpr uint64_t poll_ns = 50'000'000;
-
     const Wait& wait_;
     const uint64_t start_ns_;
 };

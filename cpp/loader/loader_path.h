@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include <map>
-#include <mutex>
 #include <string>
 
+#include "os/mutex.h"
 #include "os/own_files.h"
 
 namespace chiphost::loader {
@@ -47,11 +47,11 @@ private:
     // something else is there now. Returns -1 if nothing is there.
     static int kept(const std::string& path, int flags) {
         struct Kept {
-            std::mutex mutex;
-            std::map<std::string, int> descriptors;  // descriptors of the files that were there last
+            os::Mutex mutex;
+            std::map<std::string, int> descriptors CH_GUARDED_BY(mutex);  // of the files that were there last
         };
         static Kept& kept = *new Kept;
-        const std::lock_guard lock(kept.mutex);
+        const os::MutexLock lock(kept.mutex);
         int& descriptor = kept.descriptors.try_emplace(path, -1).first->second;
         struct stat before{};
         struct stat now{};

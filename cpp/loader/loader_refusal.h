@@ -55,8 +55,8 @@ inline Status report_refusal(ch_error* out_error, std::string_view where, const 
 }
 
 // True if a code says that this process has used up what a strategy needs, so that another strategy may still work.
-inline bool is_spent(int32_t code) {
-    return code == CH_NAMESPACES_SPENT || code == CH_STATIC_TLS_SPENT;
+inline bool is_spent(Status failed) {
+    return failed == CH_NAMESPACES_SPENT || failed == CH_STATIC_TLS_SPENT;
 }
 
 }  // namespace chiphost::loader

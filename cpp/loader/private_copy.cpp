@@ -175,36 +175,36 @@ Status load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, c
     const auto* begin = static_cast<const char*>(data);
     std::vector<char> copy(begin, begin + bytes);
     const Constructors constructors(copy.data(), copy.size());
-    int32_t code = CH_OK;
+    Status failed;
     if (!write_all(file.get(), copy.data(), copy.size())) {
-        code = report(out_error, CH_LOAD_REFUSED, name, "cannot write a private copy: %s", strerror(errno));
+        failed = report(out_error, CH_LOAD_REFUSED, name, "cannot write a private copy: %s", strerror(errno));
     } else {
         const LoaderPass pass(gate);
         const os::ThreadStateGuard guard;
         *out_handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     }
-    if (code == CH_OK && !*out_handle) {
+    if (failed.ok() && !*out_handle) {
         std::string words = loader_words();
         if (const size_t at = words.find(path); at != std::string::npos) words.replace(at, path.size(), name);
-        code = report_refusal(out_error, name, words.c_str());
+        failed = report_refusal(out_error, name, words.c_str());
     }
     temporary.remove();
 #ifndef CHIPHOST_IN_NAMESPACE  // there the anchor comes first, and nothing is the program's
-    if (code == CH_OK) {
+    if (failed.ok()) {
         const LoaderPass pass(gate);
         interpose::replace_functions(*out_handle);
-        if (variables == Variables::own) code = check_variables(*out_handle, name, out_error);
+        if (variables == Variables::own) failed = check_variables(*out_handle, name, out_error);
     }
 #endif
-    if (code == CH_OK) code = constructors.run(*out_handle, gate, name, out_error);
-    if (code != CH_OK && *out_handle) {
+    if (failed.ok()) failed = constructors.run(*out_handle, gate, name, out_error);
+    if (!failed.ok() && *out_handle) {
         const LoaderPass pass(gate);
         const os::ThreadStateGuard guard;
         dlclose(*out_handle);
         *out_handle = nullptr;
     }
-    if (code == CH_OK && was_debugged_lately()) file.leave_open();
-    return code;
+    if (failed.ok() && was_debugged_lately()) file.leave_open();
+    return failed;
 }
 
 }  // namespace chiphost::loader

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "isolate/child/child_pool.h"
+#include "isolate/wait_time.h"
 #include "run_place.h"
 #include "status/report.h"
 
@@ -16,13 +17,12 @@ using Answer = ChildProcess::Answer;
 
 namespace {
 
-constexpr uint64_t poll_ns = 50'000'000;
 constexpr uint64_t load_timeout_ns = 20'000'000'000;
 constexpr uint64_t close_timeout_ns = 5'000'000'000;
 
 }  // namespace
 
-Status ChildContext::open(const Options& options, const GoOn& go_on, std::unique_ptr<Context>* out_context,
+Status ChildContext::open(const Options& options, const isolate::GoOn& go_on, std::unique_ptr<Context>* out_context,
                           ch_error* out_error) {
     std::unique_ptr<ChildContext> context(new ChildContext(options));
     CH_TRY(context->open_child(go_on, out_error));
@@ -31,23 +31,20 @@ Status ChildContext::open(const Options& options, const GoOn& go_on, std::unique
 }
 
 // Gets a child and opens the device there.
-Status ChildContext::open_child(const GoOn& go_on, ch_error* out_error) {
+Status ChildContext::open_child(const isolate::GoOn& go_on, ch_error* out_error) {
     child_.reset();
     process_id_ = -1;
     CH_TRY(runtime_key(options_.files, options_.platform, &key_, out_error));
     key_ += "|" + options_.program;
     for (bool again = false;; again = true) {
         const auto prepare = [options = options_](ChildProcess& child) { return prepare_spare(options, child); };
-        if (const int32_t code =
-                ChildPool::of_this_process().take(key_, options_.program, prepare, go_on, &child_, out_error)) {
-            return code;
-        }
+        CH_TRY(ChildPool::of_this_process().take(key_, options_.program, prepare, go_on, &child_, out_error));
         const bool fresh = child_->fresh();
-        const int32_t code = ask_to_open(go_on, out_error);
-        if (code == CH_OK) break;
+        const Status failed = ask_to_open(go_on, out_error);
+        if (failed.ok()) break;
         child_.reset();  // and what it may have loaded
         // One that had waited may have been killed just now, which is no fault of this work. A new one tells.
-        if (code != CH_PROCESS_DIED || fresh || again) return code;
+        if (failed != CH_PROCESS_DIED || fresh || again) return failed;
     }
     process_id_ = child_->id();
     return CH_OK;
@@ -60,8 +57,8 @@ Status ChildContext::post_files(const Options& options, ChildVerb verb, ChildPro
         texts.add(*text);
     }
     isolate::SharedMemory& memory = child.memory();
-    const OpenRuntime message{options.device_id, static_cast<uint32_t>(texts.bytes().size()),
-                              options.device_memory_bytes, options.stack_bytes};
+    const OpenRuntime message{options.device.device_id, static_cast<uint32_t>(texts.bytes().size()),
+                              options.device.device_memory_bytes, options.device.stack_bytes};
     if (const int failed = memory.reserve(sizeof message + texts.bytes().size())) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "%s", strerror(failed));
     }
@@ -78,11 +75,13 @@ bool ChildContext::prepare_spare(const Options& options, ChildProcess& child) {
            child.wait(load_timeout_ns) == Answer::complete && child.memory().control().code == CH_OK;
 }
 
-Status ChildContext::ask_to_open(const GoOn& go_on, ch_error* out_error) {
+Status ChildContext::ask_to_open(const isolate::GoOn& go_on, ch_error* out_error) {
     isolate::SharedMemory& memory = child_->memory();
     CH_TRY(post_files(options_, ChildVerb::open_runtime, *child_, out_error));
-    while ((answer_ = child_->wait(poll_ns)) == Answer::none) {
-        if (!go_on || go_on()) continue;
+    const isolate::Wait wanted{isolate::no_timeout, go_on};
+    const isolate::WaitTime time(wanted);
+    while ((answer_ = child_->wait(time.next_slice_ns())) == Answer::none) {
+        if (!time.interrupted()) continue;
         return report(out_error, CH_INTERRUPTED, options_.files.host, "interrupted while the runtime was being loaded");
     }
     if (answer_ == Answer::died) return died(options_.files.host, "the runtime was being loaded", out_error);
@@ -104,7 +103,7 @@ Status ChildContext::died(const std::string& where, const std::string& during, c
 }
 
 Status ChildContext::prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
-                             const GoOn& go_on, ch_error* out_error) {
+                             const isolate::GoOn& go_on, ch_error* out_error) {
     // The last run may have taken it along, or it was killed since.
     if (!child_ || !child_->usable()) {
         CH_TRY(open_child(go_on, out_error));
@@ -114,9 +113,7 @@ Status ChildContext::prepare(const ch_callable& callable, const ch_task_args& ar
     place_ = child_->kept().find(callable_key_);
     args_ = &args;
     CH_TRY(arguments_.write(child_->memory(), callable, place_, args, config, out_error));
-    ch_run_progress& shared = progress();
-    memset(&shared, 0, sizeof shared);
-    for (auto& lane : shared.lanes) lane.task = -1;
+    begin_progress(&progress());
     return CH_OK;
 }
 
@@ -169,21 +166,21 @@ Status ChildContext::close(ch_error* out_error) {
     if (!child_ || !child_->usable()) return CH_OK;
     child_->post(ChildVerb::finalize_device);
     answer_ = child_->wait(close_timeout_ns);
-    int32_t code = CH_OK;
+    Status failed;
     if (answer_ == Answer::died) {
-        code = died(options_.files.host, "the device was being closed", out_error);
+        failed = died(options_.files.host, "the device was being closed", out_error);
     } else if (answer_ == Answer::none) {
-        code = report(out_error, CH_DEADLINE_EXCEEDED, options_.files.host,
-                      "finalize_device did not return within %.3g s; process %d was ended",
-                      static_cast<double>(close_timeout_ns) * 1e-9, static_cast<int>(child_->id()));
-    } else if ((code = child_->memory().control().code) != CH_OK) {
+        failed = report(out_error, CH_DEADLINE_EXCEEDED, options_.files.host,
+                        "finalize_device did not return within %.3g s; process %d was ended",
+                        static_cast<double>(close_timeout_ns) * 1e-9, static_cast<int>(child_->id()));
+    } else if (failed = child_->memory().control().code; !failed.ok()) {
         *out_error = child_->memory().control().error;
     } else {
         ChildPool::of_this_process().give_back(key_, std::move(child_));
     }
     child_.reset();
     process_id_ = -1;
-    return code;
+    return failed;
 }
 
 Status ChildContext::count(ch_anchor_counts* out_counts, ch_error* out_error) {

@@ -7,6 +7,7 @@
 
 #include "child_messages.h"
 #include "context.h"
+#include "device_context.h"
 #include "isolate/child/child_process.h"
 #include "runtime_library.h"
 #include "status/status.h"
@@ -21,16 +22,14 @@ public:
         RuntimeFiles files;
         std::string platform;  // that the files must be for; empty: any
         std::string program;   // chiphost_child
-        int32_t device_id = 0;
-        uint64_t device_memory_bytes = 0;
-        uint64_t stack_bytes = 0;
+        DeviceOptions device;
     };
     // Errors of ChildProcess::start and of what the child does; CH_INTERRUPTED if go_on says so.
-    static Status open(const Options& options, const GoOn& go_on, std::unique_ptr<Context>* out_context,
+    static Status open(const Options& options, const isolate::GoOn& go_on, std::unique_ptr<Context>* out_context,
                        ch_error* out_error);
 
     Status prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
-                   const GoOn& go_on, ch_error* out_error) override;
+                   const isolate::GoOn& go_on, ch_error* out_error) override;
     ch_run_progress& progress() override { return child_->memory().control().progress; }
     void post() override;
     bool wait(uint64_t timeout_ns) override;
@@ -43,8 +42,8 @@ public:
 
 private:
     explicit ChildContext(const Options& options) : options_(options) {}
-    Status open_child(const GoOn& go_on, ch_error* out_error);
-    Status ask_to_open(const GoOn& go_on, ch_error* out_error);
+    Status open_child(const isolate::GoOn& go_on, ch_error* out_error);
+    Status ask_to_open(const isolate::GoOn& go_on, ch_error* out_error);
     static Status post_files(const Options& options, isolate::ChildVerb verb, isolate::ChildProcess& child,
                              ch_error* out_error);
     static bool prepare_spare(const Options& options, isolate::ChildProcess& child);

@@ -11,18 +11,19 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "child_messages.h"
 #include "chiphost/align.h"
+#include "device_context.h"
 #include "fault_report.h"
 #include "interpose/signal_masks.h"
 #include "isolate/child/child_server.h"
 #include "isolate/child/library_messages.h"
 #include "isolate/child/library_server.h"
 #include "isolate/domain/domain.h"
-#include "local_context.h"
 #include "runtime_library.h"
 #include "status/report.h"
 
@@ -57,15 +58,9 @@ public:
     }
 
 private:
-    // Calls a function of the runtime; one that throws breaks its contract.
-    template <typename Call>
-    Status guarded(const char* verb, ch_error* out_error, Call&& call) {
-        try {
-            return call();
-        } catch (...) {
-            return report(out_error, CH_INTERNAL, library_->files().host, "the runtime let an exception out of %s",
-                          verb);
-        }
+    // Calls a verb of the runtime on this thread.
+    Status call(const DeviceContext::Call& verb, ch_error* out_error) const {
+        return context_->checked(verb.here(), verb.verb, out_error);
     }
 
     // Makes this a user of the library.
@@ -106,17 +101,13 @@ private:
         OpenRuntime message;
         memcpy(&message, memory.at(0), sizeof message);
         CH_TRY(use_library(memory, out_error));
-        if (const Status failed = allocate_context(*library_, &context_, out_error); !failed.ok()) {
-            release();
-            return failed;
-        }
-        const ch_device_options device = device_options(*library_, message.device_id, message.device_memory_bytes,
-                                                        message.stack_bytes, temp_folder_);
-        if (const Status failed = guarded("set_device", out_error,
-                                          [&] { return library_->table().set_device(context_, &device, out_error); });
-            !failed.ok()) {
-            release();
-            return failed;
+        context_.emplace(library_);
+        const DeviceOptions options{message.device_id, message.device_memory_bytes, message.stack_bytes};
+        Status opening = context_->allocate(out_error);
+        if (opening.ok()) opening = call(context_->set_device(options, temp_folder_, out_error), out_error);
+        if (!opening.ok()) {
+            context_->release();
+            return opening;
         }
         OpenedRuntime opened{};
         const RuntimeInfo& info = library_->info();
@@ -147,10 +138,7 @@ private:
                                      &message.result};
         WatchedRun watched;
         watched.begin(callable, memory.control().progress, thread_, &memory.control().fault);
-        if (const int32_t code =
-                guarded("run", out_error, [&] { return library_->table().run(context_, &request, out_error); })) {
-            return code;
-        }
+        CH_TRY(call(context_->run(&request, out_error), out_error));
         return message.result.trace_count ? append_trace(memory, out_error) : CH_OK;
     }
 
@@ -168,10 +156,9 @@ private:
     }
 
     Status finalize(ch_error* out_error) {
-        const int32_t code = guarded("finalize_device", out_error,
-                                     [&] { return library_->table().finalize_device(context_, nullptr, out_error); });
-        release();
-        return code;
+        const Status closed = call(context_->finalize_device(out_error), out_error);
+        context_->release();
+        return closed;
     }
 
     Status count(SharedMemory& memory, ch_error* out_error) {
@@ -181,17 +168,11 @@ private:
         return CH_OK;
     }
 
-    void release() {
-        free(context_);
-        context_ = nullptr;
-        library_->give_back();
-    }
-
     const char* const temp_folder_;
     FaultHandlers fault_handlers_;
     int32_t thread_ = 0;  // that runs are called on
     std::shared_ptr<RuntimeLibrary> library_;
-    void* context_ = nullptr;
+    std::optional<DeviceContext> context_;  // of the device that is open, or was last
     std::array<std::unique_ptr<StoredCallable>, isolate::KeptKeys::slots_max> callables_;
 };
 

@@ -2,44 +2,44 @@
 #include "chip_worker.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <exception>
-#include <new>
+#include <string>
 #include <utility>
 
 #include "child_context.h"
+#include "isolate/leave_behind.h"
 #include "loader/loader_refusal.h"
 #include "local_context.h"
 #include "run_place.h"
+#include "status/guarded.h"
 #include "status/report.h"
 
 namespace chiphost::worker {
 
+using isolate::TurnLock;
+using isolate::Wait;
+using isolate::WaitTime;
+
 namespace {
 
-constexpr uint64_t poll_ns = 50'000'000;
 // How long a run that was asked to stop may take to do so. A kernel that is still running after that counts as hung.
 constexpr uint64_t grace_ns = 500'000'000;
 // The same, if the machine is so busy that the run has not had that much of a processor.
 constexpr uint64_t grace_starved_ns = 10 * grace_ns;
 
-// For want of memory a call fails like for any other reason.
-template <typename Body>
-Status guarded(const char* where, ch_error* out_error, Body&& body) {
-    try {
-        return body();
-    } catch (const std::bad_alloc&) {
-        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, where, "out of memory");
-    } catch (const std::exception& error) {
-        return report(out_error, CH_INTERNAL, where, "%s", error.what());
-    }
-}
+constexpr isolate::HandleState::Words worker_words{
+    "worker",
+    "made",
+    "finalized",
+    "run",
+    "interrupted while a call of another thread had the worker; nothing has been done",
+    "the worker is poisoned: ",
+    "a run has never returned"};
 
 }  // namespace
 
-ChipWorker::ChipWorker() : process_(getpid()) {}
+ChipWorker::ChipWorker() : state_(worker_words, "worker") {}
 
 ChipWorker::~ChipWorker() {
     finalize();
@@ -47,60 +47,22 @@ ChipWorker::~ChipWorker() {
 
 void ChipWorker::cancel() {
     if (inherited()) return;
-    const std::lock_guard lock(cancel_mutex_);
+    const os::MutexLock lock(cancel_mutex_);
     if (running_) __atomic_store_n(&running_->cancel, 1, __ATOMIC_RELEASE);
 }
 
-bool ChipWorker::inherited() const {
-    return process_ != getpid();
-}
-
-// To be asked before a lock is taken: at the fork another thread may have held it.
-Status ChipWorker::check_process(ch_error* out_error) const {
-    if (!inherited()) return CH_OK;
-    return report(out_error, CH_WRONG_PROCESS, "worker", "the worker was made in process %d, this is %d",
-                  static_cast<int>(process_), static_cast<int>(getpid()));
-}
-
-Status ChipWorker::check_usable(ch_error* out_error) const {
-    if (finalized_) return report(out_error, CH_FINALIZED, "worker", "the worker was finalized");
-    if (!poisoned_) return CH_OK;
-    return report(out_error, CH_POISONED, "worker", "the worker is poisoned: %s",
-                  poison_.empty() ? "a run has never returned" : poison_.c_str());
-}
-
-// Waits for the calls of other threads.
-Status ChipWorker::take_turn(const Wait& wait, std::unique_lock<Turn>* out_turn, ch_error* out_error) {
-    const uint64_t start = ch_monotonic_ns();
-    for (uint64_t slice = std::min(poll_ns, wait.timeout_ns); !turn_.lock_for(slice);) {
-        if (wait.go_on && !wait.go_on()) {
-            return report(out_error, CH_INTERRUPTED, "worker",
-                          "interrupted while a call of another thread had the worker; nothing has been done");
-        }
-        const uint64_t elapsed = ch_monotonic_ns() - start;
-        if (elapsed >= wait.timeout_ns) {
-            return report(out_error, CH_DEADLINE_EXCEEDED, "worker",
-                          "the run did not begin within %.3g s: another thread's run had the worker",
-                          static_cast<double>(wait.timeout_ns) * 1e-9);
-        }
-        slice = std::min(poll_ns, wait.timeout_ns - elapsed);
-    }
-    *out_turn = std::unique_lock(turn_, std::adopt_lock);
-    return CH_OK;
-}
-
-Status ChipWorker::initialize(const Options& options, ch_error* out_error, const GoOn& go_on) {
-    CH_TRY(check_process(out_error));
-    std::unique_lock<Turn> turn;
-    CH_TRY(take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error));
-    CH_TRY(check_usable(out_error));
+Status ChipWorker::initialize(const Options& options, ch_error* out_error, const isolate::GoOn& go_on) {
+    const Wait wait{isolate::no_timeout, go_on};
+    const WaitTime time(wait);
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.usable(out_error));
     if (context_) {
         return report(out_error, CH_ALREADY_INITIALIZED, "init", "already initialized; call reset() first");
     }
     if (options.device_id < 0) {
         return report(out_error, CH_INVALID_ARGUMENT, "device_id", "wanted 0 or more, found %d", options.device_id);
     }
-    CH_TRY(guarded("init", out_error, [&] { return open(options, go_on, out_error); }));
+    CH_TRY(guarded("init", out_error, [&]() CH_REQUIRES(state_) { return open(options, go_on, out_error); }));
     std::atomic_store(&library_, std::shared_ptr<const RuntimeLibrary>(context_->library()));
     process_id_ = context_->process_id();
     device_id_ = options.device_id;
@@ -108,99 +70,81 @@ Status ChipWorker::initialize(const Options& options, ch_error* out_error, const
     return CH_OK;
 }
 
-Status ChipWorker::open(const Options& options, const GoOn& go_on, ch_error* out_error) {
+Status ChipWorker::open(const Options& options, const isolate::GoOn& go_on, ch_error* out_error) {
     fell_back_ = false;
-    const auto open_child = [&] {
-        const ChildContext::Options child{
-            options.files,      options.platform, options.child_path, options.device_id, options.device_memory_bytes,
-            options.stack_bytes};
+    const auto open_child = [&]() CH_REQUIRES(state_) {
+        const ChildContext::Options child{options.files, options.platform, options.child_path, options};
         return ChildContext::open(child, go_on, &context_, out_error);
     };
     if (options.isolation.strategy == isolate::Strategy::process) return open_child();
     std::shared_ptr<RuntimeLibrary> library;
     bool fell_back = false;
-    const int32_t code = RuntimeLibrary::load(options.files, options.platform, options.isolation, options.anchor_path,
-                                              &library, &fell_back, out_error);
-    if (loader::is_spent(code) && options.isolation.fall_back_if_spent && !options.child_path.empty()) {
+    const Status loaded = RuntimeLibrary::load(options.files, options.platform, options.isolation, options.anchor_path,
+                                               &library, &fell_back, out_error);
+    if (loader::is_spent(loaded) && options.isolation.fall_back_if_spent && !options.child_path.empty()) {
         // Copies would share a symbol, or there is no static TLS for one either. A process of its own has both.
         fell_back_ = true;
         return open_child();
     }
-    if (code != CH_OK) return code;
+    CH_TRY(loaded);
     fell_back_ = fell_back;
-    return LocalContext::open(std::move(library), options.device_id, options.device_memory_bytes, options.stack_bytes,
-                              go_on, &context_, out_error);
+    return LocalContext::open(std::move(library), options, go_on, &context_, out_error);
 }
 
 Status ChipWorker::run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
                        const Wait& wait, ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
                        RunEnd* out_end, ch_error* out_error) {
-    const uint64_t start_ns = ch_monotonic_ns();
+    const WaitTime time(wait);
     *out_end = RunEnd::returned;
-    CH_TRY(check_process(out_error));
-    std::unique_lock<Turn> turn;
-    CH_TRY(take_turn(wait, &turn, out_error));
-    CH_TRY(check_usable(out_error));
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.usable(out_error));
     if (!context_) return report(out_error, CH_NOT_INITIALIZED, "run", "not initialized; call init() first");
 
-    const int32_t prepared =
-        guarded("run", out_error, [&] { return context_->prepare(callable, args, config, wait.go_on, out_error); });
+    const Status prepared = guarded("run", out_error, [&]() CH_REQUIRES(state_) {
+        return context_->prepare(callable, args, config, wait.go_on, out_error);
+    });
     process_id_ = context_->process_id();
-    if (prepared != CH_OK) return prepared;
-    const auto set_running = [&](ch_run_progress* progress) {
-        const std::lock_guard cancel_lock(cancel_mutex_);
-        running_ = progress;
-    };
+    CH_TRY(prepared);
     set_running(&context_->progress());
     context_->post();
-    const Waited waited = await(wait, start_ns);
+    const Waited waited = await(time);
     set_running(nullptr);
-    if (waited.end == Context::GaveUp::ended) {
-        const bool cancelled = __atomic_load_n(&context_->progress().cancel, __ATOMIC_ACQUIRE) != 0;
-        const Status code =
-            guarded("run", out_error, [&] { return context_->finish(out_result, out_trace, out_error); });
-        process_id_ = context_->process_id();
-        return code == CH_DEADLINE_EXCEEDED ? describe_stop(waited, cancelled, wait.timeout_ns, out_error) : code;
-    }
-    int32_t code =
-        guarded("run", out_error, [&] { return describe_hang(waited, callable, wait.timeout_ns, out_error); });
+    if (waited.end == Context::GaveUp::ended) return finish(waited, time, out_result, out_trace, out_error);
+    const Status failed = guarded(
+        "run", out_error, [&]() CH_REQUIRES(state_) { return describe_hang(waited, callable, time, out_error); });
     process_id_ = context_->process_id();
     if (waited.end == Context::GaveUp::abandoned) {
         *out_end = RunEnd::abandoned;
-        poisoned_ = true;
-        leave_behind(std::move(context_));
-        code = guarded("run", out_error, [&] {
-            poison_ = out_error->message;
-            return code;
-        });
+        isolate::leave_behind(std::move(context_));
+        state_.poison([&] { return std::string(out_error->message); });
     }
-    return code;
+    return failed;
+}
+
+void ChipWorker::set_running(ch_run_progress* progress) {
+    const os::MutexLock lock(cancel_mutex_);
+    running_ = progress;
 }
 
 // Waits for the run. At the deadline, or when the caller does not want to go on, asks it to stop; if it does not, gives
 // up.
-ChipWorker::Waited ChipWorker::await(const Wait& wait, uint64_t start_ns) {
-    const bool for_ever = wait.timeout_ns == CH_MAILBOX_FOR_EVER;
+ChipWorker::Waited ChipWorker::await(const WaitTime& time) {
     ch_run_progress& progress = context_->progress();
     Waited waited;
     uint64_t cancelled_at = 0;
     uint64_t processor_ns = 0;
     for (;;) {
-        const uint64_t elapsed = ch_monotonic_ns() - start_ns;
-        uint64_t slice = poll_ns;
+        uint64_t slice = std::min(time.next_slice_ns(), WaitTime::poll_ns);  // cancel() wakes nobody
         if (waited.cancelled) {
-            const uint64_t gone = elapsed - cancelled_at;
-            slice = gone < grace_ns ? grace_ns - gone : poll_ns;
-        } else if (!for_ever) {
-            slice = std::min(slice, elapsed < wait.timeout_ns ? wait.timeout_ns - elapsed : 0);
+            const uint64_t gone = ch_monotonic_ns() - cancelled_at;
+            slice = gone < grace_ns ? grace_ns - gone : WaitTime::poll_ns;
         }
         if (context_->wait(slice)) return waited;
 
-        const uint64_t now = ch_monotonic_ns() - start_ns;
+        const uint64_t now = ch_monotonic_ns();
         if (!waited.cancelled) {
-            waited.interrupted =
-                (wait.go_on && !wait.go_on()) || __atomic_load_n(&progress.cancel, __ATOMIC_ACQUIRE) != 0;
-            if (waited.interrupted || (!for_ever && now >= wait.timeout_ns)) {
+            waited.interrupted = time.interrupted() || __atomic_load_n(&progress.cancel, __ATOMIC_ACQUIRE) != 0;
+            if (waited.interrupted || time.is_up()) {
                 waited.cancelled = true;
                 cancelled_at = now;
                 processor_ns = context_->processor_ns();
@@ -215,24 +159,34 @@ ChipWorker::Waited ChipWorker::await(const Wait& wait, uint64_t start_ns) {
     }
 }
 
-// Of a run that was asked to stop and did: in the words of the caller.
-Status ChipWorker::describe_stop(const Waited& waited, bool cancelled, uint64_t timeout_ns, ch_error* out_error) const {
+// The run has ended.
+Status ChipWorker::finish(const Waited& waited, const WaitTime& time, ch_run_result* out_result,
+                          std::vector<ch_trace_event>* out_trace, ch_error* out_error) {
+    const bool cancelled = __atomic_load_n(&context_->progress().cancel, __ATOMIC_ACQUIRE) != 0;
+    const Status failed = guarded(
+        "run", out_error, [&]() CH_REQUIRES(state_) { return context_->finish(out_result, out_trace, out_error); });
+    process_id_ = context_->process_id();
+    return failed == CH_DEADLINE_EXCEEDED ? describe_stop(waited, cancelled, time, out_error) : failed;
+}
+
+// The run was asked to stop and did: says so in the words of the caller.
+Status ChipWorker::describe_stop(const Waited& waited, bool cancelled, const WaitTime& time, ch_error* out_error) {
     if (waited.interrupted || (cancelled && !waited.cancelled)) return out_error->code = CH_INTERRUPTED;
     const ch_error stopped = *out_error;
-    report(out_error, CH_DEADLINE_EXCEEDED, stopped.where, "the run did not end within %.3g s; %s",
-           static_cast<double>(timeout_ns) * 1e-9, stopped.message);
+    report(out_error, CH_DEADLINE_EXCEEDED, stopped.where, "the run did not end within %.3g s; %s", time.seconds(),
+           stopped.message);
     out_error->task = stopped.task;
     out_error->core = stopped.core;
     return out_error->code;
 }
 
-Status ChipWorker::describe_hang(const Waited& waited, const ch_callable& callable, uint64_t timeout_ns,
+Status ChipWorker::describe_hang(const Waited& waited, const ch_callable& callable, const WaitTime& time,
                                  ch_error* out_error) const {
     char when[64];
     if (waited.interrupted) {
         snprintf(when, sizeof when, "the run was interrupted");
     } else {
-        snprintf(when, sizeof when, "the run did not end within %.3g s", static_cast<double>(timeout_ns) * 1e-9);
+        snprintf(when, sizeof when, "the run did not end within %.3g s", time.seconds());
     }
     const RunPlace place = RunPlace::of(context_->progress(), callable);
     report(out_error, waited.interrupted ? CH_INTERRUPTED : CH_DEADLINE_EXCEEDED, place.where,
@@ -251,32 +205,42 @@ void ChipWorker::forget_context() {
 }
 
 Status ChipWorker::close(ch_error* out_error) {
-    const int32_t code = guarded("reset", out_error, [&] { return context_->close(out_error); });
+    const Status failed = guarded("reset", out_error, [&]() CH_REQUIRES(state_) { return context_->close(out_error); });
     forget_context();
-    return code;
+    return failed;
 }
 
-Status ChipWorker::count(ch_anchor_counts* out_counts, ch_error* out_error, const GoOn& go_on) {
+Status ChipWorker::count(ch_anchor_counts* out_counts, ch_error* out_error, const isolate::GoOn& go_on) {
     *out_counts = {};
-    CH_TRY(check_process(out_error));
+    CH_TRY(state_.check_process(out_error));
     if (const auto loaded = library()) {
         *out_counts = loaded->domain().counts();
         return CH_OK;
     }
-    std::unique_lock<Turn> turn;
-    CH_TRY(take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error));
+    const Wait wait{isolate::no_timeout, go_on};
+    const WaitTime time(wait);
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.status());
     if (!context_) return CH_OK;
-    const int32_t code = guarded("counts", out_error, [&] { return context_->count(out_counts, out_error); });
+    const Status failed =
+        guarded("counts", out_error, [&]() CH_REQUIRES(state_) { return context_->count(out_counts, out_error); });
     process_id_ = context_->process_id();
-    return code;
+    return failed;
 }
 
-Status ChipWorker::reset(ch_error* out_error, const GoOn& go_on) {
-    CH_TRY(check_process(out_error));
-    std::unique_lock<Turn> turn;
-    CH_TRY(take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error));
-    CH_TRY(check_usable(out_error));
+Status ChipWorker::reset(ch_error* out_error, const isolate::GoOn& go_on) {
+    const Wait wait{isolate::no_timeout, go_on};
+    const WaitTime time(wait);
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.usable(out_error));
     return context_ ? close(out_error) : CH_OK;
+}
+
+// In a process made by fork(): what the worker has belongs to the parent, its threads are not here, its child works for
+// the parent. Nobody else uses the worker here, and its turn may have been taken at the fork.
+void ChipWorker::abandon_to_parent() CH_NO_THREAD_SAFETY_ANALYSIS {
+    static_cast<void>(context_.release());
+    forget_context();
 }
 
 void ChipWorker::finalize() {
@@ -284,20 +248,17 @@ void ChipWorker::finalize() {
     static_cast<void>(finalize(&none, {}));
 }
 
-Status ChipWorker::finalize(ch_error* out_error, const GoOn& go_on) {
+Status ChipWorker::finalize(ch_error* out_error, const isolate::GoOn& go_on) {
     if (inherited()) {
-        // What it has belongs to the parent: its threads are not here, its child works for it.
-        static_cast<void>(context_.release());
-        info_ = nullptr;
-        std::atomic_store(&library_, std::shared_ptr<const RuntimeLibrary>());
-        process_id_ = -1;
-        device_id_ = -1;
+        abandon_to_parent();
         return CH_OK;
     }
-    std::unique_lock<Turn> turn;
-    CH_TRY(take_turn({CH_MAILBOX_FOR_EVER, go_on}, &turn, out_error));
-    if (finalized_) return CH_OK;
-    finalized_ = true;
+    const Wait wait{isolate::no_timeout, go_on};
+    const WaitTime time(wait);
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.status());
+    if (state_.ended()) return CH_OK;
+    state_.end();
     if (context_) {
         ch_error ignored = no_error();
         static_cast<void>(close(&ignored));

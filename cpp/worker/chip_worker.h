@@ -7,12 +7,13 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "context.h"
-#include "isolate/turn.h"
+#include "device_context.h"
+#include "isolate/handle_state.h"
+#include "os/mutex.h"
 #include "runtime_library.h"
 #include "status/status.h"
 
@@ -32,24 +33,12 @@ namespace chiphost::worker {
 // child.
 class ChipWorker {
 public:
-    struct Options {
+    struct Options : DeviceOptions {
         RuntimeFiles files;
         std::string platform;  // that the files must be for; empty: any
         std::string anchor_path;
         std::string child_path;  // the program chiphost_child, for Strategy::process
         Isolation isolation;
-        int32_t device_id = 0;
-        uint64_t device_memory_bytes = 0;  // 0: what the chip has
-        uint64_t stack_bytes = 0;          // of the threads that run its code, at least; 0: as usual (os/stack_size.h)
-    };
-
-    // Called every 50 ms while a call waits for another thread's, without a lock. False: the call gives up with
-    // CH_INTERRUPTED, and has done nothing.
-    using GoOn = worker::GoOn;
-
-    struct Wait {
-        uint64_t timeout_ns = CH_MAILBOX_FOR_EVER;  // of all of the call: also of what it waits for other calls
-        GoOn go_on;  // also while the run goes on; false asks the run to stop then, as cancel() does
     };
 
     enum class RunEnd {
@@ -62,18 +51,22 @@ public:
     ChipWorker(const ChipWorker&) = delete;
     ChipWorker& operator=(const ChipWorker&) = delete;
 
-    // Loads the runtime and opens the device. CH_ALREADY_INITIALIZED, CH_FINALIZED, or why loading failed.
-    Status initialize(const Options& options, ch_error* out_error, const GoOn& go_on = {});
+    // All calls that wait for another thread's ask go_on meanwhile. False: CH_INTERRUPTED, and nothing has been done.
 
-    // Executes one run. out_trace is filled if config.trace is set.
-    Status run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config, const Wait& wait,
-               ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, RunEnd* out_end, ch_error* out_error);
+    // Loads the runtime and opens the device. CH_ALREADY_INITIALIZED, CH_FINALIZED, or why loading failed.
+    Status initialize(const Options& options, ch_error* out_error, const isolate::GoOn& go_on = {});
+
+    // Executes one run. out_trace is filled if config.trace is set. If wait.go_on says false while the run goes on, it
+    // is asked to stop, as cancel() does.
+    Status run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
+               const isolate::Wait& wait, ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
+               RunEnd* out_end, ch_error* out_error);
 
     // Closes the device and destroys the context. Does nothing on a worker that is not initialized.
-    Status reset(ch_error* out_error, const GoOn& go_on = {});
+    Status reset(ch_error* out_error, const isolate::GoOn& go_on = {});
 
     // The same, and for good. Fails only if go_on says so.
-    Status finalize(ch_error* out_error, const GoOn& go_on);
+    Status finalize(ch_error* out_error, const isolate::GoOn& go_on);
     void finalize();
 
     // Asks the run that is under way, if any, to stop: it then ends with CH_INTERRUPTED. Does not wait for that.
@@ -81,9 +74,10 @@ public:
 
     // These wait for nothing, also while a run is under way.
     bool initialized() const { return info() != nullptr; }
-    bool inherited() const;  // made before a fork: in this process the worker cannot be used
+    // Made before a fork: in this process the worker cannot be used.
+    bool inherited() const { return state_.inherited(); }
     bool fell_back() const { return info() && fell_back_.load(); }  // for want of namespaces
-    bool poisoned() const { return poisoned_.load(); }
+    bool poisoned() const { return state_.poisoned(); }
     int32_t device_id() const { return device_id_.load(); }   // -1 without a runtime
     const RuntimeInfo* info() const { return info_.load(); }  // nullptr without a runtime
     // nullptr without one in this process.
@@ -92,11 +86,9 @@ public:
     pid_t process_id() const { return process_id_.load(); }
 
     // Threads and libraries of the place where the runtime lives; zeros without one. Waits for a run in a child.
-    Status count(ch_anchor_counts* out_counts, ch_error* out_error, const GoOn& go_on = {});
+    Status count(ch_anchor_counts* out_counts, ch_error* out_error, const isolate::GoOn& go_on = {});
 
 private:
-    using Turn = isolate::Turn;
-
     // How a wait for a run went.
     struct Waited {
         bool cancelled = false;    // this call asked it to stop,
@@ -104,31 +96,29 @@ private:
         Context::GaveUp end = Context::GaveUp::ended;
     };
 
-    Status check_process(ch_error* out_error) const;
-    Status check_usable(ch_error* out_error) const;
-    Status take_turn(const Wait& wait, std::unique_lock<Turn>* out_turn, ch_error* out_error);
-    Status open(const Options& options, const GoOn& go_on, ch_error* out_error);
-    Status close(ch_error* out_error);
-    void forget_context();
-    Waited await(const Wait& wait, uint64_t start_ns);
-    Status describe_stop(const Waited& waited, bool cancelled, uint64_t timeout_ns, ch_error* out_error) const;
-    Status describe_hang(const Waited& waited, const ch_callable& callable, uint64_t timeout_ns,
-                         ch_error* out_error) const;
+    Status open(const Options& options, const isolate::GoOn& go_on, ch_error* out_error) CH_REQUIRES(state_);
+    Status close(ch_error* out_error) CH_REQUIRES(state_);
+    void forget_context() CH_REQUIRES(state_);
+    void abandon_to_parent();
+    void set_running(ch_run_progress* progress);
+    Waited await(const isolate::WaitTime& time) CH_REQUIRES(state_);
+    Status finish(const Waited& waited, const isolate::WaitTime& time, ch_run_result* out_result,
+                  std::vector<ch_trace_event>* out_trace, ch_error* out_error) CH_REQUIRES(state_);
+    static Status describe_stop(const Waited& waited, bool cancelled, const isolate::WaitTime& time,
+                                ch_error* out_error);
+    Status describe_hang(const Waited& waited, const ch_callable& callable, const isolate::WaitTime& time,
+                         ch_error* out_error) const CH_REQUIRES(state_);
 
-    const pid_t process_;
-    Turn turn_;  // held by every call; guards all below, atomics may be read without it
-    std::unique_ptr<Context> context_;
+    isolate::HandleState state_;  // every call has its turn, which guards all that is no atomic
+    std::unique_ptr<Context> context_ CH_GUARDED_BY(state_);
     std::atomic<const RuntimeInfo*> info_{nullptr};
     std::shared_ptr<const RuntimeLibrary> library_;  // accessed with std::atomic_load and atomic_store
     std::atomic<pid_t> process_id_{-1};
     std::atomic<int32_t> device_id_{-1};
     std::atomic<bool> fell_back_{false};
-    bool finalized_ = false;
-    std::atomic<bool> poisoned_{false};
-    std::string poison_;  // why; empty for want of memory
 
-    std::mutex cancel_mutex_;             // guards running_
-    ch_run_progress* running_ = nullptr;  // of the run under way
+    os::Mutex cancel_mutex_;
+    ch_run_progress* running_ CH_GUARDED_BY(cancel_mutex_) = nullptr;  // of the run under way
 };
 
 }  // namespace chiphost::worker

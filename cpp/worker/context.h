@@ -6,22 +6,18 @@
 
 #include <sys/types.h>
 
-#include <atomic>
-#include <functional>
 #include <memory>
 #include <vector>
 
 #include "chiphost/abi/anchor.h"
 #include "chiphost/abi/host_runtime.h"
+#include "chiphost/isolate/wait.h"
 #include "runtime_info.h"
 #include "status/status.h"
 
 namespace chiphost::worker {
 
 class RuntimeLibrary;
-
-// Called now and then while a call waits. False: the call gives up.
-using GoOn = std::function<bool()>;
 
 // Used by one thread at a time, but for what is said of progress(). A run is prepare, post, wait until that says true,
 // finish; or give_up instead of the last. Destroying a context that was not closed leaves it behind as it is.
@@ -31,7 +27,7 @@ public:
 
     // Takes in what is to be run. What the arguments refer to must live until the run has ended.
     virtual Status prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
-                           const GoOn& go_on, ch_error* out_error) = 0;
+                           const isolate::GoOn& go_on, ch_error* out_error) = 0;
 
     // Of the run prepared last. Valid until the next is prepared; any thread may set `cancel`.
     virtual ch_run_progress& progress() = 0;
@@ -67,16 +63,7 @@ public:
     virtual std::shared_ptr<RuntimeLibrary> library() const { return nullptr; }  // if it is in this process
     virtual pid_t process_id() const { return -1; }                              // of the child, -1 if there is none
 
-    Context* next_left = nullptr;  // for the list of those that were given up, which must not need memory
+    Context* next_left = nullptr;  // see leave_behind.h
 };
-
-// Gives up what a call that does not return may still use. It stays reachable, so that leak checkers know it is meant.
-inline void leave_behind(std::unique_ptr<Context> context) {
-    static std::atomic<Context*> left{nullptr};
-    Context* mine = context.release();
-    mine->next_left = left.load();
-    while (!left.compare_exchange_weak(mine->next_left, mine)) {
-    }
-}
 
 }  // namespace chiphost::worker

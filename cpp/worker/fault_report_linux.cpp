@@ -17,9 +17,9 @@
 #include <unwind.h>
 
 #include <atomic>
-#include <mutex>
 
 #include "code_place.h"
+#include "os/mutex.h"
 #include "os/per_process.h"
 #include "run_place.h"
 #include "text_line.h"
@@ -37,8 +37,11 @@ struct Signal {
 
 // Who wants the handlers. A child made by fork() inherits the handlers, and not those who wanted them.
 struct Users {
-    std::mutex mutex;    // guards the installation, too: the handler reads what does not change while it is installed
-    uint32_t count = 0;  // FaultHandlers of this process
+    os::Mutex mutex;  // guards the installation, too: the handler reads what does not change while it is installed
+    uint32_t count CH_GUARDED_BY(mutex) = 0;  // FaultHandlers of this process
+
+    void add_one();     // installs the handlers if it is the first
+    void remove_one();  // takes them away after the last
 };
 os::PerProcess<Users> all_users;
 
@@ -225,13 +228,10 @@ void bind_calls() {
     }();
 }
 
-}  // namespace
-
-FaultHandlers::FaultHandlers() : process_(getpid()) {
-    Users& users = users_of_this_process();
-    const std::lock_guard lock(users.mutex);
-    if (users.count++ != 0) return;
-    watched_process.store(process_);
+void Users::add_one() {
+    const os::MutexLock lock(mutex);
+    if (count++ != 0) return;
+    watched_process.store(getpid());
     bind_calls();
     struct sigaction action{};
     action.sa_sigaction = handle;
@@ -246,17 +246,25 @@ FaultHandlers::FaultHandlers() : process_(getpid()) {
     }
 }
 
-FaultHandlers::~FaultHandlers() {
-    if (process_ != getpid()) return;  // the parent's
-    Users& users = users_of_this_process();
-    const std::lock_guard lock(users.mutex);
-    if (--users.count != 0) return;
+void Users::remove_one() {
+    const os::MutexLock lock(mutex);
+    if (--count != 0) return;
     for (Signal& signal : signals) {
         struct sigaction now{};
         if (!signal.installed || sigaction(signal.number, nullptr, &now) != 0 || !is_ours(now)) continue;
         sigaction(signal.number, &signal.previous, nullptr);
         signal.installed = false;
     }
+}
+
+}  // namespace
+
+FaultHandlers::FaultHandlers() : process_(getpid()) {
+    users_of_this_process().add_one();
+}
+
+FaultHandlers::~FaultHandlers() {
+    if (process_ == getpid()) users_of_this_process().remove_one();  // otherwise they are the parent's
 }
 
 void WatchedRun::begin(const ch_callable& callable, const ch_run_progress& progress, int32_t thread,

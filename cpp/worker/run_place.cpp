@@ -27,6 +27,11 @@ RunPlace RunPlace::of(const ch_run_progress& progress, const ch_callable& callab
     return {where, where};
 }
 
+void begin_progress(ch_run_progress* out_progress) {
+    *out_progress = {};
+    for (auto& lane : out_progress->lanes) lane.task = -1;
+}
+
 void RunPlace::blame(ch_error* error) const {
     error->task = task;
     error->core = core;

@@ -24,6 +24,9 @@ struct RunPlace {
     void blame(ch_error* error) const;
 };
 
+// Puts a progress to what it is before a run.
+void begin_progress(ch_run_progress* out_progress);
+
 // The name of a kernel of the callable; nullptr: it has none of that number. Also for signal handlers.
 inline const char* kernel_name(const ch_callable& callable, int32_t func_id) {
     for (uint32_t i = 0; i < callable.kernel_count; ++i) {

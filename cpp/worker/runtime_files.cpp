@@ -45,9 +45,8 @@ Status runtime_key(const RuntimeFiles& files, const std::string& platform, std::
         std::string key = *path;
         const bool may_be_missing = path != &files.host && is_real_chip(platform);
         ch_error missing = no_error();
-        if (const Status failed = file_key(*path, &key, may_be_missing ? &missing : out_error); !failed.ok()) {
-            if (!may_be_missing) return failed;
-        }
+        const Status failed = file_key(*path, &key, may_be_missing ? &missing : out_error);
+        if (!failed.ok() && !may_be_missing) return failed;
         *out_key += (out_key->empty() ? "" : "|") + key;
     }
     return CH_OK;

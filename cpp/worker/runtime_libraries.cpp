@@ -41,7 +41,7 @@ Status RuntimeLibraries::load(const RuntimeFiles& files, const std::string& plat
     Key full_key{isolation.strategy, key};
 
     if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
-    const std::lock_guard one_at_a_time(load_mutex_);
+    const os::MutexLock one_at_a_time(load_mutex_);
     if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
     std::string unique_symbol;
     CH_TRY(check_files(files, platform, &unique_symbol, out_error));
@@ -50,7 +50,7 @@ Status RuntimeLibraries::load(const RuntimeFiles& files, const std::string& plat
     // From here on nothing may be lost for want of memory, least of all a namespace.
     Libraries entry;
     entry[full_key] = library;
-    const auto load_as = [&](Strategy strategy) -> Status {
+    const auto load_as = [&](Strategy strategy) CH_REQUIRES(load_mutex_) -> Status {
         CH_TRY(open_domain(strategy, anchor_path, &library->domain_, out_error));
         return library->open(platform, isolation.only_copy, out_error);
     };
@@ -70,7 +70,7 @@ Status RuntimeLibraries::load(const RuntimeFiles& files, const std::string& plat
     CH_TRY(failed);
     auto node = entry.extract(entry.begin());
     node.key().first = full_key.first;
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     library->users_ = 1;
     libraries_.insert(std::move(node));
     *out_library = std::move(library);
@@ -79,13 +79,13 @@ Status RuntimeLibraries::load(const RuntimeFiles& files, const std::string& plat
 
 void RuntimeLibraries::give_back(RuntimeLibrary& library) {
     {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         library.last_use_ = ++uses_;
         if (--library.users_ > 0 || !library.stale_) return;
     }
     // If somebody is loading, that may take any time. The next who loads unloads this one first.
-    const std::unique_lock one_at_a_time(load_mutex_, std::try_to_lock);
-    if (!one_at_a_time) return;
+    if (!load_mutex_.try_lock()) return;
+    const os::MutexLock one_at_a_time(load_mutex_, std::adopt_lock);
     try {
         retire_stale();
     } catch (const std::bad_alloc&) {  // the same
@@ -99,7 +99,7 @@ bool RuntimeLibraries::reclaim(const isolate::GoOn& still_wanted) {
         if (still_wanted && !still_wanted()) return false;
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
-    const std::lock_guard one_at_a_time(load_mutex_, std::adopt_lock);
+    const os::MutexLock one_at_a_time(load_mutex_, std::adopt_lock);
     try {
         return retire_oldest_idle();
     } catch (const std::bad_alloc&) {
@@ -108,7 +108,7 @@ bool RuntimeLibraries::reclaim(const isolate::GoOn& still_wanted) {
 }
 
 RuntimeLibrary::Counts RuntimeLibraries::counts() {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     RuntimeLibrary::Counts counts;
     counts.namespaces_pinned = pinned_;
     counts.pins = pins_;
@@ -124,7 +124,7 @@ RuntimeLibrary::Counts RuntimeLibraries::counts() {
 
 // Notes a further use of the library; nullptr if it is not loaded.
 RuntimeLibraries::Shared RuntimeLibraries::use(const Key& key) {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     const auto found = libraries_.find(key);
     if (found == libraries_.end()) return nullptr;
     ++found->second->users_;
@@ -143,13 +143,13 @@ Status RuntimeLibraries::check_platform(Shared* library, const std::string& plat
 }
 
 void RuntimeLibraries::give_back_refused(RuntimeLibrary& library) {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     --library.users_;
 }
 
 // Marks what was loaded from these files when they were others. `current` is what they are now.
 void RuntimeLibraries::mark_stale(const RuntimeFiles& files, const std::string& current) {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     for (auto& [key, library] : libraries_) {
         if (key.second != current && library->files_ == files) library->stale_ = true;
     }
@@ -160,7 +160,7 @@ void RuntimeLibraries::mark_stale(const RuntimeFiles& files, const std::string& 
 template <typename Wanted>
 std::vector<RuntimeLibraries::Libraries::node_type> RuntimeLibraries::take_out_unused(Wanted&& wanted) {
     std::vector<Libraries::node_type> unused;
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     unused.reserve(libraries_.size());
     for (auto next = libraries_.begin(); next != libraries_.end();) {
         const auto entry = next++;
@@ -174,7 +174,7 @@ std::vector<RuntimeLibraries::Libraries::node_type> RuntimeLibraries::take_out_u
 }
 
 void RuntimeLibraries::put_back(Libraries::node_type entry) {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     libraries_.insert(std::move(entry));
 }
 
@@ -205,7 +205,7 @@ bool RuntimeLibraries::unload(RuntimeLibrary& library) {
     Domain& domain = *library.domain_;
     const bool threads_stay = domain.has_foreign_threads(library.loaded_at_ns_);
     {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         library.threads_stay_ = threads_stay;
         if (threads_stay) explain_pin(library, ": a thread that it has made lives on");
     }
@@ -220,7 +220,7 @@ bool RuntimeLibraries::unload(RuntimeLibrary& library) {
     if (domain.clear() && unloaded) {
         NamespacePool::of_this_process().give_back(&domain);
     } else {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         ++pinned_;
         explain_pin(library, unloaded ? ": something that it has loaded stays" : ": the loader keeps it");
     }

@@ -6,12 +6,12 @@
 
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "isolate/domain/namespace_pool.h"
+#include "os/mutex.h"
 #include "runtime_library.h"
 
 namespace chiphost::worker {
@@ -46,22 +46,22 @@ private:
     template <typename Wanted>
     std::vector<Libraries::node_type> take_out_unused(Wanted&& wanted);
     void put_back(Libraries::node_type entry);
-    void retire_stale();
-    bool retire_oldest_idle();
-    bool unload(RuntimeLibrary& library);
-    void explain_pin(const RuntimeLibrary& library, const char* why);
+    void retire_stale() CH_REQUIRES(load_mutex_);
+    bool retire_oldest_idle() CH_REQUIRES(load_mutex_);
+    bool unload(RuntimeLibrary& library) CH_REQUIRES(load_mutex_);
+    void explain_pin(const RuntimeLibrary& library, const char* why) CH_REQUIRES(mutex_);
 
     Status open_domain(isolate::Strategy strategy, const std::string& anchor_path, isolate::Domain** out_domain,
-                       ch_error* out_error);
+                       ch_error* out_error) CH_REQUIRES(load_mutex_);
 
     // Held while a library is loaded or unloaded, which may take any time. Taken before mutex_.
-    std::mutex load_mutex_;
-    // Never held for long; guards all below. A library that was taken out of the map belongs to who holds load_mutex_.
-    std::mutex mutex_;
-    Libraries libraries_;
-    uint64_t uses_ = 0;
-    size_t pinned_ = 0;  // namespaces that were lost
-    std::string pins_;
+    os::Mutex load_mutex_;
+    // Never held for long. A library that was taken out of the map belongs to who holds load_mutex_.
+    os::Mutex mutex_;
+    Libraries libraries_ CH_GUARDED_BY(mutex_);
+    uint64_t uses_ CH_GUARDED_BY(mutex_) = 0;
+    size_t pinned_ CH_GUARDED_BY(mutex_) = 0;  // namespaces that were lost
+    std::string pins_ CH_GUARDED_BY(mutex_);
 };
 
 }  // namespace chiphost::worker

@@ -82,7 +82,7 @@ private:
     std::string aicore_key_;
     uint64_t loaded_at_ns_ = 0;  // CLOCK_BOOTTIME before that
 
-    // Guarded by the mutex of RuntimeLibraries.
+    // Guarded by the mutex of RuntimeLibraries, which clang cannot be told: it is another object's.
     size_t users_ = 0;
     uint64_t last_use_ = 0;      // a number that grows
     bool stale_ = false;         // its files were written again

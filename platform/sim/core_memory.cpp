@@ -48,6 +48,7 @@ void* CoreMemory::at(LocalMemory which, uint64_t* out_bytes) {
 }
 
 void SharedMemory::begin_run() {
+    const os::MutexLock lock(mutex_);
     task_ = -1;
     uint64_t kept = 0;
     for (Entry& entry : entries_) {
@@ -59,7 +60,7 @@ void SharedMemory::begin_run() {
 }
 
 void* SharedMemory::at(int64_t task, int32_t block, const char* name, uint64_t bytes) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const os::MutexLock lock(mutex_);
     if (task != task_ || block != block_) {
         for (Entry& entry : entries_) entry.name.clear();
         task_ = task;

@@ -7,11 +7,11 @@
 #include <stdint.h>
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "chiphost/platform/chip.h"
+#include "os/mutex.h"
 
 namespace chiphost::platform {
 
@@ -56,10 +56,10 @@ private:
         std::unique_ptr<char, void (*)(void*)> memory;
     };
 
-    std::mutex mutex_;
-    int64_t task_ = -1;
-    int32_t block_ = 0;
-    std::vector<Entry> entries_;
+    os::Mutex mutex_;
+    int64_t task_ CH_GUARDED_BY(mutex_) = -1;
+    int32_t block_ CH_GUARDED_BY(mutex_) = 0;
+    std::vector<Entry> entries_ CH_GUARDED_BY(mutex_);
 };
 
 }  // namespace chiphost::platform

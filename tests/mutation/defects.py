@@ -853,8 +853,8 @@ _WORKER: Final = (
     _required(
         "chip_worker: the wait for a turn is not part of the time",
         _WORKER_FILE,
-        "await(wait, start_ns)",
-        "await(wait, std::max(start_ns, ch_monotonic_ns()))",
+        "await(time);",
+        "await(WaitTime(wait));",
         "ring_programs_test:RingPrograms.EndAtTheDeadline*",
     ),
     _required(
@@ -872,8 +872,8 @@ _WORKER: Final = (
         "worker_test:*HangingKernel.IsGivenUp*",
     ),
     _sibling(
-        "chip_worker: a poisoned worker may run",
-        _WORKER_FILE,
+        "handle_state: a poisoned worker may run",
+        "cpp/isolate/handle_state.h",
         "        poisoned_ = true;\n",
         "",
         "worker_test:*HangingKernel.Poisons*",
@@ -888,8 +888,8 @@ _WORKER: Final = (
     _sibling(
         "turn: the time of a wait is not looked at",
         "cpp/isolate/turn.cpp",
-        "[&] { return !taken_; })) return false;",
-        "[&] { return !taken_; })) return taken_ = true;",
+        "wait_for(lock, std::chrono::nanoseconds(ns), is_free)) return false;",
+        "wait_for(lock, std::chrono::nanoseconds(ns), is_free)) return taken_ = true;",
         "worker_test:Worker.LetsAWaiting*",
     ),
 )

@@ -99,8 +99,8 @@ int main(int argc, char** argv) {
         ch_run_result result{};
         std::vector<ch_trace_event> trace;
         ChipWorker::RunEnd end{};
-        ChipWorker::Wait wait;
-        wait.timeout_ns = 60'000'000'000;
+        chiphost::isolate::Wait wait;
+        wait.timeout = std::chrono::seconds(60);
         if (worker.run(callable, args, config, wait, &result, &trace, &end, &error) != CH_OK) return fail(error);
         const bool on_aicpu = runtime != "host_build_graph";
         for (uint32_t i = 0; i < elements; ++i) {

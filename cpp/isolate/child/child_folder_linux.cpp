@@ -9,12 +9,12 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "os/folder_entries_linux.h"
+#include "os/mutex.h"
 #include "os/per_process.h"
 #include "os/temporary_folder.h"
 
@@ -63,12 +63,12 @@ void sweep(const std::string& parent) {
 
 void sweep_once(const std::string& parent) {
     struct Swept {
-        std::mutex mutex;
-        std::set<std::string> parents;
+        os::Mutex mutex;
+        std::set<std::string> parents CH_GUARDED_BY(mutex);
     };
     static os::PerProcess<Swept> of_this_process;
     Swept& swept = of_this_process.get([](Swept*) { return new Swept; });
-    const std::lock_guard lock(swept.mutex);
+    const os::MutexLock lock(swept.mutex);
     if (swept.parents.insert(parent).second) sweep(parent);
 }
 

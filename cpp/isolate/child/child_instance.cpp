@@ -39,6 +39,8 @@ Status ChildInstance::open(const std::string& path, const Options& options, cons
 Status ChildInstance::load(const GoOn& go_on, ch_error* out_error) {
     const Wait wait{options().timeout, go_on};
     const WaitTime time(wait);
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.status());
     CH_TRY(ChildProcess::start(options().child_path, &child_, out_error));
     process_id_ = child_->id();
     const OpenLibrary message{options().stack_bytes, options().default_lookup};
@@ -47,7 +49,7 @@ Status ChildInstance::load(const GoOn& go_on, ch_error* out_error) {
 }
 
 ChildInstance::~ChildInstance() {
-    if (!of_this_process() || !child_) return;
+    if (state_.inherited() || !child_) return;
     CloseResult ignored;
     ch_error error = no_error();
     static_cast<void>(close({options().timeout, {}}, &ignored, &error));
@@ -114,24 +116,24 @@ Status ChildInstance::await(const WaitTime& time, const std::string& where, ch_e
             failed = report(out_error, CH_INTERRUPTED, where,
                             "interrupted, and it has not returned; process %d was killed, %s must be opened again", id,
                             path().c_str());
-        } else if (time.next_slice_ns() == 0) {
+        } else if (time.is_up()) {
             failed = report(out_error, CH_DEADLINE_EXCEEDED, where,
                             "it did not return within %.3g s; process %d was killed, %s must be opened again",
                             time.seconds(), id, path().c_str());
         }
     }
-    const std::string in = where == path() ? "" : " in " + where;
-    poison("process " + std::to_string(id) + " " + child_->describe_end() + in +
-           ", and the library's globals are gone with it");
+    state_.poison([&]() CH_REQUIRES(state_) {
+        return "process " + std::to_string(id) + " " + child_->describe_end() +
+               (where == path() ? "" : " in " + where) + ", and the library's globals are gone with it";
+    });
     end_child();
     return failed;
 }
 
 Status ChildInstance::find(const std::string& name, const Wait& wait, Symbol* out_symbol, ch_error* out_error) {
     const WaitTime time(wait);
-    std::unique_lock<Turn> turn;
-    CH_TRY(take_turn(time, &turn, out_error));
-    CH_TRY(check_usable(out_error));
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.usable(out_error));
     CH_TRY(ask(ChildVerb::find_symbol, name, time, name, out_error));
     uint64_t address = 0;
     memcpy(&address, child_->memory().at(0), sizeof address);
@@ -207,9 +209,8 @@ Status ChildInstance::call(const Symbol& symbol, const Signature& signature, con
     *out_abandoned = false;  // what the arguments refer to is used by this process only
     CH_TRY(check_signature(signature, symbol.name, out_error));
     const WaitTime time(wait);
-    std::unique_lock<Turn> turn;
-    CH_TRY(take_turn(time, &turn, out_error));
-    CH_TRY(check_usable(out_error));
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.usable(out_error));
     CH_TRY(write_call(symbol, signature, arguments, out_error));
     child_->post(ChildVerb::call_function);
     CH_TRY(await(time, symbol.name, out_error));
@@ -241,9 +242,11 @@ Status ChildInstance::drop_block(uint64_t address, const WaitTime& time, ch_erro
 // So much at once, for the arena never shrinks.
 constexpr uint64_t copied_bytes_max = 16 << 20;
 
-// Calls copy(first, bytes) for one piece of a range after the other, until one fails.
+// Calls copy(first, bytes) for one piece of a range after the other, until one fails. The caller has the turn, which
+// clang cannot see from here.
 template <typename Copy>
-static Status copy_in_pieces(SharedMemory& memory, uint64_t bytes, ch_error* out_error, Copy&& copy) {
+static Status copy_in_pieces(SharedMemory& memory, uint64_t bytes, ch_error* out_error,
+                             Copy&& copy) CH_NO_THREAD_SAFETY_ANALYSIS {
     const uint64_t piece_max = std::min(bytes, copied_bytes_max);
     if (const int failed = memory.reserve(memory_data + piece_max)) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "wanted %llu bytes for a copy: %s",
@@ -258,7 +261,7 @@ static Status copy_in_pieces(SharedMemory& memory, uint64_t bytes, ch_error* out
 Status ChildInstance::copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time,
                               ch_error* out_error) {
     SharedMemory& memory = child_->memory();
-    return copy_in_pieces(memory, bytes, out_error, [&](uint64_t first, uint64_t piece) {
+    return copy_in_pieces(memory, bytes, out_error, [&](uint64_t first, uint64_t piece) CH_REQUIRES(state_) {
         memcpy(memory.at(memory_data), static_cast<const char*>(data) + first, piece);
         return post_memory(ChildVerb::write_memory, address + first, piece, time, out_error);
     });
@@ -267,7 +270,7 @@ Status ChildInstance::copy_in(uint64_t address, const void* data, uint64_t bytes
 Status ChildInstance::copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time,
                                ch_error* out_error) {
     SharedMemory& memory = child_->memory();
-    return copy_in_pieces(memory, bytes, out_error, [&](uint64_t first, uint64_t piece) {
+    return copy_in_pieces(memory, bytes, out_error, [&](uint64_t first, uint64_t piece) CH_REQUIRES(state_) {
         CH_TRY(post_memory(ChildVerb::read_memory, address + first, piece, time, out_error));
         memcpy(static_cast<char*>(out_data) + first, memory.at(memory_data), piece);
         return Status(CH_OK);
@@ -276,18 +279,18 @@ Status ChildInstance::copy_out(uint64_t address, void* out_data, uint64_t bytes,
 
 Status ChildInstance::close(const Wait& wait, CloseResult* out_result, ch_error* out_error) {
     const WaitTime time(wait);
-    std::unique_lock<Turn> turn;
-    CH_TRY(take_turn(time, &turn, out_error));
-    int32_t code = CH_OK;
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.status());
+    Status failed;
     if (child_) {
         memset(child_->memory().at(0), 0, sizeof(CloseLibrary));
         child_->post(ChildVerb::close_library);
-        code = await(time, path(), out_error);
+        failed = await(time, path(), out_error);
         end_child();
     }
     set_closed({});  // whatever the end was like, nothing is left
     *out_result = close_result();
-    return code;
+    return failed;
 }
 
 }  // namespace chiphost::isolate

@@ -30,25 +30,27 @@ private:
     ChildInstance(const std::string& path, const Options& options, const Selection& selection)
         : Instance(path, options, selection) {}
     Status load(const GoOn& go_on, ch_error* out_error);
-    Status make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error) override;
-    Status drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) override;
-    Status copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time,
-                   ch_error* out_error) override;
-    Status copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time,
-                    ch_error* out_error) override;
-    Status post_memory(ChildVerb verb, uint64_t address, uint64_t bytes, const WaitTime& time, ch_error* out_error);
+    Status make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error)
+        CH_REQUIRES(state_) override;
+    Status drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) CH_REQUIRES(state_) override;
+    Status copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time, ch_error* out_error)
+        CH_REQUIRES(state_) override;
+    Status copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time, ch_error* out_error)
+        CH_REQUIRES(state_) override;
+    Status post_memory(ChildVerb verb, uint64_t address, uint64_t bytes, const WaitTime& time, ch_error* out_error)
+        CH_REQUIRES(state_);
     Status ask(ChildVerb verb, const std::string& text, const WaitTime& time, const std::string& where,
-               ch_error* out_error);
-    const char* doing();
-    Status await(const WaitTime& time, const std::string& where, ch_error* out_error);
-    Status write_call(const Symbol& symbol, const Signature& signature, const Argument* arguments, ch_error* out_error);
+               ch_error* out_error) CH_REQUIRES(state_);
+    const char* doing() CH_REQUIRES(state_);
+    Status await(const WaitTime& time, const std::string& where, ch_error* out_error) CH_REQUIRES(state_);
+    Status write_call(const Symbol& symbol, const Signature& signature, const Argument* arguments, ch_error* out_error)
+        CH_REQUIRES(state_);
     Status read_answer(const Symbol& symbol, const Signature& signature, const Argument* arguments, Value* out_value,
-                       ch_error* out_error);
-    void end_child();
+                       ch_error* out_error) CH_REQUIRES(state_);
+    void end_child() CH_REQUIRES(state_);
 
-    // Guarded by the turn.
-    std::unique_ptr<ChildProcess> child_;
-    ArenaPieces pieces_;
+    std::unique_ptr<ChildProcess> child_ CH_GUARDED_BY(state_);
+    ArenaPieces pieces_ CH_GUARDED_BY(state_);
 
     std::atomic<pid_t> process_id_{-1};
 };

@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "isolate/wait_time.h"
 #include "os/per_process.h"
 #include "status/report.h"
 
@@ -20,7 +21,6 @@ namespace chiphost::isolate {
 
 namespace {
 
-constexpr auto look_for_interruption = std::chrono::milliseconds(50);
 constexpr auto idle_thread_time = std::chrono::seconds(1);  // after so long without work the thread ends
 constexpr auto end_time_max = std::chrono::seconds(5);      // that the process waits for the thread when it exits
 constexpr auto patience = std::chrono::seconds(2);          // that somebody waits for a spare in the making
@@ -36,7 +36,7 @@ ChildPool& ChildPool::of_this_process() {
             atexit([] {
                 ChildPool& ending = of_this_process();
                 {
-                    const std::lock_guard lock(ending.mutex_);
+                    const os::MutexLock lock(ending.mutex_);
                     ending.ending_ = true;
                 }
                 ending.end_idle();
@@ -47,20 +47,24 @@ ChildPool& ChildPool::of_this_process() {
 }
 
 ChildPool::~ChildPool() {
+    end_all();
+}
+
+void ChildPool::end_all() {
     {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         ending_ = true;
     }
     changed_.notify_all();
     end_idle();
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return !thread_runs_; });
+    os::MutexLock lock(mutex_);
+    changed_.wait(lock, [&]() CH_REQUIRES(mutex_) { return !thread_runs_; });
 }
 
 // A waiting child, taken out; nullptr without one. Ends those of the key that are of no use now.
 std::unique_ptr<ChildProcess> ChildPool::find(const std::string& key, const Circumstances& now) {
     std::list<Idle> useless;
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     for (auto next = idle_.begin(); next != idle_.end();) {
         const auto idle = next++;
         if (idle->key != key) continue;
@@ -76,19 +80,20 @@ std::unique_ptr<ChildProcess> ChildPool::find(const std::string& key, const Circ
 
 Status ChildPool::take(const std::string& key, const std::string& program, const Prepare& prepare, const GoOn& go_on,
                        std::unique_ptr<ChildProcess>* out_child, ch_error* out_error) {
-    const auto began = std::chrono::steady_clock::now();
+    const Wait wait{patience, go_on};
+    const WaitTime time(wait);
     const Circumstances circumstances = Circumstances::of_this_thread();
     for (;;) {
         *out_child = find(key, circumstances);
-        std::unique_lock lock(mutex_);
-        if (*out_child || !in_the_making(key) || std::chrono::steady_clock::now() - began > patience) {
+        os::MutexLock lock(mutex_);
+        if (*out_child || !in_the_making(key) || time.is_up()) {
             order_spare(key, program, prepare, circumstances);
             break;
         }
         // Sooner done than another one.
-        changed_.wait_for(lock, look_for_interruption);
+        changed_.wait_for(lock, std::chrono::nanoseconds(time.next_slice_ns()));
         lock.unlock();
-        if (go_on && !go_on()) {
+        if (time.interrupted()) {
             return report(out_error, CH_INTERRUPTED, program, "interrupted while a process was being started");
         }
     }
@@ -120,7 +125,7 @@ void ChildPool::give_back(const std::string& key, std::unique_ptr<ChildProcess> 
     // Both end what is in them when the lock has been released.
     std::list<std::unique_ptr<ChildProcess>> used_up;
     Idle too_many;
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     if (child->used_up()) {
         used_up.push_back(std::move(child));
         if (!was_used_up_before(key)) used_before_.push_front(key);
@@ -162,8 +167,9 @@ bool ChildPool::start_thread() {
 
 void ChildPool::work() {
     pthread_setname_np(pthread_self(), "chiphost-pool");  // no thread of a library's: see started_threads.h
-    std::unique_lock lock(mutex_);
-    while (changed_.wait_for(lock, idle_thread_time, [&] { return has_work() || ending_; }) && has_work()) {
+    os::MutexLock lock(mutex_);
+    const auto wanted = [&]() CH_REQUIRES(mutex_) { return has_work() || ending_; };
+    while (changed_.wait_for(lock, idle_thread_time, wanted) && has_work()) {
         std::list<Order> order;
         std::list<std::unique_ptr<ChildProcess>> used_up;
         if (!orders_.empty()) order.splice(order.end(), orders_, orders_.begin());
@@ -213,17 +219,18 @@ std::list<ChildPool::Idle> ChildPool::make_spare(const Order& order) {
 
 void ChildPool::end_idle() {
     std::list<Idle> ended;
-    std::unique_lock lock(mutex_);
+    os::MutexLock lock(mutex_);
     ended.swap(idle_);
     orders_.clear();
     changed_.notify_all();
-    changed_.wait_for(lock, end_time_max, [&] { return !thread_works_ && (used_up_.empty() || !thread_runs_); });
+    changed_.wait_for(lock, end_time_max,
+                      [&]() CH_REQUIRES(mutex_) { return !thread_works_ && (used_up_.empty() || !thread_runs_); });
     ended.splice(ended.end(), idle_);  // what was being made until now
     lock.unlock();
 }
 
 size_t ChildPool::idle() {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     return idle_.size();
 }
 

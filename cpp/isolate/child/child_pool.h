@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "child_process.h"
-#include "chiphost/isolate/library.h"
+#include "chiphost/isolate/wait.h"
+#include "os/mutex.h"
 #include "status/status.h"
 
 namespace chiphost::isolate {
@@ -73,26 +72,26 @@ private:
     std::unique_ptr<ChildProcess> find(const std::string& key, const Circumstances& now);
     static std::list<Idle> make_spare(const Order& order);
     void work();
-    // With the lock held.
     void order_spare(const std::string& key, const std::string& program, const Prepare& prepare,
-                     const Circumstances& circumstances);
-    bool in_the_making(const std::string& key) const;
-    bool was_used_up_before(const std::string& key) const;
-    void trim(Idle* out_too_many);
-    bool start_thread();
-    bool has_work() const { return !orders_.empty() || !used_up_.empty(); }
+                     const Circumstances& circumstances) CH_REQUIRES(mutex_);
+    bool in_the_making(const std::string& key) const CH_REQUIRES(mutex_);
+    bool was_used_up_before(const std::string& key) const CH_REQUIRES(mutex_);
+    void trim(Idle* out_too_many) CH_REQUIRES(mutex_);
+    bool start_thread() CH_REQUIRES(mutex_);
+    void end_all();
+    bool has_work() const CH_REQUIRES(mutex_) { return !orders_.empty() || !used_up_.empty(); }
 
-    std::mutex mutex_;      // guards all below; never held while a child starts or ends
-    std::list<Idle> idle_;  // most recently used first
-    bool ending_ = false;   // the process exits: nothing is kept any more
+    os::Mutex mutex_;                             // never held while a child starts or ends
+    std::list<Idle> idle_ CH_GUARDED_BY(mutex_);  // most recently used first
+    bool ending_ CH_GUARDED_BY(mutex_) = false;   // the process exits: nothing is kept any more
 
-    std::list<std::string> used_before_;                // keys of which a child was used up, the last one first
-    std::list<Order> orders_;                           // spares to be made
-    std::string making_;                                // key of the one that is being made; empty: none
-    std::list<std::unique_ptr<ChildProcess>> used_up_;  // to be ended
-    bool thread_runs_ = false;
-    bool thread_works_ = false;        // without the lock
-    std::condition_variable changed_;  // anything of the above
+    std::list<std::string> used_before_ CH_GUARDED_BY(mutex_);  // keys of which a child was used up, the last one first
+    std::list<Order> orders_ CH_GUARDED_BY(mutex_);             // spares to be made
+    std::string making_ CH_GUARDED_BY(mutex_);                  // key of the one that is being made; empty: none
+    std::list<std::unique_ptr<ChildProcess>> used_up_ CH_GUARDED_BY(mutex_);  // to be ended
+    bool thread_runs_ CH_GUARDED_BY(mutex_) = false;
+    bool thread_works_ CH_GUARDED_BY(mutex_) = false;  // without the lock
+    os::Condition changed_;                            // anything of the above
 };
 
 }  // namespace chiphost::isolate

@@ -20,6 +20,7 @@
 #include "child_server.h"
 #include "interpose/own_signal_handlers.h"
 #include "os/thread_state.h"
+#include "status/guarded.h"
 #include "status/report.h"
 
 namespace chiphost::isolate {
@@ -86,16 +87,6 @@ void forward(int from, int to, StderrTail& tail) {
             }
         }
         tail.mark_forwarded();
-    }
-}
-
-Status guarded(ChildServer::Handler& handler, ChildVerb verb, SharedMemory& memory, ch_error* out_error) {
-    try {
-        return handler.handle(verb, memory, out_error);
-    } catch (const std::bad_alloc&) {
-        return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "child process", "out of memory");
-    } catch (const std::exception& error) {
-        return report(out_error, CH_INTERNAL, "child process", "%s", error.what());
     }
 }
 
@@ -179,15 +170,16 @@ uint64_t ChildServer::serve(Handler& handler, uint64_t stack_bytes) {
         await();
         const auto verb = static_cast<ChildVerb>(control.verb);
         control.error = no_error();
-        int32_t code = CH_OK;
+        Status status;
         if (const int failed = memory_.follow()) {
-            code = report(&control.error, CH_HOST_MEMORY_EXHAUSTED, "child process", "cannot map a message: %s",
-                          strerror(failed));
+            status = report(&control.error, CH_HOST_MEMORY_EXHAUSTED, "child process", "cannot map a message: %s",
+                            strerror(failed));
         } else {
             const uint64_t wanted = handler.stack_bytes(verb, memory_);
             if (wanted > stack_bytes) return wanted;
             signals.update();
-            code = guarded(handler, verb, memory_, &control.error);
+            status =
+                guarded("child process", &control.error, [&] { return handler.handle(verb, memory_, &control.error); });
         }
         // The handler has called code of others, which may have made a copy of the process. Both come back here.
         if (getpid() != process_) _exit(0);
@@ -202,7 +194,7 @@ uint64_t ChildServer::serve(Handler& handler, uint64_t stack_bytes) {
             signals.forget();
         }
         fflush(stdout);
-        answer(code);
+        answer(status);
     }
 }
 

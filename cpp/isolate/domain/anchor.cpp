@@ -20,7 +20,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <mutex>
 #include <new>
 #include <vector>
 
@@ -35,8 +34,10 @@
 #include "library_pool.h"
 #include "loader/loader_gate.h"
 #include "loader/loader_path.h"
+#include "os/mutex.h"
 #include "os/stack_size.h"
 #include "os/thread_state.h"
+#include "status/guarded.h"
 #include "status/report.h"
 #include "thread_refusal.h"
 
@@ -175,13 +176,13 @@ struct Anchor {
     const ch_fork_mark* const mark;
     sigset_t blocked;  // on all threads but the keeper
     sigset_t blocked_by_keeper;
-    sigset_t blocked_by_program;       // on the thread that has made the anchor
-    std::mutex mutex;                  // guards all below but libraries
-    bool hands_down = false;           // processes get the program's mask
-    std::vector<ch_mailbox*> threads;  // all, for counting
-    std::vector<ch_mailbox*> free_threads;
-    std::vector<int32_t> numbers;  // of the threads, for foreign_threads(); has room for all
+    sigset_t blocked_by_program;  // on the thread that has made the anchor
     ch_mailbox* keeper = nullptr;
+    os::Mutex mutex;
+    bool hands_down CH_GUARDED_BY(mutex) = false;           // processes get the program's mask
+    std::vector<ch_mailbox*> threads CH_GUARDED_BY(mutex);  // all, for counting
+    std::vector<ch_mailbox*> free_threads CH_GUARDED_BY(mutex);
+    std::vector<int32_t> numbers CH_GUARDED_BY(mutex);  // of the threads, for foreign_threads(); has room for all
     LibraryPool libraries;
 };
 
@@ -189,7 +190,7 @@ ForeignThreads Anchor::foreign_threads() {
     constexpr uint64_t patience_ns = 20'000'000;
     const ThreadName name(this);
     const uint64_t start = ch_monotonic_ns();
-    const std::lock_guard lock(mutex);  // so that no thread is being made
+    const os::MutexLock lock(mutex);  // so that no thread is being made
     for (;;) {
         // Own threads may have another name for a while (started_threads.h); one that has only just been made has no
         // number yet, and looks like a library's.
@@ -237,22 +238,9 @@ int32_t create(ch_loader_gate* gate, void** out_state, ch_mailbox** out_keeper) 
     return 0;
 }
 
-// No exception may leave: the caller is in another namespace.
-template <typename Body>
-Status guarded(ch_error* out_error, Body&& body) {
-    try {
-        return body();
-    } catch (const std::bad_alloc&) {
-        return out_error ? report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "out of memory")
-                         : CH_HOST_MEMORY_EXHAUSTED;
-    } catch (const std::exception& error) {
-        return out_error ? report(out_error, CH_INTERNAL, "anchor", "%s", error.what()) : CH_INTERNAL;
-    }
-}
-
 // Not when the anchor is made: that is on a foreign thread.
 void hand_down_programs_mask(Anchor& self) {
-    const std::lock_guard lock(self.mutex);
+    const os::MutexLock lock(self.mutex);
     if (self.hands_down) return;
     interpose::hand_down_mask(self.blocked_by_keeper, self.blocked_by_program);
     interpose::hand_down_mask(self.blocked, self.blocked_by_program);
@@ -260,11 +248,11 @@ void hand_down_programs_mask(Anchor& self) {
 }
 
 int32_t lease_thread(void* state, const void* stack_bytes, void* out_mailbox) {
-    return guarded(nullptr, [&]() -> int32_t {
+    return guarded("anchor", nullptr, [&]() -> int32_t {
         Anchor& self = anchor(state);
         const uint64_t wanted = os::stack_bytes_for(stack_bytes ? *static_cast<const uint64_t*>(stack_bytes) : 0);
         hand_down_programs_mask(self);
-        const std::lock_guard lock(self.mutex);
+        const os::MutexLock lock(self.mutex);
         auto free = std::find_if(self.free_threads.rbegin(), self.free_threads.rend(),
                                  [&](const ch_mailbox* thread) { return thread->stack_bytes >= wanted; });
         if (free == self.free_threads.rend()) {
@@ -290,21 +278,21 @@ int32_t lease_thread(void* state, const void* stack_bytes, void* out_mailbox) {
 int32_t return_thread(void* state, const void* mailbox, void*) {
     Anchor& self = anchor(state);
     if (static_cast<const ch_mailbox*>(mailbox)->spoiled) return CH_OK;
-    const std::lock_guard lock(self.mutex);
+    const os::MutexLock lock(self.mutex);
     self.free_threads.push_back(static_cast<ch_mailbox*>(const_cast<void*>(mailbox)));
     return CH_OK;
 }
 
 int32_t open_library(void* state, const void* request, void* out_error) {
     auto* error = static_cast<ch_error*>(out_error);
-    return guarded(error, [&] {
+    return guarded("anchor", error, [&] {
         hand_down_programs_mask(anchor(state));
         return anchor(state).libraries.open(*static_cast<const ch_open_request*>(request), error);
     });
 }
 
 int32_t find_symbol(void* state, const void* request, void*) {
-    return guarded(nullptr, [&]() -> int32_t {
+    return guarded("anchor", nullptr, [&]() -> int32_t {
         const auto& wanted = *static_cast<const ch_symbol_request*>(request);
         *wanted.out_address = anchor(state).libraries.find_symbol(wanted.library, wanted.symbol);
         return CH_OK;
@@ -312,7 +300,7 @@ int32_t find_symbol(void* state, const void* request, void*) {
 }
 
 int32_t close_library(void* state, const void* library, void* out_unloaded) {
-    return guarded(nullptr, [&]() -> int32_t {
+    return guarded("anchor", nullptr, [&]() -> int32_t {
         const bool unloaded = anchor(state).libraries.close(static_cast<ch_library*>(const_cast<void*>(library)));
         if (out_unloaded) *static_cast<uint32_t*>(out_unloaded) = unloaded;
         return CH_OK;
@@ -323,7 +311,7 @@ int32_t count(void* state, const void*, void* out_counts) {
     auto& counts = *static_cast<ch_anchor_counts*>(out_counts);
     Anchor& self = anchor(state);
     self.libraries.count(&counts);
-    const std::lock_guard lock(self.mutex);
+    const os::MutexLock lock(self.mutex);
     counts.threads = self.threads.size() + 1;  // and the keeper
     counts.threads_free = self.free_threads.size();
     return CH_OK;
@@ -340,21 +328,21 @@ int32_t call_function(void*, const void* frame, void* out_outcome) {
 }
 
 int32_t flush(void* state, const void* key, void*) {
-    return guarded(nullptr, [&]() -> int32_t {
+    return guarded("anchor", nullptr, [&]() -> int32_t {
         anchor(state).libraries.flush(key ? static_cast<const char*>(key) : "");
         return CH_OK;
     });
 }
 
 int32_t last_foreign_thread(void* state, const void*, void* out_time) {
-    return guarded(nullptr, [&]() -> int32_t {
+    return guarded("anchor", nullptr, [&]() -> int32_t {
         *static_cast<uint64_t*>(out_time) = anchor(state).foreign_threads().last_ns();
         return CH_OK;
     });
 }
 
 int32_t keep_if_running(void* state, const void* request, void* out_kept) {
-    return guarded(nullptr, [&]() -> int32_t {
+    return guarded("anchor", nullptr, [&]() -> int32_t {
         const auto& loaded = *static_cast<const ch_keep_request*>(request);
         *static_cast<uint32_t*>(out_kept) = anchor(state).libraries.keep_if_running(loaded.handle, loaded.loaded_at_ns);
         return CH_OK;
@@ -382,7 +370,7 @@ int32_t adopt(void* state, [[maybe_unused]] const void* handle, void*) {
 }
 
 int32_t show_library_of(void*, const void* path, void* shown) {
-    return guarded(nullptr, [&]() -> int32_t {
+    return guarded("anchor", nullptr, [&]() -> int32_t {
         const loader::LoaderPath as_loaded(static_cast<const char*>(path));
         interpose::show_library(as_loaded.c_str(), *static_cast<const uint32_t*>(shown) != 0);
         return CH_OK;

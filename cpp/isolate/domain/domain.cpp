@@ -51,19 +51,19 @@ public:
     }
 
     void add(Domain* domain) {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         if (count_ < domains_.size()) domains_[count_++] = domain;
     }
 
     void flush_output() {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         for (size_t i = 0; i < count_; ++i) domains_[i]->flush_output();
     }
 
 private:
-    std::mutex mutex_;
-    std::array<Domain*, 64> domains_{};  // more than glibc has room for
-    size_t count_ = 0;
+    os::Mutex mutex_;
+    std::array<Domain*, 64> domains_ CH_GUARDED_BY(mutex_) = {};  // more than glibc has room for
+    size_t count_ CH_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace
@@ -91,12 +91,12 @@ Status Domain::open(Strategy strategy, const std::string& anchor_path, Domain** 
 
     // One domain for all copies of the process.
     struct ForCopies {
-        std::mutex mutex;
-        Domain* domain = nullptr;
+        os::Mutex mutex;
+        Domain* domain CH_GUARDED_BY(mutex) = nullptr;
     };
     static os::PerProcess<ForCopies> of_this_process;
     ForCopies& copies = of_this_process.get([](ForCopies*) { return new ForCopies; });
-    const std::lock_guard lock(copies.mutex);
+    const os::MutexLock lock(copies.mutex);
     if (!copies.domain) {
         std::unique_ptr<Domain> domain(new Domain(Strategy::copy));
         domain->anchor_ = &anchor_of_this_program();
@@ -167,7 +167,7 @@ Status Domain::open_namespace(const std::string& anchor_path, Domain** out_domai
 }
 
 int32_t Domain::call_keeper(ch_call call, const void* second, void* third) {
-    const std::lock_guard lock(keeper_mutex_);
+    const os::MutexLock lock(keeper_mutex_);
     int32_t ignored = CH_OK;
     if (flushes_) ch_mailbox_wait(keeper_, CH_MAILBOX_FOR_EVER, &ignored);
     flushes_ = false;
@@ -177,7 +177,7 @@ int32_t Domain::call_keeper(ch_call call, const void* second, void* third) {
 Status Domain::lease_thread(ch_mailbox** out_mailbox, ch_error* out_error, uint64_t stack_bytes) {
     const uint64_t wanted = os::stack_bytes_for(stack_bytes);
     try {
-        const std::lock_guard lock(threads_mutex_);
+        const os::MutexLock lock(threads_mutex_);
         const auto free = std::find_if(free_threads_.rbegin(), free_threads_.rend(),
                                        [&](const ch_mailbox* thread) { return thread->stack_bytes >= wanted; });
         if (free != free_threads_.rend()) {
@@ -193,7 +193,7 @@ Status Domain::lease_thread(ch_mailbox** out_mailbox, ch_error* out_error, uint6
     const int32_t code = call_keeper(anchor_->lease_thread, &wanted, out_mailbox);
     if (code == CH_OK) return CH_OK;
     {
-        const std::lock_guard lock(threads_mutex_);
+        const os::MutexLock lock(threads_mutex_);
         --threads_leased_;
     }
     if (code == CH_THREAD_NOT_STARTED) {
@@ -208,7 +208,7 @@ Status Domain::lease_thread(ch_mailbox** out_mailbox, ch_error* out_error, uint6
 
 void Domain::return_thread(ch_mailbox* mailbox) {
     if (mailbox->spoiled) return;  // it parks for ever
-    const std::lock_guard lock(threads_mutex_);
+    const os::MutexLock lock(threads_mutex_);
     free_threads_.push_back(mailbox);
 }
 
@@ -289,14 +289,15 @@ bool Domain::holds_what_it_began_with() const {
 ch_anchor_counts Domain::counts() {
     ch_anchor_counts counts{};
     call_keeper(anchor_->count, nullptr, &counts);
-    const std::lock_guard lock(threads_mutex_);
+    const os::MutexLock lock(threads_mutex_);
     counts.threads_free += free_threads_.size();
     return counts;
 }
 
 void Domain::flush_output() {
-    const std::unique_lock lock(keeper_mutex_, std::try_to_lock);
-    if (!lock || !keeper_ || flushes_) return;
+    if (!keeper_mutex_.try_lock()) return;
+    const os::MutexLock lock(keeper_mutex_, std::adopt_lock);
+    if (!keeper_ || flushes_) return;
     ch_mailbox_post(keeper_, anchor_->count, state_, nullptr, &unused_counts_);  // any call does it
     int32_t code = CH_OK;
     flushes_ = !ch_mailbox_wait(keeper_, flush_ns_max, &code);  // nobody reads from a pipe that is full

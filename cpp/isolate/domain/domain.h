@@ -8,13 +8,13 @@
 
 #include <link.h>
 
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "chiphost/abi/anchor.h"
 #include "chiphost/isolate/strategy.h"
+#include "os/mutex.h"
 #include "status/status.h"
 
 namespace chiphost::isolate {
@@ -95,14 +95,15 @@ private:
     void* anchor_handle_ = nullptr;  // the loader's, nullptr for copies
     const pid_t process_;
     void* state_ = nullptr;
-    Objects objects_;          // of the anchor only
-    std::mutex keeper_mutex_;  // one caller at a time
-    ch_mailbox* keeper_ = nullptr;
-    bool flushes_ = false;                   // the keeper has a call of flush_output() under way
-    ch_anchor_counts unused_counts_{};       // of that call
-    std::mutex threads_mutex_;               // guards the next two
-    size_t threads_leased_ = 0;              // that the anchor has made for callers
-    std::vector<ch_mailbox*> free_threads_;  // given back, so that lending one again wakes nobody
+    Objects objects_;         // of the anchor only
+    os::Mutex keeper_mutex_;  // one caller at a time
+    ch_mailbox* keeper_ CH_GUARDED_BY(keeper_mutex_) = nullptr;
+    bool flushes_ CH_GUARDED_BY(keeper_mutex_) = false;  // the keeper has a call of flush_output() under way
+    ch_anchor_counts unused_counts_ CH_GUARDED_BY(keeper_mutex_) = {};  // of that call
+    os::Mutex threads_mutex_;
+    size_t threads_leased_ CH_GUARDED_BY(threads_mutex_) = 0;  // that the anchor has made for callers
+    // Those that were given back, so that lending one again wakes nobody.
+    std::vector<ch_mailbox*> free_threads_ CH_GUARDED_BY(threads_mutex_);
 };
 
 }  // namespace chiphost::isolate

@@ -10,6 +10,7 @@
 #include "chiphost/abi/mailbox.h"
 #include "close_pins.h"
 #include "isolate/call_arguments.h"
+#include "isolate/leave_behind.h"
 #include "namespace_pool.h"
 #include "status/report.h"
 
@@ -35,7 +36,7 @@ DomainInstance::DomainInstance(const std::string& path, const Options& options, 
     : Instance(path, options, selection), domain_(domain), traits_(std::move(traits)), spare_post_(new Post) {}
 
 DomainInstance::~DomainInstance() {
-    if (!of_this_process() || closed() || !library_) return;
+    if (state_.inherited() || state_.ended() || !library_) return;
     CloseResult ignored;
     ch_error error = no_error();
     static_cast<void>(close({options().timeout, {}}, &ignored, &error));
@@ -62,6 +63,8 @@ Status DomainInstance::open(const std::string& path, loader::UnloadTraits traits
 Status DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
     const Wait wait{options().timeout, go_on};
     const WaitTime time(wait);
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.status());
     objects_before_ = domain_->loaded_objects();
     if (const Status failed = domain_->lease_thread(&thread_, out_error, options().stack_bytes); !failed.ok()) {
         if (options().strategy == Strategy::link_namespace) NamespacePool::of_this_process().give_back(domain_);
@@ -87,20 +90,20 @@ Status DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
         }
     }
     ch_mailbox_post(thread_, domain_->anchor()->open_library, domain_->anchor_state(), &post->open, &post->error);
-    int32_t code = await(time, "the loader, or a constructor that it called,", post, out_error);
-    if (!post) return code;  // it hangs
+    Status failed = await(time, "the loader, or a constructor that it called,", post, out_error);
+    if (!post) return failed;  // it hangs
     library_ = post->library;
-    if (code == CH_ANCHOR_CALL_THREW) {
-        code = report(out_error, CH_FUNCTION_THREW, path(), "a constructor of the library let an exception out");
-    } else if (code != CH_OK) {
+    if (failed == CH_ANCHOR_CALL_THREW) {
+        failed = report(out_error, CH_FUNCTION_THREW, path(), "a constructor of the library let an exception out");
+    } else if (!failed.ok()) {
         *out_error = post->error;
     }
     spare_post_ = std::move(post);
-    if (code != CH_OK) {
+    if (!failed.ok()) {
         const std::vector<std::string> left = objects_not_in(objects_before_, domain_->loaded_objects());
         end(left.empty() ? CloseState::unloaded : CloseState::pinned, {});
     }
-    return code;
+    return failed;
 }
 
 // What the posted call returned. If it does not return in time it is given up, and *post is empty.
@@ -111,14 +114,10 @@ Status DomainInstance::await(const WaitTime& time, const std::string& what, std:
         int32_t code = CH_OK;
         if (ch_mailbox_wait(thread_, time.next_slice_ns(), &code)) return code;
         interrupted = time.interrupted();
-        if (interrupted || time.next_slice_ns() == 0) break;
+        if (interrupted || time.is_up()) break;
     }
-    // It stays reachable, so that leak checkers know it is meant.
-    static std::atomic<Post*> left{nullptr};
-    Post* mine = post.release();
-    mine->next_left = left.load();
-    while (!left.compare_exchange_weak(mine->next_left, mine)) {
-    }
+    leave_behind(std::move(post));
+    state_.poison([&] { return "a call of " + what + " has never returned"; });
     hung_function_ = what;
     domain_->flush_output();
     if (interrupted) {
@@ -128,25 +127,23 @@ Status DomainInstance::await(const WaitTime& time, const std::string& what, std:
         report(out_error, CH_DEADLINE_EXCEEDED, what, "it did not return within %.3g s; %s cannot be used again",
                time.seconds(), path().c_str());
     }
-    poison("a call of " + what + " has never returned");
     return out_error->code;
 }
 
 Status DomainInstance::find(const std::string& name, const Wait& wait, Symbol* out_symbol, ch_error* out_error) {
     const WaitTime time(wait);
-    std::unique_lock<Turn> turn;
-    CH_TRY(take_turn(time, &turn, out_error));
-    CH_TRY(check_usable(out_error));
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.usable(out_error));
     std::unique_ptr<Post> post = std::move(spare_post_);
     post->text = name;
     post->address = nullptr;
     post->symbol = {library_, post->text.c_str(), &post->address};
     ch_mailbox_post(thread_, domain_->anchor()->find_symbol, domain_->anchor_state(), &post->symbol, nullptr);
-    int32_t code = await(time, "the search for " + name, post, out_error);
-    if (!post) return code;
+    const Status failed = await(time, "the search for " + name, post, out_error);
+    if (!post) return failed;
     *out_symbol = {name, post->address};
     spare_post_ = std::move(post);
-    if (code == CH_OK && out_symbol->address) return CH_OK;
+    if (failed.ok() && out_symbol->address) return CH_OK;
     return report(out_error, CH_ENTRY_MISSING, path(), "wanted the function %s", name.c_str());
 }
 
@@ -155,20 +152,19 @@ Status DomainInstance::call(const Symbol& symbol, const Signature& signature, co
     *out_abandoned = false;
     CH_TRY(check_signature(signature, symbol.name, out_error));
     const WaitTime time(wait);
-    std::unique_lock<Turn> turn;
-    CH_TRY(take_turn(time, &turn, out_error));
-    CH_TRY(check_usable(out_error));
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.usable(out_error));
     std::unique_ptr<Post> post = std::move(spare_post_);
     post->frame.function = symbol.address;
     fill_frame(signature, arguments, &post->frame);
     ch_mailbox_post(thread_, domain_->anchor()->call_function, domain_->anchor_state(), &post->frame, &post->outcome);
-    const int32_t code = await(time, symbol.name, post, out_error);
+    const Status failed = await(time, symbol.name, post, out_error);
     if (!post) {
         *out_abandoned = true;
-        return code;
+        return failed;
     }
     spare_post_ = std::move(post);
-    if (code != CH_OK) {
+    if (!failed.ok()) {
         return report(out_error, CH_FUNCTION_THREW, symbol.name, "an exception came out: %s",
                       spare_post_->outcome.exception);
     }
@@ -178,26 +174,22 @@ Status DomainInstance::call(const Symbol& symbol, const Signature& signature, co
 
 Status DomainInstance::close(const Wait& wait, CloseResult* out_result, ch_error* out_error) {
     const WaitTime time(wait);
-    std::unique_lock<Turn> turn;
-    CH_TRY(take_turn(time, &turn, out_error));
-    if (!closed()) {
+    const TurnLock turn(state_, time, out_error);
+    CH_TRY(turn.status());
+    if (!state_.ended()) {
         CH_TRY(unload(time, out_error));
     }
     *out_result = close_result();
     return CH_OK;
 }
 
-// Memory that something of the library may still use, for ever. It stays reachable, so that leak checkers know it is
-// meant.
+// Memory that something of the library may still use.
 static void leave_blocks(MemoryBlocks& blocks) {
     struct Left {
         MemoryBlocks blocks;
-        Left* next;
+        Left* next_left;
     };
-    static std::atomic<Left*> all{nullptr};
-    auto* left = new Left{std::move(blocks), all.load()};
-    while (!all.compare_exchange_weak(left->next, left)) {
-    }
+    leave_behind(std::unique_ptr<Left>(new Left{std::move(blocks), nullptr}));
     blocks = {};
 }
 
@@ -218,8 +210,8 @@ Status DomainInstance::unload(const WaitTime& time, ch_error* out_error) {
     std::unique_ptr<Post> post = std::move(spare_post_);
     post->unloaded = 0;
     ch_mailbox_post(thread_, domain_->anchor()->close_library, domain_->anchor_state(), library_, &post->unloaded);
-    const int32_t code = await(time, "the library's destructors", post, out_error);
-    if (!post) return code;
+    const Status failed = await(time, "the library's destructors", post, out_error);
+    if (!post) return failed;
     const bool unloaded = post->unloaded != 0;
     spare_post_ = std::move(post);
     std::vector<Pin> pins;

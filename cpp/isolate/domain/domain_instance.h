@@ -3,10 +3,7 @@
 // An instance of a library in this process: in a linker namespace, or as a private copy.
 #pragma once
 
-#include <sys/types.h>
-
-#include <atomic>
-#include <mutex>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -39,25 +36,27 @@ private:
     DomainInstance(const std::string& path, const Options& options, const Selection& selection, Domain* domain,
                    loader::UnloadTraits traits);
     Status load(const GoOn& go_on, ch_error* out_error);
-    Status make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error) override;
-    Status drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) override;
-    Status copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time,
-                   ch_error* out_error) override;
-    Status copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time,
-                    ch_error* out_error) override;
-    Status await(const WaitTime& time, const std::string& what, std::unique_ptr<Post>& post, ch_error* out_error);
-    Status unload(const WaitTime& time, ch_error* out_error);
-    void end(CloseState state, std::vector<Pin> pins);
+    Status make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error)
+        CH_REQUIRES(state_) override;
+    Status drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) CH_REQUIRES(state_) override;
+    Status copy_in(uint64_t address, const void* data, uint64_t bytes, const WaitTime& time, ch_error* out_error)
+        CH_REQUIRES(state_) override;
+    Status copy_out(uint64_t address, void* out_data, uint64_t bytes, const WaitTime& time, ch_error* out_error)
+        CH_REQUIRES(state_) override;
+    Status await(const WaitTime& time, const std::string& what, std::unique_ptr<Post>& post, ch_error* out_error)
+        CH_REQUIRES(state_);
+    Status unload(const WaitTime& time, ch_error* out_error) CH_REQUIRES(state_);
+    void end(CloseState state, std::vector<Pin> pins) CH_REQUIRES(state_);
 
     Domain* const domain_;
     const loader::UnloadTraits traits_;
-    // Guarded by the turn.
-    ch_mailbox* thread_ = nullptr;
-    ch_library* library_ = nullptr;
-    StartedThreads threads_;
-    std::vector<std::string> objects_before_;  // in the namespace, when the library was not yet in it
-    std::unique_ptr<Post> spare_post_;
-    std::string hung_function_;  // which call never returned
+    ch_mailbox* thread_ CH_GUARDED_BY(state_) = nullptr;
+    ch_library* library_ CH_GUARDED_BY(state_) = nullptr;
+    StartedThreads threads_ CH_GUARDED_BY(state_);
+    // What was in the namespace when the library was not yet in it.
+    std::vector<std::string> objects_before_ CH_GUARDED_BY(state_);
+    std::unique_ptr<Post> spare_post_ CH_GUARDED_BY(state_);
+    std::string hung_function_ CH_GUARDED_BY(state_);  // which call never returned
 };
 
 }  // namespace chiphost::isolate

@@ -51,7 +51,7 @@ Status LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
     const ch_binary& binary = request.binary;
     const std::string key = binary.key ? binary.key : "";
     if (!key.empty()) {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         if (ch_library* shared = take_shared(key)) {
             *request.out_library = shared;
             return CH_OK;
@@ -75,38 +75,11 @@ Status LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
     owner[library.get()] = nullptr;
     decltype(shared_) name;
     name[key] = library.get();
-    if (request.in_place) {
-        const loader::LoaderPath path(binary.name);
-        const loader::LoaderPass pass(gate_);
-        const os::ThreadStateGuard guard;  // constructors
-        library->handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-        if (!library->handle) {
-            return loader::report_refusal(out_error, binary.name,
-                                          path.words(loader::loader_words(), binary.name).c_str());
-        }
-    } else {
-        const std::string_view unique = request.only_copy ? std::string_view() : loader::unique_symbol(data, bytes);
-        if (!unique.empty()) {
-            return report(out_error, CH_UNIQUE_SYMBOL, binary.name,
-                          "the symbol %.*s is STB_GNU_UNIQUE, so all copies of the library would share it; compile "
-                          "with -fno-gnu-unique",
-                          static_cast<int>(unique.size()), unique.data());
-        }
-        const bool statics = key.empty() || loader::has_writable_statics(data, bytes);
-        std::string spare_key = key;
-        // Those without a key are what users open, not what chiphost has compiled.
-        const loader::Variables variables =
-            key.empty() && !request.only_copy ? loader::Variables::own : loader::Variables::any;
-        if (const int32_t code =
-                loader::load_private_copy(gate_, data, bytes, binary.name, variables, &library->handle, out_error)) {
-            return code;
-        }
-        if (!statics) library->key.swap(spare_key);
-    }
+    CH_TRY(load(request, data, bytes, library.get(), out_error));
 
     ch_library* shared = nullptr;
     {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         ++loads_;
         if (!library->key.empty()) shared = take_shared(key);
         if (!shared) {
@@ -122,15 +95,44 @@ Status LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
     return CH_OK;
 }
 
+// Has the dynamic loader load a library: where its file is, or as a private copy.
+Status LibraryPool::load(const ch_open_request& request, const void* data, size_t bytes, ch_library* library,
+                         ch_error* out_error) const {
+    const char* name = request.binary.name;
+    if (request.in_place) {
+        const loader::LoaderPath path(name);
+        const loader::LoaderPass pass(gate_);
+        const os::ThreadStateGuard guard;  // constructors
+        library->handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+        if (library->handle) return CH_OK;
+        return loader::report_refusal(out_error, name, path.words(loader::loader_words(), name).c_str());
+    }
+    const std::string_view unique = request.only_copy ? std::string_view() : loader::unique_symbol(data, bytes);
+    if (!unique.empty()) {
+        return report(out_error, CH_UNIQUE_SYMBOL, name,
+                      "the symbol %.*s is STB_GNU_UNIQUE, so all copies of the library would share it; compile "
+                      "with -fno-gnu-unique",
+                      static_cast<int>(unique.size()), unique.data());
+    }
+    std::string key = request.binary.key ? request.binary.key : "";
+    const bool statics = key.empty() || loader::has_writable_statics(data, bytes);
+    // Those without a key are what users open, not what chiphost has compiled.
+    const loader::Variables variables =
+        key.empty() && !request.only_copy ? loader::Variables::own : loader::Variables::any;
+    CH_TRY(loader::load_private_copy(gate_, data, bytes, name, variables, &library->handle, out_error));
+    if (!statics) library->key.swap(key);  // others may have it, too
+    return CH_OK;
+}
+
 void* LibraryPool::find_symbol(const ch_library* library, const char* symbol) {
     ch_library* entry = nullptr;
     {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         entry = libraries_.at(const_cast<ch_library*>(library)).get();
         if (const auto known = entry->symbols.find(symbol); known != entry->symbols.end()) return known->second;
     }
     void* address = dlsym(library->handle, symbol);
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     entry->symbols[symbol] = address;
     return address;
 }
@@ -139,7 +141,7 @@ bool LibraryPool::close(ch_library* library) {
     std::unique_ptr<ch_library> unused;
     bool kept = false;
     {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         if (--library->users != 0) return false;
         if (library->key.empty()) {
             unused = forget(library);
@@ -164,7 +166,7 @@ void LibraryPool::flush(std::string_view key) {
     for (;;) {
         std::unique_ptr<ch_library> unused;
         {
-            const std::lock_guard lock(mutex_);
+            const os::MutexLock lock(mutex_);
             const auto found = std::find_if(idle_.begin(), idle_.end(), [&](const ch_library* library) {
                 return key.empty() || library->key == key;
             });
@@ -230,7 +232,7 @@ bool LibraryPool::unload(std::unique_ptr<ch_library> library) {
     if (threads.began_between(library->loaded_at_ns, library->closed_at_ns) || handles_a_signal(*library)) {
         auto place = std::move(library->kept_place);
         place.front() = std::move(library);
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         kept_.splice(kept_.end(), place);
         return false;
     }
@@ -242,7 +244,7 @@ bool LibraryPool::unload(std::unique_ptr<ch_library> library) {
 void LibraryPool::unload_kept(const ForeignThreads& threads) {
     decltype(kept_) unused;
     {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         for (auto next = kept_.begin(); next != kept_.end();) {
             const auto library = next++;
             if (threads.began_between((*library)->loaded_at_ns, (*library)->closed_at_ns)) continue;
@@ -255,7 +257,7 @@ void LibraryPool::unload_kept(const ForeignThreads& threads) {
         close_now(std::move(library));
     }
     unused.remove(nullptr);
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     kept_.splice(kept_.end(), unused);
 }
 
@@ -274,7 +276,7 @@ bool LibraryPool::keep_if_running(void* handle, uint64_t loaded_at_ns) {
     if (!library->handle) return false;
     auto place = std::move(library->kept_place);
     place.front() = std::move(library);
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     kept_.splice(kept_.end(), place);
     return true;
 }
@@ -295,13 +297,13 @@ bool LibraryPool::close_now(std::unique_ptr<ch_library> library) {
         return static_cast<int>(*static_cast<const std::string*>(wanted) == info->dlpi_name);
     };
     if (dl_iterate_phdr(has_name, &name) == 0) return true;
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     ++pinned_;
     return false;
 }
 
 void LibraryPool::count(ch_anchor_counts* out_counts) {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     out_counts->libraries = libraries_.size();
     out_counts->libraries_idle = idle_.size();
     out_counts->loads = loads_;

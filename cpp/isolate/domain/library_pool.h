@@ -9,13 +9,13 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "chiphost/abi/anchor.h"
 #include "foreign_threads.h"
+#include "os/mutex.h"
 #include "status/status.h"
 
 // A loaded library. Owned by the pool; users hold a count.
@@ -67,8 +67,10 @@ public:
     void count(ch_anchor_counts* out_counts);
 
 private:
-    ch_library* take_shared(const std::string& key);
-    std::unique_ptr<ch_library> forget(ch_library* library);
+    Status load(const ch_open_request& request, const void* data, size_t bytes, ch_library* library,
+                ch_error* out_error) const;
+    ch_library* take_shared(const std::string& key) CH_REQUIRES(mutex_);
+    std::unique_ptr<ch_library> forget(ch_library* library) CH_REQUIRES(mutex_);
     bool unload(std::unique_ptr<ch_library> library);
     void unload_kept(const ForeignThreads& threads);
     bool close_now(std::unique_ptr<ch_library> library);
@@ -76,14 +78,14 @@ private:
 
     ch_loader_gate* const gate_;
     const FindThreads find_threads_;
-    std::mutex mutex_;  // guards all below
+    os::Mutex mutex_;
     // Maps whose nodes can be made before a library is loaded. What is loaded is never lost for want of memory.
-    std::map<ch_library*, std::unique_ptr<ch_library>> libraries_;
-    std::map<std::string, ch_library*> shared_;
-    std::list<ch_library*> idle_;                  // shared ones without users, least recently used first
-    std::list<std::unique_ptr<ch_library>> kept_;  // closed by all, and still run by somebody
-    uint64_t loads_ = 0;
-    uint64_t pinned_ = 0;
+    std::map<ch_library*, std::unique_ptr<ch_library>> libraries_ CH_GUARDED_BY(mutex_);
+    std::map<std::string, ch_library*> shared_ CH_GUARDED_BY(mutex_);
+    std::list<ch_library*> idle_ CH_GUARDED_BY(mutex_);  // shared ones without users, least recently used first
+    std::list<std::unique_ptr<ch_library>> kept_ CH_GUARDED_BY(mutex_);  // closed by all, and still run by somebody
+    uint64_t loads_ CH_GUARDED_BY(mutex_) = 0;
+    uint64_t pinned_ CH_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace chiphost::isolate

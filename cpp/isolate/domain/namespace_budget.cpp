@@ -58,7 +58,7 @@ Status NamespaceBudget::spent(ch_error* out_error) const {
 }
 
 Status NamespaceBudget::take(const std::string& anchor_path, ch_error* out_error) {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     if (open() >= limit_) find_limit(anchor_path);
     if (open() >= limit_) return spent(out_error);
     ++opened_;
@@ -66,7 +66,7 @@ Status NamespaceBudget::take(const std::string& anchor_path, ch_error* out_error
 }
 
 Status NamespaceBudget::refused(const char* words, ch_error* out_error) {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     --opened_;
     if (limit_named_by(words) != NamespaceLimit::none) {
         found_at_ = limit_ = open();
@@ -77,7 +77,7 @@ Status NamespaceBudget::refused(const char* words, ch_error* out_error) {
 }
 
 NamespaceBudget::Numbers NamespaceBudget::numbers() {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     Numbers numbers{opened_, count_namespaces(), limit_, found_at_.has_value(), tunables_};
     if (numbers.others) *numbers.others -= std::min(*numbers.others, opened_);
     return numbers;

@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "chiphost/abi/error.h"
 #include "glibc_tunables.h"
 #include "namespace_probe.h"
+#include "os/mutex.h"
 #include "status/status.h"
 
 namespace chiphost::isolate {
@@ -42,16 +42,16 @@ public:
 private:
     NamespaceBudget();
     NamespaceBudget(const NamespaceBudget& inherited);
-    size_t open() const;
-    void find_limit(const std::string& anchor_path);
-    Status spent(ch_error* out_error) const;
+    size_t open() const CH_REQUIRES(mutex_);
+    void find_limit(const std::string& anchor_path) CH_REQUIRES(mutex_);
+    Status spent(ch_error* out_error) const CH_REQUIRES(mutex_);
 
-    std::mutex mutex_;  // guards all below
-    size_t opened_ = 0;
-    size_t limit_ = 0;
-    std::optional<size_t> found_at_;  // how many were open when the limit was found
-    std::string words_;               // the loader's own, when it refused
-    LoaderTunables tunables_;
+    os::Mutex mutex_;
+    size_t opened_ CH_GUARDED_BY(mutex_) = 0;
+    size_t limit_ CH_GUARDED_BY(mutex_) = 0;
+    std::optional<size_t> found_at_ CH_GUARDED_BY(mutex_);  // how many were open when the limit was found
+    std::string words_ CH_GUARDED_BY(mutex_);               // the loader's own, when it refused
+    LoaderTunables tunables_ CH_GUARDED_BY(mutex_);
 };
 
 // What can still be opened, and what can be done about it.

@@ -15,20 +15,20 @@ Status NamespacePool::take(const std::string& anchor_path, const GoOn& still_wan
                            ch_error* out_error) {
     Reclaim reclaim = nullptr;
     {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         reclaim = reclaim_;
     }
     for (;;) {
-        const int32_t code = try_take(anchor_path, out_domain, out_error);
+        const Status failed = try_take(anchor_path, out_domain, out_error);
         // Somebody else may be faster and take what was given back.
-        if (code != CH_NAMESPACES_SPENT || !reclaim || !reclaim(still_wanted)) return code;
+        if (failed != CH_NAMESPACES_SPENT || !reclaim || !reclaim(still_wanted)) return failed;
     }
 }
 
 Status NamespacePool::try_take(const std::string& anchor_path, Domain** out_domain, ch_error* out_error) {
     Domain* not_started = nullptr;
     {
-        const std::lock_guard lock(mutex_);
+        const os::MutexLock lock(mutex_);
         if (!spare_.empty()) {
             *out_domain = spare_.back();
             spare_.pop_back();
@@ -44,33 +44,33 @@ Status NamespacePool::try_take(const std::string& anchor_path, Domain** out_doma
             ++opened_;
         }
     }
-    const int32_t code = not_started ? not_started->start(out_error)
-                                     : Domain::open(Strategy::link_namespace, anchor_path, &not_started, out_error);
-    if (code == CH_OK) {
+    const Status failed = not_started ? not_started->start(out_error)
+                                      : Domain::open(Strategy::link_namespace, anchor_path, &not_started, out_error);
+    if (failed.ok()) {
         *out_domain = not_started;
         return CH_OK;
     }
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     if (not_started) {
         not_started_.push_back(not_started);
     } else {
         --opened_;
     }
-    return code;
+    return failed;
 }
 
 void NamespacePool::give_back(Domain* domain) {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     spare_.push_back(domain);
 }
 
 void NamespacePool::set_reclaim(Reclaim reclaim) {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     reclaim_ = reclaim;
 }
 
 size_t NamespacePool::spare() {
-    const std::lock_guard lock(mutex_);
+    const os::MutexLock lock(mutex_);
     return spare_.size();
 }
 

@@ -5,12 +5,12 @@
 
 #include <stddef.h>
 
-#include <mutex>
 #include <string>
 #include <vector>
 
-#include "chiphost/isolate/library.h"
+#include "chiphost/isolate/wait.h"
 #include "domain.h"
+#include "os/mutex.h"
 #include "status/status.h"
 
 namespace chiphost::isolate {
@@ -42,11 +42,12 @@ public:
 private:
     NamespacePool() = default;
 
-    std::mutex mutex_;  // guards all below
-    Reclaim reclaim_ = nullptr;
-    size_t opened_ = 0;  // at most so many are ever given back
-    std::vector<Domain*> spare_;
-    std::vector<Domain*> not_started_;  // opened when there was no memory for their first thread
+    os::Mutex mutex_;
+    Reclaim reclaim_ CH_GUARDED_BY(mutex_) = nullptr;
+    size_t opened_ CH_GUARDED_BY(mutex_) = 0;  // at most so many are ever given back
+    std::vector<Domain*> spare_ CH_GUARDED_BY(mutex_);
+    // Those that were opened when there was no memory for their first thread.
+    std::vector<Domain*> not_started_ CH_GUARDED_BY(mutex_);
 };
 
 }  // namespace chiphost::isolate

@@ -2,6 +2,7 @@
 //
 // The promises of the rings, on the real programs of tensormap_and_ringbuffer: under many schedules the same answer.
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "test_files.h"
@@ -71,7 +72,7 @@ public:
 
     int64_t data[8] = {};
     ch_call_config config{sizeof(ch_call_config), 3, 3, 1, 1, 0, 0, 64, 64, 16384};
-    Wait wait;
+    isolate::Wait wait;
     ch_run_result result{};
     ch_error error = no_error();
 };
@@ -115,7 +116,7 @@ TEST(RingPrograms, AreWarmWhileAnotherWorkerLoads) {
         const tests::Gate gate;
         loads = std::thread([&] { EXPECT_EQ(other.run_program(0, slow), "ok"); });
         while (tests::mappings_of("kernel_ring_gated") == 0) usleep(1000);
-        warm.wait.timeout_ns = 20'000'000'000;
+        warm.wait.timeout = std::chrono::seconds(20);
         EXPECT_EQ(warm.run_program(0, good), "ok");
         EXPECT_FALSE(warm.poisoned());
     }
@@ -142,12 +143,12 @@ TEST(RingPrograms, EndWhenTheRunIsOver) {
             worker.config.sim_threads = threads;
             worker.config.aicpu_thread_num = aicpu_threads;
             for (const int64_t program : {5, 6, 7}) {
-                worker.wait.timeout_ns = 100'000'000;
+                worker.wait.timeout = std::chrono::milliseconds(100);
                 const std::string text = worker.run_program(program, callable);
                 EXPECT_EQ(text.find("DEADLINE_EXCEEDED: "), 0u) << text;
                 EXPECT_EQ(text.find("the orchestration did not return") != std::string::npos, program == 7) << text;
                 EXPECT_FALSE(worker.poisoned()) << text;
-                worker.wait.timeout_ns = 20'000'000'000;
+                worker.wait.timeout = std::chrono::seconds(20);
                 EXPECT_EQ(worker.run_program(0, callable), "ok");
             }
         }
@@ -158,7 +159,7 @@ TEST(RingPrograms, EndWhenTheRunIsOver) {
 TEST(RingPrograms, EndWhenTheRunHasFailed) {
     Callable callable;
     Worker worker;
-    worker.wait.timeout_ns = 20'000'000'000;
+    worker.wait.timeout = std::chrono::seconds(20);
     for (int round = 0; round < 3; ++round) {
         const std::string text = worker.run_program(9, callable);
         EXPECT_EQ(text.find("TASK_INVALID: submit: the task has no kernel"), 0u) << text;
@@ -171,7 +172,7 @@ TEST(RingPrograms, EndWhenTheRunHasFailed) {
 TEST(RingPrograms, EndKernelsThatWaitForEver) {
     Callable waits("orchestration_ring_programs", "kernel_ring_never_gives_up"), callable;
     Worker worker;
-    worker.wait.timeout_ns = 20'000'000'000;
+    worker.wait.timeout = std::chrono::seconds(20);
     for (int round = 0; round < 3; ++round) {
         const std::string text = worker.run_program(8, waits);
         EXPECT_EQ(text.find("STALLED: "), 0u) << text;
@@ -184,7 +185,7 @@ TEST(RingPrograms, EndKernelsThatWaitForEver) {
 TEST(RingPrograms, ForgiveAKernelThatGivesUpInTheEnd) {
     Callable late("orchestration_ring_programs", "kernel_ring_gives_up_late");
     Worker worker;
-    worker.wait.timeout_ns = 60'000'000'000;
+    worker.wait.timeout = std::chrono::seconds(60);
     for (int round = 0; round < 4; ++round) {
         const std::string text = worker.run_program(8, late);
         EXPECT_EQ(text.find("STALLED: "), 0u) << text;
@@ -218,7 +219,7 @@ TEST(RingPrograms, ReadAndWriteElementsInTheirTurn) {
 TEST(RingPrograms, EndAtTheDeadlineOfTheCall) {
     Callable callable;
     Worker worker;
-    const auto run_for_ever = [&](uint64_t timeout_ns, std::atomic<bool>* out_begun) {
+    const auto run_for_ever = [&](isolate::Timeout timeout, std::atomic<bool>* out_begun) {
         ch_tensor tensor{};
         int64_t data[8] = {};
         tensor.data = reinterpret_cast<uint64_t>(data);
@@ -228,8 +229,8 @@ TEST(RingPrograms, EndAtTheDeadlineOfTheCall) {
         tensor.access = CH_INOUT;
         const uint64_t scalar = 5;
         const ch_task_args args{&tensor, &scalar, 1, 1};
-        Worker::Wait wait;
-        wait.timeout_ns = timeout_ns;
+        isolate::Wait wait;
+        wait.timeout = timeout;
         wait.go_on = [&] { return *out_begun = true; };
         ch_run_result result{};
         auto end = Worker::RunEnd::returned;
@@ -242,9 +243,9 @@ TEST(RingPrograms, EndAtTheDeadlineOfTheCall) {
     std::atomic<bool> first_runs{false}, second_waits{false};
     constexpr uint64_t first_ns = 5'000'000'000, second_ns = 6'000'000'000;
     uint64_t first_took_ns = 0;
-    std::thread first([&] { first_took_ns = run_for_ever(first_ns, &first_runs); });
+    std::thread first([&] { first_took_ns = run_for_ever(isolate::Timeout(first_ns), &first_runs); });
     while (!first_runs) usleep(1000);
-    const uint64_t second_took_ns = run_for_ever(second_ns, &second_waits);
+    const uint64_t second_took_ns = run_for_ever(isolate::Timeout(second_ns), &second_waits);
     first.join();
     EXPECT_GE(second_took_ns, second_ns);
     // It would take this long if the time were counted from when the call had the worker. A busy machine has seconds to

@@ -294,7 +294,7 @@ public:
     }
 
     ch_call_config config{sizeof(ch_call_config), 3, 3, 1, 1, 0, 0, 64, 64, 16384};
-    Wait wait;
+    isolate::Wait wait;
     ch_run_result result{};
     ch_error error = no_error();
 };

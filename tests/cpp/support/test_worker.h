@@ -66,7 +66,7 @@ public:
     }
 
     // Runs; "ok" or the error.
-    std::string try_run(const TestCallable& callable, const ch_task_args& args, const Wait& wait = {}) {
+    std::string try_run(const TestCallable& callable, const ch_task_args& args, const isolate::Wait& wait = {}) {
         error = no_error();
         return run(callable.raw, args, config, wait, &result, &trace, &end, &error) == CH_OK ? "ok" : text_of(error);
     }

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "../fake_runtimes/misbehaving_runtime.h"
@@ -36,7 +37,7 @@ ChipWorker::Options misbehaving(int32_t device_id = 0) {
 }
 
 // Makes the runtime do a deed; "ok" or the error.
-std::string tell(TestWorker& worker, Deed deed, uint64_t number = 0, const ChipWorker::Wait& wait = {},
+std::string tell(TestWorker& worker, Deed deed, uint64_t number = 0, const isolate::Wait& wait = {},
                  const ch_tensor* tensors = nullptr, uint32_t tensor_count = 0) {
     static const TestCallable callable("graph_from_table");
     const uint64_t scalars[] = {static_cast<uint64_t>(deed), number};
@@ -231,8 +232,8 @@ TEST_F(ProcessWorker, ReplacesAChildThatLosesItsDescriptors) {
 TEST_F(ProcessWorker, StopsAHangAndGoesOn) {
     TestWorker worker(misbehaving());
     const pid_t child = worker.process_id();
-    ChipWorker::Wait wait;
-    wait.timeout_ns = 50'000'000;
+    isolate::Wait wait;
+    wait.timeout = std::chrono::milliseconds(50);
     EXPECT_EQ(tell(worker, Deed::hang, 0, wait),
               "DEADLINE_EXCEEDED: device: the run did not end within 0.05 s: kernel kernel_record_task (func_id 1) of "
               "task 3 on core 5 did not return; "
@@ -243,7 +244,7 @@ TEST_F(ProcessWorker, StopsAHangAndGoesOn) {
     EXPECT_FALSE(worker.poisoned());
     EXPECT_TRUE(ends_soon(child));
     EXPECT_EQ(tell(worker, Deed::nothing), "ok");
-    wait.timeout_ns = CH_MAILBOX_FOR_EVER;
+    wait.timeout = isolate::no_timeout;
     int polls = 0;
     wait.go_on = [&] { return ++polls < 2; };
     EXPECT_EQ(tell(worker, Deed::hang, 0, wait)
@@ -262,12 +263,12 @@ TEST_F(ProcessWorker, CanBeCancelled) {
         while (!runs) std::this_thread::yield();
         worker.cancel();
     });
-    ChipWorker::Wait wait;
+    isolate::Wait wait;
     wait.go_on = [&] { return runs = true; };
     EXPECT_EQ(tell(worker, Deed::wait_for_cancel, 0, wait), "INTERRUPTED: device: stopped on request");
     cancels.join();
     wait.go_on = {};
-    wait.timeout_ns = 60'000'000;
+    wait.timeout = std::chrono::milliseconds(60);
     EXPECT_EQ(tell(worker, Deed::wait_for_cancel, 0, wait),
               "DEADLINE_EXCEEDED: device: the run did not end within 0.06 s; stopped on request");
     EXPECT_EQ(tell(worker, Deed::nothing), "ok");
@@ -289,7 +290,7 @@ TEST_F(ProcessWorker, SurvivesTheDeathOfItsChild) {
         while (!runs) std::this_thread::yield();
         kill_process(second);
     });
-    ChipWorker::Wait wait;
+    isolate::Wait wait;
     wait.go_on = [&] { return runs = true; };
     EXPECT_EQ(tell(worker, Deed::hang, 0, wait)
                   .find("PROCESS_DIED: device: process " + std::to_string(second) +
@@ -475,7 +476,7 @@ TEST_P(KilledParent, TakesItsChildAlong) {
         if (forks && (found[1] = fork()) == 0) {
             for (;;) pause();
         }
-        ChipWorker::Wait wait;
+        isolate::Wait wait;
         bool told = false;
         wait.go_on = [&] {
             if (!told && write(ids[1], found, sizeof found) != sizeof found) _exit(1);

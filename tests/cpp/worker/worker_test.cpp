@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <set>
 #include <thread>
@@ -274,8 +275,8 @@ TEST_P(HangingKernel, PoisonsItsWorkerOnly) {
     table->edges = {};
     const ch_task_args& args = table->args();
     table->log[0] = reinterpret_cast<uint64_t>(word);
-    ChipWorker::Wait wait;
-    wait.timeout_ns = 50'000'000;
+    isolate::Wait wait;
+    wait.timeout = std::chrono::milliseconds(50);
     const std::string text = worker->try_run(*callable, args, wait);
     EXPECT_EQ(worker->end, ChipWorker::RunEnd::abandoned);
     EXPECT_EQ(text.find("DEADLINE_EXCEEDED: device: the run did not end within 0.05 s: kernel kernel_wait_for_word "
@@ -309,8 +310,8 @@ TEST_P(HangingKernel, IsGivenUpInTime) {
     table->tasks = {2, CH_AIV};
     const ch_task_args& args = table->args();
     table->log[0] = reinterpret_cast<uint64_t>(word);
-    ChipWorker::Wait wait;
-    wait.timeout_ns = 50'000'000;
+    isolate::Wait wait;
+    wait.timeout = std::chrono::milliseconds(50);
     const uint64_t start_ns = ch_monotonic_ns();
     worker->try_run(*callable, args, wait);
     const uint64_t took_ns = ch_monotonic_ns() - start_ns;
@@ -330,7 +331,7 @@ TEST(Worker, ReportsAHangingOrchestration) {
     auto* out = keep_for_ever(new ch_tensor(tensor(output, CH_INT32, {1}, CH_OUT)));
     auto* what = keep_for_ever(new uint64_t{17});
     const auto* args = keep_for_ever(new ch_task_args{out, what, 1, 1});
-    ChipWorker::Wait wait;
+    isolate::Wait wait;
     int polls = 0;
     wait.go_on = [&] { return ++polls < 2; };
     const std::string text = worker->try_run(*callable, *args, wait);
@@ -358,7 +359,7 @@ TEST(Worker, LetsAWaitingCallGiveUp) {
     std::atomic<bool> runs{false};
     std::string text;
     std::thread hanging([&] {
-        ChipWorker::Wait wait;
+        isolate::Wait wait;
         wait.go_on = [&] { return runs = true; };
         text = worker->try_run(*callable, args, wait);
     });
@@ -371,8 +372,8 @@ TEST(Worker, LetsAWaitingCallGiveUp) {
     EXPECT_EQ(worker->initialize(options_for(), &error, give_up), CH_INTERRUPTED);
     ch_run_result result{};
     auto end = ChipWorker::RunEnd::returned;
-    ChipWorker::Wait wait;
-    wait.timeout_ns = 60'000'000;
+    isolate::Wait wait;
+    wait.timeout = std::chrono::milliseconds(60);
     const ch_call_config config{sizeof(ch_call_config), 3, 3, 1, 1, 0, 0};
     EXPECT_EQ(worker->run(callable->raw, args, config, wait, &result, nullptr, &end, &error), CH_DEADLINE_EXCEEDED);
     EXPECT_EQ(text_of(error),
@@ -452,8 +453,8 @@ TEST(Worker, IsUsableAfterADeadline) {
     static const TestCallable callable("graph_from_table");
     Table& table = *keep_for_ever(new Table);  // should the run be given up, it goes on reading
     table.add_chain(CHIPHOST_SANITIZED ? 300'000 : 3'000'000);
-    ChipWorker::Wait wait;
-    wait.timeout_ns = 1'000'000;
+    isolate::Wait wait;
+    wait.timeout = std::chrono::milliseconds(1);
     const std::string text = worker.try_run(callable, table.args(), wait);
     EXPECT_EQ(text.find("DEADLINE_EXCEEDED: "), 0u) << text;
     EXPECT_EQ(worker.end, ChipWorker::RunEnd::returned);

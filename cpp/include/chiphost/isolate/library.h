@@ -20,8 +20,6 @@
 // Errors: none, but for those of Library.
 #pragma once
 
-#include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -30,6 +28,7 @@
 #include "memory.h"
 #include "signature.h"
 #include "strategy.h"
+#include "wait.h"
 
 namespace chiphost::isolate {
 
@@ -65,10 +64,6 @@ inline std::string default_child_path() {
     return find_child(CHIPHOST_ISOLATE_CHILD);
 }
 
-// How long something may take.
-using Timeout = std::chrono::nanoseconds;
-constexpr Timeout no_timeout = Timeout::max();  // as long as it wants
-
 // How a library is opened.
 struct Options {
     Strategy strategy = Strategy::link_namespace;  // how it is isolated
@@ -86,16 +81,6 @@ struct Options {
     Timeout timeout = no_timeout;  // deadline of opening, of every call and of closing, unless the call has its own
     std::string anchor_path = default_anchor_path();  // needed for namespaces
     std::string child_path = default_child_path();    // needed for processes
-};
-
-// A function that is called every 50 ms while a call waits, on the caller's thread. If it returns false, the call gives
-// up with CH_INTERRUPTED.
-using GoOn = std::function<bool()>;
-
-// How long a call waits.
-struct Wait {
-    Timeout timeout = no_timeout;  // most that it waits
-    GoOn go_on = {};               // none: nobody is asked
 };
 
 // A function of an instance, by its name. It is valid as long as the library is open; every call checks it.

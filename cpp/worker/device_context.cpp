@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "device_context.h"
+
+#include <stdlib.h>
+
+#include "status/report.h"
+
+namespace chiphost::worker {
+
+namespace {
+
+constexpr uint64_t context_alignment = 64;
+
+// The functions of a table take pointers to their own types; a mailbox takes any.
+template <typename Function>
+ch_call as_call(Function* function) {
+    return reinterpret_cast<ch_call>(function);
+}
+
+// Where the environment says that the chip vendor's software is, and which variable; nullptr: nowhere.
+void find_sdk(ch_device_options* out_device) {
+    for (const char* name : {"ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME"}) {
+        const char* folder = getenv(name);
+        if (!folder || !*folder) continue;
+        out_device->sdk_folder = folder;
+        out_device->sdk_variable = name;
+        return;
+    }
+}
+
+}  // namespace
+
+int32_t DeviceContext::Call::here() const {
+    try {
+        return function(memory, request, out_error);
+    } catch (...) {
+        return CH_ANCHOR_CALL_THREW;
+    }
+}
+
+Status DeviceContext::allocate(ch_error* out_error) {
+    const uint64_t bytes = library_->context_bytes();
+    memory_ = aligned_alloc(context_alignment, (bytes + context_alignment - 1) / context_alignment * context_alignment);
+    return memory_ ? CH_OK : report(out_error, CH_HOST_MEMORY_EXHAUSTED, "init", "no memory for a context");
+}
+
+DeviceContext::Call DeviceContext::set_device(const DeviceOptions& options, const char* temp_folder,
+                                              ch_error* out_error) {
+    device_ = {};
+    device_.struct_bytes = sizeof device_;
+    device_.device_id = options.device_id;
+    device_.aicpu = {library_->files().aicpu.c_str(), library_->aicpu_key().c_str()};
+    device_.aicore = {library_->files().aicore.c_str(), library_->aicore_key().c_str()};
+    device_.device_memory_bytes = options.device_memory_bytes;
+    device_.stack_bytes = options.stack_bytes;
+    device_.temp_folder = temp_folder;
+    find_sdk(&device_);
+    device_.anchor = library_->domain().anchor();
+    device_.anchor_state = library_->domain().anchor_state();
+    return {"set_device", as_call(library_->table().set_device), memory_, &device_, out_error};
+}
+
+DeviceContext::Call DeviceContext::run(const ch_run_request* request, ch_error* out_error) {
+    return {"run", as_call(library_->table().run), memory_, request, out_error};
+}
+
+DeviceContext::Call DeviceContext::finalize_device(ch_error* out_error) {
+    return {"finalize_device", as_call(library_->table().finalize_device), memory_, nullptr, out_error};
+}
+
+Status DeviceContext::checked(int32_t code, const char* verb, ch_error* out_error) const {
+    if (code != CH_ANCHOR_CALL_THREW) return code;
+    return report(out_error, CH_INTERNAL, library_->files().host, "the runtime let an exception out of %s", verb);
+}
+
+void DeviceContext::release() {
+    free(memory_);
+    memory_ = nullptr;
+    library_->give_back();
+}
+
+}  // namespace chiphost::worker
