@@ -270,7 +270,7 @@ def choose_strategy(
     if isolation is not None and (not isinstance(isolation, str) or isolation not in STRATEGIES):
         message = f"wanted one of {', '.join(STRATEGIES)}; found {isolation!r}"
         raise make_error("INVALID_ARGUMENT", message, argument, guess=did_you_mean(isolation, STRATEGIES))
-    if isolation in _core.STRATEGIES:
+    if isolation is not None and isolation in _core.STRATEGIES:
         return isolation, "asked for"
     who = "the default" if isolation is None else isolation
     if platform in runtimes.ONBOARD:
