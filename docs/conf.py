@@ -24,6 +24,8 @@ smartquotes_action = "D"  # dashes only: quotes here are code
 highlight_language = "none"  # of blocks that name no language: what programs print
 suppress_warnings = ["misc.highlighting_failure"]  # of C++ that the highlighter does not know; it is shown all the same
 
+copybutton_prompt_text = "$ "  # of what a terminal shows, only commands are copied
+
 # The Python reference: from the docstrings of the installed chiphost.
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}

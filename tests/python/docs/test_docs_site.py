@@ -82,10 +82,12 @@ def test_messages_lead_to_rows(site, monkeypatch):
 
 
 def test_code_can_be_copied(site):
+    """A button does it, and leaves out the prompts of a terminal."""
     for page in ("guides/first-scene.html", "reference/cmake.html"):
         text = (site / page).read_text()
         assert re.search(r'<script src="[^"]*copybutton\.js', text), page
         assert '<div class="highlight">' in text, page
+    assert "formatCopyText(text, '$ ', false" in (site / "_static" / "copybutton.js").read_text()
 
 
 def test_cells_of_wide_tables_say_their_column(site):
