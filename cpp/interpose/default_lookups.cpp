@@ -37,7 +37,7 @@ public:
         }
     }
 
-    // What an entry points to; nullptr without it. Some loaders have made addresses of these values, some have not.
+    // The target of an entry, nullptr without one. Some loaders have made addresses of these values, some have not.
     template <typename T>
     const T* at(int64_t tag) const {
         uint64_t address = 0;
@@ -141,10 +141,10 @@ struct Shown {
 };
 std::atomic<Shown*> all_shown{nullptr};
 
-// An object of this namespace, as far as it says what it needs.
+// An object of this namespace, with the names by which it says what it needs.
 struct Object {
     std::string path;
-    std::string name;  // by which others need it; "" if they use its path
+    std::string name;  // the name by which others need it; "" if they use its path
     std::vector<std::string> needs;
     bool has_asker = false;
     bool seen_by_all = false;
@@ -212,9 +212,9 @@ std::vector<size_t> group_of(size_t first, const std::vector<Object>& objects) {
     return group;
 }
 
-// What the asker was loaded with: the loader looks there after the objects that everybody sees. It keeps no list that
-// others can read, so this goes by what the objects say that they need. What was opened with dlopen is what no other
-// object needs.
+// Searches the objects that the asker was loaded with: the loader looks there after the objects that everybody sees. It
+// keeps no list that others can read, so this code goes by what the objects say that they need. An object that no other
+// one needs was opened with dlopen.
 void* find_with_asker(const char* name, const char* version, const void* asker) {
     Survey survey = survey_objects(asker);
     std::vector<Object>& objects = survey.objects;
@@ -229,7 +229,7 @@ void* find_with_asker(const char* name, const char* version, const void* asker) 
         for (const size_t other : groups.back()) needed[other] = needed[other] || other != number;
     }
     for (size_t number = 0; number < objects.size(); ++number) {
-        // One that is needed only by itself, in a circle, is opened by nobody else.
+        // An object that only needs itself, in a circle, is opened by nobody else.
         const bool begins = !needed[number] || is_asker(number);
         if (!begins || std::none_of(groups[number].begin(), groups[number].end(), is_asker)) continue;
         if (void* found = Loaded(objects[number].path.c_str()).find(name, version)) return found;
@@ -237,7 +237,7 @@ void* find_with_asker(const char* name, const char* version, const void* asker) 
     return nullptr;
 }
 
-// The object that everybody sees first: that of this code, the anchor or the program.
+// The object that everybody sees first: the one of this code, the anchor or the program.
 const Loaded& first_object() {
     static const Loaded& first = *[] {
         Dl_info own{};
@@ -251,7 +251,7 @@ const Loaded& first_object() {
 }  // namespace
 
 FindSymbol next_dlsym() {
-    static std::atomic<FindSymbol> known{nullptr};  // both have no other initialiser: they are wanted before any runs
+    static std::atomic<FindSymbol> known{nullptr};  // both are wanted before any initialiser runs, so they have none
     FindSymbol function = known.load(std::memory_order_relaxed);
     if (!function) known = function = reinterpret_cast<FindSymbol>(next_function("dlsym"));
     return function;

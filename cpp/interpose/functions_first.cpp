@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Functions of the C library under their own names, for what the loader searches first: the anchor of a namespace, and
-// the program of child processes. What is loaded there calls these. Private copies in the program's own namespace are
-// told (replaced_functions.h).
+// Functions of the C library under their own names, in the objects that the loader searches first: the anchor of a
+// namespace, and the program of child processes. Code that is loaded there calls these functions. Private copies in the
+// program's own namespace get them by way of replaced_functions.h.
 #include <unistd.h>
 
 #include "default_lookups.h"
@@ -52,8 +52,8 @@ CHIPHOST_COMES_FIRST sighandler_t signal(int number, sighandler_t handler) noexc
     return install_handler(number, handler);
 }
 
-// dlsym() and dlvsym() go by the address that they return to: it tells for whom they search. So what is not for
-// RTLD_DEFAULT must be passed on by a jump, which C++ cannot promise.
+// dlsym() and dlvsym() go by the address that they return to: it says which object they search for. So a call that is
+// not for RTLD_DEFAULT must be passed on by a jump, which C++ cannot promise.
 #if CHIPHOST_OWN_DEFAULT_LOOKUPS
 
 extern "C" {
@@ -73,7 +73,7 @@ __attribute__((used, visibility("hidden"))) void* chiphost_default_dlvsym(void*,
 }
 
 // CHIPHOST_LOOKUP(name, asker): `asker` is the register of the first argument that the function does not have. The
-// first argument is 0 for RTLD_DEFAULT; else all are kept for the C library's function.
+// first argument is 0 for RTLD_DEFAULT; otherwise all arguments are kept for the C library's function.
 // clang-format off
 #ifdef __x86_64__
 #define CHIPHOST_LOOKUP(name, asker) asm( \

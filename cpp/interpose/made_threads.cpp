@@ -20,7 +20,7 @@ using Create = int (*)(pthread_t*, const pthread_attr_t*, Main, void*);
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 const Create next_create = pthread_create;  // these have one of their own
 #else
-// Looked up when this object is loaded: later somebody's constructor may hold the loader's lock.
+// Looked up when this object is loaded: later a constructor may hold the loader's lock.
 const auto next_create = reinterpret_cast<Create>(dlsym(RTLD_NEXT, "pthread_create"));
 #endif
 
@@ -30,14 +30,14 @@ int32_t own_number() {
     return static_cast<int32_t>(syscall(SYS_gettid));
 }
 
-// What a thread is to run, and where it comes from.
+// The function that a thread is to run, and the thread's origin.
 struct Start {
     Main main;
     void* argument;
     int32_t origin;
 };
 
-// Is noted as long as it lives: also if pthread_exit() ends the thread.
+// A note that lasts as long as this object: pthread_exit() ends it, too.
 class Note {
 public:
     explicit Note(int32_t origin) { ch_thread_origins_note(origins_, number_, origin); }

@@ -20,11 +20,11 @@ namespace {
 using Action = int (*)(int, const struct sigaction*, struct sigaction*);
 using Signal = sighandler_t (*)(int, sighandler_t);
 
-// Looked up when this object is loaded: later somebody's constructor may hold the loader's lock.
+// Looked up when this object is loaded: later a constructor may hold the loader's lock.
 const auto next_sigaction = reinterpret_cast<Action>(dlsym(RTLD_NEXT, "sigaction"));
 const auto next_signal = reinterpret_cast<Signal>(dlsym(RTLD_NEXT, "signal"));
 
-// Before that, constructors of libraries that a program is preloaded with may call.
+// Constructors of libraries that a program is preloaded with may call before that.
 int c_library_sigaction(int number, const struct sigaction* action, struct sigaction* out_before) {
     const Action next = next_sigaction ? next_sigaction : reinterpret_cast<Action>(dlsym(RTLD_NEXT, "sigaction"));
     return next(number, action, out_before);
@@ -38,9 +38,9 @@ constexpr int signals_max = 64;
 
 struct Installed {
     std::atomic<sighandler_t> handler;
-    std::atomic<pid_t> thread;  // that has installed it
+    std::atomic<pid_t> thread;  // the thread that installed it
 };
-Installed installed[signals_max + 1];  // by isolated code, at last; may be replaced since
+Installed installed[signals_max + 1];  // the last handlers of isolated code; they may have been replaced since
 std::atomic<Signals> ever_installed{0};
 std::atomic<pid_t> process{0};
 
@@ -52,9 +52,9 @@ bool is_handler(sighandler_t handler) {
     return handler != SIG_DFL && handler != SIG_IGN && handler != SIG_ERR;
 }
 
-// Whether an object of this namespace belongs to isolated code. A namespace has nothing else, and a child process
-// nothing but its program, whose name is empty. In the program's own, these are the private copies and orchestrations,
-// by the names that they are loaded under (private_copy.cpp, orch_so_file.cpp).
+// True if an object of this namespace belongs to isolated code. A namespace has nothing else, and a child process only
+// its program besides, whose name is empty. In the program's own namespace isolated code is the private copies and
+// orchestrations, recognized by the names that they are loaded under (private_copy.cpp, orch_so_file.cpp).
 bool is_isolated([[maybe_unused]] const char* name) {
 #ifdef CHIPHOST_IN_NAMESPACE
     return true;
@@ -70,7 +70,7 @@ bool is_isolated([[maybe_unused]] const char* name) {
 
 #ifdef DLFO_STRUCT_HAS_EH_DBASE  // glibc 2.35
 
-// What the loader knows of an address. Unlike dl_iterate_phdr this takes no lock; it knows all namespaces.
+// The object that the loader knows at an address. Unlike dl_iterate_phdr this takes no lock; it knows all namespaces.
 link_map* object_of(void* address) {
     dl_find_object object;
     return _dl_find_object(address, &object) == 0 ? object.dlfo_link_map : nullptr;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the loader has bound in a library that it has loaded.
+// Places in a loaded library where the loader has bound a symbol.
 #pragma once
 
 #include <dlfcn.h>
@@ -12,7 +12,7 @@
 
 namespace chiphost::interpose {
 
-// How the pages of an address are protected when the loader is done.
+// The protection that the pages of an address have when the loader is done.
 class Protection {
 public:
     explicit Protection(const link_map* map) : map_(map) {
@@ -26,7 +26,7 @@ public:
             this);
     }
 
-    // As mprotect takes it; 0 for an address outside the library.
+    // The flags of mprotect; 0 for an address outside the library.
     int of(uintptr_t address) const {
         int flags = 0;
         for (size_t i = 0; i < object_.dlpi_phnum; ++i) {
@@ -51,7 +51,7 @@ private:
     dl_phdr_info object_{};
 };
 
-// Places that hold a symbol's address and nothing else.
+// True for places that hold a symbol's address and nothing else.
 inline bool holds_address(uint32_t type) {
 #if defined(__x86_64__)
     return type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT || type == R_X86_64_64;

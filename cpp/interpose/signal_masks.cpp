@@ -15,7 +15,7 @@ namespace {
 
 constexpr int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
 
-// What the kernel has of a mask; the C library's record has room for more. The lowest bit is signal 1.
+// The part of a mask that the kernel has; the C library's record has room for more. The lowest bit is signal 1.
 Signals first_word(const sigset_t& mask) {
     Signals word = 0;
     memcpy(&word, &mask, sizeof word);
@@ -65,7 +65,7 @@ sigset_t mask_to_hand_down() {
     sigset_t mask;
     sigemptyset(&mask);
     pthread_sigmask(SIG_SETMASK, nullptr, &mask);
-    // Which of these a thread takes is nothing that its code has asked for.
+    // The code of a thread does not decide which of these signals the thread takes, so they do not count.
     const Signals handled = handled_by_own();
     for (size_t i = rule_count.load(std::memory_order_acquire); i-- > 0;) {
         if ((first_word(mask) | handled) == (first_word(rules[i].given) | handled)) return rules[i].handed_down;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// system() and popen() are done here, too: the C library's own hand the mask down by calls that nothing can come
-// before, and to change this thread's mask meanwhile would let the program's handlers run on it.
+// This file also does the work of system() and popen(): the C library's own hand the mask down by calls that nothing
+// can come before, and a change of this thread's mask meanwhile would let the program's handlers run on it.
 #include "spawned_processes.h"
 
 #include <dlfcn.h>
@@ -27,7 +27,7 @@ using Spawn = int (*)(pid_t*, const char*, const posix_spawn_file_actions_t*, co
                       char* const[]);
 using Close = int (*)(FILE*);
 
-// Looked up when this object is loaded: later somebody's constructor may hold the loader's lock.
+// Looked up when this object is loaded: later a constructor may hold the loader's lock.
 const auto next_spawn = reinterpret_cast<Spawn>(dlsym(RTLD_NEXT, "posix_spawn"));
 const auto next_spawnp = reinterpret_cast<Spawn>(dlsym(RTLD_NEXT, "posix_spawnp"));
 const auto next_pclose = reinterpret_cast<Close>(dlsym(RTLD_NEXT, "pclose"));
@@ -65,7 +65,7 @@ int await(pid_t process) {
     return status;
 }
 
-// What popen() has opened here.
+// A stream that popen() has opened here.
 struct Opened {
     FILE* file;
     pid_t process;
@@ -75,7 +75,7 @@ struct AllOpened {
     std::vector<Opened> streams CH_GUARDED_BY(mutex);
 };
 AllOpened& all_opened() {
-    static auto& all = *new AllOpened;  // never destroyed: who ends last may still close one
+    static auto& all = *new AllOpened;  // never destroyed: a stream may still be closed at the end of the program
     return all;
 }
 
@@ -125,7 +125,7 @@ FILE* open_shell(const char* command, const char* mode) {
     } catch (const std::exception&) {  // no memory; a C function lets no exception out
         if (!failed) failed = ENOMEM;
     }
-    // As the standard wants it: with an end of an earlier stream, the process would keep its reader waiting.
+    // The standard asks for this: with an end of an earlier stream, the process would keep its reader waiting.
     for (const Opened& earlier : all.streams) {
         if (!failed) failed = posix_spawn_file_actions_addclose(&actions, fileno(earlier.file));
     }
@@ -164,7 +164,7 @@ int close_shell(FILE* file) {
     return await(process);
 }
 
-// As fork(), which the standard allows: a function cannot come before one that returns twice on one stack.
+// The standard allows fork() here: no function can come before one that returns twice on one stack.
 pid_t fork_instead() {
     return fork();
 }

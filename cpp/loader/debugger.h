@@ -8,8 +8,8 @@
 
 namespace chiphost::loader {
 
-// Whether a debugger, or another tracer, has this process. It reads a library's symbols piece by piece, long after the
-// library was loaded, so the file must stay what it is.
+// True if a debugger, or another tracer, has this process. It reads a library's symbols piece by piece, long after the
+// library was loaded, so the file must stay as it is.
 inline bool is_debugged() {
     const int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
     if (file < 0) return false;

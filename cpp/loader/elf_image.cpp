@@ -50,9 +50,9 @@ bool is_linker_section(std::string_view name) {
     return false;
 }
 
-// Variables that the toolchain adds: crtbeginS.o a pointer and a flag, the compiler a pointer for everything that
-// exception tables refer to, libgcc what its constructors find out about the processor, which is the same for
-// everybody (for atomics on AArch64, and for __builtin_cpu_supports), and <iostream> an object without a content.
+// Variables that the toolchain adds. crtbeginS.o adds a pointer and a flag. The compiler adds a pointer for everything
+// that exception tables refer to. libgcc stores what its constructors find out about the processor, which is the same
+// for everybody (for atomics on AArch64, and for __builtin_cpu_supports). <iostream> adds an object without a content.
 bool is_toolchain_variable(std::string_view name) {
     const auto begins = [&](std::string_view prefix) { return name.substr(0, prefix.size()) == prefix; };
     for (std::string_view known : {"__dso_handle", "__aarch64_have_lse_atomics", "__aarch64_cpu_features",
@@ -75,7 +75,7 @@ T read_at(const void* data, size_t offset) {
     return value;
 }
 
-// Whether [offset, offset + length) lies in the file.
+// True if [offset, offset + length) lies in the file.
 bool inside(uint64_t offset, uint64_t length, size_t bytes) {
     return offset <= bytes && length <= bytes - offset;
 }
@@ -87,12 +87,12 @@ std::string_view string_at(const void* data, size_t bytes, const Elf64_Shdr& str
     return std::string_view(start, strnlen(start, strings.sh_size - offset));
 }
 
-// The section headers of a file, and what is asked of them.
+// The section headers of a file, and questions about them.
 class Sections {
 public:
     Sections(const void* data, size_t bytes) : data_(data), bytes_(bytes), header_(read_at<Elf64_Ehdr>(data, 0)) {}
 
-    // Whether there are any that can be read.
+    // True if the file has section headers that can be read.
     bool usable() const {
         return header_.e_shnum != 0 && header_.e_shentsize == sizeof(Elf64_Shdr) &&
                header_.e_shstrndx < header_.e_shnum &&
@@ -147,19 +147,19 @@ private:
     const Elf64_Ehdr header_;
 };
 
-// What the symbols name of a section with writable data.
+// The parts of a section with writable data that have symbols.
 struct Named {
     Elf64_Shdr section;
     std::vector<std::pair<uint64_t, uint64_t>> ranges;  // begin and end, as addresses
 
-    // Whether that is all of it but what alignment leaves between.
+    // True if the symbols name all of the section, but for gaps that alignment leaves.
     bool covers_all() {
         const uint64_t padding = std::max<uint64_t>(section.sh_addralign, 8) - 1;
         uint64_t end = section.sh_addr;
         std::sort(ranges.begin(), ranges.end());
         ranges.emplace_back(section.sh_addr + section.sh_size, UINT64_MAX);
         for (const auto& [first, last] : ranges) {
-            // More than padding; or nothing is named at all, not even what the toolchain adds.
+            // A gap is more than padding; or nothing is named at all, not even what the toolchain adds.
             if (first > end && (first - end > padding || end == section.sh_addr)) return false;
             end = std::max(end, last);
         }
@@ -218,7 +218,7 @@ bool has_writable_statics(const void* data, size_t bytes) {
     const Sections sections(data, bytes);
     if (!sections.usable()) return true;
     std::map<unsigned, Named> writable;
-    uint64_t thread_locals_at = UINT64_MAX;  // their symbols are offsets from here
+    uint64_t thread_locals_at = UINT64_MAX;  // symbols of thread-local variables are offsets from here
     for (unsigned i = 1; i < sections.count(); ++i) {
         const Elf64_Shdr candidate = sections.at(i);
         if (!(candidate.sh_flags & SHF_ALLOC) || !(candidate.sh_flags & SHF_WRITE)) continue;
@@ -241,7 +241,7 @@ bool has_writable_statics(const void* data, size_t bytes) {
         if (size != 0 && !is_toolchain_variable(name)) found = true;
         section->second.ranges.emplace_back(symbol.st_value, symbol.st_value + size);
     });
-    if (found || !listed) return true;  // without a symbol table: who knows
+    if (found || !listed) return true;  // without a symbol table nobody can say
     // Names of local variables may have been stripped (-Wl,--discard-all).
     return !std::all_of(writable.begin(), writable.end(), [](auto& entry) { return entry.second.covers_all(); });
 }

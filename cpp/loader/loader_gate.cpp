@@ -10,8 +10,8 @@ namespace {
 ch_thread_origins origins;
 ch_loader_gate gate{0, 0, 0, nullptr, &origins};
 
-// Before main: a fork that began before would not wait for the first who loads. If it cannot be registered there is no
-// memory, and forks are what they are without a gate.
+// Registered before main: a fork that began before would not wait for the first thread that loads. If it cannot be
+// registered there is no memory, and forks are what they are without a gate.
 [[maybe_unused]] const int registered =
     pthread_atfork([] { ch_loader_gate_close(&gate, fork_wait_ns); }, [] { ch_loader_gate_open(&gate); },
                    [] {

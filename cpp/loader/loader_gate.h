@@ -5,12 +5,12 @@
 
 namespace chiphost::loader {
 
-// The gate of this process, which fork() closes for its duration. It waits at most so long: a library that forks while
-// it is being loaded would wait for itself.
+// The gate of this process, which fork() closes for its duration. A fork waits for the gate at most this long: a
+// library that forks while it is being loaded would wait for itself.
 constexpr uint64_t fork_wait_ns = 1'000'000'000;
 ch_loader_gate* loader_gate_of_this_process();
 
-// Is inside a gate as long as it lives.
+// Stays inside a gate as long as it lives.
 class LoaderPass {
 public:
     explicit LoaderPass(ch_loader_gate* gate) : gate_(gate) { ch_loader_gate_enter(gate_); }

@@ -14,11 +14,11 @@
 
 namespace chiphost::loader {
 
-// A path that the dynamic loader takes as it is. In one that it is given, also one to open, it puts something in for
-// $ORIGIN, ${LIB} and the like, and a dollar cannot be quoted. So a folder or a file with one is named by a descriptor,
-// which stays open as long as the process lives: $ORIGIN of the library itself is that folder then. Where that is not
-// possible the path is the one given, and the loader's words say what it looked for. For any thread; may throw
-// std::bad_alloc.
+// A path that the dynamic loader takes as it is. In a path that it is given, also one to open, the loader replaces
+// $ORIGIN, ${LIB} and the like, and a dollar cannot be quoted. So a folder or a file whose path has one is named by a
+// descriptor, which stays open as long as the process lives: then $ORIGIN of the library itself is that folder. Where
+// that is not possible the path is the one given, and the loader's words say what it looked for. For any thread; may
+// throw std::bad_alloc.
 class LoaderPath {
 public:
     explicit LoaderPath(const std::string& path) : path_(path) {
@@ -34,7 +34,7 @@ public:
 
     const char* c_str() const { return path_.c_str(); }
 
-    // What the loader says, with the path that was given.
+    // The loader's words, with the path that was given.
     std::string words(const char* said, const std::string& given) const {
         std::string words = said ? said : "the loader gave no reason";
         if (const size_t at = words.find(path_); at != std::string::npos) words.replace(at, path_.size(), given);
@@ -43,12 +43,12 @@ public:
 
 private:
     // An equal path must lead to the same folder or file for ever: the loader takes it for the same library. So there
-    // is one descriptor for each that was ever at the path, and it is never closed; a new one only if something else is
-    // there now. -1 if nothing is.
+    // is one descriptor for each file that was ever at the path, and it is never closed; a new one is opened only if
+    // something else is there now. Returns -1 if nothing is there.
     static int kept(const std::string& path, int flags) {
         struct Kept {
             os::Mutex mutex;
-            std::map<std::string, int> descriptors CH_GUARDED_BY(mutex);  // of what was there last
+            std::map<std::string, int> descriptors CH_GUARDED_BY(mutex);  // of the files that were there last
         };
         static Kept& kept = *new Kept;
         const os::MutexLock lock(kept.mutex);

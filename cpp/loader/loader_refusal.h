@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the dynamic loader says when it refuses a library, and what that means. Compiled into every program that loads.
+// The dynamic loader's words when it refuses a library, and their meaning. Compiled into every program that loads.
 #pragma once
 
 #include <dlfcn.h>
@@ -26,8 +26,8 @@ inline const char* loader_words() {
     return words ? words : "the loader gave no reason";
 }
 
-// Makes an error of the words. CH_STATIC_TLS_SPENT and CH_HOST_MEMORY_EXHAUSTED are for callers that have another way;
-// everything else is CH_LOAD_REFUSED, with what helps behind the words where that is known.
+// Makes an error of the words. CH_STATIC_TLS_SPENT and CH_HOST_MEMORY_EXHAUSTED are for callers that have another way.
+// All other refusals are CH_LOAD_REFUSED, followed by a remedy where one is known.
 inline Status report_refusal(ch_error* out_error, std::string_view where, const char* words) {
     struct Meaning {
         const char* words;
@@ -54,7 +54,7 @@ inline Status report_refusal(ch_error* out_error, std::string_view where, const 
     return report(out_error, CH_LOAD_REFUSED, where, "%s", words);
 }
 
-// True if this process has used up what a strategy needs, so that another one may still do.
+// True if a failure says that this process has used up what a strategy needs, so that another strategy may still work.
 inline bool is_spent(Status failed) {
     return failed == CH_NAMESPACES_SPENT || failed == CH_STATIC_TLS_SPENT;
 }

@@ -7,7 +7,7 @@
 
 namespace chiphost::loader {
 
-// Whether this process has memory at the address, of whatever protection.
+// True if this process has memory at the address, of whatever protection.
 inline bool is_mapped(uint64_t address) {
     const uint64_t page_bytes = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
     unsigned char resident = 0;

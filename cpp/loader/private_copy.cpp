@@ -64,7 +64,7 @@ bool write_all(int descriptor, const void* data, size_t bytes) {
     return true;
 }
 
-// Removed at the end of its life, or before.
+// A file that is removed at the end of this object's life, or before.
 class TemporaryFile {
 public:
     TemporaryFile() = default;
@@ -72,7 +72,7 @@ public:
     TemporaryFile(const TemporaryFile&) = delete;
     TemporaryFile& operator=(const TemporaryFile&) = delete;
 
-    // Makes it; its descriptor, or -1 with errno.
+    // Makes the file and returns its descriptor, or -1 with errno.
     int create(const char* pattern) {
         std::string path = pattern;
         const int descriptor = mkostemp(path.data(), O_CLOEXEC);
@@ -95,7 +95,7 @@ std::string base_name(const std::string& path) {
 
 // A path to the open file that no earlier load has used. The loader takes an equal path for the same library, even if
 // the descriptor was closed and reused since. So the path spells a number that only grows: "/." is a one, "/" a zero.
-// Empty where no path leads to it.
+// The path is empty where none leads to the file.
 std::string unused_path(int descriptor) {
     static std::atomic<uint64_t> loads{0};  // names only: every value may be used once, nothing else depends on it
     char folder[32];
@@ -105,10 +105,11 @@ std::string unused_path(int descriptor) {
     return path + "/" + std::to_string(descriptor);
 }
 
-// The same as is_debugged() up to 50 ms ago: the kernel takes longer to say it than the loader to load a kernel.
+// An answer of is_debugged() that is up to 50 ms old: the kernel takes longer to say it than the loader to load a
+// kernel.
 bool was_debugged_lately() {
     constexpr uint64_t valid_ms = 50;
-    static std::atomic<uint64_t> last{0};  // when it was asked, in ms, and in the lowest bit the answer
+    static std::atomic<uint64_t> last{0};  // the time of the question, in ms, and the answer in the lowest bit
     timespec time{};
     clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
     const uint64_t now =
@@ -160,9 +161,9 @@ Status load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, c
     const int refused = file.ok() ? 0 : errno;
     std::string path = file.ok() ? unused_path(file.get()) : "";
     if (path.empty()) {
-        // A kernel without it, a filter that refuses it, or no /proc to find it in: a file of our own, removed as soon
-        // as it is mapped. Not in TMPDIR: this may be another namespace's C library, whose environment points to memory
-        // that is gone.
+        // Where the kernel lacks memfd_create, a filter refuses it, or there is no /proc to find it in, the copy is a
+        // file of chiphost's own, removed as soon as it is mapped. It does not go into TMPDIR: this may be another
+        // namespace's C library, whose environment points to memory that is gone.
         file.reset(temporary.create(P_tmpdir "/chiphost-XXXXXX"));
         if (!file.ok()) {
             return report(out_error, CH_LOAD_REFUSED, name, "no file for a private copy: in memory: %s; in %s: %s",

@@ -5,16 +5,16 @@
 
 namespace chiphost::loader {
 
-// A variable that a library defines and another one, or the program, has for everybody under the same name: the
-// library's own code uses that one then.
+// A variable that a library defines although another library, or the program, offers one of the same name to everybody:
+// the library's own code uses the other one then.
 struct SharedVariable {
     std::string name;   // "" without one
-    std::string owner;  // path of who has it
+    std::string owner;  // path of the object that has it
 };
 
-// The first such variable of a library that has just been loaded. What cannot be written is no variable, nor are the
-// tables that C++ has for its types. Thread-local ones are not looked at. As the loader has bound it: symbol versions,
-// visibility and -Bsymbolic count.
+// The first such variable of a library that has just been loaded. Data that cannot be written does not count, nor do
+// the tables that C++ has for its types. Thread-local variables are not looked at. The answer is what the loader has
+// bound: symbol versions, visibility and -Bsymbolic count.
 SharedVariable find_shared_variable(void* handle);
 
 }  // namespace chiphost::loader

@@ -29,7 +29,7 @@ private:
     int number_;
 };
 
-// Takes a descriptor over, under a number that is no standard stream's (0 to 2), which a child has uses of its own for.
+// Takes a descriptor over, under a number that is no standard stream's (0 to 2): a child has its own uses for those.
 inline Descriptor above_streams(int number) {
     if (number < 0 || number > STDERR_FILENO) return Descriptor(number);
     const Descriptor low(number);

@@ -10,12 +10,12 @@
 
 namespace chiphost::os {
 
-// By default the known state: rounds to nearest, keeps denormals, nothing traps, long double with all its bits.
+// The default is the known state: rounds to nearest, keeps denormals, nothing traps, long double with all its bits.
 class FloatState {
 public:
     FloatState() = default;
 
-    // As it is on this thread now.
+    // The state of this thread now.
     static FloatState of_this_thread() {
         FloatState state;
 #if defined(__x86_64__)
@@ -28,12 +28,13 @@ public:
         return state;
     }
 
-    // Makes this thread so, without the flags of its x87 unit. Two nanoseconds: to be called after every kernel.
+    // Gives this thread the state, without the flags of its x87 unit. Takes two nanoseconds, so that it can follow
+    // every kernel.
     void restore_quickly() const {
 #if defined(__x86_64__)
         // Writing costs nothing where reading costs ten nanoseconds (AMD Zen), and reading the flags of x87 as much.
         __asm__ volatile("ldmxcsr %0" : : "m"(mxcsr_));
-        __asm__ volatile("emms");  // what was left on its stack, or by MMX code, makes the next long double a NaN
+        __asm__ volatile("emms");  // anything left on its stack, or by MMX code, makes the next long double a NaN
         uint16_t control;
         __asm__ volatile("fnstcw %0" : "=m"(control));
         if (__builtin_expect(control != x87_control_, 0)) restore_x87();
@@ -47,7 +48,7 @@ public:
 #endif
     }
 
-    // Makes this thread so, all of it.
+    // Gives this thread the whole state.
     void restore() const {
         restore_quickly();
 #if defined(__x86_64__)

@@ -8,8 +8,8 @@
 
 namespace chiphost::os {
 
-// Calls visit(name) for what is left of an open folder's listing, but for "." and "..". False if the kernel refuses to
-// list it. Allocates nothing, unlike opendir(): for a child before its code is known to work, and inside a namespace.
+// Calls visit(name) for the rest of an open folder's listing, but for "." and "..". False if the kernel refuses to list
+// it. Allocates nothing, unlike opendir(): for a child before its code is known to work, and inside a namespace.
 template <class Visit>
 bool for_each_entry(int folder, const Visit& visit) {
     struct Entry {  // getdents64(2)

@@ -7,7 +7,7 @@
 
 namespace chiphost::os {
 
-// Takes those signals out of `blocked` that are let through by `now`, and that have a handler: code that installs one
+// Takes those signals out of `blocked` that `now` lets through and that have a handler: code that installs a handler
 // lets its signal through, and relies on it. True if there are any. Allocates nothing and takes no lock.
 inline bool admit_handled_signals(const sigset_t& now, sigset_t* blocked) {
     if (memcmp(&now, blocked, sizeof(uint64_t)) == 0) return false;  // all that the kernel has of a mask

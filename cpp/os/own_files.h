@@ -7,10 +7,10 @@
 
 namespace chiphost::os {
 
-// The folder in which the open files of this process have paths, written to out_text. It names the process where it
-// can: a debugger opens the same path, and has a /proc/self of its own. False where there is no /proc, or one that is
-// not of this system of processes: there an equal path may even be another process's file. For any thread; allocates
-// nothing.
+// The folder in which the open files of this process have paths, written to out_text. Its path names the process where
+// it can: a debugger opens the same path, and has a /proc/self of its own. False where there is no /proc, or one that
+// belongs to another system of processes: there an equal path may even be another process's file. For any thread;
+// allocates nothing.
 inline bool folder_of_own_files(int descriptor, char (&out_text)[32]) {
     struct stat own{};
     if (fstat(descriptor, &own) != 0) return false;

@@ -7,8 +7,8 @@
 
 namespace chiphost::os {
 
-// The one T of this process; a child made by fork() makes its own. The parent's is no use there: if another thread held
-// one of its locks at the fork, nobody is left to release it. For statics: constant-initialized, never destroyed.
+// The one T of this process; a child made by fork() makes its own. The parent's T is of no use there: if another thread
+// held one of its locks at the fork, nobody is left to release it. For statics: constant-initialized, never destroyed.
 template <typename T>
 class PerProcess {
 public:

@@ -9,8 +9,8 @@
 
 namespace chiphost::os {
 
-// The folder for temporary files of this process: TMPDIR, or the system's own. Absolute, so that it is the same when
-// the program has changed its working folder. Whether it is there is for the user of it to find out. Throws
+// The folder for temporary files of this process: TMPDIR, or the system's own. The path is absolute, so that it is the
+// same when the program has changed its working folder. The caller has to find out whether the folder exists. Throws
 // std::bad_alloc.
 inline std::string temporary_folder() {
     const char* variable = getenv("TMPDIR");

@@ -6,7 +6,7 @@
 
 namespace chiphost::os {
 
-// Now, as the kernel counts for the beginnings of threads. Its clock is a coarse one, of some 10 ms.
+// The time as the kernel counts it for the beginnings of threads. That clock is a coarse one, of some 10 ms.
 inline uint64_t thread_clock_ns() {
     timespec now{};
     clock_gettime(CLOCK_BOOTTIME, &now);

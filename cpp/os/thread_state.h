@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the system and the C library keep for a thread and anybody's code may change: its floating-point environment,
-// signal mask and stack for handlers, processors, priority, name, and locale.
+// Settings that the system and the C library keep for a thread and that anybody's code may change: its floating-point
+// environment, signal mask and stack for handlers, processors, priority, name, and locale.
 //
 // A thread that chiphost lends runs one user's code after another's. So all of this is put back before somebody else's
 // code runs there.
@@ -19,21 +19,21 @@ namespace chiphost::os {
 // All members are for the thread that calls them; the object is plain memory. No member allocates or takes a lock.
 class ThreadState {
 public:
-    // As this thread is now.
+    // The state of this thread now.
     static ThreadState of_this_thread();
 
-    // Takes over what others may change of this thread meanwhile: its processors, priority and name.
+    // Takes over settings of this thread that others may change meanwhile: its processors, priority and name.
     void refresh();
 
-    // Makes this thread so again. What the system does not tell is left as it is. False: the system refuses a part, as
-    // it does when an ordinary user wants a higher priority back.
+    // Gives this thread the state again. Settings that the system does not tell are left as they are. False if the
+    // system refuses a part, as it does when an ordinary user wants a higher priority back.
     bool restore() const;
 
-    // Only what takes no more than one short system call: floating-point environment, signal mask, locale.
+    // Restores only what takes no more than one short system call: floating-point environment, signal mask, locale.
     void restore_quickly() const;
 
-    // A signal that code has let through on this thread meanwhile, and that has a handler now, is one that restore()
-    // lets through.
+    // Makes restore() let through the signals that code has let through on this thread meanwhile and that have a
+    // handler now.
     void admit_handled();
 
     // The floating-point environment that restore() establishes.
@@ -65,7 +65,7 @@ private:
 };
 
 // Leaves this thread at the end of a scope as it was at the beginning, but for signals that code in it has begun to
-// handle: what it does next on this thread may rely on them.
+// handle: later work on this thread may rely on them.
 class ThreadStateGuard {
 public:
     ThreadStateGuard() : state_(ThreadState::of_this_thread()) {}

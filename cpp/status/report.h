@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How chiphost's own code fills an error record, and the check of another program's table.
+// Functions that fill an error record from chiphost's own code, and the check of another program's table.
 #pragma once
 
 #include <stdarg.h>
@@ -18,7 +18,7 @@ namespace chiphost {
 [[gnu::format(printf, 4, 5)]]
 int32_t report(ch_error* out_error, ch_code code, std::string_view where, const char* format, ...);
 
-// The same with the values of the format as a list.
+// Like `report`, with the values of the format as a list.
 [[gnu::format(printf, 4, 0)]]
 int32_t report_list(ch_error* out_error, ch_code code, std::string_view where, const char* format, va_list values);
 
@@ -32,10 +32,10 @@ ch_error no_error();
 // Copies text into a record. What does not fit is cut.
 void copy_text(char* to, size_t bytes, std::string_view from);
 
-// Name of a code's row in the error table, "UNKNOWN" for a number that is none.
+// Name of a code's row in the error table, "UNKNOWN" for a number that has no row.
 const char* code_name(int32_t code);
 
-// What the receiver of a table expects of it.
+// The properties that the receiver of a table expects of it.
 struct Expected {
     ch_abi_kind kind;
     uint16_t major;
@@ -47,8 +47,8 @@ struct Expected {
 // CH_OK, or CH_ABI_MISMATCH with wanted and found. `where` names the library.
 Status check_header(const ch_abi_header& header, const Expected& expected, std::string_view where, ch_error* out_error);
 
-// The other way round: the header that an orchestration exports says what table it wants. It may want less than this
-// program has, an earlier minor. `abi` NULL: CH_ENTRY_MISSING, it does not export the symbol.
+// The check in the other direction: the header that an orchestration exports says what table it wants. It may want an
+// earlier minor version than this program has. `abi` NULL: CH_ENTRY_MISSING, because it does not export the symbol.
 Status check_wanted(const ch_abi_header* abi, const char* symbol, const Expected& provided, std::string_view where,
                     ch_error* out_error);
 

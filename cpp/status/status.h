@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a function returns that can fail.
+// The return type of functions that can fail.
 #pragma once
 
 #include <stdint.h>

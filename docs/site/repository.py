@@ -22,7 +22,14 @@ from sphinx.util import logging
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 # Files outside of docs/ that a page includes.
-PAGES: Final = {"HACKING.md": "internals/hacking", "README.md": "index", "tests/scenes/README.md": "guides/scenes"}
+PAGES: Final = {
+    "CHANGELOG.md": "changelog",
+    "CONTRIBUTING.md": "internals/contributing",
+    "HACKING.md": "internals/hacking",
+    "README.md": "index",
+    "SECURITY.md": "security",
+    "tests/scenes/README.md": "guides/scenes",
+}
 
 _SCHEME: Final = "https://repository.invalid/"  # of a link between the two steps below
 _LINK: Final = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)\s#]+)")
@@ -34,6 +41,7 @@ _log: Final = logging.getLogger(__name__)
 def setup(app: Sphinx) -> dict[str, Any]:
     """Take part in a build."""
     app.connect("source-read", _mark_links)
+    app.connect("include-read", _mark_included_links)
     app.connect("doctree-resolved", _lead_links)
     app.connect("doctree-resolved", _draw_pictures)
     app.connect("html-collect-pages", _file_pages)
@@ -43,18 +51,30 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 def _mark_links(app: Sphinx, docname: str, source: list[str]) -> None:
     folder = posixpath.dirname(f"docs/{docname}")
+    source[0] = _marked(source[0], folder, folder, docname)
+
+
+def _mark_included_links(app: Sphinx, included: Path, parent: str, source: list[str]) -> None:
+    """Links of a file that a page includes are relative to that file, not to the page."""
+    file = posixpath.normpath(f"docs/{included.as_posix()}")
+    folder = posixpath.dirname(f"docs/{app.env.docname}")
+    source[0] = _marked(source[0], posixpath.dirname(file), folder, app.env.docname)
+
+
+def _marked(text: str, folder: str, page_folder: str, docname: str) -> str:
+    """A text with links from `folder` as links from the page's folder; links out of docs/ get the scheme above."""
 
     def mark(match: re.Match[str]) -> str:
         path = posixpath.normpath(posixpath.join(folder, match[1]))
-        if path.startswith("docs/"):
-            return match[1]  # for Sphinx
         if path in PAGES:
-            return posixpath.relpath(f"docs/{PAGES[path]}.md", folder)
+            path = f"docs/{PAGES[path]}.md"
+        if path.startswith("docs/"):
+            return posixpath.relpath(path, page_folder)  # for Sphinx
         if not (ROOT / path).exists():
             _log.warning("%s is not in the repository", path, location=docname)
         return _SCHEME + path
 
-    source[0] = _outside_fences(source[0], lambda text: _LINK.sub(mark, text))
+    return _outside_fences(text, lambda part: _LINK.sub(mark, part))
 
 
 def _outside_fences(markdown: str, change: Callable[[str], str]) -> str:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .signature import Arg, In, InOut, Out, Scalar
     from .worker import ChipWorker
 
-# Where each public name is. They are imported when they are first used: the command line needs few of them.
+# The module of each public name. Modules are imported when they are first used: the command line needs few of them.
 _PLACES = {
     "_core": ("CallConfig", "RunResult"),
     "binary": ("Binary",),

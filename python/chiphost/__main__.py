@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m chiphost` is the program `chiphost`."""
+"""The program `chiphost`, started as `python -m chiphost`."""
 
 from ._cli.program import main
 

@@ -30,8 +30,7 @@ class Binary:
     def from_file(cls, path: str | Path, platform: str | None = None) -> Binary:
         """A program that was compiled before, as by chiphost_add_kernel of the CMake package.
 
-        What it must be is looked at when it is loaded. Raises ArgumentError (INVALID_ARGUMENT) if the file cannot be
-        read.
+        The content is checked when it is loaded. Raises ArgumentError (INVALID_ARGUMENT) if the file cannot be read.
         """
         try:
             data = Path(path).read_bytes()

@@ -16,7 +16,7 @@ class ConfigField:
     Attributes:
         name: the field.
         kind: "number"; "optional", a number or None for what the chip has; "flag"; "seconds".
-        least: the least that is no error. What is most depends on the chip.
+        least: the smallest value that is no error. The largest depends on the chip.
         user: who sets it: "graph", which a scene may do too; "simulation" or "caller", only who runs it.
         variable: the environment variable that sets the default; "" if none does.
         default, range, meaning: for the docs.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a worker runs: an orchestration, its kernels and a signature."""
+"""The things that a worker runs: an orchestration, its kernels and a signature."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class ChipCallable:
 
 
 def repeated_func_ids(func_ids: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Where kernels have a func_id that an earlier one has: the index of the first, and of this one."""
+    """Kernels whose func_id an earlier one has: the index of the earlier one, and of this one."""
     first: dict[int, int] = {}
     for index, func_id in enumerate(func_ids):
         if first.setdefault(func_id, index) != index:
@@ -159,7 +159,7 @@ def _args(signature: object, name: str) -> tuple[Arg, ...]:
 
 
 def _raw(binary: Binary) -> tuple[bytes, str, str]:
-    # A name may come from a file whose name is no UTF-8. It ends up in lines on a terminal that C++ writes.
+    # A name may come from a file whose name is no UTF-8. C++ writes it to lines on a terminal.
     return (binary.data, binary.key, one_line(binary.name))
 
 

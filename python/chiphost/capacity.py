@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many linker namespaces this process can still open, and what to do if that is too few."""
+"""The number of linker namespaces that this process can still open, and a remedy if there are too few."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._runtimes import runtimes
 
 @dataclass(frozen=True)
 class Capacity:
-    """What `capacity()` has found.
+    """The result of `capacity()`.
 
     Attributes:
         problem: why there are no namespaces here; empty if there are.
@@ -57,8 +57,8 @@ class Capacity:
 def capacity(library: str | os.PathLike[str] | None = None) -> Capacity:
     """Find out how many linker namespaces this process can still open.
 
-    A child process is forked that opens namespaces until the loader refuses, 1.5 ms for each. So everything counts that
-    is loaded here. Nothing is opened in this process.
+    A child process is forked that opens namespaces until the loader refuses, at 1.5 ms each. So everything that is
+    loaded here counts. Nothing is opened in this process.
 
     Args:
         library: a library that each namespace is to hold. One with thread-local variables, or that needs OpenMP, may

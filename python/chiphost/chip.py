@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What there is of a chip, as its platform says."""
+"""The resources of a chip, as its platform gives them."""
 
 from __future__ import annotations
 

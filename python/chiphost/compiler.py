@@ -86,8 +86,8 @@ def compile(
 ) -> ChipCallable:
     """Compile an orchestration and its kernels into what a worker runs.
 
-    `entry` is the orchestration's function, "build_graph" if None. `name` is the callable's, the file's stem if None.
-    `include_dirs`, `defines` and `flags` are the orchestration's; each kernel has its own.
+    `entry` is the orchestration's function, "build_graph" if None. `name` is the callable's name, the file's stem if
+    None. `include_dirs`, `defines` and `flags` are for the orchestration; each kernel has its own.
 
     Raises ArgumentError (INVALID_ARGUMENT) for two kernels of one func_id, and what `compile_all` raises.
     """
@@ -154,7 +154,7 @@ def _compile_missing(
 
 
 def binaries(jobs: Sequence[Job], outcomes: Sequence[Program | Exception]) -> list[Binary]:
-    """What came of jobs, in their order. Raises what is no CompileError, or one CompileError that names all files."""
+    """The binaries of jobs, in their order. Raises any other error, or one CompileError that names all files."""
     for outcome in outcomes:
         if isinstance(outcome, Exception) and not isinstance(outcome, CompileError):
             raise outcome

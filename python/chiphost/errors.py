@@ -216,8 +216,9 @@ def table_as_markdown() -> str:
     lines = [
         "# Error codes",
         "",
-        "Every error has a row here: in C++ `ch_error.code`, in Python `ChiphostError.code` and `.name`. The message",
-        "says what happened and where. This page is made from `cpp/include/chiphost/abi/errors.def` (see HACKING.md).",
+        "This page says what each error code means and what to do about it. The code is in `ch_error.code` in C++, and",
+        "in `ChiphostError.code` and `.name` in Python. An error's message says what happened and where. The page is",
+        "made from `cpp/include/chiphost/abi/errors.def` (see HACKING.md).",
         "",
         "| Code | Name | Python class | Meaning | What to do |",
         "|---|---|---|---|---|",

@@ -14,8 +14,8 @@ Calls of one instance are made one after the other, those of different instances
 With strategy="process" that thread is in a child process: whatever happens there is an exception here. Buffers and
 texts are copied there for the time of a call; the library must not keep their addresses.
 
-What an argument cannot describe, such as a structure with pointers to more, is built in memory of the library's own,
-in the same way with all strategies:
+Some arguments cannot be described by a type, such as a structure with pointers to more memory. They are built in memory
+of the library's own, in the same way with all strategies:
 
     values = library.alloc(8 * len(forces))
     values.write(forces)
@@ -86,7 +86,7 @@ def InOut(dtype: Dtype | None = None) -> Buffer:
 
 @dataclass(frozen=True)
 class Pin:
-    """Why something of a closed library is left.
+    """The reason why a part of a closed library is left.
 
     Attributes:
         cause: "unique symbol", "DF_1_NODELETE", "thread_local with a destructor", "needed by", "opened elsewhere",
@@ -102,7 +102,7 @@ class Pin:
 
 @dataclass(frozen=True)
 class CloseResult:
-    """What became of a library that was closed.
+    """The result of closing a library.
 
     Attributes:
         state: "unloaded": nothing of it is left, nor of the libraries it brought along; "kept": it was not unloaded on
@@ -156,12 +156,12 @@ class Memory:
     """A block of memory on a library's side; made by `Library.alloc`. May be used from any thread.
 
     It lives until `free`, or until the library is closed, whether or not there is a handle of it, and keeps no library
-    open. chiphost has made it and frees it: the library must not. What a call that never returned, or a thread that is
-    left, may still use is never freed.
+    open. chiphost has made it and frees it: the library must not. Memory that a call that never returned, or a thread
+    that is left, may still use is never freed.
 
-    A c_void_p argument takes it as it is. All that does something waits for the call of the library that is under way,
-    as long as the library's timeout says, and raises the errors of `Function`, and ArgumentError for what does not lie
-    in the block, or after `free`; nothing is done then.
+    A c_void_p argument takes it as it is. Every method that does something waits for the call of the library that is
+    under way, as long as the library's timeout says. It raises the errors of `Function`, and ArgumentError for a range
+    that does not lie in the block, or after `free`; nothing is done then.
     """
 
     def __init__(self, core: _core.LibraryMemory) -> None:
@@ -185,7 +185,7 @@ class Memory:
         self._core.write(data, _byte_count(offset, "write: offset"))
 
     def read(self, bytes: int | None = None, offset: int = 0) -> builtins.bytes:
-        """Return so many bytes of the block, from byte `offset` of it on; None: all that follow."""
+        """Return `bytes` bytes of the block, from byte `offset` of it on; None: all that follow."""
         count = None if bytes is None else _byte_count(bytes, "read: bytes")
         return self._core.read(count, _byte_count(offset, "read: offset"))
 
@@ -194,7 +194,7 @@ class Memory:
         self._core.read_into(array, _byte_count(offset, "read_into: offset"))
 
     def free(self) -> None:
-        """Give the block back. Nothing that the library has may refer to it any more. Again: nothing."""
+        """Give the block back. The library must not refer to it any more. A second call does nothing."""
         self._core.free()
 
     def __repr__(self) -> str:
@@ -241,7 +241,7 @@ class Library:
         return Memory(self._core.alloc(_byte_count(bytes, "alloc: bytes")))
 
     def close(self, *, timeout_s: float | None = None) -> CloseResult:
-        """Unload the library as far as it can be, and say how far that was. Again: the same result.
+        """Unload the library as far as possible, and say how far that was. A second call returns the same result.
 
         Its destructors run on its own thread. timeout_s: as in a call. Raises DeadlineError and StateError.
         """
@@ -255,12 +255,12 @@ class Library:
 
     @property
     def strategy(self) -> str:
-        """How the library is isolated: "namespace", "copy" or "process"."""
+        """The strategy that isolates the library: "namespace", "copy" or "process"."""
         return self._core.strategy
 
     @property
     def strategy_reason(self) -> str:
-        """Why it is that: for example "asked for", or what "auto" went by."""
+        """The reason for that strategy: for example "asked for", or what "auto" went by."""
         return self._strategy_reason
 
     @property
@@ -270,12 +270,12 @@ class Library:
 
     @property
     def fell_back(self) -> bool:
-        """Whether "auto" took another strategy than the audit's first, because this process has no room left for it."""
+        """True if "auto" took another strategy than the audit's first, because this process has no room left for it."""
         return self._fell_back
 
     @property
     def poisoned(self) -> bool:
-        """Whether a call never returned, or the library's process came to its end."""
+        """True if a call never returned, or the library's process came to its end."""
         return self._core.poisoned
 
     def __enter__(self) -> Library:
@@ -337,7 +337,7 @@ def _load(
 
 
 def _open_audited(path: str | os.PathLike[str], load: Callable[[str], _core.Library], default_lookup: bool) -> Library:
-    """What "auto" does: the first strategy that the audit allows and this process still has room for."""
+    """Open with "auto": with the first strategy that the audit allows and this process still has room for."""
     from .audit import STRATEGIES as by_preference
     from .audit import audit  # takes its time: only "auto" waits for it
 
@@ -362,11 +362,12 @@ def _open_audited(path: str | os.PathLike[str], load: Callable[[str], _core.Libr
                 refused = error
     if refused:
         raise refused
-    # Loading it says what is wrong, and harms nobody there.
+    # Loading it in a child says what is wrong, and harms nobody there.
     return Library(load("process"), _explain(out), fell_back=False)
 
 
-# Another strategy may do: this process has used up what the one needs, or knows of something that the audit cannot see.
+# Errors after which another strategy may work: this process has used up what the first one needs, or knows something
+# that the audit cannot see.
 _NO_ROOM: Final = ("NAMESPACES_SPENT", "STATIC_TLS_SPENT", "UNIQUE_SYMBOL", "VARIABLE_SHARED", "ISOLATION_UNAVAILABLE")
 
 
@@ -398,7 +399,7 @@ def _buffer(direction: Literal["in", "out", "inout"], dtype: Any) -> Buffer:
 
 
 def _describe(kind: Any, where: str, *, result: bool = False) -> tuple[str, int, str]:
-    """What _core wants to know of a type: (kind, dtype, label)."""
+    """A type in the form that _core takes: (kind, dtype, label)."""
     if isinstance(kind, Buffer):
         if result:
             raise _unsupported(where, "a result cannot be a buffer, whose length nobody would know; return a c_void_p")

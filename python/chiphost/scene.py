@@ -3,7 +3,7 @@
 
     <root>/<runtime>/<scene>/scene.py     defines `scene = Scene(...)`
 
-A scene says what to run and what must come out. Running it is somebody else's business:
+A scene says what to run and what must come out. Other code runs it:
 
     scene = Scene.load(folder)
     before = scene.make_args("default", seed=0)
@@ -46,10 +46,11 @@ Args = dict[str, Any]
 InputsFunction = Callable[[Mapping[str, Any], np.random.Generator], Mapping[str, Any]]
 GoldenFunction = Callable[[Mapping[str, Any], Mapping[str, Any]], Mapping[str, Any]]
 
-# What a scene may configure, with the lowest value. The highest is the chip's and known to the worker.
+# The fields that a scene may configure, with their lowest values. The worker knows the highest, which depend on the
+# chip.
 CONFIG_MIN: Final[Mapping[str, int]] = {name: field.least for name, field in FIELDS.items() if field.user == "graph"}
 
-# What a scene may need of a chip, in words, and the field of the configuration that asks for it.
+# The things that a scene may need of a chip, in words, each with the field of the configuration that asks for it.
 _NEEDS: Final = {
     "clusters": "clusters",
     "aicpu_threads": "AICPU threads",
@@ -259,7 +260,7 @@ class Scene:
         return f"is for {', '.join(names)}, not for {platform}"
 
     def shortage(self, case: str, platform: str, chip: Chip | None) -> str:
-        """What the chip of a platform has too little of for a case; empty if it has enough, or does not say."""
+        """The resource of which a platform's chip has too little for a case; empty if none, or if it does not say."""
         if chip is None:
             return ""
         config = self.config_of(case)
@@ -271,7 +272,7 @@ class Scene:
         )
 
     def config_of(self, case: str, chip: Chip | None = None) -> dict[str, int]:
-        """The fields of the run's configuration that a case sets; on a smaller chip what that has, if that will do."""
+        """The fields of the configuration that a case sets; on a smaller chip the chip's values, if they will do."""
         config = {**self.config, **self.case_config.get(case, {})}
         for need, field in _FIELD_OF_NEED.items():
             if chip is not None and need in self.needs and field in config:
@@ -314,7 +315,7 @@ class Scene:
         after: Mapping[str, Any],
         expected: Mapping[str, Array] | None = None,
     ) -> None:
-        """Compare a run's outputs with the golden result, and its inputs with what they were.
+        """Compare a run's outputs with the golden result, and its inputs with their values before the run.
 
         Args:
             case: the case that was run.
@@ -340,7 +341,7 @@ class Scene:
         self._fail_if(problems, case)
 
     def obstacle(self, job: Job, target: str, preprocess: Callable[[], str | None]) -> str:
-        """Why one of its files cannot be compiled, if that is certain before; empty if it is not.
+        """The reason why one of its files cannot be compiled, if that is certain before; empty if it is not.
 
         Args:
             job: the file, which is in no cache.
@@ -350,7 +351,7 @@ class Scene:
         return ""
 
     def explained(self, error: CompileError, jobs: Sequence[Job]) -> CompileError:
-        """The error of compiling its files, with what the scene knows about the reason."""
+        """The error of compiling its files, with the reason that the scene knows."""
         return error
 
     def _compare_outputs(self, case: str, after: Mapping[str, Any], golden: Mapping[str, Array]) -> None:
@@ -541,7 +542,7 @@ def _is_integer(value: object) -> bool:
 
 
 def _mismatch(arg: Arg, value: object) -> str:
-    """How a value differs from its entry in the signature; empty if it does not."""
+    """The difference between a value and its entry in the signature; empty if there is none."""
     if arg.kind == "scalar":
         integral = arg.dtype is not None and np.dtype(arg.dtype).kind in "biu"
         wanted = numbers.Integral if integral else numbers.Real
@@ -558,7 +559,7 @@ def _mismatch(arg: Arg, value: object) -> str:
 
 
 def _widen(arg: Arg, value: Any) -> Any:
-    """A copy of what the run sees, with floats as float64: a scalar is rounded to its dtype first."""
+    """A copy of the values that the run sees, with floats as float64: a scalar is rounded to its dtype first."""
     if arg.kind == "scalar":
         value = np.asarray(value).astype(arg.dtype)
         return int(value) if value.dtype.kind in "biu" else float(value)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a callable takes: a name, a direction and, if wanted, a dtype and a shape for every argument."""
+"""The arguments of a callable: each has a name, a direction and, if wanted, a dtype and a shape."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def _arg(name: str, kind: Kind, dtype: Dtype | None, shape: Sequence[int | None]
 
 
 def dtype_name(dtype: object, where: str) -> str:
-    """The name of a dtype that is given as a name, a numpy.dtype or a scalar type; ArgumentError for what is none."""
+    """The name of a dtype given as a name, a numpy.dtype or a scalar type; ArgumentError for anything else."""
     if isinstance(dtype, str):
         return str(dtype)
-    import numpy as np  # who passes one of its types has imported it already
+    import numpy as np  # a caller with one of its types has imported it already
 
     if isinstance(dtype, type) and issubclass(dtype, np.generic):
         dtype = np.dtype(dtype)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where chiphost's C++ headers are, for `include_dirs` of kernels and for compilers that somebody else calls."""
+"""The places of chiphost's C++ headers, for `include_dirs` of kernels and for compilers that other code calls."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Workers: what runs callables."""
+"""Workers, which run callables."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ STRATEGIES: Final = (*_core.STRATEGIES, "auto")
 _DEVICE_ID_MAX: Final = 2**31 - 1
 _BYTES_MAX: Final = 2**64 - 1
 
-# Python does not survive ending while another thread is in the C++ core.
+# Python does not survive its own end while another thread is in the C++ core.
 atexit.register(_core.end_calls, make_error("INTERRUPTED", "the process is ending", "worker"))
 
 
 def default_isolation(platform: str = "a2a3sim") -> str:
     """The strategy used when none is named: "namespace" where the system, this build and the platform have it.
 
-    Otherwise "copy".
+    Elsewhere it is "copy".
     """
     return choose_strategy(None, platform)[0]
 
@@ -201,12 +201,12 @@ class ChipWorker:
 
     @property
     def initialized(self) -> bool:
-        """Whether the worker has a runtime."""
+        """True if the worker has a runtime."""
         return self._worker.initialized
 
     @property
     def poisoned(self) -> bool:
-        """Whether an earlier run never returned."""
+        """True if an earlier run never returned."""
         return self._worker.poisoned
 
     @property
@@ -226,18 +226,18 @@ class ChipWorker:
 
     @property
     def chip(self) -> Chip | None:
-        """What the platform has: most clusters, AICPU threads and memory; None without a runtime, or if it says not."""
+        """The platform's chip: most clusters, AICPU threads and memory; None without a runtime, or if unknown."""
         constants = self._worker.chip
         return None if constants is None else Chip(*constants)
 
     @property
     def isolation(self) -> str | None:
-        """How the runtime is isolated: "namespace", "copy" or "process"; None without one."""
+        """The isolation of the runtime: "namespace", "copy" or "process"; None without a runtime."""
         return self._worker.isolation
 
     @property
     def isolation_reason(self) -> str | None:
-        """Why it is that: for example "asked for", or what "auto" went by; None without a runtime."""
+        """The reason for that isolation: for example "asked for", or what "auto" went by; None without a runtime."""
         return self._isolation_reason if self.initialized else None
 
     @property
@@ -247,11 +247,11 @@ class ChipWorker:
 
     @property
     def fell_back(self) -> bool:
-        """Whether it is another isolation because no namespace was left ("auto")."""
+        """True if "auto" took another isolation because no namespace was left."""
         return self._worker.fell_back
 
     def counts(self) -> dict[str, int]:
-        """Threads and libraries of the place where the runtime lives: threads, threads_free, libraries, ..."""
+        """Threads and libraries in the place where the runtime lives: threads, threads_free, libraries, ..."""
         return self._worker.counts()
 
     def __repr__(self) -> str:
@@ -263,7 +263,7 @@ class ChipWorker:
 def choose_strategy(
     isolation: str | None, platform: str = "a2a3sim", *, argument: str = "isolation"
 ) -> tuple[str, str]:
-    """The strategy to try, and why. "auto" may have to do without a namespace even so.
+    """The strategy to try, and the reason. "auto" may have to do without a namespace all the same.
 
     Raises ArgumentError for an unknown word; `argument` names it.
     """

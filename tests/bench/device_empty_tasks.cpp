@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Empty tasks that an AICPU submits. Scalars: how many; 0: independent of each other, 1: a chain, each task waiting for
-// the one before. In tensormap_and_ringbuffer the chain follows from a tensor that all read and write, in
-// aicpu_build_graph (third scalar 1) it is named.
+// Empty tasks that an AICPU submits. Scalars: the number of tasks; 0 if they are independent of each other, 1 for a
+// chain, in which each task waits for the one before. In tensormap_and_ringbuffer the chain follows from a tensor that
+// all tasks read and write; in aicpu_build_graph (third scalar 1) it is named.
 #include <chiphost/device_graph.h>
 
 CHIPHOST_DEVICE_ORCHESTRATION(build_graph, graph, args) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A library that does nothing: what a call of it costs is the way there and back.
+// A library that does nothing: a call of it costs only the way there and back.
 extern "C" void do_nothing() {}
 
 extern "C" int add(int a, int b) {

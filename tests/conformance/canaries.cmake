@@ -66,7 +66,7 @@ add_variant(canary_narrow_register aicpu_port
     port->registers.at(physical_core, which).store(value, std::memory_order_release);")
 add_variant(canary_signal_lost aicpu_port
     "    port->hooks->threads_signalled(port->hooks->engine, port->thread);" "    static_cast<void>(port);")
-# Wakes the thread before only.
+# This wakes only the thread before.
 add_variant(canary_signal_for_one sequential_engine
     "self.runnable_[1] |= (self.aicpu_alive_ & ~(uint64_t{1} << thread)) << (first_aicpu & 63);"
     "if (thread > 0 && (self.aicpu_alive_ & uint64_t{1} << (thread - 1))) self.set_runnable(first_aicpu + thread - 1);")
@@ -89,7 +89,7 @@ add_variant(canary_cancel_late launcher
     if (end == End::cancelled) usleep(600'000);"
     "#include <utility>" "#include <unistd.h>
 #include <utility>")
-# One that is cancelled before is refused.
+# A launch that was cancelled before is refused.
 add_variant(canary_cut_off_not_ended launcher
     "    const uint32_t cores = options.block_dim * 3;" "    const uint32_t cores = options.block_dim * 3;
     if (options.progress->cancel) return report(out_error, CH_DEADLINE_EXCEEDED, \"device\", \"stopped on request\");"
@@ -113,7 +113,7 @@ add_variant(canary_question_takes_memory device
     "int32_t check_launch(Device* device, const LaunchOptions&, ch_error* out_error) {
     uint64_t address = 0;
     return device->allocate(64, false, &address, out_error);")
-# One besides those that the anchor lends.
+# This thread comes besides those that the anchor lends.
 add_variant(canary_thread_of_its_own launcher
     "    const End end = engine.run(processors);" "    std::atomic<bool> over{false};
     std::thread own([&] {

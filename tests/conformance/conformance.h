@@ -2,9 +2,9 @@
 //
 // The table of a conformance library: the suite, linked with one platform's host sources.
 //
-// Whoever runs it treats it as a host runtime (chiphost/abi/host_runtime.h): loads it into a domain of its own and
-// calls it on that domain's threads. A test may crash or never return, as the platform under test may: run each in a
-// process that can be ended.
+// Its user treats it as a host runtime (chiphost/abi/host_runtime.h): loads it into a domain of its own and calls it on
+// that domain's threads. A test may crash or never return, as the platform under test may: run each in a process that
+// can be ended.
 #pragma once
 
 #include "chiphost/abi/header.h"
@@ -41,7 +41,7 @@ typedef struct ch_conformance_request {
     uint32_t test;  // index
     uint32_t reserved;
     const ch_device_options* device;
-    const char* folder;  // with the kernels and orchestrations that the tests load
+    const char* folder;  // the folder of the kernels and orchestrations that the tests load
 } ch_conformance_request;
 
 typedef struct ch_conformance_result {

@@ -109,7 +109,7 @@ TEST(Conformance, ThirdPlatformPasses) {
 
 #endif
 
-// Strands that do not pause, threads that sleep until they are woken: graphs of all kinds run on it.
+// Its strands do not pause, and its threads sleep until they are woken: graphs of all kinds run on it.
 TEST(Conformance, SleepingPlatformPasses) {
     const std::vector<TestResult> results = run(options_for(test_platforms + "/a2a3sleeping/conform", "a2a3sleeping"));
     expect_good(results);
@@ -118,7 +118,8 @@ TEST(Conformance, SleepingPlatformPasses) {
 
 #if !CHIPHOST_SANITIZED
 
-// There nobody hears a signal; that answers of any core wake all threads hides it from programs that end soon.
+// On this platform no thread gets a signal. Answers of any core wake all threads, which hides it from programs that end
+// soon.
 TEST(Conformance, SignalsThatNobodyHearsAreFound) {
     SuiteOptions options = options_for(test_platforms + "/a2a3deaf/conform", "a2a3deaf");
     options.text = "launch.signal";
@@ -234,7 +235,7 @@ INSTANTIATE_TEST_SUITE_P(OtherChips, RealChip, testing::Values("a5"), [](const a
 
 #if !CHIPHOST_SANITIZED
 
-// From the null platform to one that runs graphs: what the README promises.
+// The way from the null platform to one that runs graphs, as the README promises.
 TEST(Conformance, ThirdPlatformIsSmall) {
     size_t lines = 0;
     for (const auto& entry : std::filesystem::directory_iterator(CHIPHOST_THIRD_PLATFORM)) {
@@ -257,7 +258,7 @@ TEST(Conformance, SevenFunctionsPassTheFirstGroups) {
     }
 }
 
-// f = (a + b + 1) * (a + b + 2), tests/scenes/host_build_graph/vector_example, as it is.
+// The scene tests/scenes/host_build_graph/vector_example, f = (a + b + 1) * (a + b + 2), unchanged.
 TEST(Conformance, ThirdPlatformRunsAScene) {
     const Binary orchestration("orchestration"), add("add"), add_scalar("add_scalar"), multiply("multiply");
     const ch_kernel kernels[] = {{0, CH_AIV, add.raw()}, {1, CH_AIV, add_scalar.raw()}, {2, CH_AIV, multiply.raw()}};
@@ -303,7 +304,7 @@ std::set<std::string> not_good(const std::vector<TestResult>& results) {
     return ids;
 }
 
-// A defect, and the tests that find it: these, and nothing but these where `exactly`.
+// A defect, and the tests that find it: these among others, or only these if `exactly`.
 struct Canary {
     const char* name;
     bool exactly;
@@ -331,7 +332,7 @@ TEST_P(CanaryTest, IsFound) {
     }
 }
 
-// Where memory itself is broken, what else goes wrong is chance.
+// If memory itself is broken, it is chance what else goes wrong.
 INSTANTIATE_TEST_SUITE_P(
     All, CanaryTest,
     testing::Values(

@@ -4,7 +4,7 @@ add_variant(one_aicpu_thread chip
     "4,                    // AICPU threads" "1,"
     "6,                    // AICPU threads launched" "1,")
 add_variant(tiny_memory chip "uint64_t{64} << 30" "uint64_t{1} << 20")
-# What a thread reads is what was there when it looked the last time. (The simulated chip does not use the fast path's
+# A thread reads the value that was there when it looked the last time. (The simulated chip does not use the fast path's
 # own register, so the value is kept there.)
 add_variant(slow_registers aicpu_port
     "    return port->registers.at(physical_core, which).load(std::memory_order_acquire);"

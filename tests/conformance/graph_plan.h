@@ -2,9 +2,9 @@
 //
 // The graph of the group `graphs.`, which its kernel, its orchestrations and its test agree on.
 //
-// A grid of cells. The cell at (row, column) of every row but the first is made of two cells of the row before, so each
-// row can start as soon as parts of the one before have ended, and whoever has nothing to do has to be woken again and
-// again. Cells of different tasks share no cache line.
+// A grid of cells. The cell at (row, column) of every row but the first is made of two cells of the row before. So each
+// row can start as soon as parts of the one before have ended, and a thread that has nothing to do has to be woken
+// again and again. Cells of different tasks share no cache line.
 #pragma once
 
 #include <stdint.h>
@@ -12,8 +12,8 @@
 namespace chiphost::conformance {
 
 constexpr uint32_t graph_columns = 8;
-constexpr uint32_t graph_rows = 24;  // that are computed, after the first
-constexpr uint32_t cell_words = 16;  // of 8 bytes: two cache lines, one for each block of a task
+constexpr uint32_t graph_rows = 24;  // rows that are computed, after the first
+constexpr uint32_t cell_words = 16;  // words of 8 bytes: two cache lines, one for each block of a task
 constexpr uint32_t block_words = cell_words / 2;
 constexpr uint32_t graph_tasks = graph_rows * graph_columns;
 
@@ -21,14 +21,14 @@ constexpr uint32_t graph_tasks = graph_rows * graph_columns;
 constexpr int32_t graph_aic = 0;
 constexpr int32_t graph_aiv = 1;
 
-// What a kernel gets after the tensors `left`, `right` and `out`.
+// The kernel's arguments after the tensors `left`, `right` and `out`.
 enum GraphScalar : uint32_t {
-    graph_number = 3,  // of the task
+    graph_number = 3,  // the number of the task
     graph_addresses,   // 1: the tensors are addresses; 0: they are records
     graph_mixed,       // 1: the task is on several cores of a cluster
 };
 
-// Cells that a task reads are of these columns in the row before.
+// The cells that a task reads are in these columns of the row before.
 constexpr uint32_t graph_left(uint32_t column) {
     return column;
 }

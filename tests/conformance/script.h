@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the suite's host half and its AICPU program say to each other, in device memory.
+// Records in device memory by which the suite's host half and its AICPU program talk to each other.
 #pragma once
 
 #include <stdint.h>
@@ -9,19 +9,19 @@
 
 namespace chiphost::conformance {
 
-// What a launch is to do. In all of them every thread shakes hands with its cores first and sends them home at the end.
+// The task of a launch. In each, every thread shakes hands with its cores first and sends them home at the end.
 enum class Work : uint32_t {
     nothing,              // ends; a thread later than the one before it
     dispatch,             // every core runs the kernel `rounds` times
-    dispatch_ahead,       // the same, the next dispatch is written while one runs
-    overwrite,            // the same, and what is written to the register just before is none
+    dispatch_ahead,       // like dispatch, but the next dispatch is written while one runs
+    overwrite,            // like dispatch, but the value written to the register just before is no dispatch
     strand,               // thread 0 runs a strand that pauses `rounds` times
     signal,               // all threads sleep until thread 1 signals
     orchestrations,       // thread 0 loads the libraries
     report_status,        // thread 0 reports a fault
     never_end,            // thread 0 polls for ever
-    never_end_in_strand,  // the same, from inside a strand
-    abandon_strand,       // the same, and the strand is not brought to its end with the launch
+    never_end_in_strand,  // like never_end, from inside a strand
+    abandon_strand,       // like never_end_in_strand, and the strand does not end with the launch
     sleep_for_ever,       // all threads sleep, nobody wakes them
     forget,               // thread 0 makes the content of `memory` count for nothing
 };
@@ -29,11 +29,11 @@ enum class Work : uint32_t {
 constexpr uint32_t cores_max = 128;
 constexpr uint32_t threads_max = 8;
 constexpr uint32_t libraries_max = 2;
-constexpr uint32_t strand_words = 32;  // that a strand keeps on its stack
+constexpr uint32_t strand_words = 32;  // words that a strand keeps on its stack
 constexpr uint32_t mark_bytes = 16;    // at the end of a library whose file is looked for
-constexpr uint32_t kernel_args = 160;  // of a dispatch: all that there is room for
+constexpr uint32_t kernel_args = 160;  // words of a dispatch: as many as there is room for
 
-// What became of one AICPU thread.
+// The result of one AICPU thread.
 struct alignas(64) ThreadRecord {
     uint32_t begun;
     uint32_t done;
@@ -42,20 +42,20 @@ struct alignas(64) ThreadRecord {
     uint32_t signalled;  // and by the end of thread 1's patience
 };
 
-// What the AICPU saw of one core.
+// The answers of one core, as the AICPU saw them.
 struct CoreRecord {
     uint32_t physical;
     uint32_t type;
     uint32_t acknowledged;  // dispatches
     uint32_t finished;      // dispatches
-    uint32_t surprises;     // answers that were not to be expected
+    uint32_t surprises;     // answers that came unexpected
     uint32_t surprise;      // the last of these
     uint32_t threw;         // dispatches
     uint32_t reserved;
     char fault[128];
 };
 
-// What a kernel saw, written by the kernel. One for each core.
+// The calls of a kernel, as the kernel saw them. One record for each core.
 struct alignas(64) KernelRecord {
     uint64_t calls;
     uint64_t last_dispatch;
@@ -66,13 +66,13 @@ struct alignas(64) KernelRecord {
     int16_t sub_block_id, core_type;
 };
 
-// What became of one library.
+// The result of loading one library.
 struct LibraryRecord {
-    int32_t code;        // of loading
-    int32_t error_code;  // in the error record
+    int32_t code;        // the result of loading
+    int32_t error_code;  // the code in the error record
     uint32_t loads;
     uint32_t unknown_found;  // 1: a symbol that does not exist was found
-    uint64_t answer;         // of its function: which library it is
+    uint64_t answer;         // the answer of its function, which tells libraries apart
     uint64_t first_count;    // of the function that counts its calls: after the first load,
     uint64_t second_count;   // and after it was closed and loaded again
     char where[128];
@@ -93,7 +93,7 @@ struct Script {
     uint64_t memory, memory_bytes;  // Work::forget
     uint64_t abandoned_stack;       // strand_stack of a strand that was abandoned in an earlier launch
 
-    // What came of it.
+    // The results.
     uint32_t begun;    // launches with this script that began,
     uint32_t ended;    // and ended
     uint32_t word;     // atomic; Work::signal: 1, signalled; 2, over
@@ -102,7 +102,7 @@ struct Script {
     uint32_t strand_ended;
     uint32_t strand_bad;    // 1: its stack, or the abandoned one, was not as it was left
     uint32_t ports_shared;  // 1: two threads have the same port
-    uint64_t strand_stack;  // where the strand keeps its words
+    uint64_t strand_stack;  // the place where the strand keeps its words
     LibraryRecord loaded[libraries_max];
     uint32_t files_left;  // files that end as one of the libraries does,
     char file_left[252];  // and the last of these

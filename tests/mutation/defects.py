@@ -72,7 +72,7 @@ _RING_PARTS: Final = (
 )
 _FAKES: Final = ("counter", "fake_good", "fake_leaks_thread", "fake_leaves_library", "fake_pins_itself", "stateless")
 
-# What a test program loads, as targets of the build. Its own are built anyway.
+# Targets of the build that a test program loads. Its own are built anyway.
 NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "domain_test": ("counter", "inspector", "signatures"),
     "library_pool_test": ("counter", "counter_without_names", "gated", "stateless"),
@@ -1140,7 +1140,7 @@ _AUDIT: Final = (
     _sibling(
         "audit: locks through a pointer",
         "python/chiphost/_elf/calls.py",
-        "                found.unknown += 1  # a pointer in its data: who calls it cannot be told\n",
+        "                found.unknown += 1  # a pointer in its data: its callers cannot be told\n",
         "                pass\n",
         "audit/test_audit_calls.py::test_locks_of_files",
     ),

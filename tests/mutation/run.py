@@ -46,7 +46,7 @@ NOTICED, MISSED, STALE, BROKEN = "noticed", "missed", "does not apply", "does no
 
 
 class Failed(Exception):
-    """What stops the whole measurement. Says what was run, and the end of what it said."""
+    """The error that stops the whole measurement. Names the command, and the end of its output."""
 
 
 def run(command: Sequence[str | Path], timeout_s: float, cwd: Path | None = None) -> tuple[int, str]:
@@ -79,17 +79,17 @@ def run_or_fail(command: Sequence[str | Path], timeout_s: float = 7200) -> None:
 
 
 class Workshop:
-    """A copy of the tree, and what is built of it. Pytest has an environment in which the copy is installed."""
+    """A copy of the tree, and its builds. Pytest has an environment in which the copy is installed."""
 
     def __init__(self, folder: Path, jobs: int, timeout_s: float):
         self.tree, self.environment = folder / "tree", folder / "environment"
-        # As HACKING.md has it: then ccache knows much of it already.
+        # The folders are those of HACKING.md: then ccache knows much of them already.
         self.cpp, self.editable = self.tree / "build" / "mutation", self.tree / "build" / "editable"
         self.jobs, self.timeout_s = jobs, timeout_s
-        self.installed_defect = False  # what Python uses was built with one
+        self.installed_defect = False  # Python's libraries were built with one
 
     def copy_tree(self) -> None:
-        """What is in git or might be. Files that are alike are left alone, so that nothing is built for nothing."""
+        """Copy the files that are in git or might be. Equal files are left alone, so that nothing is built in vain."""
         listed = subprocess.run(
             ["git", "ls-files", "-coz", "--exclude-standard"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
         ).stdout.split("\0")
@@ -108,7 +108,7 @@ class Workshop:
 
     def configure(self) -> None:
         ccache = ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"] if shutil.which("ccache") else []
-        # What is compiled is used once: compiling it quickly counts.
+        # The programs are used once: a quick compile counts.
         options = ["-DCHIPHOST_TESTS=ON", "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O0 -DNDEBUG"]
         run_or_fail(["cmake", "-S", self.tree, "-B", self.cpp, "-G", "Ninja", *options, *ccache])
 
@@ -131,7 +131,7 @@ class Workshop:
         return ["--no-build-isolation", f"-Cbuild-dir={self.editable}", "-e", f"{self.tree}{extra}"]
 
     def build(self, specs: Sequence[str], changed: str = "") -> tuple[int, str]:
-        """Builds what the tests need, after a change of one file, or all of it."""
+        """Build the programs that the tests need, after a change of one file, or all of them."""
         code, output = self.build_programs(specs)
         compiled = not changed.endswith(".py")
         if code == 0 and uses_python(specs) and (compiled or self.installed_defect):
@@ -140,7 +140,7 @@ class Workshop:
         return code, output
 
     def passes(self, spec: str) -> bool:
-        """Whether a test passes. One that is not there does not."""
+        """True if a test passes. A test that does not exist does not pass."""
         if is_python(spec):
             program, names = self.environment / "bin" / "python", self.tree / "tests" / "python" / spec
             command = [program, "-m", "pytest", "-qx", "-n0", "-p", "no:cacheprovider", names]
@@ -186,7 +186,7 @@ def test_file(spec: str) -> Path:
 
 
 def used_files(path: Path) -> Iterator[Path]:
-    """What a file of the tree names: headers that it includes, helpers that it imports, sources that it compiles."""
+    """Files that a file of the tree names: headers it includes, helpers it imports, sources it compiles."""
     text = path.read_text(errors="replace")
     if path.suffix == ".py":
         names = [f"/tests/python/support/{name}.py" for name in _IMPORTED.findall(text)]
@@ -212,7 +212,7 @@ def _files_by_name(root: Path) -> dict[str, list[Path]]:
 
 
 def digest(defect: Defect) -> str:
-    """Changes with the defect, its file, the files of its tests, and all that these use."""
+    """A digest that changes with the defect, its file, the files of its tests, and all files that these use."""
     state = hashlib.sha256(repr(defect).encode())
     waiting = {path for path in (ROOT / defect.file, *map(test_file, defect.tests)) if path.exists()}
     seen: set[Path] = set()
@@ -225,7 +225,7 @@ def digest(defect: Defect) -> str:
 
 
 def measure(defects: Sequence[Defect], workshop: Workshop, kept_at: Path, again: bool) -> dict[str, str]:
-    """What became of each defect, by name."""
+    """The outcome of each defect, by name."""
     kept = json.loads(kept_at.read_text()) if kept_at.exists() and not again else {}
     outcomes = {}
     left = []

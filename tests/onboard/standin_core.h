@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A core of the stand-in chip: what the stand-in driver makes and the AICore program built for it uses. A kernel's
-// image is a shared library for this processor; it runs on a fiber, so that it can wait for another core.
+// A core of the stand-in chip, used by the stand-in driver and by the AICore program built for it. A kernel's image is
+// a shared library for this processor; it runs on a fiber, so that it can wait for another core.
 #pragma once
 
 #include <stdint.h>
@@ -14,12 +14,12 @@ namespace chiphost::platform {
 
 struct StandinServices : KernelServices {
     Fiber* fiber;
-    core_protocol::Payload* payload;  // of the kernel on the fiber
+    core_protocol::Payload* payload;  // the payload of the kernel on the fiber
 };
 
 struct AicorePort {
     uint32_t physical;
-    uint64_t registers;  // address of this core's
+    uint64_t registers;  // the address of this core's registers
     // The entry of the kernel whose image is at a device address; nullptr: there is none.
     void (*(*find_kernel)(uint64_t address))(int64_t* args);
     StandinServices services;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A stand-in for the chip vendor's three libraries, for tests: device memory is this process's memory, the AICPU is
-// threads of it, and the cores are stepped by one more. The device programs are those of a real chip, built for this
-// processor. It checks what it can: addresses, names, sizes, and that the host leaves alone what programs use.
+// threads of it, and one more thread steps the cores. The device programs are those of a real chip, built for this
+// processor. The stand-in checks what it can: addresses, names, sizes, and that the host leaves alone the memory that
+// programs use.
 //
 // CHIPHOST_STANDIN_FAIL="aclrtMalloc=507899" makes a call return a code.
 // CHIPHOST_STANDIN_HOLD=FILE holds programs that are started now for as long as the file exists.
@@ -32,7 +33,7 @@
 
 namespace chiphost::platform {
 
-// Of the loader of orchestrations, which is not part of this.
+// A function of the loader of orchestrations, which is not part of this.
 void* find_in_device_orch_so(void* library, const char* symbol);
 
 namespace {
@@ -45,7 +46,7 @@ constexpr int32_t aicpu_exception = 507018;
 
 using Kernel = void (*)(int64_t* args);
 
-// The vendor's software is one for the process.
+// The state of the process: the vendor's software has one, too.
 struct Process {
     struct Allocation {
         uint64_t bytes;
@@ -60,13 +61,13 @@ struct Process {
     std::mutex mutex;
     std::map<uint64_t, Allocation> allocations;  // by address
     std::map<const LaunchRecord*, Use> uses;
-    std::string violation;  // what the host has done to memory in use
+    std::string violation;  // the host's misuse of memory that is in use
     uint64_t allocated_bytes = 0;
     std::map<uint64_t, void*> kernels;  // libraries of kernels' images, by address
     bool initialized = false;
     void* aicpu_library = nullptr;  // the first that was launched, as the vendor's software keeps it
     char* registers = nullptr;
-    std::mutex cores;  // of the one launch that has them; others wait for their turn
+    std::mutex cores;  // held by the one launch that has the cores; others wait for their turn
 };
 
 Process& process() {
@@ -84,7 +85,7 @@ int32_t refuse(int32_t code, const std::string& words) {
     return code;
 }
 
-// What a test wants a call to return.
+// The code that a test wants a call to return.
 int32_t planted(const char* call) {
     const char* wanted = getenv("CHIPHOST_STANDIN_FAIL");
     const size_t length = strlen(call);
@@ -92,7 +93,7 @@ int32_t planted(const char* call) {
     return refuse(atoi(wanted + length + 1), std::string("EZ9999: planted in ") + call);
 }
 
-// The allocation that a range is inside of; call with the lock held.
+// The allocation that contains a range. Call this with the lock held.
 const std::pair<const uint64_t, Process::Allocation>* find(uint64_t address, uint64_t bytes) {
     auto& allocations = process().allocations;
     auto after = allocations.upper_bound(address);
@@ -135,8 +136,9 @@ bool aicpu_runs(const LaunchRecord* record) {
     return found != process().uses.end() && found->second.aicpu != 0;
 }
 
-// 0 if the host may change the range; a chip would let it, and nobody would know why programs never end. The first
-// violation is also told to the next who initializes: what frees memory has nobody to tell. Call with the lock held.
+// 0 if the host may change the range. A chip would let it, and then nobody would know why programs never end. The next
+// initialization reports the first violation as well: a call that frees memory has nobody to tell. Call this with the
+// lock held.
 int32_t check_unused(const char* call, uint64_t address, uint64_t bytes) {
     for (const auto& [record, use] : process().uses) {
         for (uint64_t used : use.addresses) {
@@ -196,7 +198,7 @@ Kernel find_kernel(uint64_t address) {
     return library ? reinterpret_cast<Kernel>(find_in_device_orch_so(library, "kernel_entry")) : nullptr;
 }
 
-// Where a core of the launch is on the chip: another number, so that nobody can mix them up.
+// The place of a launch's core on the chip: it has another number, so that nobody can mix them up.
 struct Place {
     uint32_t physical;
     uint64_t registers;
@@ -239,7 +241,7 @@ Place place_of(uint32_t core, uint32_t block_dim) {
             reinterpret_cast<uint64_t>(registers()) + group * group_bytes() + sub_core * mib};
 }
 
-// What was started on a stream and has not ended. Waiting is for all of it.
+// The programs that were started on a stream and have not ended. A wait is for all of them.
 class Stream {
 public:
     template <typename Body>
@@ -433,7 +435,7 @@ STANDIN_CALL int32_t aclrtMemcpy(void* to, size_t bytes_max, const void* from, s
         forget_kernel(reinterpret_cast<uint64_t>(to));
     }
     if (bytes == sizeof(uint32_t) && reinterpret_cast<uint64_t>(to) % sizeof(uint32_t) == 0) {
-        // A word comes as a whole, also while programs look at it.
+        // A word is copied as a whole, also while programs look at it.
         uint32_t word = 0;
         memcpy(&word, from, sizeof word);
         __atomic_store_n(static_cast<uint32_t*>(to), word, __ATOMIC_RELEASE);

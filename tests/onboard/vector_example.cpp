@@ -44,7 +44,7 @@ ch_tensor vector_of(std::vector<float>& values, ch_access access) {
     return tensor;
 }
 
-// (a + b + 1) * (a + b + 2), and a + b more where the scene has a fifth task.
+// (a + b + 1) * (a + b + 2), and a + b more if the scene has a fifth task.
 float expected(float a, float b, bool on_aicpu) {
     const float sum = a + b;
     return (sum + 1) * (sum + 2) + (on_aicpu ? sum : 0);

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all tests share: a compile cache of their own, and the scenes.
+"""Fixtures and settings of all tests: a compile cache of their own, and the scenes.
 
 A process can open few linker namespaces. Tests use the installed runtimes, which are loaded once.
 
 pytest-xdist runs files in several processes at once. These share the compile cache; each has a folder of its own for
-temporary files, since some tests look what is left in it.
+temporary files, since some tests look at what is left in it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import pytest
 
 import chiphost as ch
 
-# Stays as it was: who runs tests in the background of a terminal must not be stopped for writing to it.
+# These stay as they were: tests in the background of a terminal must not be stopped when they write to it.
 _OF_THE_TERMINAL = {signal.SIGTTIN, signal.SIGTTOU}
 # Python ignores these itself, and gives them back to the processes it starts.
 _OF_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}
 
 
 def pytest_configure() -> None:
-    """Signals are as in a terminal, for the tests and for what they start.
+    """Set signals as in a terminal, for the tests and for the programs that they start.
 
     A background job of a script ignores SIGINT, nohup SIGHUP, some services SIGCHLD; others block signals.
     """

@@ -46,7 +46,7 @@ def test_imports_lead_down():
 
 
 def is_below(other: str, module: str) -> bool:
-    """Whether a module may import another: of the same folder, or of a layer below."""
+    """True if a module may import another: of the same folder, or of a layer below."""
     inner, outer = module.partition(".")[0], other.partition(".")[0]
     return inner == outer or LEVELS.get(outer, len(LAYERS)) < LEVELS[inner]
 
@@ -72,7 +72,7 @@ def test_includes_lead_down():
 
 
 def test_domains_and_children_do_not_include_each_other():
-    """Both are ways of isolation; what they share lies above them in cpp/isolate."""
+    """Both are ways of isolation; code that they share lies above them in cpp/isolate."""
     rooms = ("cpp/isolate/domain/", "cpp/isolate/child/")
     wrong = [
         f"{file} includes {other}"
@@ -153,7 +153,7 @@ def test_includes_are_found_where_the_compiler_finds_them(tmp_path: Path):
 
 @pytest.mark.parametrize("scene", sorted(ROOT.glob("tests/*/**/scene.py")), ids=lambda scene: scene.parent.name)
 def test_scenes_take_their_names_from_chiphost(scene: Path):
-    """As the guide teaches: then no module's place matters to them."""
+    """The guide teaches this: then no module's place matters to them."""
     assert not re.findall(r"^(?:from|import) chiphost\.\S+", scene.read_text(), re.M)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tests' own session: what the shell, script or service that starts them has left behind is no matter."""
+"""The tests' own session does not depend on settings of the shell, script or service that starts them."""
 
 from __future__ import annotations
 

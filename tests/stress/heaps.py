@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is allocated in this process: by its C library, and by the one that each linker namespace has of its own."""
+"""Memory that is allocated in this process: by its C library, and by the one of each linker namespace."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def allocated_bytes(namespaces: int) -> int | None:
     Args:
         namespaces: how many are open. To ask for one that is not leaves the loader's lock taken (glibc 2.36).
 
-    What is free is given back to the system first, so that what the process holds means something too.
+    Free memory is given back to the system first, so that the size of the process means something too.
     """
     program = ctypes.CDLL(None)
     if not hasattr(program, "mallinfo2"):

@@ -52,7 +52,7 @@ CHILD_DEADLINE_S: Final = 60  # of a forked process
 
 @dataclass(frozen=True)
 class Sample:
-    """What the process held after so many steps."""
+    """The resources that the process held after a number of steps."""
 
     steps: int
     threads: int
@@ -85,7 +85,7 @@ class Stress:
         self.counts: Counter[str] = Counter()
 
     def run(self) -> list[Sample]:
-        """Do all steps; what the process held after the warm-up and from time to time since."""
+        """Do all steps; return the samples after the warm-up and from time to time since."""
         held: list[Sample] = []
         steps, warm = self._options.steps, self._options.steps * WARM_UP_FRACTION
         signal.signal(signal.SIGUSR1, self._count_signal)
@@ -113,7 +113,8 @@ class Stress:
     def _check_threads(self) -> None:
         """All threads were given back: a worker finds all of its runtime's place free, but for its own and the keeper.
 
-        How many there are says nothing: as many as there ever were workers of the place at once, times their threads.
+        The number of threads alone says nothing: there are as many as workers were ever at once in the place, times
+        theirs.
         """
         worker = self._workers[0]
         for strategy in self._strategies:
@@ -194,7 +195,7 @@ class Stress:
         if child == 0:
             signal.alarm(CHILD_DEADLINE_S)
             status = 1
-            with contextlib.suppress(BaseException):  # the status says it, and nothing of the parent's may run here
+            with contextlib.suppress(BaseException):  # the status tells, and no code of the parent may run here
                 self._run_in_child(ready, np.random.default_rng(seed))
                 status = 0
             os._exit(status)
@@ -254,7 +255,7 @@ def signals_arrive() -> Iterator[None]:
 
 
 def wait_until_quiet() -> None:
-    """Child processes that were used are ended by a thread of their pool, and it has made all spares that it will."""
+    """Wait: a pool's thread ends child processes that were used, and makes all spares that it will."""
     deadline = time.monotonic() + QUIET_S_MAX
     while any(name == "chiphost-pool" for name in thread_names()):
         if time.monotonic() > deadline:
@@ -263,21 +264,21 @@ def wait_until_quiet() -> None:
 
 
 def thread_names() -> Iterator[str]:
-    """Of all threads of this process; none on a system that does not list them."""
+    """The names of all threads of this process; none on a system that does not list them."""
     for task in Path("/proc/self/task").glob("*/comm"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
             yield task.read_text().strip()
 
 
 def start_all_threads(pool: ThreadPoolExecutor, count: int) -> None:
-    """The pool makes a thread when none is idle, which would look like growth."""
+    """Make all threads of a pool: it makes one when none is idle, which would look like growth."""
     barrier = threading.Barrier(count)
     for future in [pool.submit(barrier.wait) for _ in range(count)]:
         future.result()
 
 
 def grown(held: list[Sample]) -> list[str]:
-    """What there is more of at the end, in words. The first half of the samples is compared with the second.
+    """The resources that have grown at the end, in words. The first half of the samples is compared with the second.
 
     Their smallest values: stacks, arenas and child processes come and go with what happens to run at once.
     """
@@ -295,14 +296,15 @@ def grown(held: list[Sample]) -> list[str]:
         if noun.endswith("bytes"):
             words += f", {(after - before) * 1000 / max(steps, 1):+,.0f} per 1,000 steps"
         print(f"  {words}")
-        # Resident is also what a heap has free between what is in use: it tells, but proves nothing.
+        # Resident memory includes memory that is free between used blocks of a heap: it tells something, but proves
+        # nothing.
         if noun != "resident_bytes" and after - before > allowed:
             found.append(words)
     return found
 
 
 def use_one_arena() -> None:
-    """Start anew where malloc has one arena: which threads happen to share one would decide how large all become."""
+    """Start anew where malloc has one arena: otherwise chance decides which threads share one, and its size."""
     if "MALLOC_ARENA_MAX" not in os.environ:
         os.environ["MALLOC_ARENA_MAX"] = "1"
         os.execv(sys.executable, sys.orig_argv)

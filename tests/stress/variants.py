@@ -20,7 +20,7 @@ PLATFORMS: Final = ("a2a3sim", "a5sim")
 ELEMENTS: Final = 64
 SIM_THREADS_MAX: Final = 2
 
-# What the scene vector_example of each runtime computes of the sum of its two inputs. Exact for small integers.
+# The result of the scene vector_example of each runtime, from the sum of its two inputs. Exact for small integers.
 FORMULAS: Final[dict[str, Callable[[np.ndarray], np.ndarray]]] = {
     "host_build_graph": lambda total: (total + 1) * (total + 2),
     "aicpu_build_graph": lambda total: (total + 1) * (total + 2),
@@ -38,7 +38,7 @@ class Variant:
     program: ch.ChipCallable
 
     def rebuild(self, build: int) -> None:
-        """Make it another: one of the programs is a byte longer, or all are as long and newer."""
+        """Make it another build: one of the programs is a byte longer, or all are as long and newer."""
         programs = (self.files.host, self.files.aicpu, self.files.aicore)
         if build % 2:
             with programs[build // 2 % 3].open("ab") as file:

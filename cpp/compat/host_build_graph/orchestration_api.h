@@ -17,7 +17,8 @@ using OrchestrationRuntime = ch_host_graph;
 // the return values need no check.
 inline int add_task(OrchestrationRuntime* runtime, uint64_t* args, int num_args, int func_id, CoreType core_type) {
     chiphost::require(num_args >= 0, "add_task: wanted a number of arguments, found %d", num_args);
-    return runtime->ops->add_task(runtime, args, static_cast<uint32_t>(num_args), func_id, static_cast<int32_t>(core_type));
+    return runtime->ops->add_task(runtime, args, static_cast<uint32_t>(num_args), func_id,
+                                  static_cast<int32_t>(core_type));
 }
 inline void add_successor(OrchestrationRuntime* runtime, int from_task, int to_task) {
     runtime->ops->add_successor(runtime, from_task, to_task);
@@ -31,14 +32,14 @@ inline int get_task_count(OrchestrationRuntime* runtime) {
 inline void print_runtime(OrchestrationRuntime* runtime) {
     runtime->ops->print_runtime(runtime);
 }
-// Undefined memory, freed when the run ends. nullptr: there is none.
+// Undefined memory, freed when the run ends; nullptr if no memory is left.
 inline void* device_malloc(OrchestrationRuntime* runtime, size_t bytes) {
     return reinterpret_cast<void*>(runtime->ops->device_malloc(runtime, bytes));
 }
 inline void device_free(OrchestrationRuntime* runtime, void* device) {
     runtime->ops->device_free(runtime, reinterpret_cast<uint64_t>(device));
 }
-// 0, or negative.
+// Copies; the result is 0, or negative if the run has failed.
 inline int copy_to_device(OrchestrationRuntime* runtime, void* device, const void* host, size_t bytes) {
     return runtime->ops->copy_to_device(runtime, reinterpret_cast<uint64_t>(device), host, bytes);
 }
@@ -46,6 +47,6 @@ inline int copy_to_device(OrchestrationRuntime* runtime, void* device, const voi
 extern "C" int CHIPHOST_SIMPLER_ENTRY(OrchestrationRuntime* runtime, const ChipStorageTaskArgs& args);
 
 extern "C" __attribute__((visibility("default"), weak)) int32_t chiphost_simpler_entry(ch_host_graph* graph,
-                                                                                      const ch_task_args* args) {
+                                                                                       const ch_task_args* args) {
     return CHIPHOST_SIMPLER_ENTRY(graph, ChipStorageTaskArgs(*args));
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How cores of a cluster wait for each other in TPUSH and TPOP, and where the tiles are meanwhile.
+// The waits of a cluster's cores for each other in TPUSH and TPOP, and the memory that holds the tiles meanwhile.
 #pragma once
 
-// All that PTO-ISA's header includes, before words of it mean something else.
+// Everything that PTO-ISA's header includes comes first, before words of it mean something else.
 #include <array>
 #include <atomic>
 #include <condition_variable>
@@ -24,7 +24,7 @@
 
 namespace chiphost::pto {
 
-// Never held while a kernel pauses, so who waits for it waits for another thread that has work to do.
+// Never held while a kernel pauses, so whoever waits for it waits for another thread that has work to do.
 class Mutex {
 public:
     void lock() {
@@ -37,7 +37,7 @@ private:
     std::atomic<bool> held_{false};
 };
 
-// Waiting pauses the core, so that others get on; on a thread of theirs, or this one.
+// Waiting pauses the core, so that other cores get on, on another thread or on this one.
 class ConditionVariable {
 public:
     template <typename Lock>
@@ -57,7 +57,7 @@ public:
 
 }  // namespace chiphost::pto
 
-// PTO-ISA writes std:: before them.
+// PTO-ISA writes std:: before these names.
 namespace std {
 using chiphost_pto_mutex = ::chiphost::pto::Mutex;
 using chiphost_pto_condition_variable = ::chiphost::pto::ConditionVariable;
@@ -65,7 +65,7 @@ using chiphost_pto_condition_variable = ::chiphost::pto::ConditionVariable;
 
 namespace pto {
 
-// The same text in the libraries of all kernels that have this pipe.
+// A text that is the same in the libraries of all kernels that have this pipe.
 template <typename Pipe>
 const char* chiphost_pto_name_of() {
     return __PRETTY_FUNCTION__;

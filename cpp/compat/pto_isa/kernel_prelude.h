@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What kernels begin with that are written against PTO-ISA, to be compiled once for all of them.
+// The includes that every kernel written against PTO-ISA begins with, to be compiled once for all of them.
 #pragma once
 
 #include <cstdint>

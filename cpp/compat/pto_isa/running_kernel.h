@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// For kernels that use PTO-ISA's simulation of the instructions: whose functions do not get the kernel's arguments, and
-// ask a thread's variables or the loader which core they are on. Here is who answers.
+// Answers for kernels that use PTO-ISA's simulation of the instructions. Its functions do not get the kernel's
+// arguments, and ask a thread's variables or the loader which core they are on.
 //
 // Including this file puts a kernel_entry of its own before that of the source, which is called by another name.
 #pragma once
@@ -22,7 +22,7 @@ extern "C" __attribute__((visibility("hidden"), weak)) thread_local const Kernel
     nullptr;
 
 __attribute__((noinline)) inline const KernelContext& running_kernel() {
-    asm volatile("");  // no two calls are made one
+    asm volatile("");  // keeps the compiler from merging two calls
     require(chiphost_running_kernel, "a core was asked for on a thread that runs no kernel");
     return *chiphost_running_kernel;
 }
@@ -53,7 +53,7 @@ inline Region region(LocalMemory which) {
     return found;
 }
 
-// `bytes` from `offset` on, which must lie in the memory.
+// The address of `bytes` bytes from `offset` on, all of which must lie in the memory.
 inline char* address_in(LocalMemory which, const Region& region, uint64_t offset, uint64_t bytes) {
     require(offset <= region.bytes && bytes <= region.bytes - offset,
             "TASSIGN: %llu bytes at 0x%llx of %s, which has 0x%llx bytes", static_cast<unsigned long long>(bytes),
@@ -61,7 +61,7 @@ inline char* address_in(LocalMemory which, const Region& region, uint64_t offset
     return region.base + offset;
 }
 
-// What PTO-ISA would ask the loader for.
+// The functions that PTO-ISA would ask the loader for.
 inline void get_execution_context(uint32_t* block, uint32_t* sub_block, uint32_t* sub_blocks) {
     const KernelContext& context = running_kernel();
     *block = static_cast<uint32_t>(context.block_idx);
@@ -99,7 +99,7 @@ __attribute__((visibility("hidden"), weak)) void chiphost_kernel_resumed(const c
     chiphost::pto::set_running_kernel(context);
 }
 
-// What the source calls kernel_entry from here on.
+// The name that the source's kernel_entry has from here on.
 __attribute__((visibility("hidden"))) void chiphost_pto_kernel_entry(__gm__ int64_t* args);
 
 __attribute__((visibility("default"), weak)) void kernel_entry(__gm__ int64_t* args) {

@@ -27,7 +27,7 @@ inline uint64_t get_element_size(DataType dtype) {
     return dtype < DataType::DATA_TYPE_NUM ? ch_dtype_bytes(static_cast<uint32_t>(dtype)) : 0;
 }
 
-// A value by its bits, the other bytes of the word are 0: of int32_t{-1} it is 0x00000000ffffffff.
+// A value as a word that holds its bits; the other bytes are 0. int32_t{-1} gives 0x00000000ffffffff.
 template <typename T>
 inline uint64_t to_u64(T value) {
     static_assert(sizeof(T) <= sizeof(uint64_t), "a value of at most 8 bytes");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What orchestrations that were written for simpler's aicpu_build_graph and tensormap_and_ringbuffer have in common.
-// Their pto_orchestration_api.h differ: the one passes the runtime to every call, the other knows it.
+// Names that orchestrations written for simpler's aicpu_build_graph and tensormap_and_ringbuffer have in common. Their
+// pto_orchestration_api.h differ: in one every call passes the runtime, in the other the runtime is known.
 #pragma once
 
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 
 using PTO2Runtime = ch_device_graph;
 
-// How many arguments a run must have at least: tensors and scalars together.
+// The number of arguments that a run must have at least: tensors and scalars together.
 struct PTO2OrchestrationConfig {
     int expected_arg_count;
 };
@@ -36,7 +36,7 @@ namespace chiphost_simpler {
 extern "C" __attribute__((visibility("hidden"), weak)) thread_local ch_device_graph* chiphost_bound_graph = nullptr;
 
 __attribute__((noinline)) inline ch_device_graph* bound() {
-    asm volatile("");  // no two calls are made one
+    asm volatile("");  // keeps the compiler from merging two calls
     chiphost::require(chiphost_bound_graph, "a function of pto_orchestration_api.h was called on a thread of its own");
     return chiphost_bound_graph;
 }
@@ -52,7 +52,7 @@ Result call(ch_device_graph* graph, Result (*function)(ch_device_graph*, Paramet
     bind(graph);
     return result;
 }
-// One that returns negative if the run is over.
+// Calls a function of the runtime that returns a negative number if the run is over.
 template <typename... Parameters, typename... Values>
 void call_or_end(ch_device_graph* graph, int32_t (*function)(ch_device_graph*, Parameters...), Values... values) {
     if (call(graph, function, values...) != 0) throw chiphost::RunOver();
@@ -62,14 +62,14 @@ void call_or_end(ch_device_graph* graph, int32_t (*function)(ch_device_graph*, P
 
 constexpr int32_t INVALID_KERNEL_ID = -1;
 
-// Kernels of one task, on the cores of one cluster.
+// The kernels of one task, on the cores of one cluster.
 struct MixedKernels {
     int32_t aic_kernel_id = INVALID_KERNEL_ID;
     int32_t aiv0_kernel_id = INVALID_KERNEL_ID;
     int32_t aiv1_kernel_id = INVALID_KERNEL_ID;
 };
 
-// Blocks of a task.
+// The number of blocks of a task.
 class PTO2LaunchSpec {
 public:
     int16_t block_num() const { return block_num_; }
@@ -90,15 +90,15 @@ class Arg {
 public:
     PTO2LaunchSpec launch_spec;
 
-    // No arguments; launch_spec stays as it is.
+    // Removes all arguments; launch_spec stays as it is.
     void reset() { tensor_count_ = scalar_count_ = 0; }
 
     void add_input(const Tensor& tensor) { add(CH_ROLE_INPUT, tensor); }
     void add_inout(const Tensor& tensor) { add(CH_ROLE_INOUT, tensor); }
-    // Writes a tensor that there is.
+    // Adds an existing tensor that the task writes.
     void add_output(const Tensor& tensor) { add(CH_ROLE_OUTPUT_EXISTING, tensor); }
     void add_no_dep(const Tensor& tensor) { add(CH_ROLE_NO_DEP, tensor); }
-    // Makes one: TaskOutputTensors::get_ref.
+    // Adds a tensor that the task makes: TaskOutputTensors::get_ref returns it.
     void add_output(const TensorCreateInfo& info) {
         Slot& slot = next(CH_ROLE_OUTPUT);
         slot.spec = info.raw();
@@ -113,7 +113,7 @@ public:
         require_room(count);
         for (int i = 0; i < count; ++i) scalars_[scalar_count_++] = values[i];
     }
-    // By their bits: the upper half of each word is 0.
+    // Adds the bits of each number; the upper half of each word is 0.
     void add_scalars_i32(const int32_t* values, int count) {
         require_room(count);
         for (int i = 0; i < count; ++i) scalars_[scalar_count_++] = to_u64(values[i]);
@@ -227,19 +227,19 @@ inline Tensor tensor_at(ch_device_graph* graph, void* address, const uint32_t sh
 inline void scope_begin(ch_device_graph* graph) {
     call_or_end(graph, graph->ops->scope_begin, int32_t{CH_SCOPE_AUTO});
 }
-// An error is the run's already, and the next call throws.
+// An error already belongs to the run, and the next call throws.
 inline void scope_end(ch_device_graph* graph) {
     call(graph, graph->ops->scope_end);
 }
 
 }  // namespace chiphost_simpler
 
-// How many arguments the orchestration wants; it may have none.
+// The number of arguments that the orchestration wants; an orchestration may lack this function.
 extern "C" __attribute__((weak)) PTO2OrchestrationConfig aicpu_orchestration_config(const ChipStorageTaskArgs& args);
 
 namespace chiphost_simpler {
 
-// What an orchestration begins with: its arguments, if there are as many as it wants.
+// Begins an orchestration: returns its arguments, if there are as many as it wants.
 inline ChipStorageTaskArgs begin(ch_device_graph* graph, const ch_device_args& raw) {
     bind(graph);
     const ChipStorageTaskArgs args(raw);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// For kernels that were written for simpler: which block of a task they are.
+// For kernels that were written for simpler: the block of the task that a kernel runs.
 #pragma once
 
 #include "chiphost/kernel.h"

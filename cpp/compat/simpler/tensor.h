@@ -20,9 +20,9 @@ constexpr int RUNTIME_MAX_TENSOR_DIMS = CH_MAX_DIMS;
 // A ch_device_tensor under the names of simpler: the same memory, field by field.
 struct Tensor {
     struct {
-        uint64_t addr;  // of the view's first element: the address to which start_offset is added, which is 0
+        uint64_t addr;  // address of the view's first element; start_offset, which is added to it, is 0
     } buffer{};
-    uint64_t memory = 0;  // of the buffer
+    uint64_t memory = 0;  // address of the buffer
     uint64_t memory_bytes = 0;
     int64_t owner = 0;
     uint32_t shapes[CH_MAX_DIMS]{};
@@ -40,8 +40,8 @@ struct Tensor {
     explicit Tensor(const ch_device_tensor& tensor) { memcpy(static_cast<void*>(this), &tensor, sizeof tensor); }
     const ch_device_tensor& raw() const { return *reinterpret_cast<const ch_device_tensor*>(this); }
 
-    // A box of the tensor: `shape` elements from `offset` on, ndims entries each. A box that does not lie in the tensor
-    // throws chiphost::BadArgument. Whether edges are inferred is the parameter's business, not the tensor's.
+    // A box of the tensor: `shape` elements from `offset` on, with ndims entries each. A box that does not lie in the
+    // tensor throws chiphost::BadArgument. The parameter decides whether edges are inferred, not the tensor.
     Tensor view(const uint32_t shape[], const uint32_t offset[], bool manual_dep = false) const {
         return Tensor(chiphost::DeviceTensor(raw()).view(shape, ndims, offset, ndims).manual_dep(manual_dep).raw());
     }
@@ -54,7 +54,7 @@ struct Tensor {
     uint64_t numel() const { return ch_shape_elements(shapes, ndims); }
     bool is_contiguous() const { return chiphost::DeviceTensor(raw()).contiguous(); }
 
-    // For people.
+    // A text for people to read.
     std::string dump() const {
         char text[160];
         int length = snprintf(text, sizeof text, "Tensor at 0x%llx, dtype %u, shape [",

@@ -43,8 +43,8 @@ public:
 #define PTO2_SCOPE_GUARD() [[maybe_unused]] PTO2ScopeGuard CHIPHOST_SIMPLER_JOINED(scope_guard_, __COUNTER__)
 #define PTO2_SCOPE() if (PTO2_SCOPE_GUARD(); true)
 
-// One element; `indices` has one for each dimension of the tensor. Waits for the tasks that write it; a write also for
-// those that read it.
+// Access to one element; `indices` has one entry for each dimension of the tensor. Both wait for the tasks that write
+// the tensor; a write also waits for those that read it.
 template <typename T = uint64_t>
 inline T get_tensor_data(const Tensor& tensor, uint32_t ndims, const uint32_t indices[]) {
     chiphost::require(ndims == tensor.ndims, "get_tensor_data: wanted %u indices, found %u", tensor.ndims, ndims);

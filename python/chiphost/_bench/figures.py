@@ -28,11 +28,11 @@ from .resources import Resources
 
 PLATFORM: Final = "a2a3sim"
 TASKS: Final = 8192
-SHAPES: Final = {"independent": 0, "chain": 1}  # with the numbers that empty_tasks.cpp knows them by
+SHAPES: Final = {"independent": 0, "chain": 1}  # with their numbers in empty_tasks.cpp
 
 _GROWTH_BYTES_MAX: Final = 1_000_000
 _RUN_BYTES_MAX: Final = 10_000_000  # the default rings have room for 1 GB; it is taken as it is touched
-_IDLE_FRACTION_MAX: Final = 0.001  # as good as none: a sleeping Python process needs some of it itself
+_IDLE_FRACTION_MAX: Final = 0.001  # practically none: a sleeping Python process needs a little itself
 _CHILD_TIMEOUT_S: Final = 60.0
 _FIRST_LOAD: Final = """
 import sys, time
@@ -79,7 +79,7 @@ class _Runtime:
     rate_min: float
     small: str
     large: str
-    scalars: tuple[int, ...] = ()  # further scalars of the large one
+    scalars: tuple[int, ...] = ()  # further scalars of the large graph
 
 
 _RUNTIMES: Final = {
@@ -87,12 +87,12 @@ _RUNTIMES: Final = {
     "aicpu_build_graph": _Runtime(60, 3e6, "device_four_tasks.cpp", "device_empty_tasks.cpp", (1,)),
     "tensormap_and_ringbuffer": _Runtime(60, 2e6, "device_four_tasks.cpp", "device_empty_tasks.cpp", (0,)),
 }
-FIRST_RUNTIME: Final = next(iter(_RUNTIMES))  # the one that everything else is measured with
+FIRST_RUNTIME: Final = next(iter(_RUNTIMES))  # all other figures are measured with this runtime
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How often things are measured."""
+    """The number of repetitions of each measurement."""
 
     first_loads: int
     resets: int
@@ -100,7 +100,7 @@ class Effort:
     graphs: int
     steps: int
     idle_s: float
-    scene_rounds: int = 1  # of all scenes of simpler's
+    scene_rounds: int = 1  # rounds over all of simpler's scenes
 
 
 FULL: Final = Effort(first_loads=11, resets=300, warm_runs=2000, graphs=50, steps=1000, idle_s=1.0, scene_rounds=2)
@@ -139,7 +139,7 @@ def measure(effort: Effort) -> Iterator[Figure]:
 
 
 def _graphs(device: _Device, effort: Effort) -> Generator[Figure, None, dict[str, _Rates]]:
-    """Figures of a small warm graph and of large ones; returns the rates of those by shape."""
+    """Yield figures of a small warm graph and of large ones; return the rates of the large ones by shape."""
     name, goals = device.runtime, _RUNTIMES[device.runtime]
     yield _time(f"{name}: 4 tasks, warm", times(device.run_small, effort.warm_runs), 1e6, "µs", goals.warm_us)
     rates = {shape: _Rates.of(times(device.runs_large(shape), effort.graphs)) for shape in SHAPES}
@@ -198,7 +198,7 @@ def _empty_kernels() -> list[Kernel]:
 
 
 def run_for_memory(runtime: str) -> tuple[int, int, int] | None:
-    """Bytes more than before that a run of 4 tasks, then one of TASKS has taken, then what is left after a reset.
+    """Bytes that this process has gained after a run of 4 tasks, after one of TASKS tasks, and after a reset.
 
     None on a system that does not say. For a process that has done nothing else.
     """
@@ -251,7 +251,7 @@ def _rate(name: str, rates: _Rates, goal: str = "", met: bool | None = None, not
 
 
 def in_fresh_process(program: str, *arguments: str) -> str:
-    """What a Python program prints that is given these arguments and can import chiphost.
+    """The output of a Python program that gets these arguments and can import chiphost.
 
     Raises LoadError (LOAD_REFUSED) if it fails, with what it said, and DeadlineError if it does not end.
     """
@@ -282,7 +282,7 @@ def _first_load(effort: Effort) -> Figure:
 
 
 def _compare(rates: dict[str, _Rates], effort: Effort) -> Iterator[Figure]:
-    """oneTBB's flow graph on the same graphs, with the number of threads that suits it best."""
+    """Measure oneTBB's flow graph on the same graphs, with the number of threads that suits it best."""
     try:
         runs = flow_graph.measure(sources_dir() / "flow_graph.cpp", TASKS, effort.graphs, sorted({1, usable_cpus()}))
     except flow_graph.FlowGraphMissing as error:
@@ -300,9 +300,9 @@ def _compare(rates: dict[str, _Rates], effort: Effort) -> Iterator[Figure]:
 
 
 def _memory(runtime: str) -> Iterator[Figure]:
-    """Memory that a worker's first runs with default rings take, and what of that stays after a reset.
+    """Measure the memory that a worker's first runs with default rings take, and the rest that stays after a reset.
 
-    In a process of its own, because memory that was given back may be used again without being counted.
+    This happens in a process of its own, because memory that was given back may be used again without being counted.
     """
     counts = in_fresh_process(_MEMORY, runtime)
     if counts == "unknown":

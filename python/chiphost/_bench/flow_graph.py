@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""oneTBB's flow graph, where it is installed: what chiphost's own graphs are compared with."""
+"""The flow graph of oneTBB, where it is installed: chiphost's own graphs are compared with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ int main() { return printf("%s\\n", TBB_runtime_version()) < 0; }
 
 
 class FlowGraphMissing(Exception):
-    """There is no oneTBB, or it does not work; says why."""
+    """oneTBB is missing or does not work; the text says why."""
 
 
 def version() -> str:
@@ -33,7 +33,7 @@ def version() -> str:
 
 
 def measure(source: Path, tasks: int, repeats: int, threads: list[int]) -> list[dict[str, Any]]:
-    """What flow_graph.cpp (`source`) prints, once for each number of threads. Raises FlowGraphMissing."""
+    """The output of flow_graph.cpp (`source`) for each number of threads. Raises FlowGraphMissing."""
     with tempfile.TemporaryDirectory(prefix="chiphost-") as folder:
         program = str(_build(source, Path(folder)))
         return [json.loads(_run([program, str(tasks), str(repeats), str(count)])) for count in threads]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each isolation strategy costs on this machine, next to a process for every run.
+"""The cost of each isolation strategy on this machine, next to a process for every run.
 
 A library of two functions that do next to nothing is opened and called through `chiphost.isolate`; a graph of four
 empty tasks is run by a `ChipWorker`. Every number comes from a fresh process that does nothing else. Times are medians.
@@ -40,7 +40,7 @@ WAYS: Final = {  # the columns, with their titles; the last two are a process fo
     "fork": "os.fork()",
 }
 
-_ALONE: Final = "copy"  # what a process for one run has inside: it needs no namespace
+_ALONE: Final = "copy"  # the strategy inside a process for one run, which needs no namespace
 _FORK_TIMEOUT_S: Final = 30
 _PROGRAM: Final = """
 import json, sys
@@ -51,7 +51,7 @@ print(json.dumps(isolation.measure_here(*sys.argv[1:])))
 
 @dataclass(frozen=True)
 class Cell:
-    """What was measured of one way.
+    """The measurement of one way.
 
     Attributes:
         value: the figure; None if there is none.
@@ -85,11 +85,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Effort:
-    """How often things are done, and how many instances are tried."""
+    """The number of repetitions of each step, and of instances that are tried."""
 
-    processes: int  # fresh ones for each time: which CPUs two threads get decides much, and for long
-    instances: int  # open at once, for their memory; as many namespaces are to be had everywhere
-    calls: int  # in each process; so are runs
+    processes: int  # fresh ones for each time: much depends on the CPUs that two threads get, and for long
+    instances: int  # open at once, for their memory; every system has as many namespaces
+    calls: int  # in each process; the number of runs is the same
     runs: int
     new_pythons: int
     forks: int
@@ -99,11 +99,11 @@ class Effort:
     process_cycles: int
 
     def most(self, strategy: str) -> int:
-        """How many instances are tried."""
+        """The number of instances that are tried."""
         return self.processes_most if strategy == "process" else self.instances_most
 
     def cycles_of(self, strategy: str) -> int:
-        """How often a library is opened, called and closed."""
+        """The number of times that a library is opened, called and closed."""
         return self.process_cycles if strategy == "process" else self.cycles
 
 
@@ -167,7 +167,7 @@ def measure(effort: Effort) -> list[Row]:
 
 
 def measure_here(what: str, strategy: str, library: str, count: str) -> Any:
-    """Measure one thing in this process, which does nothing else; what is returned can be written as JSON."""
+    """Measure one thing in this process, which does nothing else; the result can be written as JSON."""
     return _HERE[what](strategy, library, int(count))
 
 
@@ -192,7 +192,7 @@ def _build(folder: Path) -> Path:
 
 
 def _strategy(strategy: str, library: Path, effort: Effort) -> dict[str, Cell]:
-    """A column, by the keys of the rows."""
+    """Measure a column; the cells are found by the keys of the rows."""
     if strategy == "namespace" and (why := _core.namespaces_unavailable()):
         return {"first_open": Cell(None, note=f"no namespaces here: {why}")}
     opens = [_fresh("open", strategy, library, effort.instances) for _ in range(effort.processes)]
@@ -235,11 +235,11 @@ def _count(more: dict[str, float] | None, noun: str, scale: float = 1) -> Cell:
     return Cell(None, note="this system does not say") if more is None else Cell(more[noun] * scale)
 
 
-# What a fresh process does. Each is given the strategy, the library and a number.
+# The work of a fresh process. Each function gets the strategy, the library and a number.
 
 
 def _open(strategy: str, library: str, count: int) -> dict[str, Any]:
-    """Seconds of each open, and bytes that an instance takes after the first, which brings along what all share."""
+    """Seconds of each open, and bytes of each instance after the first, which also brings what all of them share."""
     seconds, memory = [], []
     with ExitStack() as stack:
         opened = []
@@ -289,7 +289,7 @@ def _run(strategy: str, library: str, count: int) -> dict[str, list[float]]:
 
 
 def _open_many(strategy: str, library: str, count: int) -> dict[str, Any]:
-    """How many instances can be open at once, and the name of the error that a further one is."""
+    """The number of instances that can be open at once, and the name of the error that a further one gets."""
     with ExitStack() as stack:
         for opened in range(count):
             try:
@@ -301,7 +301,7 @@ def _open_many(strategy: str, library: str, count: int) -> dict[str, Any]:
 
 
 def _cycle(strategy: str, library: str, count: int) -> dict[str, float] | None:
-    """What this process has more after `count` times open, call and close."""
+    """The resources that this process has gained after `count` times open, call and close."""
 
     def cycle() -> None:
         with isolate.open(library, strategy) as opened:
@@ -339,7 +339,7 @@ def _fork_runs(strategy: str, library: str, count: int) -> dict[str, Any]:
 
 
 def _in_fork(function: Callable[[], Any]) -> Any:
-    """What a function returns in a fork of this process; it goes through a pipe as JSON."""
+    """Run a function in a fork of this process and return its result, which goes through a pipe as JSON."""
     reads, writes = os.pipe()
     child = os.fork()
     if child == 0:
@@ -367,7 +367,7 @@ def _arrays(size_bytes: int) -> list[Any]:
 
 
 def _pss_with(opened: Sequence[isolate.Library]) -> int | None:
-    """Bytes of this process and those that libraries live in."""
+    """Bytes of this process and of the processes that libraries live in."""
     processes = [library.process_id for library in opened]
     sizes = [_pss(process) for process in (None, *filter(None, processes))]
     known = [size for size in sizes if size is not None]
@@ -375,7 +375,7 @@ def _pss_with(opened: Sequence[isolate.Library]) -> int | None:
 
 
 def _pss(process: int | None = None) -> int | None:
-    """Bytes of a process, this one if None; what it shares with n - 1 others counts as 1/n. None if nobody says."""
+    """Bytes of a process, this one if None; memory shared with n - 1 others counts as 1/n. None if unknown."""
     rollup = Path(f"/proc/{process or 'self'}/smaps_rollup")
     if not rollup.exists():
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this process holds: threads, open files, mappings and memory."""
+"""The resources that this process holds: threads, open files, mappings and memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PROC: Final = Path("/proc/self")
 
 @dataclass(frozen=True)
 class Resources:
-    """How much of each this process has at a moment."""
+    """The amount of each resource that this process has at a moment."""
 
     threads: int
     files: int
@@ -33,7 +33,7 @@ class Resources:
         )
 
     def since(self, before: Resources) -> Resources:
-        """How much more there is than there was."""
+        """The difference to an earlier moment."""
         return Resources(
             self.threads - before.threads,
             self.files - before.files,

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast scenes of the project simpler run here, next to simpler's own runner in the same run.
+"""The speed of scenes of the project simpler here, next to simpler's own runner in the same run.
 
 SIMPLER_DIR names a checkout of simpler, with its scenes, and PTO_ISA_ROOT one of PTO-ISA. If simpler is built there,
 its runner is measured too: by the Python that SIMPLER_PYTHON names, else by this one. Each round measures both sides
-one after the other, so what else the machine does meets both; a ratio is the median of the rounds' ratios.
+one after the other, so other work of the machine meets both; a ratio is the median of the rounds' ratios.
 
-What cannot be measured is a figure without a value, whose note says what is missing.
+A figure that cannot be measured has no value, and its note says what is missing.
 """
 
 from __future__ import annotations
@@ -76,14 +76,14 @@ for line in sys.stdin:
 
 
 class _NotMeasured(Exception):
-    """Why something could not be measured."""
+    """Something could not be measured; the text says why."""
 
 
 @dataclass
 class _Sides:
     """Seconds of both sides, one for each round.
 
-    `cpu_s` has the least that all CPUs together worked for a side, and `missing` why there is nothing of it.
+    `cpu_s` has the least time that all CPUs together worked for a side; `missing` says why a side has no figures.
     """
 
     ours: list[float] = field(default_factory=list)
@@ -93,7 +93,7 @@ class _Sides:
 
 
 def measure(effort: Effort) -> Iterator[Figure]:
-    """Measure one figure after the other. Raises nothing for what is missing or fails: notes say it."""
+    """Measure one figure after the other. Raises nothing if something is missing or fails: notes say so."""
     wanted = {name: _folder(name) for name in _VARIABLES}
     if lacking := [name for name, folder in wanted.items() if folder is None]:
         note = f"not measured: {' and '.join(lacking)} name{'' if lacking[1:] else 's'} no folder"
@@ -151,7 +151,7 @@ def _cpu_time(sides: _Sides, side: str) -> Iterator[None]:
 
 
 def _run_ours(simpler: Path, cache: str, out_detail: dict[str, Any]) -> float:
-    """Seconds that `chiphost ci` takes with a folder as its cache. `out_detail` gets what its report says of all."""
+    """Seconds that `chiphost ci` takes with a folder as its cache. `out_detail` gets the totals of its report."""
     report = Path(cache, "report.json")
     words = ["ci", "-p", PLATFORM, "--scenes", str(simpler / "examples"), "--json", str(report)]
     started = time.monotonic()
@@ -216,9 +216,9 @@ def _one_scene(simpler: Path, rounds: int) -> Iterator[Figure]:
 
 
 def serve(folder: str) -> None:
-    """Answer "ready" when a scene has run once; then to each line of standard input with the seconds of a run."""
+    """Answer "ready" when a scene has run once; then answer each line of standard input with the seconds of a run."""
     with os.fdopen(os.dup(1), "w") as answers, ChipWorker() as worker:
-        os.dup2(2, 1)  # what the scene prints
+        os.dup2(2, 1)  # the scene's output
         scene = SimplerScene.load(folder)
         compiled = compile_scenes([Entry(scene.name, Path(folder), scene, None)], PLATFORM)[scene.name]
         if isinstance(compiled, Exception):
@@ -238,7 +238,7 @@ class _Side:
     """A process that answers. A context manager."""
 
     def __init__(self, words: Sequence[str], variables: Mapping[str, str]) -> None:
-        """Do not start it yet. It gets these variables besides those that this process has."""
+        """Prepare to start it. It gets these variables besides those of this process."""
         self._words = words
         self._variables = variables
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program `chiphost`. It begins in `program`; `commands` says what it can be asked; each command has a module."""
+"""The program `chiphost`. It begins in `program`; `commands` lists its commands, each of which has a module."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`chiphost audit`: how a shared library can be isolated."""
+"""`chiphost audit`: the strategies by which a shared library can be isolated."""
 
 from __future__ import annotations
 

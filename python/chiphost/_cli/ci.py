@@ -29,7 +29,7 @@ from .terminal import Command, Interrupted, complain, in_terminal, plural, progr
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What the command line asks for, by the names of the options; see `commands.ci`.
+    """The wishes of the command line, by the names of the options; see `commands.ci`.
 
     Attributes:
         repeated: the options that a command needs that runs one of the scenes again.
@@ -67,7 +67,7 @@ def main(**chosen: Any) -> None:
     torch_s = torch_import.seconds()
     of_torch = "" if torch_s is None else f", {torch_s:.1f} s of it to import torch"
     print_lines(rows.console, f"Time: {time.monotonic() - started:.1f} s{of_torch}")
-    # Before the last line: nobody may be there to read that.
+    # Before the last line, because its reader may be gone by then.
     problems = reports.write(
         (wanted.json_file, lambda: report.to_json(results, torch_s)),
         (wanted.junit_file, lambda: report.to_junit(results)),
@@ -88,7 +88,7 @@ def main(**chosen: Any) -> None:
 
 
 def _look(wanted: _Wanted, deadline: Deadline) -> tuple[Settings, list[Entry]]:
-    """Which scenes are to be run, and how. Builds the runtimes if so wanted; looks for a chip if one is needed."""
+    """Find the scenes to run and their settings. Builds the runtimes if asked to; looks for a chip if one is needed."""
     platform = wanted.platform
     root = catalog.scenes_dir(wanted.scenes)
     runtimes.check_platform(platform)
@@ -133,7 +133,7 @@ class _Rows(Display):
     """A row for each scene, in order: one that ends early waits for those before it."""
 
     def __init__(self, names: Sequence[str], library: Path | None, repeated: Sequence[str]) -> None:
-        """Of these scenes; `library` and `repeated` are for the command that runs one of them again."""
+        """Show rows for these scenes; `library` and `repeated` are for the command that runs one of them again."""
         super().__init__(len(names))
         self._width = max(len(one_line(name)) for name in names)
         self._where = f"CHIPHOST_LIB_DIR={shell_join([str(library)])} " if library else ""
@@ -144,12 +144,12 @@ class _Rows(Display):
         self._without_row: set[str] = set()
 
     def ended(self, result: SceneResult) -> None:
-        """Print the rows whose turn it is."""
+        """Print the rows that come next."""
         self._add(result)
         super().ended(result)
 
     def interrupted(self, result: SceneResult) -> None:
-        """Print no row: the report has what was not done, and one line will name it."""
+        """Print no row: the report says what was not done, and one line will name the scene."""
         self._without_row.add(result.name)
         self._add(result)
         super().interrupted(result)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`chiphost cmake-dir`: where CMake finds the package."""
+"""`chiphost cmake-dir`: the folder in which CMake finds the package."""
 
 from __future__ import annotations
 

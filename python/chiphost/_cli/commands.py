@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands of the program `chiphost`, as far as a command line is concerned: options, help, what excludes what.
+"""The commands of the program `chiphost` as a command line sees them: options, help, and options that exclude others.
 
-What a command does is in the module of its name. That is imported when the command runs, and what it imports with it,
-so that `chiphost --help` and a shell's completion answer at once. Modules that these need do not import at their top
-what is heavy: NumPy, rich, the C++ core, and all that imports one of them.
+The work of a command is in the module of its name. That module is imported when the command runs, so that `chiphost
+--help` and a shell's completion answer at once. Modules that these need do not import heavy ones at their top: NumPy,
+rich, the C++ core, and all modules that import one of them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a shell offers when somebody presses the tab key: names of platforms, runtimes and scenes.
+"""The words that a shell offers when somebody presses the tab key: names of platforms, runtimes and scenes.
 
-No scene.py is imported for it. What cannot be found out is not offered. What knows the names is imported when they are
-asked for: every command line needs this module (see `commands`).
+No scene.py is imported for this. Names that cannot be found out are not offered. The modules that know the names are
+imported when they are asked for: every command line needs this module (see `commands`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def _quiet(completer: _Completer) -> _Completer:
-    """Offer nothing, whatever goes wrong: what is printed would spoil the line that is typed."""
+    """Make a completer offer nothing if anything goes wrong: an error message would spoil the line that is typed."""
 
     @functools.wraps(completer)
     def offered(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -38,7 +38,7 @@ def _quiet(completer: _Completer) -> _Completer:
 
 @_quiet
 def platforms(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Platforms, with what they are."""
+    """Platforms, with a description of each."""
     from .._runtimes import runtimes
 
     return _items(runtimes.platforms().items(), incomplete)

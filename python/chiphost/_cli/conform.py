@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`chiphost conform`: what a platform must do, tried out."""
+"""`chiphost conform`: try out what a platform must do."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _BELOW: Final = " " * 6  # before lines that belong to the one above
 def make_console(width: int | None = None) -> Console:
     """A console on standard output that prints text as it is.
 
-    `width` is for other things than a terminal; a terminal has its own, which may change.
+    `width` is for output that is no terminal; a terminal has its own width, which may change.
     """
     own = terminal_width(sys.stdout)
     fixed = (own if "COLUMNS" in os.environ else None) if own else (width or COLUMNS)
@@ -31,9 +31,9 @@ def make_console(width: int | None = None) -> Console:
 
 
 def print_lines(console: Console, line: str | Text, below: Sequence[str] = ()) -> None:
-    """Print a line, and further ones indented; one of these that has ends of lines in it is several.
+    """Print a line, and further ones indented below. A further line that contains ends of lines is printed as several.
 
-    In a terminal, lines are broken between words. Elsewhere they are not: they are to be searched.
+    In a terminal, lines are broken between words. Elsewhere they stay whole, so that they can be searched.
     """
     width = terminal_width(sys.stdout)
     plain = printable(str(line))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person sees while scenes run: a progress bar in a terminal, plain lines everywhere else."""
+"""The progress that a person sees while scenes run: a bar in a terminal, plain lines everywhere else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Display(Watcher):
     """Shows progress, and lines above it. A context manager; subclasses say what is printed for a scene."""
 
     def __init__(self, scenes: int) -> None:
-        """`scenes` are to be run."""
+        """Prepare to show the progress of `scenes` scenes."""
         self.console = make_console()
         self._scenes = scenes
         self._ended = 0
@@ -46,7 +46,7 @@ class Display(Watcher):
         self._bar.stop()
 
     def compiled(self, done: int, total: int, name: str) -> None:
-        """Count files."""
+        """Count compiled files."""
         self._bar.update(self._task, description=f"compiled {one_line(name)}", completed=done, total=total)
 
     def started(self, scene: str) -> None:
@@ -54,18 +54,18 @@ class Display(Watcher):
         self._bar.update(self._task, description=one_line(scene), completed=self._ended, total=self._scenes)
 
     def ended(self, result: SceneResult) -> None:
-        """Count scenes."""
+        """Count scenes that have ended."""
         self._ended += 1
         self._bar.update(self._task, completed=self._ended, total=self._scenes)
 
     def interrupted(self, result: SceneResult) -> None:
-        """Count what was kept from its end, too."""
+        """Count scenes that were kept from their end, too."""
         Display.ended(self, result)
 
     def print_verdict(self, passed: bool | None, columns: str, below: Sequence[str] = ()) -> None:
-        """One line, and what belongs to it below. Printed at once: the bar is drawn again after every print.
+        """Print one line, and further ones that belong to it below. Prints at once: each print draws the bar again.
 
-        `passed` is None for what was skipped.
+        `passed` is None for a skipped case or scene.
         """
         verdict = ("SKIP", "yellow") if passed is None else ("PASS", "green") if passed else ("FAIL", "bold red")
         print_lines(self.console, Text.assemble(verdict, f"  {one_line(columns)}"), below)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`chiphost doctor`: what this machine can do."""
+"""`chiphost doctor`: the abilities of this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from . import reports
 from .console import make_console, print_lines
 from .terminal import interruptible, plural
 
-# What a row says: ("ok", "-" or "FAIL"; text). A title has no verdict.
+# The content of a row: ("ok", "-" or "FAIL"; text). A title has no verdict.
 Row = tuple[str, str]
 
 _STYLES: Final = {"ok": "green", "-": "dim", "FAIL": "bold red"}

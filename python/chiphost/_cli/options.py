@@ -26,10 +26,10 @@ SEED_MAX: Final = 2**64 - 1
 
 
 class Choice(click.Choice):  # type: ignore[type-arg]  # click before 8.4 has no argument for the type
-    """One of several words. For one that is misspelt the nearest is named."""
+    """One of several words. The error for a misspelt word names the nearest one."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse what is none of them."""
+        """Refuse any other word."""
         if value not in self.choices:
             known = ", ".join(map(repr, self.choices))
             near = nearest(value, self.choices)
@@ -39,7 +39,7 @@ class Choice(click.Choice):  # type: ignore[type-arg]  # click before 8.4 has no
 
 
 class Seconds(click.FloatRange):
-    """A time. Infinity is one; what is no number is none."""
+    """A time. Infinity is one; NaN is none."""
 
     name = "seconds"
 
@@ -52,7 +52,7 @@ class Seconds(click.FloatRange):
 
 
 def report_file(*names: str, text: str) -> Decorator[Any]:
-    """A file to write a report to. One that cannot be written is wrong usage, found before anything runs."""
+    """A file to write a report to. A file that cannot be written is wrong usage, found before anything runs."""
 
     def check(ctx: click.Context, param: click.Parameter, value: str | None) -> ReportFile | None:
         if value is None:
@@ -92,14 +92,14 @@ def runtime(command: Command) -> Command:
 
 
 def scenes(command: Command) -> Command:
-    """--scenes: where the scenes are."""
+    """--scenes: the folder of the scenes."""
     text = "Folder of scenes.  [default: $CHIPHOST_SCENES_DIR, else chiphost's own]"
     path = click.Path(path_type=Path)
     return click.option("--scenes", "scenes", type=path, metavar="DIR", help=text)(command)
 
 
 def pto_isa(command: Command) -> Command:
-    """--pto-isa and -c: where the headers are that kernels of simpler include."""
+    """--pto-isa and -c: the folder and the commit of the headers that kernels of simpler include."""
     for add in (
         click.option(
             "-c",

@@ -49,7 +49,7 @@ class _Context(click.Context):
 
 
 class _Group(click.Group):
-    """Shows every error in the same way: chiphost's own without a traceback, click's, and an interruption."""
+    """Shows errors of every kind in the same way: chiphost's own without a traceback, click's, and an interruption."""
 
     def main(
         self,
@@ -60,7 +60,7 @@ class _Group(click.Group):
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run a command and end with SystemExit; without `standalone_mode` all exceptions are the caller's."""
+        """Run a command and end with SystemExit; without `standalone_mode` all exceptions go to the caller."""
         words = (args, prog_name, complete_var)
         if not standalone_mode:
             return super().main(*words, standalone_mode=False, **extra)
@@ -90,7 +90,7 @@ class _Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command; of one that does not exist say what may have been meant."""
+        """Find a command; the error for one that does not exist names the command that may have been meant."""
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None and not ctx.resilient_parsing:
             near = nearest(name, self.commands)
@@ -124,7 +124,7 @@ def _show(error: click.ClickException) -> None:
 
 
 def _limit_reached(error: Exception) -> str:
-    """Which limit of the machine an error is of; empty if it is of none."""
+    """The limit of the machine that an error is about; empty if it is about none."""
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         hint = "raise the limit, as with ulimit -n 1024"
@@ -168,7 +168,7 @@ def main() -> None:
     if output:
         sys.stdout = cast("TextIO", output)
     _forget_odd_sizes()
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, as some services leave it, it hides how processes end
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # some services ignore it, and that hides how processes end
     interruptions = _Interruptions()
     supervisor.allow()
     code: object = 1
@@ -187,7 +187,7 @@ def main() -> None:
 
 
 def _forget_odd_sizes() -> None:
-    """What says that a terminal has no columns, or a million, says nothing; rich would believe it."""
+    """Remove the variables that say a terminal has no columns, or a million; rich would believe them."""
     for name in _SIZE_VARIABLES:
         value = os.environ.get(name, "1")
         if not re.fullmatch(f"0*[1-9][0-9]{{0,{_SIZE_DIGITS_MAX - 1}}}", value):
@@ -210,11 +210,11 @@ class StandardOutput:
         return len(text)
 
     def flush(self) -> None:
-        """Write what is in the buffer."""
+        """Write out the buffer."""
         self._try(self._stream.flush)
 
     def close_if_lost(self) -> bool:
-        """Whether anything could not be written. Says so, and makes Python's end not try again."""
+        """Close the stream. If anything could not be written, complain and return True; Python does not try again."""
         with contextlib.suppress(BrokenPipeError):
             self.flush()
         if self._error is None:
@@ -237,12 +237,12 @@ class StandardOutput:
             self._error = error
 
     def __getattr__(self, name: str) -> Any:
-        """All else is the stream's."""
+        """Pass on everything else to the stream."""
         return getattr(self._stream, name)
 
 
 class _Interruptions:
-    """Makes SIGTERM and SIGHUP do what Ctrl-C does. Once: what follows must not be kept from cleaning up."""
+    """Makes SIGTERM and SIGHUP do what Ctrl-C does. Works once: nothing may keep the cleaning up from its end."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -264,8 +264,8 @@ def _number(code: object) -> int:
 def _leave_at_once_if_needed(code: int) -> None:
     """End the process here if threads are left that would be in the way of Python's own end.
 
-    That pulls the ground from daemons that still run scenes, and waits for all others, such as one that a scene's
-    Python code has started.
+    This stops daemons that still run scenes, and waits for all other threads, such as one that a scene's Python code
+    has started.
     """
     # runner.THREAD_NAME, which --help should not have to import
     others = set(threading.enumerate()) - {threading.main_thread()}

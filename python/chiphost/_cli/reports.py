@@ -22,7 +22,7 @@ class CannotWrite(click.ClickException):
         super().__init__(f"cannot write {file.path}: {error}")
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Like every other error, and not only at the end of a command."""
+        """Show this error like every other one, and not only at the end of a command."""
         text = f"chiphost: {self.message}"
         complain(text) if file is None else click.echo(text, file=file)
 

@@ -13,8 +13,8 @@ from . import supervisor
 from .terminal import complain
 
 _TUNABLES: Final = "GLIBC_TUNABLES"
-# What they have to be for every namespace that glibc allows. Static TLS is for libraries that need more of it than
-# others, such as those with OpenMP; each thread has so many bytes more.
+# The values that allow every namespace that glibc can have. Static TLS is for libraries that need more of it than
+# others, such as those with OpenMP; each thread has that many bytes more.
 _WANTED: Final = {"glibc.rtld.nns": 16, "glibc.rtld.optional_static_tls": 8192}
 
 _RESTARTED: Final = "CHIPHOST_RESTARTED"  # the process that was started anew; it keeps its number
@@ -62,7 +62,7 @@ def merged(tunables: str) -> str:
 
 
 def _number(text: str) -> int:
-    """As glibc reads it; 0 for what is none."""
+    """The number as glibc reads it; 0 if there is none."""
     try:
         return int(text, 0)
     except ValueError:

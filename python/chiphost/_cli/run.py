@@ -34,7 +34,7 @@ def main(
     sim_threads: int,
     isolation: str | None,
 ) -> None:
-    """Run the scene, or list what there is; see `commands.run`."""
+    """Run the scene, or list scenes; see `commands.run`."""
     root = catalog.scenes_dir(scenes)
     runtimes.check_platform(platform)
     if list_only:
@@ -49,7 +49,7 @@ def main(
 
 
 def _run(entry: Entry, settings: Settings, cases: Sequence[str] | None) -> None:
-    """Run cases of a scene, print what came of them, and end with the exit code."""
+    """Run cases of a scene, print their results, and end with the exit code."""
     with Display(1) as display:
         runner = Runner(settings, display)
         [result] = runner.run([entry], cases=cases)
@@ -87,7 +87,7 @@ def _wanted(entry: Entry, cases: Sequence[str], all_cases: bool) -> Sequence[str
 
 
 def _check(entry: Entry, platform: str, cases: Sequence[str]) -> None:
-    """Whether what is asked for exists; a scene that cannot be loaded is reported by the runner."""
+    """Raise an error if something asked for does not exist; the runner reports a scene that cannot be loaded."""
     if entry.scene is None:
         return
     if why := entry.scene.not_for(platform):

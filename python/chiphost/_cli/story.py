@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the watching process says and reports of a working one that ended without a verdict."""
+"""The words and reports of the watching process about a working process that ended without a verdict."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _show_cursor() -> None:
 
 
 class Story:
-    """What the working process told before it ended without a verdict."""
+    """The messages of the working process before it ended without a verdict."""
 
     def __init__(self, messages: list[tuple[Any, ...]]) -> None:
-        """`messages`: all that was told, in order; see `events.tell`."""
+        """Read `messages`: everything that was told, in order; see `events.tell`."""
         self._planned: list[SceneResult] = []
         self._cases: dict[tuple[str, str], CaseResult] = {}
         self._scenes: dict[str, SceneResult] = {}
@@ -82,7 +82,7 @@ class Story:
 
     def _report(self, why: str, json_file: Any, junit_file: Any, platform: str, seed: int, options: list[str]) -> None:
         results = [self._result(planned, why) for planned in self._planned]
-        if not results:  # that cannot be a success: a scene stands for all that were not loaded
+        if not results:  # no success: one scene stands for all that were not loaded
             name = self._loading or "(scenes)"
             results = [SceneResult(name, platform, name.partition("/")[0], False, 0.0, why, seed, ())]
         for result in results:

@@ -2,8 +2,8 @@
 """Two processes for a command that runs scenes: one does all the work, the other watches it.
 
 Kernels of a simulated chip run in the process that simulates it. They can crash it, and end it with any exit code. So
-the working process tells the watching one what it does, and at its end that there is a verdict. If it ends without, the
-watching process says what was running and writes the reports.
+the working process tells the watching one what it does, and at its end that there is a verdict. If it ends without a
+verdict, the watching process says what was running and writes the reports.
 
 The watching process is forked off before anything heavy is imported. The working one imports what it needs.
 """
@@ -27,13 +27,13 @@ from ..scenes import events
 NO_VERDICT: Final = 3  # exit code of a command whose working process ended without one
 
 _PASSED_ON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-_FIRST_DESCRIPTOR: Final = 10  # the lower ones may be those of a standard stream that is closed
+_FIRST_DESCRIPTOR: Final = 10  # a lower number may belong to a standard stream that is closed
 _PR_SET_PDEATHSIG: Final = 1
-_ENDING_S_MAX: Final = 5.0  # how long the working process may take to end after its verdict
+_ENDING_S_MAX: Final = 5.0  # for the working process to end after its verdict
 
 
 class _Supervision:
-    allowed = False  # only the program itself may fork, not who calls its functions
+    allowed = False  # only the program itself may fork, not a caller of its functions
 
 
 def allow() -> None:
@@ -42,7 +42,7 @@ def allow() -> None:
 
 
 def allowed() -> bool:
-    """Whether this process is the program `chiphost`, which may fork and start itself anew."""
+    """True if this process is the program `chiphost`, which may fork and start itself anew."""
     return _Supervision.allowed
 
 
@@ -62,8 +62,8 @@ def begin() -> None:
     child = os.fork()
     if child == 0:
         os.close(ours)
-        os.setpgid(0, 0)  # Ctrl-C comes from the watcher, and only once
-        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # may write to the terminal all the same
+        os.setpgid(0, 0)  # the watcher passes Ctrl-C on, and only once
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # lets this process write to the terminal all the same
         _end_with(watcher)
         events.tell_through(theirs)
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
@@ -83,7 +83,7 @@ def begin() -> None:
 
 
 def _traced() -> bool:
-    """Whether a debugger, or another tracer, has this process."""
+    """True if a debugger, or another tracer, has this process."""
     try:
         with open("/proc/self/status", "rb") as status:  # noqa: PTH123 - pathlib is not imported yet
             return any(line.startswith(b"TracerPid:") and line.split()[1] != b"0" for line in status)
@@ -134,9 +134,9 @@ def _pass_signals_on(child: int) -> None:
 
 
 def _watch(child: int, pipe: int) -> tuple[int, list[tuple[Any, ...]]]:
-    """Wait for the child; return its exit code, or minus its signal, and what it told.
+    """Wait for the child; return its exit code, or minus its signal, and the messages it sent.
 
-    After its verdict it has a few seconds to end. One that does not is killed, and the verdict stands.
+    After its verdict the child has a few seconds to end. If it does not, it is killed, and the verdict stands.
     """
     woken, wake = _pipe()
     for end in (pipe, woken, wake):

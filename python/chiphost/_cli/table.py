@@ -26,7 +26,7 @@ def print_table(console: Console, columns: Sequence[tuple[str, str]], rows: Iter
     words = [max(cell_count(word) for text in column for word in text.split() or [""]) for column in texts]
     blanks, last = 2 * len(columns), len(columns) - 1
     wrapping = {last} if blanks + sum(whole[:last]) + words[last] <= console.width else {0, last}
-    # Two that wrap share what is left, and not by need.
+    # Two columns that wrap share the rest evenly, not by need.
     needed = blanks + sum(
         len(wrapping) * words[index] if index in wrapping else whole[index] for index in range(len(columns))
     )

@@ -16,29 +16,29 @@ import click
 
 from .._text.printable import one_line, printable
 
-COLUMNS: Final = 80  # of a terminal that does not say how wide it is
-COLUMNS_MIN: Final = 20  # below that nothing can be laid out
-_HANG: Final = 4  # cells more than the line's own indentation before what did not fit on it
+COLUMNS: Final = 80  # the width of a terminal that does not say it
+COLUMNS_MIN: Final = 20  # nothing can be laid out in less
+_HANG: Final = 4  # further cells of indentation before the rest of a line that did not fit
 
 
 class Interrupted(click.ClickException):
-    """Ctrl-C, or what a signal does in its stead, ended a command early. Says what was done."""
+    """An early end of a command, caused by Ctrl-C or by a signal that acts like it. Says what was done."""
 
     exit_code = 128 + signal.SIGINT
 
     def __init__(self, done: str = "", during: Sequence[str] = ()) -> None:
-        """`done`: such as "1 of 2 scenes had ended"; `during`: what was under way."""
+        """Keep `done`, such as "1 of 2 scenes had ended", and `during`, the work that was under way."""
         words = f"interrupted in {listed(during)}" if during else "interrupted"
         super().__init__(f"{words}; {done}" if done else words)
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """One line."""
+        """Print one line."""
         click.echo(f"chiphost: {self.message}", file=file, err=True)
 
 
 @contextlib.contextmanager
 def interruptible(done: Callable[[], str]) -> Iterator[None]:
-    """If the body is interrupted, end the command with what `done` says then."""
+    """If the body is interrupted, end the command with the text that `done` returns then."""
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -46,7 +46,7 @@ def interruptible(done: Callable[[], str]) -> Iterator[None]:
 
 
 class Command(str):
-    """A line with a command to be copied into a shell: where it is broken, a backslash says so."""
+    """A line with a command to be copied into a shell: a backslash marks the places where it is broken."""
 
     __slots__ = ()
 
@@ -64,7 +64,7 @@ def terminal_width(stream: TextIO | None) -> int | None:
 
 
 def in_terminal() -> bool:
-    """Whether standard output is a terminal where lines can be overwritten."""
+    """True if standard output is a terminal where lines can be overwritten."""
     # Not Console.is_terminal: FORCE_COLOR asks for colours in a pipe, not for a bar.
     return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
 
@@ -93,14 +93,14 @@ def progress(done: int, total: int, noun: str) -> str:
 
 
 def listed(names: Iterable[str], most: int = 3) -> str:
-    """Names for one line: the first few of them, and how many there are besides."""
+    """The first few names for one line, and the number of further ones."""
     names = [one_line(name) for name in names]
     more = [f"{len(names) - most} more"] if len(names) > most else []
     return ", ".join([*names[:most], *more])
 
 
 def broken(line: str, width: int | None, *, command: bool = False) -> list[str]:
-    """A line as the lines that fit in a width; those of a command end with a backslash where they are broken."""
+    """The lines into which a line is broken so that it fits a width. Broken lines of a command end with a backslash."""
     indent = hang(line)
     found = pieces(line, width, command)
     lines = [f"{indent if index else ''}{line[begin:end]}" for index, (begin, end) in enumerate(found)]
@@ -108,12 +108,12 @@ def broken(line: str, width: int | None, *, command: bool = False) -> list[str]:
 
 
 def pieces(line: str, width: int | None, command: bool) -> Iterator[tuple[int, int]]:
-    """Where a line is broken, between words: begin and end of each piece. A word that is too long stays whole."""
+    """Begin and end of each piece of a line that is broken between words. A word that is too long stays whole."""
     if width is None or cell_count(line) <= width:
         yield 0, len(line)
         return
     room = width - (2 if command else 0)
-    # Quoted blanks are no place to break a command.
+    # A blank inside quotes is no place to break a command.
     word = r"""(?:\$'(?:\\.|[^'\\])*'|'[^']*'|"[^"]*"|\S)+""" if command else r"\S+"
     begin = end = 0
     for found in re.finditer(word, line):
@@ -125,7 +125,7 @@ def pieces(line: str, width: int | None, command: bool) -> Iterator[tuple[int, i
 
 
 def hang(line: str) -> str:
-    """The blanks before what did not fit on a line."""
+    """The blanks before the rest of a line that did not fit."""
     return " " * (len(line) - len(line.lstrip(" ")) + _HANG)
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiling for the simulated chip and for real ones: what is to be done, by which compiler, and the cache."""
+"""Compiling for the simulated chip and for real ones: the jobs, the compilers, and the cache."""

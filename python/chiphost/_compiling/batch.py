@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The compiles of one call: each job through the cache, and the compiler for what is missing there."""
+"""The compiles of one call: each job goes through the cache, and the compiler makes what is missing there."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from .processes import CompilerProcesses
 
 _ATTEMPTS: Final = 2
 _TEMPORARY_BYTES_MIN: Final = 1 << 20
-# Variables that change what g++ and clang++ make of the same command.
+# Variables that change the result of the same command of g++ and clang++.
 _VARIABLES: Final = (
     *host_toolchain.FOLDER_VARIABLES,
     "LIBRARY_PATH",
@@ -59,7 +59,7 @@ class Batch:
     """Compiles for one call of `compile_all`. All methods may be called from any thread."""
 
     def __init__(self, compilers: Mapping[Target, Compiler], cache: CompileCache, timeout_s: float) -> None:
-        """Compile nothing yet. `compilers` has one for the target of every job to come."""
+        """Prepare; nothing is compiled yet. `compilers` has one for the target of every job to come."""
         self._compilers = compilers
         self._cache = cache
         self._timeout_s = timeout_s
@@ -68,7 +68,7 @@ class Batch:
         self._preludes = Preludes(cache, self._processes, timeout_s)
 
     def expect(self, job: Job) -> None:
-        """This job will be compiled."""
+        """Note that this job will be compiled."""
         if recipe := self._recipe(job):
             self._preludes.expect(recipe)
 
@@ -77,7 +77,7 @@ class Batch:
         return self._looked_up(job, self._request(job), self._snapshot)
 
     def compile(self, job: Job) -> Program | CompileError:
-        """The job's program, or why its source gives none. Other errors are raised."""
+        """The job's program, or the reason why its source gives none. Other errors are raised."""
         try:
             with self._processes.job():
                 try:
@@ -99,7 +99,7 @@ class Batch:
         return None
 
     def compiler(self, job: Job) -> Compiler:
-        """What compiles a job."""
+        """The compiler of a job."""
         return self._compilers[job.target]
 
     def cancel(self) -> None:
@@ -120,7 +120,7 @@ class Batch:
                 except CompileError:
                     if prelude is None:
                         raise
-                    made = self._run_compiler(job, None)  # whose fault it was shows then
+                    made = self._run_compiler(job, None)  # then it shows whether the prelude was at fault
                 if prelude:
                     started_ns = min(started_ns, prelude.seen_ns)
                 if self._cache.store(request, made.program, made.dependencies, made.folders, started_ns):
@@ -147,7 +147,7 @@ class Batch:
             raise invalid(f"{job.title}: cannot read the source: {error.strerror}", str(source)) from error
 
     def _recipe(self, job: Job) -> Recipe | None:
-        """How the job's prelude is compiled, if there is any use in that."""
+        """The way to compile the job's prelude, if that is of any use."""
         if job.prelude is None or job.target != "host" or self._compilers[job.target].family != "gcc":
             return None
         alone = dataclasses.replace(job, source=job.prelude, prelude=None)
@@ -163,7 +163,7 @@ class Batch:
         return self._preludes.get(recipe, lambda: self._request_for(job, recipe.header, facts))
 
     def _command(self, job: Job, prelude: Path | None = None, language: str = "c++") -> list[str]:
-        """Compiles the job; `prelude` is to be included instead of the job's."""
+        """The command that compiles the job; it includes `prelude` instead of the job's own."""
         compiler = self._compilers[job.target]
         own = [*(f"-D{define}" for define in job.defines), *(f"-I{folder}" for folder in job.include_dirs)]
         if prelude or job.prelude:
@@ -173,7 +173,7 @@ class Batch:
             return [*compiler.command, *flags, *own, "-x", "cce", str(job.source), *job.flags]
         flags = host_toolchain.flags(compiler, job.platform, core_type=job.core_type)
         if compiler.family == "clang" and "-fpermissive" in job.flags:
-            # To clang++ that word says nothing. This lets pass what templates have wrong that nobody uses.
+            # clang++ ignores -fpermissive. This option lets pass errors in templates that nobody uses.
             own.append("-fdelayed-template-parsing")
         return [*compiler.command, *flags, *own, "-x", language, str(job.source), "-x", "none", *job.flags]
 
@@ -223,7 +223,7 @@ class Batch:
         return data
 
     def _failure(self, job: Job, problem: str, words: str, temporary: str, hint: str | None = None) -> ChiphostError:
-        # To be pasted, so with an output where the user is: our temporary folder will be gone.
+        # The command is to be pasted, so its output lies where the user is: chiphost's temporary folder will be gone.
         command = shell_join([*self._command(job), "-o", f"{job.source.stem}.so"])
         if job.flags:  # they may have relative paths
             command = f"cd {shell_join([str(job.source.parent)])} && {command}"
@@ -233,16 +233,16 @@ class Batch:
 
 
 class CompilePool(Generic[_Key]):
-    """Compiles of a batch on threads of their own. A context manager, whose end kills the compilers that still run.
+    """Compiles of a batch on threads of their own. A context manager; its end kills the compilers that still run.
 
     Its methods are for one thread, which is never busy with a compile and can be interrupted at any moment.
     """
 
     def __init__(self, batch: Batch, threads: int) -> None:
-        """Start nothing yet. At most `threads` compilers will run at once."""
+        """Prepare; nothing runs yet. At most `threads` compilers will run at once."""
         self._batch = batch
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="chiphost-compile")
-        self._compiles: dict[Future[Program | CompileError], _Key] = {}  # that nobody has taken
+        self._compiles: dict[Future[Program | CompileError], _Key] = {}  # results that nobody has taken
         self._ended: queue.SimpleQueue[Future[Program | CompileError]] = queue.SimpleQueue()
 
     def __enter__(self) -> CompilePool[_Key]:
@@ -266,10 +266,10 @@ class CompilePool(Generic[_Key]):
             compile_.add_done_callback(self._ended.put)
 
     def take_ended(self, timeout_s: float) -> list[tuple[_Key, Future[Program | CompileError]]]:
-        """Those that have ended, as soon as there is one; none if the time is over, or for no reason.
+        """Ended compiles, as soon as there is one. The list may also be empty: when the time is over, or for no reason.
 
-        Not by futures.wait() or as_completed(): a signal's exception may be raised in any line of these, also with a
-        lock held that a compile needs to end. A queue's get() holds none.
+        This does not use futures.wait() or as_completed(): a signal's exception may be raised in any line of these,
+        also with a lock held that a compile needs to end. A queue's get() holds no lock.
         """
         ended: list[Future[Program | CompileError]] = []
         with contextlib.suppress(queue.Empty):
@@ -280,17 +280,17 @@ class CompilePool(Generic[_Key]):
         return [(self._compiles.pop(each), each) for each in ended]
 
     def running(self) -> list[_Key]:
-        """Those that are being compiled."""
+        """The files that are being compiled."""
         return [key for each, key in self._compiles.items() if each.running()]
 
     @property
     def left(self) -> bool:
-        """Whether there are some that have not been taken."""
+        """True if some results have not been taken."""
         return bool(self._compiles)
 
 
 class _Made(NamedTuple):
-    """What a compiler made: the program, absolute paths of files it read and of folders it looks in, its warnings."""
+    """The result of a compiler: a program, absolute paths of files it read and of folders it looks in, its warnings."""
 
     program: Program
     dependencies: list[str]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A folder of compiled programs, found by what they were compiled from.
+"""A folder of compiled programs, found by a digest of their sources and commands.
 
 A look-up has two levels. The first key is a digest over the source and the command; it names a manifest. A manifest
 lists records: a set of headers with their digests, and the digest of the program that came out when the headers were
@@ -8,13 +8,13 @@ preprocessor.
 
     <root>/v1/manifests/ab/abcd...   digest of the rest, newline, records as JSON
     <root>/v1/objects/12/1234...     a shared library
-    <root>/v1/locks/abcd...          whoever holds it compiles this key; see `CompileCache.lock`
-    <root>/v1/pruned                 its time is when the cache was last pruned
+    <root>/v1/locks/abcd...          its holder compiles this key; see `CompileCache.lock`
+    <root>/v1/pruned                 its time says when the cache was last pruned
 
-Files appear by renaming, so that a reader sees all of a file or none of it. What a killed writer or a bad disk leaves
-is found by its digest, is a miss, and is written again. Nothing relies on locks.
+Files appear by renaming, so that a reader sees all of a file or none of it. A file that a killed writer or a bad disk
+has damaged is found out by its digest: the look-up is a miss, and the file is written again. Nothing relies on locks.
 
-What a record says is in `headers`; what it does not see is listed in docs/compile-cache.md.
+`headers` decides what a record says; docs/compile-cache.md lists what a record does not see.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Program(NamedTuple):
 
 @dataclass(frozen=True)
 class CacheStats:
-    """What a cache holds: number of programs, bytes of all its files, and the limit in bytes it is pruned to."""
+    """The content of a cache: number of programs, bytes of all its files, and the limit in bytes for pruning."""
 
     root: Path
     programs: int
@@ -80,10 +80,10 @@ class CompileCache:
     ) -> None:
         """Choose the folder: `root`, else $CHIPHOST_CACHE_DIR, else the user's cache folder of this system.
 
-        A relative one starts at the working folder of now.
+        A relative path starts at the working folder at this moment.
 
-        Once a day `store` removes programs that nobody used for `unused_s_max` seconds, then those unused for longest
-        until the rest fits into `size_bytes_max`.
+        Once a day `store` removes programs that nobody used for `unused_s_max` seconds. Then it removes those unused
+        for longest until the rest fits into `size_bytes_max`.
         """
         try:
             chosen = root or os.environ.get("CHIPHOST_CACHE_DIR") or home.cache_folder()
@@ -109,7 +109,7 @@ class CompileCache:
         return Request(str(source), digest, key)
 
     def look_up(self, request: Request, snapshot: Snapshot | None = None) -> Program | None:
-        """The program of an earlier compile that would come out again now, or None.
+        """The program of an earlier compile, if a compile now would give it again; else None.
 
         "Now" is when the snapshot looked at a file; None looks at all files again.
         """
@@ -119,7 +119,7 @@ class CompileCache:
     def look_up_with_headers(
         self, request: Request, snapshot: Snapshot | None = None
     ) -> tuple[Program, list[str]] | None:
-        """As `look_up`, and the absolute paths of all files that were compiled into it, the source too."""
+        """Like `look_up`; also returns the absolute paths of all files compiled into the program, the source too."""
         snapshot = snapshot or Snapshot()
         with self._opened() as root:
             if root is None:
@@ -137,12 +137,12 @@ class CompileCache:
         folders: Iterable[str],
         started_ns: int,
     ) -> bool:
-        """Keep what a compile gave.
+        """Keep the result of a compile.
 
         `dependencies` are all files it read; `folders` are those where `#include` looks, as far as files may appear
         there; all are absolute paths. The compile was started at `started_ns` (time.time_ns). False means: a file
-        changed since the request was made, so that nobody knows what the program was compiled from. It is not kept, and
-        should be compiled again.
+        changed since the request was made, so nobody knows what the program was compiled from. The result is not kept,
+        and the source should be compiled again.
         """
         record = observe(request, program.digest, dependencies, folders, started_ns)
         if record is None:
@@ -157,10 +157,10 @@ class CompileCache:
 
     @contextlib.contextmanager
     def lock(self, request: Request, given_up: threading.Event, timeout_s: float) -> Iterator[None]:
-        """Keep other threads and processes from compiling the same at the same time. It saves work and no more.
+        """Keep other threads and processes from compiling the same at the same time. This saves work and does no more.
 
-        So after `timeout_s`, when `given_up` is set, or where the file system knows no locks, the body runs without. A
-        process that dies gives its locks back.
+        So the body runs without the lock after `timeout_s`, when `given_up` is set, or where the file system knows no
+        locks. A process that dies gives its locks back.
         """
         deadline = time.monotonic() + timeout_s
         descriptor = self._open_lock(request.key)
@@ -214,14 +214,14 @@ class CompileCache:
         root.remove_what_is_aside()  # by a process that was killed meanwhile
 
     def clear(self) -> None:
-        """Remove all that chiphost put into the folder, and nothing else. Safe while others use the cache."""
+        """Remove everything that chiphost put into the folder, and nothing else. Safe while others use the cache."""
         with self._opened() as root:
             if root is not None:
                 root.move_aside(_FORMAT)  # at once: a writer never sees half of a folder
                 root.remove_what_is_aside()
 
     def stats(self) -> CacheStats:
-        """Count what is there. Reads the folders, not the files."""
+        """Count programs and bytes. Reads the folders, not the files."""
         with self._opened() as root:
             objects = [] if root is None else list(_entries(root, "objects"))
             manifests = [] if root is None else list(_entries(root, "manifests"))
@@ -237,7 +237,7 @@ class CompileCache:
             with root or contextlib.nullcontext():
                 yield root
         except NotPrivate as error:
-            # The folder itself, or what is in it; the reason names a folder above it.
+            # The place is the folder itself or an entry in it; the reason names a folder above it.
             where = Path(error.filename)
             raise _unusable(where if where.is_relative_to(self.root) else self.root, error.reason) from error
         except OSError as error:
@@ -246,7 +246,7 @@ class CompileCache:
 
     def _made(self) -> PrivateFolder | None:
         for _ in range(_ATTEMPTS):
-            with contextlib.suppress(FileNotFoundError):  # somebody removes a folder on the way
+            with contextlib.suppress(FileNotFoundError):  # another process removes a folder on the way
                 return open_private_folder(self.root, make=True)
         return open_private_folder(self.root, make=True)
 
@@ -257,7 +257,7 @@ class CompileCache:
                 with contextlib.suppress(FileNotFoundError):  # another process clears the cache just now
                     root.write(*place, data=data)
                     return
-        # It goes on doing so, and need not find anything.
+        # The other process goes on clearing the cache, and need not leave anything in it.
 
     def _open_lock(self, key: str) -> int | None:
         with self._opened(make=True) as root:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The compilers for a real chip: the vendor's ccec for kernels, and one for aarch64 for what runs on the AICPU.
+"""The compilers for a real chip: the vendor's ccec for kernels, and one for aarch64 for the AICPU's programs.
 
 Every function here may be called from any thread.
 """
@@ -23,12 +23,12 @@ _CORES: Final[dict[CoreType, str]] = {"aic": "cube", "aiv": "vec"}
 
 
 def sdk_folders() -> list[Path]:
-    """Where the environment says that the vendor's software is, best first."""
+    """The folders that the environment names for the vendor's software, best first."""
     return [Path(folder) for name in SDK_VARIABLES if (folder := os.environ.get(name))]
 
 
 def find_compiler(target: Target) -> Compiler:
-    """The compiler for a target. Raises CompileError (COMPILER_MISSING) that says where it was looked for."""
+    """The compiler for a target. Raises CompileError (COMPILER_MISSING) that names the places that were searched."""
     if target == "host":
         return host_toolchain.find_compiler()
     looked = []

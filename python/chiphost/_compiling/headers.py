@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a compile has read: the source, its headers, and what decides which headers `#include` finds.
+"""The files that a compile has read: the source, its headers, and the folders that decide what `#include` finds.
 
-docs/compile-cache.md lists what is not seen here.
+docs/compile-cache.md lists what this module does not see.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SECOND_NS: Final = 1_000_000_000
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be compiled, as far as it is known before the headers are. Made by `CompileCache.request`.
+    """A compile, as far as it is known before its headers are. Made by `CompileCache.request`.
 
     Attributes:
         source: absolute path.
@@ -38,11 +38,11 @@ class Request:
 
 @dataclass(frozen=True)
 class Record:
-    """One outcome of a compile: with these headers, and these files where headers are looked for, that program."""
+    """One outcome of a compile: the program for these headers and these files in the searched folders."""
 
     object: str  # digest of the program
     headers: dict[str, str]  # absolute path: digest; all of them, the system's too
-    folders: list[str]  # where headers are looked for
+    folders: list[str]  # folders in which headers are looked for
     names: list[str]  # see _visible
     climbing: list[str]  # see _visible
     visible: list[str]  # see _visible
@@ -86,28 +86,28 @@ def is_current(record: Record, snapshot: Snapshot) -> bool:
 
 
 def is_same_case(one: Record, other: Record) -> bool:
-    """Whether two records are of the same headers, so that the newer one takes the other's place."""
+    """True if two records are about the same headers, so that the newer one takes the other's place."""
     return dataclasses.replace(one, object="") == dataclasses.replace(other, object="")
 
 
 def observe(
     request: Request, program: str, dependencies: Iterable[str], folders: Iterable[str], started_ns: int
 ) -> Record | None:
-    """What the finished compile saw, or None if a file changed since the request was made."""
+    """A record of the files that the finished compile saw, or None if one changed since the request was made."""
     snapshot = Snapshot()
     try:
         digests = {path: snapshot.digest(path) for path in dependencies}
         if snapshot.digest(request.source) != request.source_digest:
             return None
         digests.pop(request.source, None)
-        # A header looks beside itself first. What belongs to the system is taken on trust.
+        # A header looks beside itself first. Headers of the system are taken on trust.
         beside = (str(Path(path).parent) for path in digests if not path.startswith("/usr/"))
         folders = list(dict.fromkeys([*folders, *beside]))
         named = _named([request.source, *digests])
         names = sorted(_names([*digests, *named]))
         climbing = sorted(_climbing(named) | _climbing(_below(folders, digests)))
         visible = _visible(folders, names, climbing, snapshot)
-        # Times last: a change after the digests were taken is no matter.
+        # Times are read last: a change after the digests were taken does not matter.
         if any(_may_have_changed_since(started_ns, path) for path in {request.source, *digests, *visible}):
             return None
     except OSError:
@@ -152,18 +152,18 @@ def _climbing(names: Iterable[str]) -> set[str]:
 
 
 def _below(folders: Iterable[str], paths: Iterable[str]) -> Iterator[str]:
-    """What was added to a folder to give a path that has "..": the name in an #include, also one made by a macro."""
+    """The rest of each path with ".." below the folder it begins with: names in #include, also made by a macro."""
     unusual = [path for path in paths if "/../" in path]
     for folder in folders:
         yield from (path[len(folder) + 1 :] for path in unusual if path.startswith(f"{folder}/"))
 
 
 _HAS_INCLUDE: Final = re.compile(rb"""__has_include(?:_next)?\s*\(\s*[<"]([^>"\n]+)[>"]""")
-_CLIMBING: Final = re.compile(rb"""["<]([^"<>\n]*\.\./[^"<>\n]+)[">]""")  # also what only a macro includes
+_CLIMBING: Final = re.compile(rb"""["<]([^"<>\n]*\.\./[^"<>\n]+)[">]""")  # also names that only a macro includes
 
 
 def _named(sources: Iterable[str]) -> set[str]:
-    """What `sources` ask for with __has_include: it need not exist. And names with ".." that they may include."""
+    """Names that `sources` ask for with __has_include, even of missing files, and names with ".." in an #include."""
     found: set[bytes] = set()
     for path in sources:
         content = Path(path).read_bytes()
@@ -171,8 +171,8 @@ def _named(sources: Iterable[str]) -> set[str]:
     return {os.fsdecode(name) for name in found}
 
 
-# What this process knows about files. A file that changed in the last two seconds is not remembered: it could change
-# again without a new time. Threads may race here: they write equal values.
+# Facts that this process knows about files. A file that changed in the last two seconds is not remembered: it could
+# change again without a new time. Threads may race here: they write equal values.
 
 _Signature = tuple[int, int, int, int, int]
 _digests: dict[str, tuple[_Signature, str]] = {}
@@ -202,7 +202,7 @@ def file_digest(path: str) -> str:
 
 
 def _listing(folder: str) -> dict[str, bool]:
-    """Names in a folder, and whether each is a folder; empty if there is no such folder."""
+    """Names in a folder, each with True if it is a folder; empty if there is no such folder."""
     try:
         now_ns = time.time_ns()
         status = os.stat(folder)  # noqa: PTH116

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine's C++ compiler, and how it is called for the simulated platforms.
+"""The machine's C++ compiler, and its options for the simulated platforms.
 
 Kernels and orchestrations of a simulated platform are shared libraries for the host. Their symbols stay visible,
 because users write `extern "C"` and no visibility attribute, and debuggers must find the user's source under its own
@@ -30,11 +30,11 @@ from ..toolchain import include_dir
 
 CoreType = Literal["aic", "aiv"]
 Family = Literal["gcc", "clang"]
-# Which processor a program is for: this one, the AICPU of a real chip, or its cores.
+# The processor that a program is for: this one, the AICPU of a real chip, or its cores.
 Target = Literal["host", "aicpu", "core"]
 
 CORE_TYPES: Final[tuple[CoreType, ...]] = ("aic", "aiv")
-# Variables with folders for #include, and options, of which those that begin like another come before it.
+# Variables with folders for #include. Below, options that take folders: one that begins like another comes before it.
 FOLDER_VARIABLES: Final = ("CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH")
 _FOLDER_OPTIONS: Final = (
     "-I",
@@ -54,7 +54,7 @@ Origin = Literal["CXX", "PATH", "SDK", "CHIPHOST_AICPU_CXX"]
 
 @dataclass(frozen=True)
 class Compiler:
-    """A C++ compiler that answered.
+    """A C++ compiler that has answered.
 
     Attributes:
         command: the words that start it; more than one if CXX says so, for example ("/usr/bin/ccache", "g++").
@@ -146,14 +146,14 @@ def further_flags() -> list[str]:
 
 
 def dependencies(depfile: bytes) -> list[str]:
-    """The paths in what -MD writes, a rule in make's syntax: "target: path path \\\\<newline> path"."""
+    """The paths in the output of -MD, a rule in make's syntax: "target: path path \\\\<newline> path"."""
     _, _, rest = depfile.partition(b":")
     words = re.findall(rb"(?:\\[^\n]|[^\\\s])+", rest.replace(b"\\\n", b" "))
     return [os.fsdecode(re.sub(rb"\\([ \t#])", rb"\1", word).replace(b"$$", b"$")) for word in words]
 
 
 def include_folders(command: Sequence[str], folder: Path) -> list[str]:
-    """The folders where `command`, run in `folder`, and the environment let `#include` look. They need not exist."""
+    """The folders in which `command`, run in `folder`, and the environment look for #include. They need not exist."""
     found = []
     words = iter(_expanded(command, folder))
     for word in words:
@@ -176,7 +176,7 @@ def arch(platform: str) -> str:
 
 
 def _expanded(command: Iterable[str], folder: Path, depth: int = 8) -> Iterator[str]:
-    """The words of a command as the preprocessor gets them, with those in the files it names by @file."""
+    """The words of a command as the preprocessor gets them, with the words of the files that it names by @file."""
     for word in command:
         if word.startswith("-Wp,"):
             yield from word.split(",")[1:]
@@ -197,7 +197,7 @@ def _candidates() -> Iterator[Candidate]:
 
 
 def look_at(origin: Origin, wanted: str) -> Candidate:
-    """What is in one place: a program's path or name, or the words that start it."""
+    """The candidate at one place, which is a program's path or name, or the words that start it."""
     return _look_at(origin, wanted, os.environ.get("PATH", ""))
 
 
@@ -242,7 +242,7 @@ def _probe(command: tuple[str, ...], search: str, stamps: tuple[tuple[str, int, 
 
 
 def _ask(command: tuple[str, ...], option: str) -> str:
-    # The C locale: one compiler has one identity in every language.
+    # This uses the C locale, so that one compiler has one identity in every language.
     answer = subprocess.run(
         [*command, option],
         check=True,
@@ -255,7 +255,7 @@ def _ask(command: tuple[str, ...], option: str) -> str:
 
 
 def _family(version_text: str) -> Family | None:
-    # g++ says the name it is called by, which may be any. (So do all GNU programs; they have no target.)
+    # g++ tells the name by which it is called, which may be any name. (All GNU programs do; the others have no target.)
     if "clang" in version_text:
         return "clang"
     return "gcc" if "Free Software Foundation" in version_text else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is to be compiled: kernels, and jobs, each of which is one file with all that decides how it is compiled.
+"""The things to compile: kernels, and jobs, each of which is one file with everything that decides its compilation.
 
 Relative paths in `flags` start at the source's folder; all other relative paths start at the process's working folder.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a compiler wrote, read back: whether it is what was asked for, and the code of a kernel for a real chip."""
+"""A compiler's output, read back: checks that it is what was asked for, and the code of a kernel for a real chip."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ if TYPE_CHECKING:
 
 _ENTRY: Final = "kernel_entry"
 _SANITIZER_RUNTIMES: Final = ("libasan.", "libtsan.", "liblsan.", "libhwasan.")
-# Of ELF files, in both byte orders.
+# Numbers of ELF files, in both byte orders.
 _MAGIC: Final = b"\x7fELF"
 _KINDS: Final = {1: "an object file", 2: "a program", 3: "a shared library"}
 _SHARED_LIBRARY: Final = 3
 
 
 def is_shared_library(data: bytes) -> bool:
-    """Whether these bytes begin as a shared library does."""
+    """True if these bytes begin as a shared library does."""
     return _type(data) == _SHARED_LIBRARY
 
 
 def kind(data: bytes) -> str:
-    """What these bytes are, in words."""
+    """The kind of these bytes, in words."""
     return _KINDS.get(_type(data), "something else, such as text")
 
 
 def sanitizer_runtime(program: Path) -> str | None:
-    """The sanitizer's runtime that a library needs and this process has not: it calls exit() when loaded late.
+    """The sanitizer's runtime that a library needs and this process lacks: it calls exit() when it is loaded late.
 
     Raises LoadError if the file is damaged.
     """
@@ -83,7 +83,7 @@ def _open(program: Path) -> ElfFile:
 
 
 def _name(elf: ElfFile, symbol: Symbol | None) -> str:
-    """What a relocation refers to: the name of a symbol, or of a section for one without."""
+    """The target of a relocation: the name of a symbol, or of a section if the symbol has no name."""
     if symbol is None:
         return "unknown symbols"
     if symbol.name or not 0 < symbol.section < len(elf.sections):

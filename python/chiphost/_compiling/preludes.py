@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Headers that many files of a batch begin with: each is compiled once for all files with equal options.
 
-What comes of it is kept in the compile cache, as programs are, and lies in a temporary folder while the batch lasts.
-Only g++ is asked for it; with another compiler, and when anything goes wrong, each file includes the header itself.
+The result is kept in the compile cache, as programs are, and lies in a temporary folder while the batch lasts. Only g++
+does this work; with another compiler, and when anything goes wrong, each file includes the header itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .cache import CompileCache, Program
 from .headers import Request
 from .processes import CompilerProcesses
 
-# Compiling one takes as long as it saves for about so many files.
+# The number of files for which the compile of a prelude takes about as long as it saves.
 _FILES_MIN: Final = 5
 # Words for the compiler that mean the same in every folder.
 _SAME_EVERYWHERE: Final = re.compile(r"-(std=[\w+]+|f[\w-]+|W[\w-]*|w|O\w?|g\w*|m[\w=.-]+|pthread|[DU]\w+(=[^/]*)?)")
@@ -47,7 +47,7 @@ class Prelude:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a header is compiled.
+    """The way to compile a header.
 
     Attributes:
         header: absolute path.
@@ -61,7 +61,7 @@ class Recipe:
 
     @classmethod
     def of(cls, header: Path, command: Sequence[str], further: Sequence[str], source: Path) -> Recipe:
-        """For a source; `further` are the words of the command that need not mean the same everywhere."""
+        """A recipe for a source; `further` are the words of the command that need not mean the same everywhere."""
         shared = all(_SAME_EVERYWHERE.fullmatch(word) for word in further)
         return cls(header, tuple(command), header.parent if shared else source.parent)
 
@@ -75,7 +75,7 @@ class _Entry:
 
 
 class Preludes:
-    """Those of one batch. All methods may be called from any thread, but `close` when nothing else runs any more."""
+    """The preludes of one batch. Any thread may call any method, but `close` only when nothing else runs any more."""
 
     def __init__(self, cache: CompileCache, processes: CompilerProcesses, timeout_s: float) -> None:
         """Compile nothing yet."""
@@ -87,12 +87,12 @@ class Preludes:
         self._entries: dict[Recipe, _Entry] = {}  # guarded by _lock
 
     def expect(self, recipe: Recipe) -> None:
-        """A file will be compiled that may ask for this."""
+        """Note that a file will be compiled that may ask for this prelude."""
         with self._lock:
             self._expected[recipe] += 1
 
     def forget(self, recipe: Recipe) -> None:
-        """Such a file has been compiled. After the last one the compiled header is removed."""
+        """Note that such a file has been compiled. After the last one the compiled header is removed."""
         with self._lock:
             self._expected[recipe] -= 1
             entry = self._entries.pop(recipe, None) if self._expected[recipe] == 0 else None
@@ -100,9 +100,9 @@ class Preludes:
             entry.folders.close()
 
     def get(self, recipe: Recipe, request: Callable[[], Request]) -> Prelude | None:
-        """The compiled header: of this batch, of the cache, or made now if enough files will want it.
+        """The compiled header: from this batch, from the cache, or made now if enough files will want it.
 
-        `request` is what it is kept under.
+        `request` describes the compile for the cache.
         """
         with self._lock:
             wanted = self._expected[recipe]
@@ -120,7 +120,7 @@ class Preludes:
             return entry.prelude
 
     def close(self) -> None:
-        """Remove what the batch has used."""
+        """Remove the files of the batch."""
         for entry in self._entries.values():
             entry.folders.close()
 
@@ -133,7 +133,7 @@ class Preludes:
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             folder = stack.enter_context(swept_folder())
             if shutil.disk_usage(folder.path).free < 2 * len(program.data):
-                return None  # the files need room, too
+                return None  # the files themselves need room, too
             path = _place_in(folder, header)
             path.with_name(path.name + ".gch").write_bytes(program.data)
             folders.push(stack.pop_all())
@@ -161,7 +161,7 @@ class Preludes:
 
 
 def _place_in(folder: SweptFolder, header: Path) -> Path:
-    """A file beside which the compiled one will lie. If that cannot be used, it is the header all the same."""
+    """A file beside which the compiled header will lie. If that one cannot be used, the file works as the header."""
     path = Path(folder.path, header.name)
     path.write_text(f'#include "{header}"\n')
     return path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The compilers that run: processes that are gone, with all they started, when they are no longer wanted."""
+"""The running compilers: processes that end, with all their children, when they are no longer wanted."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from typing import Final
 from .._system.swept_folder import SweptFolder
 from ..errors import make_error
 
-_OUTPUT_BYTES_MAX: Final = 32 << 10  # at the beginning of a compiler's output, and as much again at its end
+_OUTPUT_BYTES_MAX: Final = 32 << 10  # kept of the beginning of a compiler's output, and as much again of its end
 # Variables that make compilers write files elsewhere.
 _UNWANTED_VARIABLES: Final = ("DEPENDENCIES_OUTPUT", "SUNPRO_DEPENDENCIES")
-# A shell's children have statuses, whatever becomes of those of this process's children. $0 is the file for it.
+# The statuses of a shell's children are kept, whatever becomes of those of this process's children. $0 is the file for
+# them.
 _TELLING: Final = ("/bin/sh", "-c", '"$@"; echo $? >"$0"')
-_SIGNALLED: Final = 128  # and the number of the signal is how a shell says it
+_SIGNALLED: Final = 128  # a shell adds the number of the signal to this
 _UNKNOWN: Final = 1 << 20  # stands for an exit code; no process has it
 _LOST: Final = "ended, and nobody knows how: this program ignores SIGCHLD, or something in it waits for all children"
 
@@ -42,12 +43,13 @@ class CompilerProcesses:
         self._children: set[subprocess.Popen[bytes]] = set()  # guarded by _lock
         self._jobs = 0  # under way; guarded by _lock
         self._job_ended = threading.Condition(self._lock)
-        # Of those that ended: the program ignores SIGCHLD, or something in it waits for all children.
+        # True if the statuses of ended compilers are lost: the program ignores SIGCHLD, or code in it waits for all
+        # children.
         self._statuses_are_lost = signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
 
     @contextlib.contextmanager
     def job(self) -> Iterator[None]:
-        """For all that is done for one compile; raises Cancelled instead of beginning."""
+        """The body is everything that is done for one compile; raises Cancelled instead of beginning it."""
         with self._lock:
             if self.cancelled.is_set():
                 raise Cancelled
@@ -62,8 +64,8 @@ class CompilerProcesses:
     def cancel(self) -> None:
         """Kill all compilers, start no others, and wait until no job is under way.
 
-        A pool's own shutdown does not wait for all of its threads: of one that Ctrl-C came after the start of, it knows
-        nothing.
+        A pool's own shutdown does not wait for all of its threads: it does not know a thread if Ctrl-C came just after
+        its start.
         """
         with self._lock:
             self.cancelled.set()
@@ -72,9 +74,9 @@ class CompilerProcesses:
             self._job_ended.wait_for(lambda: self._jobs == 0)
 
     def run(self, command: list[str], folder: Path, temporary: SweptFolder) -> tuple[str, str]:
-        """Run a compiler in a folder; return what went wrong, if anything, and what it said.
+        """Run a compiler in a folder; return what went wrong, if anything, and the compiler's output.
 
-        Its temporary files are in `temporary`.
+        The compiler's temporary files are in `temporary`.
 
         Raises Cancelled, and CompileError (COMPILER_MISSING) if it cannot be started.
         """
@@ -99,7 +101,7 @@ class CompilerProcesses:
     def _run(
         self, command: list[str], folder: Path, environment: dict[str, str], temporary: SweptFolder
     ) -> tuple[bool, int | None, str]:
-        """Whether it ended in time; its exit code, minus its signal, or None if nobody knows; what it said."""
+        """Three answers: True if it ended in time; its exit code, minus its signal, or None if unknown; its output."""
         output = _Output()
         with self._started(command, folder, environment, temporary) as child:
             in_time, code = _drain(child, output, time.monotonic() + self._timeout_s)
@@ -120,7 +122,7 @@ class CompilerProcesses:
     def _started(
         self, command: list[str], folder: Path, environment: dict[str, str], temporary: SweptFolder
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """A compiler in a process group of its own, which is gone at the end."""
+        """Start a compiler in a process group of its own, which is gone at the end."""
         with self._lock:
             if self.cancelled.is_set():
                 raise Cancelled
@@ -173,7 +175,7 @@ class _Output:
 
 
 def _drain(child: subprocess.Popen[bytes], output: _Output, deadline: float) -> tuple[bool, int | None]:
-    """Read what the child says until it ends: whether it has by then, and its exit code if that can be known."""
+    """Read the child's output until it ends. Returns True if it ended in time, and its exit code if it is known."""
     assert child.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(child.stdout, selectors.EVENT_READ)
@@ -193,7 +195,7 @@ def _drain(child: subprocess.Popen[bytes], output: _Output, deadline: float) -> 
 
 
 def _has_ended(child: subprocess.Popen[bytes]) -> bool:
-    """Whether the child has; its return code is _UNKNOWN if its status went elsewhere. Popen says 0 then."""
+    """True if the child has ended; its return code is _UNKNOWN if its status went elsewhere, where Popen says 0."""
     if child.returncode is None:
         try:
             os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -205,7 +207,7 @@ def _has_ended(child: subprocess.Popen[bytes]) -> bool:
 
 
 def _told(file: Path) -> int | None:
-    """The exit code that a shell has written, or minus the signal it stands for; None if there is none."""
+    """The exit code that a shell has written, or minus the signal that it stands for; None if there is none."""
     try:
         code = int(file.read_text())
     except (OSError, ValueError):

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The conformance suite: what a platform must do, tried out."""
+"""The conformance suite, which tries out what a platform must do."""

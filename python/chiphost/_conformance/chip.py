@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the conformance suite needs of a real chip: that there is one, and programs that are compiled for it."""
+"""The needs of the conformance suite on a real chip: the chip itself, and programs that are compiled for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .._machine import chips
 from .._runtimes import runtimes
 from ..compiler import Kernel, compile_all, kernel_job, orchestration_job
 
-# What the suite loads on a real chip. The rest of its kernels is nothing that a core could run.
+# The kernels that the suite loads on a real chip. No core could run the rest of its kernels.
 _BUILDS: Final = (1, 2)  # of one source, told apart by what they answer
 
 
@@ -21,7 +21,7 @@ def require(platform: str, library: Path | None) -> None:
 
 
 def compile_programs(platform: str, sources: Path, folder: Path) -> None:
-    """Compile the suite's kernels and orchestrations for a real chip, as those of users are."""
+    """Compile the suite's kernels and orchestrations for a real chip, in the way that users' are compiled."""
     kernels, orchestrations = sources / "kernels", sources / "orchestrations"
     jobs = [kernel_job(Kernel(0, kernels / "hand_over.cpp", "aiv"), platform)]
     jobs.append(orchestration_job(orchestrations / "throwing.cpp", "conformance", platform))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The conformance suite: what a platform must do, tried out (docs/reference/platform-requirements.md).
+"""The conformance suite, which tries out what a platform must do (docs/reference/platform-requirements.md).
 
 The suite is built with a platform and run by the program chiphost_conform, which gives every test a process of its own:
 a platform that crashes or hangs fails a test and nothing else.
@@ -41,7 +41,7 @@ class ConformanceTest:
 
 @dataclass(frozen=True)
 class ConformanceResult(ConformanceTest):
-    """What came of a test.
+    """The result of a test.
 
     Attributes:
         outcome: "unsupported" is what the platform itself answers.
@@ -78,7 +78,7 @@ def tests(platform: str, text: str = "", library: Path | None = None) -> list[Co
 def run(
     platform: str, text: str = "", *, isolation: str | None = None, timeout_s: int = 30, library: Path | None = None
 ) -> Iterator[ConformanceResult]:
-    """Run the tests with `text` in their id, one after the other, and yield what comes of each.
+    """Run the tests with `text` in their id, one after the other, and yield the result of each.
 
     Args:
         platform: for example "a2a3sim".
@@ -94,7 +94,7 @@ def run(
         PlatformError: PLATFORM_FAILED, there is no chip of this kind, or not the vendor's software for it.
         CompileError: a compiler for the suite's kernels on a real chip is missing, or refuses them.
     """
-    # Who lists the tests needs no worker, and a simulated platform nothing that compiles.
+    # A list of the tests needs no worker, and a simulated platform needs no compiler.
     from .._compiling.chip_toolchain import sdk_folders
     from ..worker import default_isolation
 
@@ -120,7 +120,7 @@ def run(
 
 
 def interrupted(test: ConformanceTest) -> ConformanceResult:
-    """What came of a test that Ctrl-C kept from its end, or from its beginning."""
+    """The result of a test that Ctrl-C kept from its end, or from its beginning."""
     return ConformanceResult(test.id, test.requirements, "failed", False, 0.0, "interrupted", "")
 
 
@@ -136,7 +136,7 @@ def to_json(platform: str, results: Sequence[ConformanceResult]) -> str:
 
 
 def to_junit(platform: str, results: Sequence[ConformanceResult]) -> str:
-    """The JUnit report: a suite for each group. What conformance.def lists is skipped."""
+    """The JUnit report: a suite for each group. Tests that conformance.def lists are skipped."""
     suites: dict[str, Suite] = {}
     for result in results:
         group, _, name = result.id.partition(".")
@@ -175,7 +175,7 @@ def _command(platform: str, suite: Path, root: Path, kernels: Path) -> list[str]
 
 
 def _lines(command: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """What the program prints, line by line; raises LoadError if it could not run the suite."""
+    """The output of the program, line by line; raises LoadError if it could not run the suite."""
     try:
         started = subprocess.Popen(
             command,

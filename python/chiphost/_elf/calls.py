@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the code of an ELF file passes to functions of other files, as far as that can be read. Nothing is executed.
+"""The arguments that the code of an ELF file passes to functions of other files, where they can be read.
 
-A call is recognised by where it goes: to the stub of the linker for the function, or through the slot that the loader
-fills. From there its code is read backwards to the instruction that wrote the argument. A constant is a value; anything
-else, and a function whose address is taken, counts as unknown. For x86-64 and AArch64.
+Nothing is executed. A call is recognised by its target: the stub of the linker for the function, or the slot that the
+loader fills. From there the code is read backwards to the instruction that wrote the argument. A constant is a value;
+anything else, and a function whose address is taken, counts as unknown. For x86-64 and AArch64.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ANY: Final = b"(?s:(....))"
 
 @dataclass
 class Passed:
-    """What is passed as one argument.
+    """The values that are passed as one argument.
 
     Attributes:
         values: the constants that were seen.
@@ -38,7 +38,7 @@ class Passed:
 
 
 def passed(file: ElfFile, names: Collection[str], argument: int) -> Passed:
-    """What a file passes to the functions of these names, which it takes from others.
+    """The values that a file passes to the functions of these names, which it takes from others.
 
     Args:
         file: an open file.
@@ -55,7 +55,7 @@ def passed(file: ElfFile, names: Collection[str], argument: int) -> Passed:
             if kind in _CALL_SLOTS.get(str(file.machine), ()):
                 slots.add(address)
             else:
-                found.unknown += 1  # a pointer in its data: who calls it cannot be told
+                found.unknown += 1  # a pointer in its data: its callers cannot be told
     if file.machine not in _CALL_SLOTS:
         return found
     x86 = file.machine == "EM_X86_64"
@@ -73,7 +73,7 @@ def passed(file: ElfFile, names: Collection[str], argument: int) -> Passed:
 
 
 def _linker_stubs(file: ElfFile) -> Callable[[int], bool]:
-    """Whether the jump at an address is a stub of the linker, which others call, or a call itself."""
+    """A function: True if the jump at an address is a stub of the linker, False if it is a call itself."""
     sections = [range(s.address, s.address + s.bytes) for s in file.sections if s.name.startswith(".plt")]
     if sections:
         return lambda address: any(address in section for section in sections)

@@ -73,15 +73,16 @@ class Dependency:
 
     @property
     def of_the_implementation(self) -> bool:
-        """Whether it belongs to the C or C++ implementation."""
+        """True if it belongs to the C or C++ implementation."""
         return self.name.split(".so")[0] in _IMPLEMENTATION or self.name.startswith(("ld-linux", "ld64", "ld-musl"))
 
 
 class Dependencies:
-    """What a file needs, and what that needs, breadth first as the loader does. Holds no descriptors; for one thread.
+    """The libraries that a file needs, and that these need, in the loader's order: breadth first.
 
-    What is found is of the file's own class and processor: like the loader, this passes over others. Raises LoadError
-    (FILE_UNREADABLE) if this process cannot look, for want of descriptors or memory: that says nothing of a library.
+    Holds no descriptors; for one thread. All libraries are of the file's own class and processor: like the loader, this
+    passes over others. Raises LoadError (FILE_UNREADABLE) if this process cannot look, for want of descriptors or
+    memory: that says nothing about a library.
     """
 
     def __init__(self, file: ElfFile) -> None:
@@ -92,12 +93,12 @@ class Dependencies:
 
     @property
     def files(self) -> list[ElfFile]:
-        """Those that were found."""
+        """The libraries that were found."""
         return [dependency.file for dependency in self.all if dependency.file]
 
     @property
     def missing(self) -> list[Dependency]:
-        """Those that were not."""
+        """The libraries that were not found."""
         return [dependency for dependency in self.all if dependency.file is None]
 
     def find(self, name: str) -> ElfFile | None:
@@ -136,7 +137,8 @@ class Dependencies:
             path = Path(_expand([name], user)[0])
             return self._try(path), [str(path.parent)]
         looked_in: list[str] = []
-        # RPATH of who needs it and of those that brought it in, unless there is a RUNPATH; then as man ld.so says.
+        # RPATH of the file that needs it and of those that brought it in, unless there is a RUNPATH; then as man ld.so
+        # says.
         folders = [*([] if user.runpath else rpath), *_library_path(), *_expand(user.runpath, user)]
         for folder in dict.fromkeys(folders):
             looked_in.append(folder)
@@ -171,7 +173,7 @@ class Dependencies:
 
     @cached_property
     def _cache(self) -> dict[str, list[str]]:
-        """/etc/ld.so.cache as `ldconfig -p` shows it: paths by name. Empty if there is none of that kind."""
+        """/etc/ld.so.cache as `ldconfig -p` shows it: paths by name. Empty if it has none of that kind."""
         try:
             data = _CACHE.read_bytes()
         except OSError as error:
@@ -209,12 +211,12 @@ def _library_path() -> list[str]:
 
 
 def _expand(folders: list[str], user: ElfFile) -> list[str]:
-    """Put in what $ORIGIN stands for: the folder of who needs the library, symbolic links not resolved."""
+    """Replace $ORIGIN by the folder of the file that needs the library; symbolic links are not resolved."""
     origin = str(Path(os.path.abspath(user.path)).parent)  # noqa: PTH100  # Path.resolve would resolve links
     values = {"ORIGIN": origin, "LIB": _lib(), "PLATFORM": platform.machine()}
 
     def put_in(folder: str) -> str:
-        return _TOKEN.sub(lambda match: values[match[1] or match[2]], folder)  # what is put in stays as it is
+        return _TOKEN.sub(lambda match: values[match[1] or match[2]], folder)  # the new text stays as it is
 
     return [os.path.normpath(put_in(folder)) for folder in folders]
 
@@ -225,7 +227,7 @@ def _uses_origin(folder: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _lib() -> str:
-    """What the loader puts in for $LIB: the folder below / where its own libraries are, such as lib64."""
+    """The loader's value of $LIB: the folder below / that holds its own libraries, such as lib64."""
     with contextlib.suppress(OSError), open("/proc/self/maps", "rb") as maps:  # noqa: PTH123
         for line in maps:
             if line.rstrip().endswith(b"/libc.so.6"):

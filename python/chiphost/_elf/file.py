@@ -4,8 +4,8 @@
 Formats and names come from pyelftools. Tables with many entries are read in one go, because a library may have a
 hundred thousand symbols. Only what the loader itself reads is relied on: a file without section headers is fine.
 
-Every offset and count of a file is checked before it is used. What does not fit is a LoadError, and nothing else is
-raised whatever the bytes are.
+Every offset and count of a file is checked before it is used. A file that does not fit is a LoadError, and nothing else
+is raised whatever the bytes are.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..errors import make_error
 
 _MAGIC: Final = b"\x7fELF"
 _IDENT_BYTES: Final = 16
-# Far more than linkers write. They keep a damaged file from costing minutes.
+# These limits are far above what linkers write. They keep a damaged file from costing minutes.
 _SEGMENTS_MAX: Final = 512
 _SECTIONS_MAX: Final = 8192
 _TAGS_MAX: Final = 4096
@@ -93,17 +93,17 @@ class Symbol(NamedTuple):
 
     @property
     def defined(self) -> bool:
-        """Whether this file defines it."""
+        """True if this file defines it."""
         return self.section != _SHN_UNDEF
 
     @property
     def exported(self) -> bool:
-        """Whether other files can bind to it."""
+        """True if other files can bind to it."""
         return self.defined and self.binding != "STB_LOCAL" and self.visibility not in _HIDDEN
 
     @property
     def preemptible(self) -> bool:
-        """Whether this file's own references to it may end at another file's symbol of that name."""
+        """True if this file's own references to it may end at another file's symbol of that name."""
         return self.exported and self.visibility != _PROTECTED
 
 
@@ -143,7 +143,7 @@ class ElfFile:
 
     def _open(self) -> int:
         try:
-            # Nobody may write to a named pipe; opening it must not wait for that.
+            # A named pipe may have no writer; opening it must not wait for one.
             descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except (OSError, ValueError) as error:  # ValueError: a NUL in the path
             reason = error.strerror if isinstance(error, OSError) else error
@@ -241,11 +241,11 @@ class ElfFile:
         ]
 
     def section_bytes(self, section: Section) -> bytes:
-        """What a section holds."""
+        """The content of a section."""
         return self._read(section.offset, section.bytes)
 
     def relocated_symbols(self, number: int) -> Iterator[Symbol | None]:
-        """What the relocations of a section of an object file refer to, one after the other; None if to nothing."""
+        """The targets of the relocations of a section in an object file, one after the other; None for no target."""
         for section in self.sections:
             if section.type not in ("SHT_REL", "SHT_RELA") or section.info != number:
                 continue
@@ -297,7 +297,7 @@ class ElfFile:
         return self._folders("DT_RUNPATH")
 
     def flag(self, name: str) -> bool:
-        """Whether a flag of DT_FLAGS (DF_...) or of DT_FLAGS_1 (DF_1_...) is set."""
+        """True if a flag of DT_FLAGS (DF_...) or of DT_FLAGS_1 (DF_1_...) is set."""
         if name.startswith("DF_1_"):
             return bool(self.tag("DT_FLAGS_1") & enums.ENUM_DT_FLAGS_1[name])
         return bool(self.tag("DT_FLAGS") & enums.ENUM_DT_FLAGS[name])
@@ -341,7 +341,7 @@ class ElfFile:
 
     @cached_property
     def exports(self) -> set[str]:
-        """Names that others can bind to."""
+        """Names that other files can bind to."""
         return {symbol.name for symbol in self.symbols if symbol.exported}
 
     @cached_property
@@ -371,7 +371,7 @@ class ElfFile:
 
     @property
     def has_initial_exec(self) -> bool:
-        """Whether its code finds thread-local variables at a fixed distance from the thread's own address."""
+        """True if its code finds thread-local variables at a fixed distance from the thread's own address."""
         types = _RELOCATION_TYPES.get(str(self.machine), {})
         # Not DTPOFF, DTPREL: these are distances in a block that __tls_get_addr finds.
         fixed = {number for name, number in types.items() if ("TPOFF" in name or "TPREL" in name) and "DTP" not in name}
@@ -399,7 +399,7 @@ class ElfFile:
         ]
 
     def _count_symbols(self) -> int:
-        """How many dynamic symbols there are. No tag says so; the hash tables do."""
+        """The number of dynamic symbols. No tag gives it; the hash tables do."""
         if "DT_HASH" in self.dynamic:
             # Alpha and s390x have words of 64 bits here.
             wide = self.bits == 64 and self.machine in ("EM_ALPHA", "EM_S390")
@@ -434,7 +434,7 @@ class ElfFile:
 
     @cached_property
     def _version_numbers(self) -> dict[str, int]:
-        """By the names of the symbols that the file defines."""
+        """Numbers of versions by the names of the symbols that the file defines."""
         if "DT_VERSYM" not in self.dynamic:
             return {}
         numbers = struct.iter_unpack(self._order + "H", self._table("DT_VERSYM", 2 * len(self.symbols)))
@@ -479,7 +479,7 @@ class ElfFile:
             yield from self._chain_at(self._offset(self.tag(tag)), layout, next_field, _VERSIONS_MAX)
 
     def _chain_at(self, offset: int, layout: Any, next_field: str, count: int) -> Iterator[tuple[int, Any]]:
-        """Records that say how far it is to the next; the last one says 0."""
+        """Records of which each gives the distance to the next; the last one has 0."""
         for _ in range(min(count, _VERSIONS_MAX)):
             record = self._parse(layout, offset, "the symbol versions")
             yield offset, record
@@ -509,11 +509,11 @@ class ElfFile:
                 yield Code(segment.address, self._read(segment.offset, min(segment.file_bytes, _CODE_BYTES_MAX)))
 
     def count_in_code(self, pattern: bytes) -> int:
-        """How often bytes occur in the code."""
+        """The number of times that bytes occur in the code."""
         return sum(code.data.count(pattern) for code in self.code)
 
     def holds_state(self, symbol: Symbol) -> bool:
-        """Whether a symbol is a variable that code may change: writable data, and not only while it is loaded."""
+        """True if a symbol is a variable that code may change: writable data, and not only while it is loaded."""
         if not symbol.defined or symbol.type not in ("STT_OBJECT", "STT_COMMON", "STT_TLS", "STT_NOTYPE"):
             return False
         if symbol.type == "STT_TLS":
@@ -554,14 +554,14 @@ class ElfFile:
         return "q" if self.bits == 64 else "i"
 
     def _offset(self, address: int) -> int:
-        """Where in the file an address of the loaded library comes from."""
+        """The offset in the file from which an address of the loaded library comes."""
         for segment in self.segments:
             if segment.type == "PT_LOAD" and 0 <= address - segment.address < segment.file_bytes:
                 return segment.offset + address - segment.address
         raise self._broken(f"the dynamic section names address {address:#x}, which is in no segment")
 
     def _table(self, tag: str, size: int) -> bytes:
-        """Bytes of a table that a tag gives the address of."""
+        """Bytes of a table whose address a tag gives."""
         return self._read(self._offset(self.tag(tag)), size) if size and tag in self.dynamic else b""
 
     def _parse(self, layout: Any, offset: int, what: str) -> Any:

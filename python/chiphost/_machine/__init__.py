@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this machine can do, for `chiphost doctor`: it is looked at and tried."""
+"""The abilities of this machine, for `chiphost doctor`: it is looked at and tried."""

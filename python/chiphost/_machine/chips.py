@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real chips: what is there to run programs on them, and what is missing."""
+"""Real chips: the software that runs programs on them, as far as it is installed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ChipCompilerCheck:
 
 @dataclass(frozen=True)
 class ChipChecks:
-    """All of them, and the variables that say where the vendor's software is; None: not set."""
+    """All checks, and the variables that name the vendor's software; None: not set."""
 
     chips: list[ChipCheck]
     compilers: list[ChipCompilerCheck]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this machine can do: everything that running scenes depends on, looked at and tried."""
+"""The abilities of this machine: everything that running scenes depends on, looked at and tried."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class TemporaryCheck:
 
 @dataclass(frozen=True)
 class Machine:
-    """What was found. `problems` keep the simulated platforms from running; empty if they can."""
+    """The result of all checks. `problems` keep the simulated platforms from running; empty if they can."""
 
     ok: bool
     problems: list[str]

@@ -18,7 +18,7 @@ def chosen() -> str:
 
 
 def problem(folder: str) -> str:
-    """Why no library can be written to a folder and loaded from there; empty if it can."""
+    """The reason why no library can be written to a folder and loaded from there; empty if one can."""
     try:
         with tempfile.NamedTemporaryFile(prefix="chiphost-", dir=folder) as file:
             file.write(b"code")
@@ -31,5 +31,5 @@ def problem(folder: str) -> str:
 
 
 def replacement() -> str:
-    """What stands in for TMPDIR if that is of no use."""
+    """The folder that stands in for TMPDIR if that is of no use."""
     return "memory" if problem(_OTHERWISE) else _OTHERWISE

@@ -26,7 +26,7 @@ class ReportFile:
     def __init__(self, path: str | Path) -> None:
         """Name the file; see `check`."""
         self._descriptor: Final = _descriptor(Path(path))
-        # A link stays a link: what it points to is replaced.
+        # A link stays a link: its target is replaced.
         self.path: Final = Path(path).resolve() if self._descriptor is None else Path(f"/dev/fd/{self._descriptor}")
 
     def check(self) -> None:
@@ -51,7 +51,7 @@ class ReportFile:
     def write(self, content: str) -> None:
         """Write the report. Raises OSError."""
         data = content.encode()
-        if self._descriptor is not None:  # after what is there already, also if that is a file
+        if self._descriptor is not None:  # written behind what is there already, also if that is a file
             for stream in (sys.stdout, sys.stderr):
                 if stream is not None:
                     stream.flush()
@@ -90,12 +90,12 @@ def _descriptor(path: Path) -> int | None:
 
 
 def as_json(content: Any) -> str:
-    """The text of a JSON file. Every reader takes it: what UTF-8 has no place for is escaped as in messages."""
+    """The text of a JSON file. Every reader takes it: characters that UTF-8 cannot hold are escaped as in messages."""
     return json.dumps(encodable(content), indent=2) + "\n"
 
 
 def write_all(reports: Iterable[tuple[ReportFile | None, Callable[[], str]]]) -> list[tuple[ReportFile, OSError]]:
-    """Make and write each report that a file is named for; returns those that could not be written, and why."""
+    """Make and write each report that has a file; return the files that could not be written, each with its error."""
     problems = []
     for file, make in reports:
         if file is None:

@@ -32,7 +32,7 @@ class Case:
 
 @dataclass
 class Suite:
-    """Cases that belong together, and what else is to be known of them."""
+    """Cases that belong together, and other facts about them."""
 
     name: str
     properties: dict[str, str]

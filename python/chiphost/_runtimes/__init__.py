@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is installed: the parts of the package, the runtimes, and how runtimes are built from source."""
+"""The installed parts of the package: runtimes and platforms, and the build of runtimes from source."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Building the runtimes from a checkout of chiphost's source, with CMake: what has not changed is not built again."""
+"""Building the runtimes from a checkout of chiphost's source, with CMake. Only changed files are built again."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from ..errors import make_error
 _PROJECT: Final = re.compile(r"^\s*project\s*\(\s*chiphost\b", re.MULTILINE | re.IGNORECASE)
 _OPTIONS: Final = ("-DCHIPHOST_PYTHON=OFF", "-DCHIPHOST_TESTS=OFF", "-DCMAKE_BUILD_TYPE=Release")
 _BUILD_FILES: Final = ("build.ninja", "Makefile")  # there is one of them as soon as a folder is configured
-_OUTPUT_BYTES_MAX: Final = 16 << 10  # of what a command that fails has said: its end
+_OUTPUT_BYTES_MAX: Final = 16 << 10  # the end of a failed command's output
 
 
 def find_source(chosen: Path | None = None) -> Path:
     """The checkout to build: `chosen`, else the working folder or the first one above it that is a checkout.
 
-    Raises ArgumentError (INVALID_ARGUMENT) if that is none, or if one above the working folder is another user's.
+    Raises ArgumentError (INVALID_ARGUMENT) if that is no checkout, or if one above the working folder is another
+    user's.
     """
     here = Path.cwd()
     for folder in [chosen.absolute()] if chosen else [here, *here.parents]:
@@ -49,7 +50,7 @@ def build(source: Path, deadline: Deadline) -> Path:
         CompileError: COMPILER_MISSING if there is no CMake, COMPILE_FAILED with what it said.
         DeadlineOver: the deadline came first; the build goes on from there the next time.
     """
-    # Beside Python: pip puts CMake and ninja there, and a virtual environment need not be activated.
+    # The tools may be beside Python: pip puts CMake and ninja there, and a virtual environment need not be activated.
     search = os.pathsep.join(filter(None, [os.environ.get("PATH", ""), str(Path(sys.executable).parent)]))
     cmake = shutil.which("cmake", path=search)
     if cmake is None:
@@ -66,7 +67,7 @@ def build(source: Path, deadline: Deadline) -> Path:
 
 
 def _check_owner(folder: Path) -> None:
-    """Building runs what a checkout says, and one above the working folder, as in /tmp, may be anybody's."""
+    """Refuse another user's checkout. Building runs its commands, and one above the folder may be anybody's (/tmp)."""
     for path in (folder, folder / "CMakeLists.txt"):
         owner = path.stat().st_uid
         if owner not in (0, os.geteuid()):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the parts of the installed package are."""
+"""The places of the parts of the installed package."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _PACKAGE: Final = __name__.partition(".")[0]
 
 
 def folder(name: str, holds: str = "") -> Path:
-    """A folder of the package, by its name below it: the first that is there and has the file `holds`.
+    """A folder of the package, by its name below it: the first that exists and has the file `holds`.
 
-    In an editable installation the modules are in the checkout and what was built is not: the package has two roots.
-    If the folder is nowhere, the answer is where it would be beside the modules.
+    In an editable installation the modules are in the checkout and the built files are not: the package has two roots.
+    If the folder is nowhere, the answer is its place beside the modules.
     """
     for root in map(Path, sys.modules[_PACKAGE].__path__):
         if (root / name / holds).exists():

@@ -16,7 +16,7 @@ from .._text.suggestion import did_you_mean
 from ..errors import SceneError, make_error
 from . import installation
 
-# chiphost's own platforms, with what they are. "sim" runs in this process, "onboard" on the chip.
+# chiphost's own platforms, each with a description. "sim" runs in this process, "onboard" on the chip.
 PLATFORMS: Final[dict[str, str]] = {
     "a2a3sim": "Ascend 910B/C, simulated",
     "a5sim": "Ascend 950, simulated",
@@ -50,7 +50,7 @@ def _own_library_dir() -> Path:
 
 
 def where_looked(library: Path | None = None) -> str:
-    """The folders in which runtimes are looked for, and what chose them: for messages."""
+    """The folders in which runtimes are looked for, and the variables that chose them: for messages."""
     folder = library or library_dir()
     words = str(folder)
     if library is None and os.environ.get("CHIPHOST_LIB_DIR"):
@@ -75,9 +75,9 @@ def _expanded(name: str, variable: str) -> Path:
 
 
 def platforms(library: Path | None = None) -> dict[str, str]:
-    """All platforms by name, with what they are: chiphost's own, then those that were built besides.
+    """All platforms by name, each with a description: chiphost's own, then those that were built besides.
 
-    For one that cannot be used, as its file does not describe it: what is wrong.
+    The description of one that cannot be used, because its file does not describe it, says what is wrong.
     """
     found = dict(PLATFORMS)
     for name, file in _further_platforms(library).items():
@@ -106,7 +106,7 @@ def suites(library: Path | None = None) -> dict[str, Path]:
 
 
 def _found(folder: Path, pattern: str) -> list[Path]:
-    """What is in a folder, sorted; nothing if it is none, also under a name that no folder can have."""
+    """The entries of a folder, sorted; none if it is no folder, also under a name that no folder can have."""
     try:
         return sorted(folder.glob(pattern))
     except OSError:
@@ -114,7 +114,7 @@ def _found(folder: Path, pattern: str) -> list[Path]:
 
 
 def _further_platforms(library: Path | None = None) -> dict[str, Path]:
-    """The file that describes each."""
+    """The file that describes each platform of another project."""
     found: dict[str, Path] = {}
     for folder in search(library):
         for file in _found(folder, f"*/{_ABOUT}"):
@@ -161,7 +161,7 @@ def installed(library: Path | None = None) -> dict[str, list[str]]:
     """Names of the runtimes that are complete, by platform: those in `library`, or the installed ones."""
     found: dict[str, list[str]] = {}
     for platform in platforms(library):
-        # Those of a real chip may lack device programs: opening the device says which compiler was missing.
+        # A runtime of a real chip may lack device programs: opening the device says which compiler was missing.
         programs = _PROGRAMS[:1] if platform in ONBOARD else _PROGRAMS
         hosts = {host.parent for folder in search(library) for host in _found(folder / platform, "*/host.so")}
         complete = {path.name for path in hosts if all((path / f"{program}.so").is_file() for program in programs)}
@@ -170,10 +170,10 @@ def installed(library: Path | None = None) -> dict[str, list[str]]:
 
 
 def runs_on(platform: str, names: Collection[str]) -> bool:
-    """Whether what is for the platforms `names` is for this one.
+    """True if something for the platforms `names` is for this one.
 
-    The simulated chip of a family stands for all of the family: a real chip, or one of another project, runs what it
-    runs.
+    The simulated chip of a family stands for all of the family: a real chip, or one of another project, runs everything
+    that it runs.
     """
     return platform in names or f"{arch_of(platform)}sim" in names
 
@@ -201,7 +201,7 @@ def check_any(platform: str, library: Path | None = None) -> None:
 def may_have(runtime: str, platform: str, library: Path | None = None) -> bool:
     """False if a platform of another project is built without a runtime.
 
-    chiphost's own have all that there are: one that is missing there is an error, which `find` raises.
+    chiphost's own platforms have all runtimes: if one is missing there, `find` raises an error.
     """
     return platform in PLATFORMS or _first_files(runtime, platform, library) is not None
 
@@ -229,21 +229,21 @@ def _first_files(runtime: str, platform: str, library: Path | None) -> RuntimeFi
 
 
 def _runtime_hint() -> str:
-    """What to do about a runtime that is not found. Of the variables it names those that are not set."""
+    """The remedy for a runtime that is not found. It names those variables that are not set."""
     hint = "chiphost doctor shows the runtimes that are installed"
     if not further_dirs():
         hint += "; name the folder of one that you built in CHIPHOST_RUNTIME_PATH"
     return f"{hint}; unset CHIPHOST_LIB_DIR to use chiphost's own" if os.environ.get("CHIPHOST_LIB_DIR") else hint
 
 
-# Only of names: what is on the disk changes while a process lives, as runtimes are built and deleted.
+# The memo holds names only: files on the disk change while a process lives, as runtimes are built and deleted.
 @lru_cache
 def _places(chosen: tuple[str | None, str | None, Path | None], platform: str, runtime: str) -> list[RuntimeFiles]:
-    """Where the files may be, best first. `chosen` is for the memo."""
+    """The places where the files may be, best first. `chosen` is for the memo."""
     folders = [folder / platform / runtime for folder in search(chosen[2])]
     return [RuntimeFiles(*(folder / f"{program}.so" for program in _PROGRAMS)) for folder in folders]
 
 
 def search(library: Path | None = None) -> list[Path]:
-    """Where runtimes are looked for, in this order: further ones may have the name of one of chiphost's."""
+    """The folders in which runtimes are looked for, in order: further ones may have the name of one of chiphost's."""
     return [*further_dirs(), library or library_dir()]

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes that were written for the project simpler: a second kind of `Scene`, and what its sources need."""
+"""Scenes that were written for the project simpler: a second kind of `Scene`, and the names that its sources need."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """PTO-ISA: the headers that kernels of the project simpler are written against. Not part of chiphost.
 
-Its folder is what PTO_ISA_ROOT names, a checkout of hw-native-sys/pto-isa. If PTO_ISA_COMMIT names a commit of that
-checkout, its files are taken from there, and kept in the cache.
+PTO_ISA_ROOT names its folder, a checkout of hw-native-sys/pto-isa. If PTO_ISA_COMMIT names a commit of that checkout,
+the files of that commit are taken from there, and kept in the cache.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from .._compiling.cache import CompileCache
 from .._system.private_folder import open_private_folder
 from ..errors import make_error
 
-# A call in its headers finds its target only by the rules of C++20; it also relies on what only -fpermissive lets pass.
-# simpler compiles its kernels as C++23; older compilers know that as 2b.
+# A call in its headers finds its target only by the rules of C++20; it also relies on code that only -fpermissive lets
+# pass. simpler compiles its kernels as C++23; older compilers know that as 2b.
 FLAGS: Final = ("-std=c++2b", "-fpermissive", "-w")
 
 
 def include_folders() -> tuple[Path, ...]:
     """The folders for #include, in order: some of its headers are chiphost's, to be found before its own.
 
-    Raises SceneError (SCENE_INVALID) if nobody says where it is, or it is not there.
+    Raises SceneError (SCENE_INVALID) if nobody says where the folder is, or it is not there.
     """
     named = os.environ.get("PTO_ISA_ROOT")
     if not named:
@@ -60,7 +60,7 @@ def _checked_out(root: Path, commit: str) -> Path:
     folder = CompileCache().root / "pto-isa" / name
     try:
         with open_private_folder(folder.parent, make=True) or nullcontext():
-            pass  # nobody else can change what is in it, or lead elsewhere
+            pass  # the check only has to show that nobody else can change the folder, or lead elsewhere
     except OSError as error:
         raise make_error(
             "CACHE_UNUSABLE", f"{error.filename or folder.parent}: {error.strerror}", str(folder)
@@ -76,7 +76,7 @@ def _checked_out(root: Path, commit: str) -> Path:
         try:
             Path(temporary, name).rename(folder)
         except OSError:
-            if not folder.is_dir():  # somebody else was first
+            if not folder.is_dir():  # another process was first
                 raise
     return folder
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names of PTO-ISA that a kernel wants and the headers in use lack, because they are of another commit.
 
-Nothing is guessed: the compiler must have complained of the name, no header that it may read has it, and either the
-checkout says that the wanted commit has it, or the kernel's source says that it is of PTO-ISA.
+Nothing is guessed: the compiler must have complained about the name, no header that it may read has it, and either the
+checkout says that the wanted commit has it, or the kernel's source says that it belongs to PTO-ISA.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ from typing import Final
 
 from .._text.printable import shell_join
 
-# Of hw-native-sys/pto-isa, 2026-03-31. All scenes of simpler at 30fdeca8 compile with it.
+# A commit of hw-native-sys/pto-isa, 2026-03-31. All scenes of simpler at 30fdeca8 compile with it.
 WANTED_COMMIT: Final = "882c4db95570dfeaf04e0ee2c0ab32477ed372fc"
 
 _SHORT: Final = 8  # digits of a commit, for messages
-# What a compiler says of a place in a file, in any language, and the names that it quotes.
+# A compiler's message about a place in a file, in any language, and the names that it quotes.
 _COMPLAINT: Final = re.compile(r"^\S.*?:\d+(?::\d+)?: (.*)$", re.MULTILINE)
 _QUOTED: Final = re.compile(r"""['"`\u2018\u201c\u201e\u00ab\u00bb](?:\w+::)*(\w+)""")
 _OF_PTO: Final = re.compile(r"\bpto\s*::\s*(\w+)")
 _INCLUDE: Final = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"](pto/[^>"]+)[>"]', re.MULTILINE)
 _WORD: Final = re.compile(r"\w+")
-_OF_THE_CHIP: Final = "npu"  # the folder with what the simulation does not read
+_OF_THE_CHIP: Final = "npu"  # the folder that the simulation does not read
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a failed compile has to do with the commit of PTO-ISA: a sentence, and what to do."""
+    """The way in which a failed compile depends on the commit of PTO-ISA: a sentence, and a remedy."""
 
     text: str
     hint: str
 
 
 def explain(words: str, sources: Iterable[Path], include: Path) -> Explanation | None:
-    """Why a compiler failed with these words, if that is for names that PTO-ISA has at another commit; else None.
+    """Why a compiler failed with these words, if the cause is names that PTO-ISA has at another commit; else None.
 
     Args:
-        words: what the compiler said; may be that of several files.
+        words: the compiler's words, also those about several files.
         sources: the files that were compiled.
         include: the folder of PTO-ISA's headers in use.
     """
@@ -63,7 +63,7 @@ def explain(words: str, sources: Iterable[Path], include: Path) -> Explanation |
 
 
 def at_wanted_commit(name: str) -> bool:
-    """Whether PTO-ISA has a name at the wanted commit, as far as the checkout knows."""
+    """True if PTO-ISA has a name at the wanted commit, as far as the checkout knows."""
     return bool(_names_at(os.environ.get("PTO_ISA_ROOT", ""), WANTED_COMMIT, [name]))
 
 
@@ -112,7 +112,7 @@ def _commit(checkout: str, name: str) -> str:
 
 
 def _names_at(checkout: str, commit: str, names: Iterable[str]) -> set[str]:
-    """Those of some names that the headers of a commit have."""
+    """The names, out of some, that the headers of a commit have."""
     patterns = [word for name in names for word in ("-e", name)]
     if not patterns or not _commit(checkout, commit):
         return set()
@@ -121,7 +121,7 @@ def _names_at(checkout: str, commit: str, names: Iterable[str]) -> set[str]:
 
 
 def _git(checkout: str, *words: str) -> str:
-    """What git says; nothing if it fails, or is not installed."""
+    """The output of git; nothing if it fails, or is not installed."""
     if not checkout:
         return ""
     try:

@@ -7,8 +7,8 @@
 Their C++ sources include headers under simpler's names, which chiphost has (cpp/compat), and those of PTO-ISA, whose
 folder the user names. Both Python files are imported as they are; nothing is written beside them.
 
-Every tensor goes in and comes out, whatever the file's signature says: some are wrong. Scalars are passed by their
-bits.
+Every tensor goes in and comes out, whatever the file's signature says: some signatures are wrong. Scalars are passed by
+their bits.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ from . import pto_isa, pto_isa_names, source_check, torch_import
 
 CONFIG_FILE: Final = "kernels/kernel_config.py"
 GOLDEN_FILE: Final = "golden.py"
-ENTRY: Final = "chiphost_simpler_entry"  # of every orchestration; cpp/compat defines it
-_DEVICE_ENTRY: Final = "aicpu_orchestration_entry"  # what simpler calls on the AICPU, whatever function_name says
+ENTRY: Final = "chiphost_simpler_entry"  # the entry of every orchestration; cpp/compat defines it
+_DEVICE_ENTRY: Final = "aicpu_orchestration_entry"  # simpler calls it on the AICPU, whatever function_name says
 
-# Folders of <arch>/<runtime>/<scene> lie at most so deep below what a user names: a checkout has them in tests/st.
+# Folders of <arch>/<runtime>/<scene> lie at most this deep below a folder that a user names: a checkout has them in
+# tests/st.
 _DEPTH_MAX: Final = 5
 _ARCHS: Final = ("a2a3", "a5")
-_BLOCK_DIM: Final = 24  # of a configuration that says nothing
-# What a scene sets in the environment of simpler, and the field of the configuration that it is here.
+_BLOCK_DIM: Final = 24  # the value for a configuration that says nothing
+# Variables that a scene sets in the environment of simpler, each with the field of the configuration that it is here.
 _SETTINGS: Final = {
     "PTO2_RING_TASK_WINDOW": "ring_task_window",
     "PTO2_RING_HEAP": "ring_heap_bytes",
@@ -54,7 +55,7 @@ _SETTINGS: Final = {
 
 
 class ArgDirection(enum.IntEnum):
-    """What kernel_config.py says of an argument, under simpler's name. Nothing here depends on it."""
+    """A direction that kernel_config.py gives an argument, under simpler's name. Nothing here depends on it."""
 
     SCALAR = 0
     IN = 1
@@ -66,7 +67,7 @@ class TensorArgs(dict[str, Any]):
     """Arguments as arrays and words by name, with the objects that generate_inputs returned."""
 
     def __init__(self, made: Sequence[tuple[str, Any]]) -> None:
-        """Take over what generate_inputs returned; arrays share memory with its tensors."""
+        """Take over the result of generate_inputs; arrays share memory with its tensors."""
         super().__init__((name, _as_argument(name, value)) for name, value in made)
         self.made = list(made)
 
@@ -74,9 +75,9 @@ class TensorArgs(dict[str, Any]):
 def discover(root: Path, arch: str | None = None) -> list[tuple[str, Path]]:
     """(name, folder) of every scene of simpler's in or below a folder, sorted by name. Imports none of them.
 
-    With a chip family: of that family, and those that say none.
+    With a chip family: only scenes of that family, and those that name none.
 
-    The name is "<runtime>/<scene>". Where a folder has several of one name, the place follows it in parentheses.
+    The name is "<runtime>/<scene>". If a folder has several of one name, the place follows the name in parentheses.
     """
     root = Path(os.path.abspath(root))  # noqa: PTH100 - resolve() would lose the names of symbolic links
     files = [root / CONFIG_FILE] if (root / CONFIG_FILE).is_file() else []
@@ -93,19 +94,19 @@ def discover(root: Path, arch: str | None = None) -> list[tuple[str, Path]]:
 
 
 def _runtime_of(folder: Path) -> str:
-    """What kernel_config.py says, as far as that can be read without running it; else the name of the folder above."""
+    """The runtime in kernel_config.py, if it can be read without running it; else the name of the folder above."""
     text = (folder / CONFIG_FILE).read_text(errors="replace")
     found = re.search(r"""["']runtime["']\s*:\s*["'](\w+)["']""", text)
     return found[1] if found else folder.parent.name
 
 
 def is_scene(folder: Path) -> bool:
-    """Whether a folder is a scene of simpler's."""
+    """True if a folder is a scene of simpler's."""
     return (folder / CONFIG_FILE).is_file() and (folder / GOLDEN_FILE).is_file()
 
 
 def arch_of(folder: Path) -> str | None:
-    """The chip family that a scene's folder is for, from the name of a folder above it; None: it does not say."""
+    """The chip family that a scene's folder is for, from the name of a folder above it; None if no name says it."""
     name = folder.parents[1].name
     return name if name in _ARCHS else None
 
@@ -169,7 +170,7 @@ class SimplerScene(Scene):
 
     @property
     def usual_cases(self) -> list[str]:
-        """The default one only, as in simpler: others may take minutes."""
+        """The default case only, as in simpler: others may take minutes."""
         return [self.default_case]
 
     def arguments_of(self, program: Program, values: Mapping[str, Any]) -> list[Any]:
@@ -177,7 +178,7 @@ class SimplerScene(Scene):
         return list(values.values())
 
     def make_args(self, case: str | None = None, seed: int = 0) -> Args:
-        """What generate_inputs makes for a case. It seeds its random numbers itself, so `seed` changes nothing."""
+        """The result of generate_inputs for a case. It seeds its random numbers itself, so `seed` changes nothing."""
         case = self.default_case if case is None else case
         made = self._call("generate_inputs", self._golden_module.generate_inputs, case, self._params(case))
         ok = isinstance(made, Sequence) and all(isinstance(each, tuple) and len(each) == 2 for each in made)
@@ -185,7 +186,7 @@ class SimplerScene(Scene):
         return TensorArgs(made)
 
     def expected(self, case: str, before: Mapping[str, Any]) -> dict[str, Array]:
-        """What compute_golden writes into copies of the outputs, as they were before the run."""
+        """The results that compute_golden writes into copies of the outputs, which are as they were before the run."""
         made = dict(cast(TensorArgs, before).made)
         missing = [name for name in self._outputs if name not in made]
         self._require(not missing, "__outputs__", f"generate_inputs made no {', '.join(missing)}")
@@ -206,7 +207,7 @@ class SimplerScene(Scene):
         self._compare_outputs(case, after, self.expected(case, before) if expected is None else expected)
 
     def obstacle(self, job: Job, target: str, preprocess: Callable[[], str | None]) -> str:
-        """Assembler of another processor, and types that exist nowhere."""
+        """An obstacle: assembler of another processor, or types that exist nowhere."""
         written = job.source.read_text(errors="replace")
         may_have_assembler = source_check.may_have_foreign_assembler(written)
         known = _compat_words(toolchain.compat_dir(), toolchain.include_dir())
@@ -223,15 +224,15 @@ class SimplerScene(Scene):
             )
         if may_have_types:
             for at in source_check.undefined_types(text, job.source):
-                if not pto_isa_names.at_wanted_commit(at.what):  # else the compiler's words come with that commit
+                if not pto_isa_names.at_wanted_commit(at.what):  # else `explained` names the commit
                     message = "is used as a type, and neither the file nor what it includes says what it is"
                     problems.append(f"{at.file}:{at.line}: {at.what} {message}")
         return "\n".join(problems)
 
     def explained(self, error: CompileError, jobs: Sequence[Job]) -> CompileError:
-        """With the commit of PTO-ISA that is wanted, if its headers lack a name."""
-        include = pto_isa.include_folders()[-2]  # the one of the checkout, behind chiphost's own
-        sources = [job.source for job in jobs if job.target == "host"]  # a real chip reads other headers
+        """The error, with the commit of PTO-ISA that is wanted, if its headers lack a name."""
+        include = pto_isa.include_folders()[-2]  # the folder of the checkout, behind chiphost's own
+        sources = [job.source for job in jobs if job.target == "host"]  # a compile for a real chip reads other headers
         known = pto_isa_names.explain(error.message, sources, include) if error.name == "COMPILE_FAILED" else None
         if known is None:
             return error
@@ -239,7 +240,7 @@ class SimplerScene(Scene):
         return cast(CompileError, make_error("COMPILE_FAILED", message, error.where, hint=known.hint))
 
     def _call(self, field: str, function: Callable[..., Any] | None, case: str, *args: Any) -> Any:
-        with _imports_of(self.folder):  # what a function imports when it is called
+        with _imports_of(self.folder):  # imports of functions while they are called
             return super()._call(field, function, case, *args)
 
     def _params(self, case: str) -> dict[str, Any]:
@@ -288,7 +289,7 @@ class SimplerScene(Scene):
 
 
 def compat_folders(runtime: str) -> tuple[Path, ...]:
-    """Where simpler's names are, for sources of a runtime."""
+    """The folders that offer simpler's names to sources of a runtime."""
     folder = toolchain.compat_dir()
     return folder / runtime, folder / "simpler"
 
@@ -318,7 +319,7 @@ def _get(module: types.ModuleType, name: str, kinds: type | tuple[type, ...], de
 
 @contextmanager
 def _imports_of(folder: Path) -> Iterator[None]:
-    """Lets files of a scene import what they import in simpler: task_interface, and modules in a `golden` folder.
+    """Let files of a scene import the modules that simpler has: task_interface, and those in a `golden` folder.
 
     Modules that come from there are forgotten afterwards: another checkout may have others of the same name.
     """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a C++ source says that no compiler for a processor can take: found before anything is compiled.
+"""A search for code that no compiler for a processor can take, before anything is compiled.
 
-Only what is certain counts. A file is looked at as the preprocessor leaves it, so conditions and macros are resolved,
-and in it only what the file itself and its neighbours say:
+Only certain findings count. A file is looked at as the preprocessor leaves it, so conditions and macros are resolved,
+and only code of the file itself and its neighbours counts:
 
 * assembler of aarch64 in a function that must be compiled, on an x86 processor. A function that is inline or static,
   and that nobody calls, costs nothing.
@@ -32,7 +32,7 @@ _AARCH64: Final = _words(
 _X86: Final = re.compile(r"(x86_64|amd64|i\d86)\b")
 _ASM: Final = _words("asm __asm __asm__")
 _VOLATILE: Final = _words("volatile __volatile__ __volatile")
-# Functions with one of these words are compiled only if somebody calls them.
+# Functions with one of these words are compiled only if a caller needs them.
 _ON_DEMAND: Final = _words("inline __inline __inline__ static template constexpr consteval")
 _INTRODUCED_BY: Final = _words("struct class union enum typename using concept :: . -> * &")
 _CASTS: Final = _words("reinterpret_cast static_cast const_cast")
@@ -45,7 +45,7 @@ _CAST_TO: Final = re.compile(r"\b(?:reinterpret|static|const)_cast\s*<([\w\s*&]+
 
 
 class Place(NamedTuple):
-    """A line of a file, with what is there."""
+    """A line of a file, with what was found there."""
 
     file: str
     line: int
@@ -63,7 +63,7 @@ def foreign_assembler(text: str, target: str, source: Path) -> Place | None:
 
     Args:
         text: the source as the preprocessor leaves it, with its line markers.
-        target: what the compiler compiles for, such as "x86_64-linux-gnu". Others than x86 are asked no questions.
+        target: what the compiler compiles for, such as "x86_64-linux-gnu". Targets other than x86 are not looked at.
         source: the file; what lies beside it or below counts as its own.
     """
     if not _X86.match(target):
@@ -73,7 +73,7 @@ def foreign_assembler(text: str, target: str, source: Path) -> Place | None:
 
 
 def may_have_foreign_assembler(text: str) -> bool:
-    """Whether a source as it is written says anything that `foreign_assembler` could find."""
+    """True if a source as it is written has any word that `foreign_assembler` could find."""
     return bool(re.search(r"\b(asm|__asm|__asm__)\b", text)) and any(
         re.search(rf"\b{word}\b", text) for word in _AARCH64
     )
@@ -94,7 +94,7 @@ def undefined_types(text: str, source: Path) -> list[Place]:
 
 
 def may_have_undefined_types(text: str, known: Callable[[str], bool]) -> bool:
-    """Whether a source as it is written casts to a name that it does not introduce itself, and that is not known."""
+    """True if a source as it is written casts to a name that it does not introduce itself, and that is not known."""
     for inner in _CAST_TO.findall(text):
         words = re.findall(r"\w+", inner)
         name = words[-1] if words else ""
@@ -106,7 +106,7 @@ def may_have_undefined_types(text: str, known: Callable[[str], bool]) -> bool:
 
 
 def _is_never_introduced(name: str, texts: Sequence[str], casts: Collection[int]) -> bool:
-    """Whether all that is said with a name takes it for a type that there is."""
+    """True if every use of a name takes it for a type that exists."""
     for index, text in enumerate(texts):
         if text != name or index in casts:
             continue
@@ -174,7 +174,7 @@ def _split(text: str, source: Path) -> tuple[list[_Token], str]:
 
 @dataclass
 class _Function:
-    """What the body of a function says.
+    """The facts about the body of a function.
 
     Attributes:
         on_demand: whether it is compiled only if it is called.
@@ -217,7 +217,7 @@ class _Code:
         return None
 
     def _read(self, begin: int, end: int, on_demand: bool) -> None:
-        """Declarations between two tokens; those of a class or of a nameless namespace are compiled on demand."""
+        """Read declarations between two tokens; those of a class or of a nameless namespace are compiled on demand."""
         head = index = begin
         while index < end:
             text = self._tokens[index].text
@@ -277,7 +277,7 @@ class _Code:
         return None
 
     def _behind(self, index: int, end: int) -> int:
-        """The token behind the bracket that closes the one here."""
+        """The position behind the bracket that closes the one here."""
         opened = 0
         for each in range(index, end):
             text = self._tokens[each].text
@@ -288,7 +288,7 @@ class _Code:
 
 
 def _without_attributes(head: list[str]) -> list[str]:
-    """Without __attribute__((...)), [[...]] and alignas(...)."""
+    """The words without __attribute__((...)), [[...]] and alignas(...)."""
     kept: list[str] = []
     index = 0
     while index < len(head):

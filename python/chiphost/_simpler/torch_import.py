@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a process took to import torch, which scenes may do and chiphost never does."""
+"""The time that a process took to import torch, which scenes may do and chiphost never does."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _NAME: Final = "torch"
 
 
 class _Clock(importlib.abc.MetaPathFinder):
-    """Finds torch as the others do, and measures how long it takes to run. For one thread at a time."""
+    """Finds torch with the other finders, and measures how long it takes to run. For one thread at a time."""
 
     seconds: float | None = None
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
     ) -> ModuleSpec | None:
-        """What another one finds; nothing for other modules."""
+        """The spec that another finder gives; None for other modules."""
         if name != _NAME:
             return None
         finders = (finder for finder in sys.meta_path if finder is not self)
@@ -56,5 +56,5 @@ def timed() -> Iterator[None]:
 
 
 def seconds() -> float | None:
-    """How long it took; None if torch was not imported under `timed`."""
+    """The time of the import; None if torch was not imported under `timed`."""
     return _clock.seconds

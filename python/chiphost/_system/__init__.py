@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What chiphost asks of the operating system: folders, processors, stacks, time."""
+"""chiphost's use of the operating system: folders, processors, stacks, time."""

@@ -20,7 +20,7 @@ class DeadlineOver(BaseException):
 
 
 class Deadline:
-    """So many seconds from now, or never (None, infinity, and what no timer can count). For any thread."""
+    """A number of seconds from now, or never (None, infinity, and numbers that no timer can count). For any thread."""
 
     def __init__(self, seconds: float | None = None) -> None:
         """Start the clock."""
@@ -34,19 +34,19 @@ class Deadline:
 
     @property
     def over(self) -> bool:
-        """Whether no time is left."""
+        """True if no time is left."""
         return self.left_s <= 0
 
     def __str__(self) -> str:
-        """For messages."""
+        """The deadline in words, for messages."""
         return "no deadline" if self.seconds is None else f"the deadline of {self.seconds:g} s was over"
 
     @contextlib.contextmanager
     def enforced(self, grace_s: float) -> Iterator[None]:
         """Raise DeadlineOver in the body `grace_s` after the deadline.
 
-        For what has no timeout of its own, such as a scene's Python code. Works on the main thread only; elsewhere, and
-        without a deadline, this does nothing.
+        This is for code without a timeout of its own, such as a scene's Python code. Works on the main thread only;
+        elsewhere, and without a deadline, this does nothing.
         """
         if self.seconds is None or threading.current_thread() is not threading.main_thread():
             yield

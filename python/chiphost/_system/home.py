@@ -23,7 +23,7 @@ def folder() -> Path | None:
 
 
 def expanded(path: str | Path) -> Path:
-    """A path with what ~ stands for. Raises RuntimeError if nobody knows that."""
+    """A path in which ~ is replaced. Raises RuntimeError if nobody knows the folder."""
     parts = Path(path).parts
     if not parts or parts[0] != "~":
         return Path(path).expanduser()
@@ -34,13 +34,13 @@ def expanded(path: str | Path) -> Path:
 
 
 def cache_folder() -> Path:
-    """Where chiphost keeps what it can make again: in the user's cache folder of this system.
+    """The folder for files that chiphost can make again: in the user's cache folder of this system.
 
-    Who has no folder gets one of the own number in that for temporary files.
+    A user who has no folder gets one of their own number in the folder for temporary files.
 
     Raises OSError if nothing can be made there either.
     """
-    # The specification of XDG: relative paths are to be ignored.
+    # The specification of XDG says that relative paths are to be ignored.
     chosen = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if chosen.is_absolute() and sys.platform != "darwin":
         return chosen / "chiphost"

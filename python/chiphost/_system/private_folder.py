@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A folder that nobody but this user can have put anything in.
 
-What lies in it is loaded and run, so it is used as it was when it was checked: through descriptors, from the root of
-the file system down. A path that is looked up anew each time can lead elsewhere by then, if another user may write to a
+Its files are loaded and run, so it is used as it was when it was checked: through descriptors, from the root of the
+file system down. A path that is looked up anew each time can lead elsewhere by then, if another user may write to a
 folder on the way.
 """
 
@@ -22,18 +22,18 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
-_O_SEARCH: Final = getattr(os, "O_PATH", os.O_RDONLY)  # of a folder that may be passed through and not listed
+_O_SEARCH: Final = getattr(os, "O_PATH", os.O_RDONLY)  # for a folder that may be passed through and not listed
 _FOLDER: Final = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE: Final = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a pipe keeps nobody waiting
-# Errors of opening a link, a folder, a socket, or what is no folder.
+# Errors of opening a link, a folder, a socket, or anything that is no folder.
 _OTHER_KINDS: Final = (errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.ENXIO)
-_LINKS_MAX: Final = 40  # as the system's own limit
+_LINKS_MAX: Final = 40  # equal to the system's own limit
 _ROOT: Final = 0
-# Folders that are root's on any system. A user namespace may show them as another's.
+# Folders that belong to root on any system. A user namespace may show them as another user's.
 _OF_ROOT: Final = frozenset(
     ("/", "/dev", "/dev/shm", "/home", "/run", "/run/user", "/tmp", "/var", "/var/cache", "/var/tmp")
 )
-# How names begin of what is not complete yet, and of what was moved out of the way and is to be removed.
+# The beginnings of names: of files that are not complete yet, and of entries that were moved aside to be removed.
 TEMPORARY: Final = ".tmp-"
 ASIDE: Final = ".cleared-"
 
@@ -48,7 +48,7 @@ class NotPrivate(PermissionError):
 
 
 class Entry(NamedTuple):
-    """A file below a folder: the folders to go through and its name, and what `lstat` says."""
+    """A file below a folder: the folders to go through and its name, and its result of `lstat`."""
 
     place: tuple[str, ...]
     status: os.stat_result
@@ -81,14 +81,14 @@ class PrivateFolder:
         os.close(self._descriptor)
 
     def status(self, *place: str) -> os.stat_result | None:
-        """What `lstat` says of an entry; None if there is none."""
+        """The result of `lstat` for an entry; None if there is none."""
         with self._folder_of(place) as folder:
             return None if folder is None else _status(place[-1], folder)
 
     def read(self, *place: str, touched_s: float) -> bytes | None:
         """A file's content; None if there is no regular file of this user.
 
-        Its time becomes now if it is longer ago than `touched_s`.
+        Its time becomes now if it is older than `touched_s`.
         """
         with self._folder_of(place) as folder:
             if folder is None:
@@ -107,10 +107,10 @@ class PrivateFolder:
                 return file.read()
 
     def write(self, *place: str, data: bytes) -> None:
-        """Make a file or put another in its place, at once: readers see all of it or none.
+        """Make a file or put another in its place, all at once: readers see all of it or none.
 
-        Until then its name begins with TEMPORARY. Whatever is in the way of it, or of a folder on the way, and is not
-        of that kind, is moved aside. Raises FileNotFoundError if a folder is removed meanwhile.
+        Until then its name begins with TEMPORARY. If something of another kind is in the way, of the file or of a
+        folder, it is moved aside. Raises FileNotFoundError if a folder is removed meanwhile.
         """
         with self._folder_of(place, make=True) as folder:
             assert folder is not None
@@ -130,7 +130,8 @@ class PrivateFolder:
                 raise
 
     def open_to_lock(self, *place: str) -> int | None:
-        """A descriptor of a file, made if it is not there; None if something else is in its place. The caller's.
+        """A descriptor of a file, made if it is missing; None if something else is in its place. The caller must close
+        it.
 
         Raises FileNotFoundError as `write` does.
         """
@@ -148,24 +149,24 @@ class PrivateFolder:
             return None
 
     def remove(self, *place: str) -> None:
-        """Remove what is no folder, if it is there."""
+        """Remove an entry that is no folder, if it is there."""
         with self._folder_of(place) as folder:
             if folder is not None:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(place[-1], dir_fd=folder)
 
     def move_aside(self, name: str) -> None:
-        """Rename an entry of this folder, if it is there, so that it is removed with what is aside."""
+        """Rename an entry of this folder, if it is there, so that it is removed with others that are aside."""
         self._move_aside(name, self._descriptor)
 
     def remove_what_is_aside(self) -> None:
-        """Remove, with all that is in it, what was moved aside, as far as that can be done."""
+        """Remove everything that was moved aside, with its content, as far as that can be done."""
         for name in os.listdir(self._descriptor):  # noqa: PTH208 (a descriptor)
             if name.startswith(ASIDE):
                 remove_all(name, self._descriptor)
 
     def walk(self, *place: str) -> Iterator[Entry]:
-        """All that is no folder, below a folder. What others remove meanwhile is left out."""
+        """Every entry below a folder that is no folder. Entries that others remove meanwhile are left out."""
         with self._folder_of((*place, "")) as folder:
             if folder is None:
                 return
@@ -177,7 +178,7 @@ class PrivateFolder:
 
     @contextlib.contextmanager
     def _folder_of(self, place: tuple[str, ...], *, make: bool = False) -> Iterator[int | None]:
-        """A descriptor of the folder that an entry is in; None if there is none and it is not to be made."""
+        """A descriptor of the folder of an entry; None if it does not exist and is not to be made."""
         current: int | None = os.dup(self._descriptor)
         try:
             path = self._path
@@ -217,7 +218,7 @@ class PrivateFolder:
 def open_private_folder(path: Path, *, make: bool = False) -> PrivateFolder | None:
     """Open an absolute path, and check it and every folder and link on the way.
 
-    `make`: what is missing is made, for this user only. None: it is not there, and is not to be made.
+    `make`: missing folders are made, for this user only. Returns None if the folder is missing and not to be made.
 
     Raises:
         NotPrivate: it is no folder of this user's, or others may write to it; a folder on the way belongs to another
@@ -283,7 +284,7 @@ def _check_on_the_way(status: os.stat_result, path: str) -> None:
         raise NotPrivate(path, reason)
     by_all = status.st_mode & stat.S_IWOTH
     by_group = status.st_mode & stat.S_IWGRP and not _is_own_group(status.st_gid)
-    # In a folder such as /tmp everybody renames and removes only what is theirs.
+    # In a folder such as /tmp everybody renames and removes only their own entries.
     if (by_all or by_group) and not status.st_mode & stat.S_ISVTX:
         mode = f"{stat.S_IMODE(status.st_mode):04o}"
         raise NotPrivate(path, f"others may write to {path}, a folder above it, and exchange it (its mode is {mode})")
@@ -303,7 +304,7 @@ def _named(user: int) -> str:
 
 @lru_cache(maxsize=1)
 def _outsider() -> int | None:
-    """How a user namespace shows all users that it does not have, whoever they are; None if it has that one too."""
+    """The number by which a user namespace shows users that it does not have; None if it has that number as well."""
     try:
         shown = int(Path("/proc/sys/kernel/overflowuid").read_text())
         ranges = [list(map(int, line.split())) for line in Path("/proc/self/uid_map").read_text().splitlines()]
@@ -314,9 +315,9 @@ def _outsider() -> int | None:
 
 @lru_cache(maxsize=16)
 def _is_own_group(group: int) -> bool:
-    """Whether a group has no other member than this user, as where each user has a group of the same name.
+    """True if a group has no other member than this user, as where each user has a group of the same name.
 
-    Members are those whom the group names, and those whose own group it is.
+    Members are the users that the group names, and those whose own group it is.
     """
     own = os.geteuid()
     try:
@@ -353,7 +354,7 @@ def remove_all(name: str, within: int) -> None:
     if not stat.S_ISDIR(status.st_mode):
         _remove_one(name, within)  # os.fwalk would open it, and wait for the other end of a pipe
         return
-    with contextlib.suppress(OSError):  # another process was faster
+    with contextlib.suppress(OSError):  # another process may have been faster
         for _, folders, files, descriptor in os.fwalk(name, topdown=False, dir_fd=within):
             for each in (*files, *folders):
                 _remove_one(each, descriptor)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How large the stacks are on which isolated code runs."""
+"""The size of the stacks on which isolated code runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BYTES_MAX: Final = 2**40
 
 
 def stack_bytes_or_default(stack_bytes: object) -> int:
-    """What was asked for, or what the environment says; 0: as usual.
+    """The size that was asked for, or that the environment gives; 0 means the usual size.
 
     Raises ArgumentError (INVALID_ARGUMENT), or ConfigError (CONFIG_OUT_OF_RANGE) for the environment.
     """

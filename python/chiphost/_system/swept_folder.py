@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Folders for the temporary files of one piece of work, which go away also when the process that made them is killed.
+"""Folders for the temporary files of one piece of work. They go away even when the process that made them is killed.
 
-Such a folder is locked as long as the process lives, or another that has got the descriptor of the lock. The first
-folder that a process makes removes those of this user that nobody has locked any more.
+Such a folder is locked as long as its process lives, or another process that has got the descriptor of the lock. The
+first folder that a process makes removes those of this user that nobody has locked any more.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class SweptFolder(NamedTuple):
 
 @contextlib.contextmanager
 def swept_folder() -> Iterator[SweptFolder]:
-    """Make a folder below that for temporary files, and remove it at the end. For any thread.
+    """Make a folder below the one for temporary files, and remove it at the end. For any thread.
 
     Raises OSError if none can be made.
     """
@@ -43,7 +43,7 @@ def swept_folder() -> Iterator[SweptFolder]:
     try:
         yield made
     finally:
-        # Without the lock first: it is the same either way for whoever sweeps.
+        # The order of removal and unlocking makes no difference to other processes that sweep.
         _remove(made.path)
         os.close(made.lock)
 
@@ -54,7 +54,7 @@ def _make(parent: str) -> SweptFolder:
         try:
             descriptor = os.open(path, _FOLDER)
         except FileNotFoundError:
-            continue  # another process sweeps, and found it before it was locked
+            continue  # another process swept it before it was locked
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -64,7 +64,7 @@ def _make(parent: str) -> SweptFolder:
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
                 os.close(descriptor)
                 raise
-            # A file system without locks: nobody sweeps there.
+            # A file system without locks: no process sweeps there.
         if os.fstat(descriptor).st_nlink:
             return SweptFolder(path, descriptor)
         os.close(descriptor)

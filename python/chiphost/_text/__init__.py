@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words: text from outside made fit to be shown, and what somebody may have meant."""
+"""Words: text from outside made fit to be shown, and suggestions for misspelt names."""

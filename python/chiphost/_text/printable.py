@@ -11,8 +11,8 @@ import shlex
 from collections.abc import Iterable
 from typing import Any, Final
 
-# What controls a terminal, turns the order of what is shown around, ends lines, or is no character. XML 1.0 has no
-# place for some of these, not even escaped.
+# Characters that control a terminal, turn the order of shown text around, or end lines, and those that are no
+# characters. XML 1.0 has no place for some of these, not even escaped.
 _UNPRINTABLE: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
 )
@@ -28,12 +28,12 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The same for a name: what ends a line is escaped, too."""
+    """A name with everything that does not show escaped as in `printable`; ends of lines are escaped, too."""
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def encodable(value: Any) -> Any:
-    """A value for JSON: in all texts of it, keys included, what UTF-8 does not take is escaped."""
+    """A value for JSON: in all its texts, keys included, characters that UTF-8 does not take are escaped."""
     if isinstance(value, str):
         return _SURROGATES.sub(_escape, value)
     if isinstance(value, dict):

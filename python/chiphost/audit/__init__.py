@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a shared library can be isolated, and what stands in the way. Files are read, never loaded."""
+"""Audits of shared libraries: how they can be isolated, and what stands in the way. Files are read, never loaded."""
 
 from .finding import STRATEGIES, Answer, Finding, Strategy, Use
 from .verdict import Audit, Choice, Verdict, audit

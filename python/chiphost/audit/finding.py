@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an audit says about one property of a library."""
+"""The answer of an audit about one property of a library."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Strategy = Literal["namespace", "copy", "process"]
-# "recycle" is no strategy: whether the library's namespace can be given to another library after it was closed.
+# "recycle" is no strategy: it asks if the library's namespace can be given to another library after it was closed.
 Use = Literal["namespace", "copy", "process", "recycle"]
-# "care": it works if the user sees to what the finding says. What chiphost sees to itself is "ok".
+# "care": it works if the user follows the finding. Findings that chiphost takes care of itself are "ok".
 Answer = Literal["ok", "care", "no"]
 
 STRATEGIES: Final[tuple[Strategy, ...]] = ("namespace", "copy", "process")

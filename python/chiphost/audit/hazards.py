@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Audit checks: what a library does, once loaded, that the strategies bear differently."""
+"""Audit checks: effects of a loaded library that the strategies bear differently."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _RTLD_GLOBAL_ARGUMENT: Final = {
 _LOOKUPS: Final = ("dlsym", "dlvsym")
 # Processors for which chiphost has lookups of its own in namespaces: see default_lookups.h.
 _OWN_LOOKUPS: Final = ("x86_64", "aarch64")
-# fcntl() with these commands takes or asks for a lock that is the process's. F_OFD_SETLK and its like are about locks
-# of the open file: instances open it each for themselves, so they are apart under every strategy.
+# fcntl() with these commands takes or asks for a lock that belongs to the process. F_OFD_SETLK and its like are about
+# locks of the open file: each instance opens the file itself, so they are apart under every strategy.
 _LOCK_COMMANDS: Final = frozenset((fcntl.F_GETLK, fcntl.F_SETLK, fcntl.F_SETLKW))
-# Instructions that make one of them the second argument of a call.
+# Instructions that make one of these commands the second argument of a call.
 _LOCK_ARGUMENT: Final = {
     "EM_X86_64": tuple(b"\xbe" + struct.pack("<I", command) for command in _LOCK_COMMANDS),  # mov $command, %esi
     "EM_AARCH64": tuple(struct.pack("<I", 0x52800001 | command << 5) for command in _LOCK_COMMANDS),  # mov w1, #command
@@ -52,7 +52,7 @@ _LINKER_SECTIONS: Final = (
 )
 _SHF_WRITE, _SHF_ALLOC = 1, 2
 _PF_WRITE: Final = 2
-# What the toolchain itself puts into .data and .bss of every library: a pointer and a flag.
+# Bytes that the toolchain itself puts into .data and .bss of every library: a pointer and a flag.
 _TOOLCHAIN_BYTES: Final = 16
 _TOOLCHAIN_VARIABLES: Final = (
     "__dso_handle",
@@ -64,7 +64,7 @@ _TOOLCHAIN_VARIABLES: Final = (
 
 
 class _Import(NamedTuple):
-    """A hazard that shows in what a library takes from others."""
+    """A hazard that shows in a function that a library takes from others."""
 
     id: str
     facts: tuple[str, ...]
@@ -186,7 +186,7 @@ _IMPORTS: Final = (
 
 
 def imports(subject: Subject) -> Iterator[Finding]:
-    """What do the functions tell that it takes from others?"""
+    """Do functions that it takes from others show hazards?"""
     for row in _IMPORTS:
         if names := subject.imported(*row.names):
             yield make_finding(
@@ -293,7 +293,7 @@ def _default_lookup(subject: Subject) -> Iterator[Finding]:
 
 
 def _with_dependencies(subject: Subject) -> list[ElfFile]:
-    """The file, and what comes into a namespace with it."""
+    """The file, and the libraries that come into a namespace with it."""
     return [subject.file, *(d.file for d in subject.dependencies.all if d.file and not d.of_the_implementation)]
 
 
@@ -301,7 +301,7 @@ _LOOKUP_HANGS: Final = (
     " In a namespace that chiphost has not made, one that finds nothing leaves its thread marked as looking: any later "
     "dlclose of the process waits for it for ever, and holds the loader."
 )
-# glibc from this version on is known not to have H15; up to which version it has is not.
+# glibc from this version on is known not to have H15. The last version that has it is not known.
 _FAILED_LOOKUP_IS_HARMLESS: Final = (2, 41)
 
 
@@ -340,7 +340,7 @@ def file_locks(subject: Subject) -> Iterator[Finding]:
 
 
 def _has_lock_command(file: ElfFile) -> bool:
-    """Whether its code has what may be one of these commands as the second argument of a call."""
+    """True if its code may have one of these commands as the second argument of a call."""
     return any(file.count_in_code(pattern) for pattern in _LOCK_ARGUMENT.get(str(file.machine), (b"",)))
 
 
@@ -391,7 +391,7 @@ def _unique(file: ElfFile) -> list[str]:
 
 
 def sharing(subject: Subject) -> Iterator[Finding]:
-    """What would a private copy share after all?"""
+    """Does a private copy share anything after all?"""
     others = [d.name for d in subject.dependencies.all if d.file and not d.of_the_implementation]
     if others:
         yield make_finding(
@@ -453,12 +453,12 @@ def threads(subject: Subject) -> Iterator[Finding]:
         )
 
 
-# Of libgomp, rounded up.
+# The size in libgomp, rounded up.
 _OPENMP_TLS: Final = 144
 
 
 def load(subject: Subject) -> Iterator[Finding]:
-    """What does loading it run, and what does it leave?"""
+    """Does loading it run code, or leave anything behind?"""
     file = subject.file
     count = file.tag("DT_INIT_ARRAYSZ") // (file.bits // 8)
     if "DT_INIT" in file.dynamic:  # the compiler's start files, which bring an entry of their own
@@ -505,12 +505,12 @@ def _state(file: ElfFile) -> tuple[int, list[str]] | None:
 
 
 def _of_toolchain(name: str) -> bool:
-    """As `is_toolchain_variable` in elf_image.cpp, which says where they come from."""
+    """True for the variables of `is_toolchain_variable` in elf_image.cpp, which says where they come from."""
     return name in _TOOLCHAIN_VARIABLES or name.startswith(("completed.", "DW.ref."))
 
 
 def _writable_segment_bytes(file: ElfFile) -> int:
-    """At most: without section headers, tables of the linker cannot be told from variables."""
+    """An upper limit: without section headers, tables of the linker cannot be told from variables."""
     fixed = [(s.address, s.address + s.memory_bytes) for s in file.segments if s.type == "PT_GNU_RELRO"]
     size = 0
     for segment in file.segments:
@@ -521,7 +521,7 @@ def _writable_segment_bytes(file: ElfFile) -> int:
 
 
 def _same_library(owner: str, file: ElfFile) -> bool:
-    """Whether the file with the path `owner` is the same, or has the same name for who needs it."""
+    """True if the file with the path `owner` is the same, or has the same name for files that need it."""
     try:
         if Path(owner).samefile(file.path):
             return True

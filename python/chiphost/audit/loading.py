@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Audit checks: what keeps a library from being loaded at all, or by some strategy."""
+"""Audit checks: properties that keep a library from being loaded at all, or by some strategy."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def machine(subject: Subject) -> Iterator[Finding]:
 
 
 def dependencies(subject: Subject) -> Iterator[Finding]:
-    """Is everything there that it needs?"""
+    """Is everything there that the library needs?"""
     if missing := subject.dependencies.missing:
         places = dict.fromkeys(folder for dependency in missing for folder in dependency.looked_in)
         not_found = [f"{d.name} (for {d.needed_by})" for d in missing if not d.unusable]
@@ -167,7 +167,7 @@ def _name(subject: Subject) -> str:
 
 
 def memory(subject: Subject) -> Iterator[Finding]:
-    """Does it want memory that is code and data at once?"""
+    """Does the library want memory that is code and data at once?"""
     file, glibc = subject.file, subject.program.glibc
     if "DT_TEXTREL" in file.dynamic or file.flag("DF_TEXTREL"):
         yield make_finding(
@@ -229,7 +229,7 @@ def sanitizers(subject: Subject) -> Iterator[Finding]:
 
 
 def static_tls(subject: Subject) -> Iterator[Finding]:
-    """How much of what glibc sets aside for static TLS does it take?"""
+    """Does it take static TLS, for which glibc has set little aside?"""
     program, file = subject.program, subject.file
     own = file.tls_bytes if file.has_initial_exec else 0
     sizes = {_name(subject): own} if own else {}
@@ -244,7 +244,7 @@ def static_tls(subject: Subject) -> Iterator[Finding]:
     reserve = program.static_tls()
     fit, plain = program.namespaces(extra), program.namespaces()
     namespace: Answer = "no" if fit == 0 else "care" if fit < plain else "ok"
-    # What the program has loaded already a copy is given, and it costs nothing more.
+    # A copy gets the libraries that the program has loaded already, and they cost nothing more.
     for_copy = own + sum(
         size for name, size in sizes.items() if name != _name(subject) and not program.has_loaded(name)
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an audit looks at: the file, its dependencies, and the program that would load it, which is this process."""
+"""The objects of an audit: the file, its dependencies, and the program that would load it, which is this process."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Program:
 
     @cached_property
     def has_dlmopen(self) -> bool:
-        """Whether its loader knows namespaces."""
+        """True if its loader knows namespaces."""
         return self._address("dlmopen") is not None
 
     @cached_property
@@ -67,7 +67,7 @@ class Program:
         return cast("int", _core.namespace_estimate(0)["static_tls"])
 
     def namespaces(self, extra_bytes: int = 0) -> int:
-        """How many namespaces fit whose libraries take `extra_bytes` of static TLS beside libc. An estimate."""
+        """An estimate of the namespaces that fit if their libraries take `extra_bytes` of static TLS beside libc."""
         return cast("int", _core.namespace_estimate(extra_bytes)["namespaces"])
 
     @staticmethod
@@ -77,7 +77,7 @@ class Program:
         return f"GLIBC_TUNABLES={tunables}"
 
     def has_loaded(self, name: str) -> bool:
-        """Whether a library of this name is in the process: who needs it is given that one, wherever it came from."""
+        """True if a library of this name is in the process: files that need it get that one, wherever it came from."""
         dlopen = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int)(("dlopen", self._loader))
         handle = dlopen(os.fsencode(name), os.RTLD_LAZY | os.RTLD_NOLOAD)
         if handle:
@@ -101,16 +101,16 @@ class Subject:
     file: ElfFile
     dependencies: Dependencies
     program: Program
-    default_lookup: bool = False  # as isolate.open is to be told
+    default_lookup: bool = False  # the wish that isolate.open will be given
 
     @cached_property
     def same_machine(self) -> bool:
-        """Whether the file is for the processor and word size of this process."""
+        """True if the file is for the processor and word size of this process."""
         return self._own is None or self._own == _kind(self.file)
 
     @cached_property
     def own_machine(self) -> str:
-        """Of this process, for a message."""
+        """The processor of this process, for a message."""
         return describe(self._own) if self._own else "this process"
 
     @cached_property
@@ -129,12 +129,12 @@ class Subject:
         return [dependency.name for dependency in self.dependencies.all]
 
     def imported(self, *names: str) -> list[str]:
-        """Those of the names that the file takes from others, weak ones left out: these only ask what is there."""
+        """The given names that the file takes from others, but for weak ones, which only ask what is there."""
         return [name for name in names if (symbol := self.file.imports.get(name)) and symbol.binding != "STB_WEAK"]
 
     @cached_property
     def unresolved(self) -> list[str]:
-        """Names of symbols that neither the file nor a dependency defines, nor what every namespace begins with."""
+        """Names of symbols that neither the file, nor a dependency, nor the start of every namespace defines."""
         wanted = {name for name, symbol in self.file.imports.items() if symbol.binding != "STB_WEAK"}
         wanted -= self.file.exports
         for library in self.dependencies.files:
@@ -148,9 +148,9 @@ class Subject:
 
     @cached_property
     def of_the_child(self) -> set[str]:
-        """Names of symbols that the program of child processes has for a library, beside the C and C++ libraries."""
+        """Names of symbols that the program of child processes offers a library, beside the C and C++ libraries."""
         names: set[str] = set()
-        preloads = re.split("[: ]+", os.environ.get("LD_PRELOAD", ""))  # a child has them, too
+        preloads = re.split("[: ]+", os.environ.get("LD_PRELOAD", ""))  # a child gets them, too
         for path in [runtimes.child_path(), *filter(None, preloads)]:
             try:
                 if "/" not in path:

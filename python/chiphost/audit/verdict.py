@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a shared library would do under each isolation strategy, found by reading its file. It is never loaded.
+"""The behaviour of a shared library under each isolation strategy, found by reading its file. It is never loaded.
 
     from chiphost.audit import audit
 
@@ -26,7 +26,7 @@ __all__ = ["STRATEGIES", "Answer", "Audit", "Choice", "Finding", "Strategy", "Us
 
 _USES: Final[tuple[Use, ...]] = (*STRATEGIES, "recycle")
 _WORSE: Final[dict[Answer, int]] = {"ok": 0, "care": 1, "no": 2}
-# In the order in which a tired person should read them.
+# The checks, in the order in which a tired person should read them.
 _CHECKS_OF_FILE: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     loading.kind,
     loading.machine,
@@ -47,7 +47,7 @@ _CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the findings come to for one use.
+    """The sum of the findings for one use.
 
     Attributes:
         answer: "ok"; "care" if it works when somebody sees to what the reasons say; "no".
@@ -60,7 +60,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Choice:
-    """What strategy "auto" would take: the first of namespace, copy, process that is not "no"; None if all are."""
+    """The choice of strategy "auto": the first of namespace, copy, process that is not "no"; None if all are "no"."""
 
     strategy: Strategy | None
     why: str
@@ -68,7 +68,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found in a file.
+    """The findings in a file, and the verdicts that follow.
 
     Attributes:
         path: as given.
@@ -93,19 +93,19 @@ class Audit:
     auto: Choice
 
     def usable(self, strategy: Strategy | Literal["auto"] = "auto") -> bool:
-        """Whether the library can be used under a strategy, with care or without."""
+        """True if the library can be used under a strategy, with care or without."""
         if strategy == "auto":
             return self.auto.strategy is not None
         return self.verdicts[strategy].answer != "no"
 
 
 def audit(path: str | os.PathLike[str], *, default_lookup: bool = False) -> Audit:
-    """Read a library, and what it needs, and say how it can be isolated from this process.
+    """Read a library and its dependencies, and say how it can be isolated from this process.
 
     default_lookup: whether it is to be opened with that option of `isolate.open`.
 
-    What is already in this process counts: symbols that would clash, tunables in force, the C library. Nothing is
-    executed, loaded or kept. Any thread may call it.
+    The content of this process counts: symbols that would clash, tunables in force, the C library. Nothing is executed,
+    loaded or kept. Any thread may call it.
 
     Raises LoadError if the file cannot be read (FILE_UNREADABLE), is no ELF file or a damaged one (NOT_ELF), or is
     shorter than its headers say (FILE_TRUNCATED). Its dependencies cannot be looked for without descriptors or memory:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes in folders: found, compiled, run, and what came of them."""
+"""Scenes in folders: how they are found, compiled and run, and their results."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scenes in a folder: finding them, by name or by what they are for."""
+"""The scenes in a folder, found by name or by platform."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def select(
     library: Path | None = None,
     deadline: Deadline | None = None,
 ) -> list[Entry]:
-    """All scenes, or those of a runtime and with a text in their name if so wanted; sorted by name.
+    """All scenes, or, if asked for, those of a runtime and those with a text in their name; sorted by name.
 
     `library` is the folder with the runtimes, if it is not the installed one. After the deadline no scene is loaded.
 
@@ -138,9 +138,9 @@ def select(
 
 
 def find(root: Path, name: str, *, runtime: str | None = None, platform: str | None = None) -> Entry:
-    """The scene of a name: "<runtime>/<scene>", or "<scene>" if that is enough; or of the path of its folder.
+    """The scene of a name: "<runtime>/<scene>", or "<scene>" if that is enough; or the scene at the path of its folder.
 
-    A name goes before a path.
+    A name takes precedence over a path.
 
     Raises SceneError (SCENE_UNKNOWN) if there is none or more than one.
     """
@@ -193,7 +193,7 @@ def _scene_at(path: str) -> tuple[str, Path] | None:
 
 
 def _all_names(names: Iterable[str]) -> list[str]:
-    """The names, and their last parts, by which a scene can be called, too."""
+    """The names, and the last parts of names, by which a scene can be called, too."""
     names = list(names)
     return [*names, *(name.partition("/")[2] for name in names)]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the process that runs scenes tells the one that watches it, if one does: the program `chiphost` has both."""
+"""The messages from the process that runs scenes to the one that watches it. The program `chiphost` has both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LENGTH_BYTES: Final = 4  # before each message, which is pickled
 
 
 class _Pipe:
-    """The working process's end."""
+    """The end of the pipe in the working process."""
 
     descriptor: int | None = None
     lock: Final = threading.Lock()
@@ -47,7 +47,7 @@ def tell(*message: Any) -> None:
 
 
 def take_messages(told: bytearray) -> Iterator[tuple[Any, ...]]:
-    """Take all whole messages out of what came through the pipe."""
+    """Take all whole messages out of the bytes that came through the pipe."""
     while len(told) >= _LENGTH_BYTES:
         end = _LENGTH_BYTES + int.from_bytes(told[:_LENGTH_BYTES], "little")
         if end > len(told):
@@ -58,7 +58,7 @@ def take_messages(told: bytearray) -> Iterator[tuple[Any, ...]]:
 
 @contextlib.contextmanager
 def one_process() -> Iterator[None]:
-    """For code of a scene: if it forks, the child ends with the body. Only one process may go on from here."""
+    """Run code of a scene: if it forks, the child ends with the body. Only one process may go on from here."""
     process = os.getpid()
     code: object = None
     try:

@@ -21,19 +21,19 @@ from ..errors import ChiphostError, CompileError, make_error
 from ..scene import Scene
 from .catalog import Entry
 
-# Of each scene by its name: its programs, in the order in which they run, or why it has none.
+# The programs of each scene by its name, in the order in which they run, or the reason why it has none.
 Programs = Mapping[str, tuple[ChipCallable, ...] | Exception]
 
-# What one file may take of the time until the deadline, and all files before scenes run that are ready.
+# The share of the time until the deadline that one file may take, and all files before those scenes run that are ready.
 _SHARE: Final = 0.5
 
 
 class ScenePrograms:
     """Compiles the files of scenes on threads of its own. A context manager, whose end stops what is still compiled.
 
-    Its methods are for one thread. They raise CompileError (COMPILER_MISSING) and CacheError, which end everything;
-    what else goes wrong is kept as the scene's error. A compile is killed after 300 s, or half of the time until the
-    deadline if that is less.
+    Its methods are for one thread. They raise CompileError (COMPILER_MISSING) and CacheError, which end everything; all
+    other errors are kept as the scene's error. A compile is killed after 300 s, or half of the time until the deadline
+    if that is less.
 
     Attributes:
         done: the programs of every scene that has them, by the scene's name, or why it has none. It grows.
@@ -41,7 +41,7 @@ class ScenePrograms:
     """
 
     def __init__(self, entries: Sequence[Entry], platform: str, deadline: Deadline, progress: Progress) -> None:
-        """Do nothing yet. `progress` will be told of each file."""
+        """Prepare; nothing is compiled yet. `progress` will be told of each file."""
         self.done: Final[dict[str, tuple[ChipCallable, ...] | Exception]] = {}
         self.stopped: Final[dict[str, str]] = {}
         self._scenes: Final[dict[str, Scene]] = {}
@@ -76,7 +76,7 @@ class ScenePrograms:
         self._pool.__exit__(kind, error, traceback)
 
     def start(self) -> None:
-        """Look into the cache, and begin to compile what is not there. Once."""
+        """Look into the cache, and begin to compile what is missing there. Call this once."""
         if not self._jobs or self._deadline.over:
             return
         timeout_s = min(compiler.TIMEOUT_S, self._deadline.left_s * _SHARE)
@@ -141,7 +141,7 @@ class ScenePrograms:
 
 
 def compile_scenes(entries: Sequence[Entry], platform: str) -> Programs:
-    """The programs of every scene, or why it has none; for who has nothing to do meanwhile. Raises as ScenePrograms."""
+    """The programs of every scene, or why it has none, for callers that can wait. Raises like ScenePrograms."""
     with ScenePrograms(entries, platform, Deadline(), lambda done, total, name: None) as programs:
         programs.start()
         programs.wait_for_all()
@@ -153,7 +153,7 @@ def _ends_everything(error: Exception) -> bool:
 
 
 def _refused(scene: Scene, jobs: Sequence[Job], batch: Batch) -> Exception | None:
-    """Why a scene cannot be compiled, as far as that is known before; None if nothing is."""
+    """The reason why a scene cannot be compiled, as far as that is known before; None if there is none."""
     try:
         problems = [
             f"{job.title}: {problem}"
@@ -187,7 +187,7 @@ def _jobs(scene: Scene, platform: str) -> list[Job]:
 
 
 def _callables(scene: Scene, jobs: Sequence[Job], outcomes: Sequence[Program | Exception]) -> tuple[ChipCallable, ...]:
-    """In the order of `_jobs`."""
+    """The callables, in the order of `_jobs`."""
     left = iter(compiler.binaries(jobs, outcomes))
     callables = []
     for program in scene.programs:

@@ -15,7 +15,7 @@ from .results import NOT_STARTED, CaseResult, SceneResult
 def to_json(results: Sequence[SceneResult], torch_s: float | None = None) -> str:
     """The JSON report: counts, and an object for each scene with its cases.
 
-    `torch_s` is how long torch took to import, None if it was not imported.
+    `torch_s` is the time that importing torch took, None if it was not imported.
     """
     scenes = [dataclasses.asdict(result) for result in results]
     for scene in scenes:
@@ -58,14 +58,14 @@ def summary(results: Sequence[SceneResult]) -> str:
 
 
 def skipped(result: SceneResult) -> str:
-    """The cases of a scene that were not run, with the reason, a line each; empty if all were."""
+    """The cases of a scene that were not run, with the reason, a line each; empty if all were run."""
     if result.skipped is not None:
         return result.skipped
     return "\n".join(f"case {case.case!r} skipped: {case.skipped}" for case in result.cases if case.skipped)
 
 
 def retries(case: CaseResult) -> str:
-    """What happened before the result of a case, if it was run again; empty if it was not."""
+    """The errors before the result of a case, if it was run again; empty if it was not."""
     times = len(case.earlier_errors)
     verdict = "passed" if case.passed else "failed"
     lines = [f"case {case.case!r} {verdict} when run for the {_ordinal(times + 1)} time"] if times else []
@@ -74,7 +74,7 @@ def retries(case: CaseResult) -> str:
 
 
 def replay_command(result: SceneResult, options: Sequence[str] = ()) -> str:
-    """The command that runs what failed again in the same way; empty if there is nothing to run."""
+    """The command that runs a failure again in the same way; empty if there is nothing to run."""
     failed = [case.case for case in result.cases if case.error and not case.error.startswith(NOT_STARTED)]
     if not failed:
         return ""

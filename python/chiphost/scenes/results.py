@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run of scenes is asked for, and what comes of it."""
+"""The settings of a run of scenes, and its results."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final
 
 from .._system.deadline import Deadline
 
-NOT_STARTED: Final = "not started"  # how the error of a case begins that the deadline or Ctrl-C kept from running
+NOT_STARTED: Final = "not started"  # the beginning of the error of a case that the deadline or Ctrl-C kept from running
 
 
 @dataclass(frozen=True)
 class CaseResult:
-    """How one case of a scene went.
+    """The result of one case of a scene.
 
     Attributes:
         case: its name.
@@ -40,7 +40,7 @@ class CaseResult:
 
 @dataclass(frozen=True)
 class SceneResult:
-    """How one scene went.
+    """The result of one scene.
 
     Attributes:
         name: "<runtime>/<scene>".
@@ -68,13 +68,13 @@ class SceneResult:
 
     @property
     def failed(self) -> bool:
-        """Whether it neither passed nor was skipped."""
+        """True if it neither passed nor was skipped."""
         return not self.passed and self.skipped is None
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How scenes are run.
+    """The settings with which scenes are run.
 
     Attributes:
         platform: where.
@@ -102,19 +102,19 @@ class Settings:
 
 
 class Watcher:
-    """Told what happens, on the thread that called `Runner.run`. This one does nothing.
+    """Is told what happens, on the thread that called `Runner.run`. This one does nothing.
 
-    Of each scene it is told once that it has ended, or that Ctrl-C kept it from its end.
+    About each scene it is told once that it has ended, or that Ctrl-C kept it from its end.
     """
 
     def compiled(self, done: int, total: int, name: str) -> None:
-        """So many files are compiled, this one last."""
+        """Hear that `done` files are compiled, `name` last."""
 
     def started(self, scene: str) -> None:
-        """A scene begins."""
+        """Hear that a scene begins."""
 
     def ended(self, result: SceneResult) -> None:
-        """A scene has its result."""
+        """Hear that a scene has its result."""
 
     def interrupted(self, result: SceneResult) -> None:
-        """Ctrl-C kept a scene from its end, or from its beginning."""
+        """Hear that Ctrl-C kept a scene from its end, or from its beginning."""

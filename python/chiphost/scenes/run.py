@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One scene being run: its cases on workers, and what comes of them."""
+"""One scene being run: its cases on workers, and their results."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from .catalog import Entry
 from .programs import Programs
 from .results import NOT_STARTED, CaseResult, SceneResult, Settings
 
-Callables = Sequence[ChipCallable]  # of a scene's programs, in their order
+Callables = Sequence[ChipCallable]  # for a scene's programs, in their order
 
 
 class SceneRun:
-    """A scene on its way. If it has to be given up, this knows how far it came."""
+    """A scene on its way. If it has to be given up, this object knows how far it came."""
 
     def __init__(self, entry: Entry, cases: Sequence[str] | None, settings: Settings) -> None:
         """Nothing happens before `execute`. `cases`: those of them that the scene has; None for the usual ones."""
@@ -41,17 +41,17 @@ class SceneRun:
         self.skipped: Final = entry.not_for(settings.platform, settings.library) or why
         self._done: list[CaseResult] = []
         self._in_case = False
-        self._error = ""  # of the scene as a whole
+        self._error = ""  # the error of the scene as a whole
         self._clock = _Clock()
 
     @property
     def loading_was_stopped(self) -> bool:
-        """Whether the deadline came while the scene's description was read."""
+        """True if the deadline came while the scene's description was read."""
         return isinstance(self._entry.error, DeadlineError)
 
     @property
     def cases_done(self) -> int:
-        """How many cases have ended."""
+        """The number of cases that have ended."""
         return len(self._done)
 
     def execute(self, programs: Programs, workers: Workers) -> None:
@@ -70,7 +70,7 @@ class SceneRun:
         events.tell("scene", self.result())
 
     def result(self, given_up: str = "") -> SceneResult:
-        """What there is to say; `given_up` is why it was given up, and empty if it was not."""
+        """The result so far; `given_up` is the reason for giving the scene up, and empty if it was not."""
         done = list(self._done)
         if self.skipped:
             done = [_skipped(case, self.skipped) for case in self._cases]
@@ -113,7 +113,7 @@ class SceneRun:
         errors: list[str] = []
         while result.error and len(errors) < self._settings.retries and not self._settings.deadline.over:
             errors.append(result.error)
-            workers.discard(self._entry.runtime)  # what failed may have left something behind
+            workers.discard(self._entry.runtime)  # a failed case may have left something behind
             again = self._run_case(case, compiled, workers)
             result = replace(again, seconds=result.seconds + again.seconds, earlier_errors=tuple(errors))
         return result
@@ -157,7 +157,7 @@ class Workers:
     """One worker for each runtime, made when it is needed. For one thread."""
 
     def __init__(self, settings: Settings, out_isolation: set[str] | None = None) -> None:
-        """Make no worker yet. `out_isolation` gets what differs from the default isolation, and why."""
+        """Make no worker yet. `out_isolation` gets isolations that differ from the default, and the reasons."""
         self._settings = settings
         self._out_isolation = out_isolation
         self._workers: dict[str, ChipWorker] = {}
@@ -172,7 +172,7 @@ class Workers:
             worker.finalize()
 
     def ready(self, runtime: str) -> ChipWorker:
-        """A worker with that runtime: the one there is, or another if that is poisoned."""
+        """A worker with that runtime: the existing one, or another if that is poisoned."""
         worker = self._workers.get(runtime)
         if worker is None or worker.poisoned:
             worker = self._workers[runtime] = ChipWorker()
@@ -191,7 +191,7 @@ class Workers:
             worker.finalize()
 
     def reset(self, runtime: str) -> None:
-        """Leave nothing of one scene to the next."""
+        """Reset the worker with that runtime, so that one scene leaves nothing to the next."""
         worker = self._workers.pop(runtime, None)
         if worker is not None and not worker.poisoned:
             worker.reset()
@@ -199,12 +199,12 @@ class Workers:
 
 
 class Skipped(Exception):
-    """A case cannot be run here, and that is nobody's fault; the text is why."""
+    """A case cannot be run here, and nobody is at fault; the text is the reason."""
 
 
 @dataclass
 class Tally:
-    """How far a case came: tasks in its graphs, and rounds that were right."""
+    """The progress of a case: tasks in its graphs, and rounds that were right."""
 
     tasks: int | None = None
     rounds: int = 0
@@ -237,7 +237,8 @@ def run_case(
             try:
                 tasks += worker.run(callable_, args, timeout_s=_timeout_s(settings), **config).task_count
             except PlatformError as error:
-                # The platform's own word for what it cannot do at all, such as kernels that wait for each other.
+                # The platform itself says so about things it cannot do at all, such as kernels that wait for each
+                # other.
                 if error.name == "UNIMPLEMENTED":
                     raise Skipped(f"{settings.platform} does not have it: {error.where}: {error.message}") from error
                 raise
@@ -249,7 +250,7 @@ def run_case(
 
 
 def _timeout_s(settings: Settings) -> float:
-    """For the next run; 0 is for ever."""
+    """The timeout of the next run; 0 means none."""
     timeout_s = settings.timeout_s
     if timeout_s is None:
         timeout_s = CallConfig().timeout_s if settings.deadline.seconds is None else 0.0

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Running scenes: compiled together first, then one after the other or several at a time.
 
-Scenes wait for each other's files only while there is time. When half of it is over, those run that are ready.
+Scenes wait for each other's files only while there is time. After half of it, those run that are ready.
 
-Whatever goes wrong in a scene becomes that scene's error, and the others go on. Only what makes all of them impossible,
-such as a missing compiler, is raised.
+Whatever goes wrong in a scene becomes that scene's error, and the others go on. An error is raised only if it makes all
+of them impossible, such as a missing compiler.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from .programs import ScenePrograms
 from .results import NOT_STARTED, SceneResult, Settings, Watcher
 from .run import SceneRun, Workers
 
-THREAD_NAME: Final = "chiphost-scene"  # of the threads that run scenes in parallel mode
-_GRACE_S: Final = 1.0  # how long what should have stopped may take to do so; a worker needs half of it
+THREAD_NAME: Final = "chiphost-scene"  # the name of threads that run scenes in parallel mode
+_GRACE_S: Final = 1.0  # the time to stop after a request; a worker needs half of it
 
 
 class Runner:
@@ -38,7 +38,7 @@ class Runner:
     """
 
     def __init__(self, settings: Settings, watcher: Watcher | None = None) -> None:
-        """Nothing happens before `run`."""
+        """Prepare; nothing happens before `run`."""
         self.interrupted = False
         self.unfinished: Final[dict[str, int]] = {}
         self.under_way: Final[list[str]] = []
@@ -51,13 +51,13 @@ class Runner:
     def run(
         self, entries: Sequence[Entry], *, cases: Sequence[str] | None = None, parallel: bool = False
     ) -> list[SceneResult]:
-        """Run all of these scenes, and of each the cases named that it has, or its usual ones, or all (see `Settings`).
+        """Run all of these scenes: of each the cases named that it has, or its usual ones, or all (see `Settings`).
 
         A scene that has none of the cases named is skipped.
 
-        One after the other they share a worker for each runtime, which is reset in between. In parallel each has a
-        worker and a thread, as many at once as there are CPUs. Threads that do not end after the deadline or Ctrl-C are
-        left behind; they are daemons named `THREAD_NAME`.
+        If scenes run one after the other they share a worker for each runtime, which is reset in between. In parallel
+        each has a worker and a thread, and as many run at once as there are CPUs. Threads that do not end after the
+        deadline or Ctrl-C are left behind; they are daemons named `THREAD_NAME`.
 
         Returns the results in the order of `entries`: one for each, also when the deadline or Ctrl-C came first.
 
@@ -66,7 +66,7 @@ class Runner:
             CompileError: COMPILER_MISSING.
             CacheError: the compile cache cannot be used.
         """
-        CallConfig()  # what it takes from the environment would be the error of every scene
+        CallConfig()  # an error in the environment would be the error of every scene
         runs = [SceneRun(entry, cases, self._settings) for entry in entries]
         events.tell("planned", [run.result(f"{NOT_STARTED}: the program ended early") for run in runs])
         deadline, why = self._settings.deadline, str(self._settings.deadline)
@@ -170,7 +170,7 @@ class Runner:
         deadline: Deadline,
         feed: Callable[[], None] = lambda: None,
     ) -> None:
-        """Act on events until there are all results or all threads have ended, or a little longer than the deadline."""
+        """Act on events until all results are there, all threads have ended, or the deadline is over by a little."""
         while any(thread.is_alive() for thread in threads) and deadline.left_s > -_GRACE_S:
             feed()
             _act_on(events, 0.05)
@@ -194,7 +194,7 @@ _Events = queue.SimpleQueue[tuple[Callable[[SceneRun], None], SceneRun]]
 
 
 def _act_on(events: _Events, timeout_s: float) -> None:
-    """Handle all events there are; wait so long for the first."""
+    """Handle all events that are there; wait at most `timeout_s` for the first."""
     try:
         while True:
             handle, run = events.get(timeout=timeout_s) if timeout_s else events.get_nowait()

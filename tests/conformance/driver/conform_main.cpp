@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The program chiphost_conform: runs the conformance suite. `chiphost conform` runs it and makes reports of what it
-// prints, one JSON object for each test.
+// The program chiphost_conform: runs the conformance suite and prints one JSON object for each test. `chiphost conform`
+// runs it and makes reports of its output.
 //
-// Exit codes: 0 all is good, 1 something is not, 2 wrong usage, no test has the text, or the suite cannot be loaded.
+// Exit codes: 0 all tests are good, 1 one is not, 2 wrong usage, no test has the text, or the suite cannot be loaded.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ constexpr char usage[] =
     "usage: chiphost_conform SUITE AICPU AICORE KERNELS --platform NAME --anchor FILE [--isolation namespace|copy]\n"
     "                        [--only TEXT] [--timeout SECONDS] [--sdk FOLDER] [--list]\n";
 
-// A JSON string. What is no ASCII is written as it is.
+// A JSON string. Characters outside ASCII are written as they are.
 std::string quoted(const std::string& text) {
     std::string result = "\"";
     for (const char c : text) {

@@ -62,7 +62,7 @@ public:
         device.sdk_folder = options.sdk_folder.c_str();
         const ch_conformance_request request{test, 0, &device, options.folder.c_str()};
         if (ch_mailbox_call(thread, table_->run, out_result, &request, nullptr) == CH_OK) return CH_OK;
-        out_result->outcome = CH_CONFORMANCE_FAILED;  // the other tests may have something to say
+        out_result->outcome = CH_CONFORMANCE_FAILED;  // the other tests may still give results
         copy_text(out_result->message, sizeof out_result->message, "the test let an exception out");
         return CH_OK;
     }
@@ -78,7 +78,7 @@ void put(int file, const void* data, size_t bytes) {
     if (write(file, data, bytes) != static_cast<ssize_t>(bytes)) _exit(3);
 }
 
-// From child to parent: an error record, and what the body has to say if that is none.
+// Sends a record from child to parent: an error, and the body's result if there is none.
 void put_error(int file, const ch_error& error) {
     put(file, &error, sizeof error);
 }
@@ -108,7 +108,7 @@ private:
     size_t at_ = 0;
 };
 
-// What the child reports: CH_OK, its error, or that it did not get to say.
+// Takes the child's report: CH_OK, its error, or an error that says why there is no report.
 int32_t take_error(const SuiteOptions& options, const ProcessEnd& end, Reader* reader, ch_error* out_error) {
     if (end.complete && reader->get(out_error, sizeof *out_error)) return out_error->code;
     return report(out_error, CH_PROCESS_DIED, options.suite, "the process that loads the suite %s\n%s", end.how.c_str(),
@@ -172,7 +172,7 @@ const char* word(ch_conformance_outcome outcome) {
     return outcome == CH_CONFORMANCE_PASSED ? "passes" : outcome == CH_CONFORMANCE_FAILED ? "fails" : "is unsupported";
 }
 
-// Compares what happened with what the platform says of it.
+// Compares the outcome with the platform's conformance.def.
 void judge(const std::vector<Known>& known, TestResult* test) {
     const auto found = std::find_if(known.begin(), known.end(), [&](const Known& k) { return matches(k, test->id); });
     if (found == known.end()) {
@@ -189,7 +189,7 @@ void judge(const std::vector<Known>& known, TestResult* test) {
     if (test->outcome == CH_CONFORMANCE_PASSED) test->message += ": take it off the list";
 }
 
-// What is wrong with a line of conformance.def; nullptr: nothing. `before` are the lines above it.
+// The mistake in a line of conformance.def; nullptr if there is none. `before` are the lines above it.
 const char* problem_of(const Known& entry, const std::vector<Known>& before, const std::vector<TestResult>& tests) {
     bool found = false;
     for (const TestResult& test : tests) {

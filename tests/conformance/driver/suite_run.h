@@ -17,12 +17,12 @@ namespace chiphost::conformance {
 
 struct SuiteOptions {
     std::string suite, aicpu, aicore;  // the three programs
-    std::string folder;                // with the kernels and orchestrations
-    std::string platform;              // that the suite must be of, for example "a2a3sim"
+    std::string folder;                // the folder of the kernels and orchestrations
+    std::string platform;              // the suite's platform, for example "a2a3sim"
     std::string anchor_path;
-    std::string sdk_folder;  // of a chip vendor's software, "" if none is named
+    std::string sdk_folder;  // the folder of a chip vendor's software, "" if none is named
     isolate::Strategy strategy = isolate::Strategy::link_namespace;
-    std::string text;                      // tests with this text in their id only
+    std::string text;                      // selects tests with this text in their id
     uint64_t timeout_ns = 30'000'000'000;  // of each test
 };
 
@@ -36,11 +36,11 @@ struct TestResult {
     double seconds = 0;
 };
 
-// The tests of the suite that are selected. CH_ABI_MISMATCH and what loading a library may say.
+// The tests of the suite that are selected. Fails with CH_ABI_MISMATCH or the errors of loading a library.
 [[nodiscard]] int32_t list_tests(const SuiteOptions& options, std::vector<TestResult>* out_tests, ch_error* out_error);
 
 // Runs them in order; `ended` is called after each. The caller has no other threads. The platform passes if all are
-// good. The same errors, and CH_INVALID_ARGUMENT if none is selected.
+// good. Fails like list_tests, and with CH_INVALID_ARGUMENT if no test is selected.
 [[nodiscard]] int32_t run_suite(const SuiteOptions& options, const std::function<void(const TestResult&)>& ended,
                                 ch_error* out_error);
 

@@ -34,7 +34,7 @@ std::string content_of(int file, size_t bytes_max) {
     return text;
 }
 
-// Waits until the process has ended. False: the time is over, or nobody reads any more what this process writes.
+// Waits until the process has ended. False: the time is over, or nobody reads this process's output any more.
 bool await(pid_t child, uint64_t timeout_ns) {
     const int descriptor = static_cast<int>(syscall(SYS_pidfd_open, child, 0));
     if (descriptor < 0) return true;  // an old kernel: without a limit
@@ -68,7 +68,7 @@ ProcessEnd run_in_process(const std::function<void(int file)>& body, uint64_t ti
     if (child == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent) _exit(1);  // it ended before
-        // What the platform prints is no report of the parent's.
+        // Output of the platform must not get into the parent's report.
         dup2(words.get(), STDOUT_FILENO);
         dup2(words.get(), STDERR_FILENO);
         body(output.get());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Makes a cell (graph_plan.h): all of it, or as one of two blocks half of it.
-// Of the cores of a task for several the AIC does it.
+// Makes a cell (graph_plan.h): all of it, or half of it as one of two blocks. If a task has several cores, the AIC does
+// it.
 #include "../graph_plan.h"
 #include "chiphost/abi/callable.h"
 #include "chiphost/kernel.h"

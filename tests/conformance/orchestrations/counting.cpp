@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A library with a variable and an end that can be seen. ANSWER tells builds of it apart.
+// A library with a variable, and with an end that can be seen. ANSWER tells builds of it apart.
 #include <stdint.h>
 
 namespace {

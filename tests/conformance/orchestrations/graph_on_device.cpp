@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The graph of graph_plan.h, built on the AICPU. Arguments: the cells; 1 if tasks wait for what add_dependency says,
-// else for what touches the same cells. In the latter case, word 0 of cell (0, 0) becomes that of the last cell, read
-// and written by the orchestration itself, which waits for the tasks that make and use them.
+// The graph of graph_plan.h, built on the AICPU. Arguments: the cells; 1 if add_dependency names the edges, else 0:
+// edges follow from the cells that tasks touch. In the latter case, word 0 of cell (0, 0) becomes that of the last
+// cell, read and written by the orchestration itself, which waits for the tasks that make and use them.
 //
-// The rings are small: the orchestration has to wait for tasks that have been submitted, which others have to start.
+// The rings are small: the orchestration has to wait for submitted tasks, which other threads have to start.
 #include <chiphost/device_graph.h>
 
 #include "../graph_plan.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The suite's AICPU program: does what the script in device memory says, with the platform's half of the AICPU. The
-// AICore program is the real one.
+// The suite's AICPU program: follows the script in device memory, with the platform's half of the AICPU. The AICore
+// program is the real one.
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,11 +28,11 @@ using core_protocol::Payload;
 using platform::Register;
 
 constexpr uint32_t steps_between_ends = 64;  // Work::nothing
-// How long a strand that cannot pause waits for the end of its launch before it gives the thread back: less than a
+// The time that a strand that cannot pause waits for the end of its launch before it gives the thread back: less than a
 // launch may take to end.
 constexpr uint64_t strand_patience_ns = 250'000'000;
-// Work::signal: for how long nobody is stepped before the signal, how long at most that is waited for, and how long a
-// thread may take to be stepped after it.
+// Work::signal: the time in which no thread is stepped before the signal, the longest wait for that, and the time that
+// a thread may take to be stepped after the signal.
 constexpr uint64_t quiet_ns = 10'000'000;
 constexpr uint64_t quiet_patience_ns = 100'000'000;
 constexpr uint64_t wake_up_patience_ns = 5'000'000'000;
@@ -122,7 +122,7 @@ public:
 
     void stop() { stopping_.store(true, std::memory_order_release); }
 
-    // Nobody may be left inside a strand, but one that is to be abandoned.
+    // No strand may be left running, except one that is to be abandoned.
     void end() {
         stop();
         while (thread_in_strand_ && script_.work != Work::abandon_strand && !resume(*thread_in_strand_)) {
@@ -245,7 +245,8 @@ private:
         return CH_STEP_DONE;
     }
 
-    // Starts what can be started and reads answers. The answer for a dispatch says that those before it have finished.
+    // Starts every dispatch that can be started and reads answers. The answer for a dispatch says that earlier ones
+    // have finished.
     ch_step dispatch(uint32_t index) {
         Thread& thread = threads_[index];
         bool all = true;
@@ -348,12 +349,12 @@ private:
             if (platform::pause_strand(strand_thread_->port)) {
                 ++script_.pauses;
             } else if (now_ns() - begun_ns > strand_patience_ns) {
-                break;  // nobody looks while it waits: the thread has to be given back
+                break;  // no other code runs while it waits: the thread has to be given back
             }
             if (stopping_.load(std::memory_order_acquire)) break;
         }
         check_words(kept);
-        // What a strand that was abandoned has left, and where.
+        // The stack that an abandoned strand has left must be unchanged.
         if (script_.abandoned_stack != 0) check_words(at<const volatile uint64_t>(script_.abandoned_stack));
         if (script_.abandoned_stack == script_.strand_stack) script_.strand_bad = 1;
         script_.strand_ended = 1;
@@ -415,7 +416,7 @@ private:
     using Answer = uint64_t (*)();
     using Mark = void (*)(uint64_t*);
 
-    // Loads all of them, asks them, closes them; then the first one again.
+    // Loads all libraries, asks them, closes them; then loads the first one again.
     void load_orchestrations(Thread& thread) {
         void* handles[libraries_max] = {};
         for (uint32_t i = 0; i < script_.library_count; ++i) {
@@ -444,7 +445,8 @@ private:
         look_for_files(P_tmpdir);
     }
 
-    // Here, because the disk may be the AICPU's own. A platform may change a library that it loads, but not at its end.
+    // This runs here, because the disk may be the AICPU's own. A platform may change a library that it loads, but not
+    // at its end.
     void look_for_files(const char* folder) {
         DIR* entries = opendir(folder);
         if (!entries) return;
@@ -509,7 +511,7 @@ private:
     Thread* thread_in_strand_ = nullptr;  // the strand has not returned
     Thread* strand_thread_ = nullptr;
     std::atomic<bool> stopping_{false};
-    // Work::signal, thread 1's.
+    // Fields of thread 1 for Work::signal.
     bool signalled_ = false;
     uint32_t steps_ = 0;
     uint64_t since_ns_ = 0, begun_ns_ = 0;

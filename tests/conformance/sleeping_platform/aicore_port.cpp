@@ -24,7 +24,7 @@ void write_cond(AicorePort* port, uint32_t value) {
 
 bool call_kernel(AicorePort* port, core_protocol::Payload* payload) {
     const auto& self = *static_cast<CorePort*>(port);
-    // Should the kernel crash, this is how others know which it was.
+    // If the kernel crashes, others see here which kernel it was.
     auto& lane = self.progress->lanes[0];
     __atomic_store_n(&lane.core, static_cast<int32_t>(self.core), __ATOMIC_RELAXED);
     __atomic_store_n(&lane.func_id, static_cast<int32_t>(payload->func_id), __ATOMIC_RELAXED);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the three programs of this platform share in a launch: a chip whose AICPU threads are threads, each of which
-// sleeps when it has nothing to do, until one of its cores has answered or another thread has signalled. Its strands
-// cannot pause. Nothing but that wakes a thread, and nothing wakes it by chance.
+// The state that the three programs of this platform share in a launch: a chip whose AICPU threads are threads, each of
+// which sleeps when it has nothing to do, until one of its cores has answered or another thread has signalled. Its
+// strands cannot pause. Only answers and signals wake a thread, and nothing wakes it by chance.
 #pragma once
 
 #include <stdint.h>
@@ -24,7 +24,7 @@ inline void write(RegisterFile* registers, uint32_t physical, Register which, ui
     __atomic_store_n(&registers->at(physical, which), value, __ATOMIC_RELEASE);
 }
 
-// Who sleeps. All functions may be called by any thread.
+// Puts threads to sleep and wakes them. All functions may be called by any thread.
 class Crew {
 public:
     // The cores are stepped by one more thread, after those of the AICPU.

@@ -18,7 +18,7 @@ namespace chiphost::platform {
 
 namespace {
 
-constexpr std::chrono::milliseconds look_every{10};  // whether the caller wants the launch to end
+constexpr std::chrono::milliseconds look_every{10};  // between two looks for the caller's wish to end the launch
 
 void* find(Device& device, const ch_library* library, const char* symbol) {
     void* address = nullptr;
@@ -92,7 +92,7 @@ private:
         device_.aicpu->begin(device_.aicpu_context, &launch_, ports.data());
     }
 
-    // What each AICPU thread does.
+    // The steps of each AICPU thread.
     static int32_t step_thread(void* launch, const void* thread, void*) {
         auto& self = *static_cast<Launch*>(launch);
         const uint32_t number = static_cast<const Thread*>(thread)->port.thread;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a test works with: devices, programs, launches of the suite's AICPU program, and ways to fail.
+// The tools of a test: devices, programs, launches of the suite's AICPU program, and ways to fail.
 #pragma once
 
 #include <stdint.h>
@@ -18,7 +18,7 @@ namespace chiphost::conformance {
 using platform::chip;
 using platform::LoadedKernel;
 
-// A test that goes on after one of these could only say something wrong, so they are thrown.
+// A test that goes on after a failure could only give wrong results, so failures are thrown.
 struct Failed {
     std::string message;
 };
@@ -31,7 +31,7 @@ struct Unsupported {
 void check(bool holds, const char* format, ...);
 
 // Returns if the call has succeeded; else the test fails, or is unsupported if the platform says so. Also looks at the
-// error record: every test does that much about errors.
+// error record: every test checks errors at least so far.
 void succeed(int32_t code, const ch_error& error, const char* call);
 
 // Fails the test unless the call has failed with one of the codes, and says so in the record.
@@ -47,7 +47,7 @@ struct File {
     std::vector<char> bytes;
 };
 
-// An open device. Calls that are not to fail fail the test if they do.
+// An open device. A call that must not fail makes the test fail if it does.
 class OpenDevice {
 public:
     explicit OpenDevice(const ch_device_options& options);
@@ -72,7 +72,7 @@ private:
     platform::Device* device_ = nullptr;
 };
 
-// How to launch. The fields of the script that hold addresses of records are filled by `launch`.
+// The settings of a launch. `launch` fills the fields of the script that hold addresses of records.
 struct Plan {
     Work work = Work::nothing;
     uint32_t rounds = 1;
@@ -90,7 +90,7 @@ struct Plan {
     std::vector<ch_trace_event>* trace = nullptr;
 };
 
-// What came of a launch.
+// The results of a launch.
 struct Launched {
     int32_t code = CH_OK;
     ch_error error{};
@@ -100,37 +100,39 @@ struct Launched {
     uint64_t close_marks[libraries_max] = {};
 };
 
-// The platform says that such a launch would begin.
+// Checks that the platform says such a launch would begin.
 void check_launch(const OpenDevice& device, const Plan& plan);
 
 // Launches and reads all back; the launch itself may fail.
 Launched try_launch(const OpenDevice& device, const Plan& plan);
 
-// The same, and the launch has succeeded, all threads are done, and begin and end of the program were called once.
+// Like try_launch, but the launch must have succeeded, all threads must be done, and begin and end of the program must
+// have been called once.
 Launched launch(const OpenDevice& device, const Plan& plan);
 
-// Every core has run the plan's dispatches, in order, with their arguments.
+// Checks that every core has run the plan's dispatches, in order, with their arguments.
 void check_dispatches(const Plan& plan, const Launched& launched, uint64_t answer);
 
-// What a worker waits after a cancel before it gives the device up.
+// The time that a worker waits after a cancel before it gives the device up.
 constexpr uint64_t ms = 1'000'000;
 constexpr uint64_t end_ns_max = 500 * ms;
 constexpr int end_attempts_max = 3;  // a port that is late is so each time; a busy machine is not
 
 class Bench;
 
-// Launches something without an end and cancels it after a while: it must end soon, and with one of the codes.
+// Launches something without an end and cancels it after a while: it must end soon, with one of the codes.
 Launched cut_off(const Bench& bench, const OpenDevice& device, Plan plan, std::initializer_list<ch_code> wanted,
                  uint64_t after_ns = 5 * ms);
 
-// The same, until a launch has got as far as `there` says: on a busy machine it may need some time for that.
+// Like cut_off, but waits until `there` says that a launch has got far enough: a busy machine may need some time for
+// that.
 Launched cut_off_where(const Bench& bench, const OpenDevice& device, const Plan& plan,
                        bool (*there)(const Script& script), const char* where);
 
 // A progress record in which nothing has happened.
 ch_run_progress no_progress();
 
-// What a test is given.
+// The environment that a test is given.
 class Bench {
 public:
     explicit Bench(const ch_conformance_request& request) : options_(*request.device), folder_(request.folder) {}
@@ -142,7 +144,7 @@ public:
     ch_anchor_counts counts() const;
     uint64_t libraries_in_use() const { return counts().libraries - counts().libraries_idle; }
 
-    // Runs a function on another thread, as soon as that is there. The destructor waits for its end.
+    // Runs a function on another thread, as soon as that exists. The destructor waits for its end.
     class Meanwhile {
     public:
         Meanwhile(const Bench& bench, ch_call call, void* argument);

@@ -18,7 +18,7 @@ void all_threads_done(const Bench& bench) {
     }
 }
 
-// What cores wrote last is there when launch has returned.
+// The last words that cores wrote are there when launch has returned.
 void results(const Bench& bench) {
     const OpenDevice device = bench.open();
     Plan plan{Work::dispatch};
@@ -43,11 +43,11 @@ void status(const Bench& bench) {
           static_cast<long long>(clean.task));
 }
 
-// begin and end of the AICPU program are called once for each launch, also for one that is cut off.
+// begin and end of the AICPU program are called once for each launch, also for a launch that is cut off.
 void begin_and_end(const Bench& bench) {
     const OpenDevice device = bench.open();
     for (int round = 0; round < 3; ++round) launch(device, {});
-    // One that was cut off before it began may have neither.
+    // A launch that was cut off before it began may have neither call.
     const auto begun = [](const Script& script) { return script.begun != 0; };
     const Script script = cut_off_where(bench, device, {Work::never_end}, begun, "its begin").script;
     check(script.begun == 1 && script.ended == 1,

@@ -11,7 +11,7 @@ namespace chiphost::conformance {
 
 namespace {
 
-// Unused where conformance.def lists nothing.
+// This is unused if conformance.def lists nothing.
 [[maybe_unused]] constexpr ch_conformance_known listed(const char* test, const char* reason,
                                                        ch_conformance_outcome outcome) {
     if (*test == '\0' || *reason == '\0') throw "a line of conformance.def wants a test and a reason";

@@ -22,7 +22,7 @@ std::vector<unsigned char> pattern(uint64_t bytes) {
     return result;
 }
 
-// `content` at `offset`, and `untouched` all round.
+// Checks for `content` at `offset`, and `untouched` all round.
 void check_bytes(const std::vector<unsigned char>& found, const std::vector<unsigned char>& content, uint64_t offset,
                  const char* call) {
     for (uint64_t i = 0; i < found.size(); ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Faults inside launches. What functions say when they fail is looked at by every test (succeed and fail_with).
+// Faults inside launches. Every test looks at the errors of functions that fail (succeed and fail_with).
 #include <string.h>
 
 #include "bench.h"
@@ -27,12 +27,12 @@ void kernel_throws(const Bench& bench) {
     device.unload(plan.kernel);
 }
 
-// Looks at the lanes of a launch from outside, as whoever reports a crash does.
+// Looks at the lanes of a launch from outside, as the reporter of a crash does.
 struct Observer {
     ch_run_progress* progress;
     uint32_t over;  // atomic
     uint32_t seen;  // atomic: a lane that executes a task
-    int64_t task;   // what it said
+    int64_t task;   // the task it named
     int32_t core;
     int32_t func_id;
 };
@@ -54,8 +54,8 @@ int32_t observe(void* argument, const void*, void*) {
     return CH_OK;
 }
 
-// While a kernel runs, its task, core and func_id can be read from outside: a crash is its fault, and has to be told
-// so.
+// While a kernel runs, its task, core and func_id can be read from outside: a crash is the kernel's fault, and the
+// report must say so.
 void kernel_named(const Bench& bench) {
     constexpr uint64_t patience_ns = 10'000 * ms;
     const OpenDevice device = bench.open();
@@ -90,12 +90,12 @@ constexpr uint64_t limit_bytes = 512 << 10;
 void run_well(const Bench& bench, const OpenDevice& device) {
     Plan plan{Work::dispatch};
     plan.kernel = device.load(bench.file("record_1"));
-    plan.kernel.hands_over = false;  // the memory for that may be more than there is
+    plan.kernel.hands_over = false;  // the chip may not have enough memory for that
     check_dispatches(plan, launch(device, plan), 1);
     device.unload(plan.kernel);
 }
 
-// An error leaves no trace: what failed once works when it is asked for rightly.
+// An error leaves no trace: a call that failed once works when its arguments are right.
 void no_trace(const Bench& bench) {
     ch_device_options options = bench.options();
     options.device_memory_bytes = limit_bytes;

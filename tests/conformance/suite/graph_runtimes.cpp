@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Each runtime defines the same two names, as it is alone in its program. Here they get names of their own.
+// Each runtime defines the same two names, because it is alone in its program. Here they get names of their own.
 #include "graph_runtimes.h"
 
 #include "host/runtime.h"

@@ -9,7 +9,7 @@ namespace chiphost::conformance {
 
 enum class GraphKind : uint32_t { host_build_graph, aicpu_build_graph, tensormap_and_ringbuffer };
 
-// Which runtime a host::HostContext gets that is opened afterwards. One test is run in a process, on one thread.
+// Chooses the runtime of the host::HostContext that is opened next. One test is run in a process, on one thread.
 void choose_runtime(GraphKind kind);
 
 }  // namespace chiphost::conformance

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Graphs of all kinds, as workers run them: the real AICPU program and the real AICore program on the platform, with
-// what is between a run and a launch. What the suite's own AICPU program never does, the real one may.
+// everything between a run and a launch. The real AICPU program may do things that the suite's own never does.
 #include <string.h>
 #include <time.h>
 
@@ -21,7 +21,7 @@ constexpr uint32_t runs = 10;  // with each number of threads
 constexpr uint64_t patience_ns = 20'000 * ms;
 constexpr uint64_t look_every_ns = 5 * ms;
 
-// Cancels a run that does not end: its error says which tasks wait for what.
+// Cancels a run that does not end: its error says which tasks wait, and for which others.
 struct Watch {
     ch_run_progress* progress;
     uint64_t deadline_ns;  // atomic; 0: there is nothing more to watch
@@ -64,7 +64,7 @@ public:
         return tensor;
     }
 
-    // What the graph makes of the first row.
+    // Computes the graph's result from the first row.
     void compute() {
         for (uint32_t row = 1; row <= graph_rows; ++row) {
             for (uint32_t column = 0; column < graph_columns; ++column) {

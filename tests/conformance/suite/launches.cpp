@@ -73,7 +73,7 @@ void any_seed(const Bench& bench) {
     for (plan.seed = 1; plan.seed <= seeds; ++plan.seed) check_dispatches(plan, launch(device, plan), 1);
 }
 
-// Where there is a trace, the same seed gives the same.
+// On a platform with a trace, the same seed gives the same trace.
 void same_trace(const Bench& bench) {
     const OpenDevice device = bench.open();
     Plan plan{Work::dispatch, 4};
@@ -123,7 +123,7 @@ void signal(const Bench& bench) {
     }
 }
 
-// What lies beside memory whose content counts for nothing does count.
+// Memory beside a block whose content counts for nothing does count.
 void forget_content(const Bench& bench) {
     constexpr unsigned char kept = 0x5A;
     constexpr uint64_t margin = 64;
@@ -164,8 +164,8 @@ void hand_over(const Bench& bench) {
     device.unload(plan.kernel);
 }
 
-// While a launch is under way, of whose threads some are at work, all of this process are the anchor's. What makes its
-// launches elsewhere has none here.
+// While a launch is under way, some of whose threads are at work, all of them in this process belong to the anchor. A
+// platform that makes its launches elsewhere has none here.
 void lent_threads(const Bench& bench) {
     struct Look {
         const ch_device_options& options;
@@ -204,7 +204,7 @@ void lent_threads(const Bench& bench) {
             check(after_ns < 1000 * ms, "within a second a launch has not begun");
             after_ns *= 2;
         }
-        // It may have begun after the look, and before its end.
+        // The launch may have begun after the look, and before its end.
         launched_while_looking(device, plan, 200 * ms + 10 * after_ns);
     }
 }

@@ -66,7 +66,7 @@ void apart(const Bench& bench) {
     }
 }
 
-// Also memory that was in use before, of small and of large sizes.
+// This holds also for memory that was in use before, of small and of large sizes.
 void zeroed(const Bench& bench) {
     const OpenDevice device = bench.open();
     for (uint64_t bytes : {1, 100, 4096, 70000, 200000}) {
@@ -93,7 +93,7 @@ void release_one(const Bench& bench) {
     }
     device.release(blocks[1]);
     device.release(blocks[3]);
-    // Whoever gets memory now must not get that of a block that is in use.
+    // A new block must not get the memory of one that is in use.
     for (int i = 0; i < 8; ++i) device.fill(device.allocate(bytes), bytes, 0xEE);
     for (const int i : {0, 2, 4}) {
         const std::vector<unsigned char> content = device.read(blocks[i], bytes);
@@ -102,7 +102,7 @@ void release_one(const Bench& bench) {
     }
 }
 
-// What is released can be allocated again, for ever.
+// Released memory can be allocated again, for ever.
 void release_gives_back(const Bench& bench) {
     ch_device_options options = bench.options();
     options.device_memory_bytes = limit_bytes;
@@ -135,7 +135,7 @@ void limit(const Bench& bench) {
     device.allocate(limit_bytes * 3 / 4 + 3);
 }
 
-// Without a limit of its own a device has what the chip has. (Sizes near 2^64 must not wrap round.)
+// A device without a limit of its own has as much memory as the chip. (Sizes near 2^64 must not wrap round.)
 void chip_limit(const Bench& bench) {
     const OpenDevice device = bench.open();
     for (uint64_t wanted : {chip.memory_bytes + 1, uint64_t{1} << 62, UINT64_MAX - 70, UINT64_MAX}) {

@@ -52,7 +52,7 @@ void same_name(const Bench& bench) {
     }
 }
 
-// The same file twice: the variables of one are not those of the other.
+// A file is loaded twice: the variables of one library are not those of the other.
 void same_file(const Bench& bench) {
     const File file = bench.file("counting_1");
     const Launched launched = run(bench.open(), {&file, &file});
@@ -77,7 +77,7 @@ void begins_anew(const Bench& bench) {
     }
 }
 
-// A library notes its end: it must have come.
+// A library notes its end, which must have come.
 void unload(const Bench& bench) {
     const File first = bench.file("counting_1"), second = bench.file("counting_2");
     const Launched launched = run(bench.open(), {&first, &second});
@@ -122,7 +122,7 @@ void constructor_throws(const Bench& bench) {
 void leaves_no_file(const Bench& bench) {
     File good = bench.file("counting_1"), broken = good;
     broken.bytes.resize(100);
-    const uint64_t mark[] = {ch_monotonic_ns(), static_cast<uint64_t>(getpid())};  // nobody else's files have it
+    const uint64_t mark[] = {ch_monotonic_ns(), static_cast<uint64_t>(getpid())};  // no other file has this
     static_assert(sizeof mark == mark_bytes);
     for (File* file : {&good, &broken}) {
         const char* bytes = reinterpret_cast<const char*>(mark);

@@ -23,7 +23,7 @@ void run_kernel(const Bench& bench) {
     device.unload(plan.kernel);
 }
 
-// Two kernels at once, one of them loaded twice; what one is unloaded for does not touch the others.
+// Two kernels at once, one of them loaded twice; unloading one does not touch the others.
 void several_kernels(const Bench& bench) {
     const OpenDevice device = bench.open();
     const File first = bench.file("record_1"), second = bench.file("record_2");
@@ -107,7 +107,7 @@ void missing_program(const Bench& bench) {
     bench.open();
 }
 
-// The AICPU program where the AICore program is wanted, and the other way round.
+// Loads the AICPU program in place of the AICore program, and the other way round.
 void wrong_program(const Bench& bench) {
     ch_device_options options = bench.options();
     options.aicpu = bench.options().aicore;
@@ -148,7 +148,7 @@ void overwrite(std::string* program, std::string_view from, std::string_view to,
     }
 }
 
-// Copies of the two programs, each with one thing in its header that is another build's.
+// Copies of the two programs, each with one field in its header that belongs to another build.
 void wrong_header(const Bench& bench) {
     const std::pair<ch_program_file ch_device_options::*, Header> programs[] = {
         {&ch_device_options::aicpu, {CH_ABI_AICPU_PROGRAM, sizeof(ch_aicpu_program)}},

@@ -53,7 +53,7 @@ void last_write_stays(const Bench& bench) {
     run(bench, {Work::overwrite, 10});
 }
 
-// The context that the executor hands to kernels: who calls, and on which core.
+// The context that the executor hands to kernels: the caller, and the core.
 void context(const Bench& bench) {
     Plan plan{Work::dispatch, 2};
     plan.block_dim = chip.clusters < 3 ? chip.clusters : 3;

@@ -21,8 +21,8 @@ uint64_t resident_bytes() {
     return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-// What was not released is freed with the device. Where device memory is not this process's, more would be in use than
-// the chip has.
+// Memory that was not released is freed with the device. If device memory is not this process's, more would be in use
+// than the chip has.
 void frees_memory(const Bench& bench) {
     const uint64_t bytes = std::min<uint64_t>(chip.memory_bytes / 2, 4 << 20);
     const uint64_t rounds = (256 << 20) / bytes;
@@ -64,7 +64,7 @@ void gives_back(const Bench& bench) {
         static_cast<long long>((after.libraries - after.libraries_idle) - (before.libraries - before.libraries_idle)));
 }
 
-// After a launch that was cut off, with memory that nobody released.
+// The device is closed after a launch that was cut off, with memory that nobody released.
 void after_cut_off(const Bench& bench) {
     for (const Work work : {Work::never_end, Work::never_end_in_strand, Work::sleep_for_ever}) {
         OpenDevice device = bench.open();

@@ -10,7 +10,7 @@ namespace chiphost::conformance {
 
 namespace {
 
-// In the middle of its strand.
+// Cuts a launch off in the middle of its strand.
 Launched cut_off_in_strand(const Bench& bench, const OpenDevice& device, const Plan& plan) {
     return cut_off_where(
         bench, device, plan, [](const Script& script) { return script.strand_stack != 0; }, "its strand");
@@ -64,7 +64,7 @@ void cancelled_in_strand(const Bench& bench) {
 }
 
 // A strand that the program does not bring to its end is lost with its stack: nobody goes on in it, and nobody else
-// gets the stack. Where strands don't pause it ends with the launch.
+// gets the stack. A strand that cannot pause ends with the launch.
 void strand_abandoned(const Bench& bench) {
     const OpenDevice device = bench.open();
     for (uint32_t sim_threads : {1, 2}) {
@@ -81,7 +81,7 @@ void strand_abandoned(const Bench& bench) {
     }
 }
 
-// Nobody will ever go on. A platform that can tell says so by itself, others when they are asked to stop.
+// No thread will ever go on. A platform that can tell says so by itself, others when they are asked to stop.
 void stalled(const Bench& bench) {
     const OpenDevice device = bench.open();
     for (uint32_t sim_threads : {1, 2}) {
@@ -102,7 +102,7 @@ void usable_afterwards(const Bench& bench) {
     }
 }
 
-// Whether there will be a launch is known before anything is made ready for it, and asking changes nothing.
+// The platform knows if there will be a launch before anything is made ready for it, and asking changes nothing.
 void check_launch_before(const Bench& bench) {
     constexpr uint64_t memory_bytes = 1 << 20;
     ch_device_options options = bench.options();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the three programs of this platform share: a chip that is a loop on one thread.
+// The registers that the three programs of this platform share: its chip is a loop on one thread.
 #pragma once
 
 #include <stdint.h>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Another orchestration for the AICPU than device_program_from_table, with nothing in common but the kernels: submits
-// tasks that add up numbers, and stops half-way if it is told to.
+// Another orchestration for the AICPU than device_program_from_table, with only the kernels in common: submits tasks
+// that add up numbers, and stops half-way if it is told to.
 //
-// Tensors: what int32 (1): 0 all is well, 1 ends the run, 2 throws, 3 returns an error, 4 leaves a scope open and
-// throws; data int64 (8).
+// Tensors: int32 (1), the deed: 0 all is well, 1 ends the run, 2 throws, 3 returns an error, 4 leaves a scope open and
+// throws; data, int64 (8).
 #include <chiphost/device_graph.h>
 
 #include <stdexcept>
@@ -12,7 +12,7 @@
 
 namespace {
 
-// Statics of the library, one of them on the heap: what must not be used any more once it is gone.
+// Statics of the library, one of them on the heap: they must not be used any more once it is gone.
 std::string words = "half-way, with words that are longer than a string keeps in itself";
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// On an AIV: takes as many numbers from the AIC as the first tensor has elements, and hands back 3 x + 1 on AIV0 and
-// x * x + 2 on AIV1.
+// On an AIV: takes as many numbers from the AIC as the first tensor has elements, and hands back 3 x + 1 on AIV0 and x
+// * x + 2 on AIV1.
 #include <chiphost/hand_over.h>
 
 extern "C" __attribute__((visibility("default"))) __aicore__ void kernel_entry(__gm__ int64_t* args) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// On the AIC: deals every element of the first tensor to both AIVs, as tiles of one number, and mixes what they hand
-// back (answer_values.cpp) into the same element of the second. It deals further ahead than a queue holds, so that all
-// three wait for each other.
+// On the AIC: deals every element of the first tensor to both AIVs, as tiles of one number, and mixes their answers
+// (answer_values.cpp) into the same element of the second tensor. It deals further ahead than a queue holds, so that
+// all three wait for each other.
 #include <chiphost/hand_over.h>
 
 extern "C" __attribute__((visibility("default"))) __aicore__ void kernel_entry(__gm__ int64_t* args) {

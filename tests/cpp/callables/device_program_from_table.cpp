@@ -12,11 +12,11 @@
 //   6 code                                                ends the run with an error
 //   7                                                     throws
 //   8 core_type                                           a task that never ends
-//   9 cores blocks read_at read_count write_at            a task on the cores of a mask (1 AIC, 2 AIV0, 4 AIV1), in
-//   blocks 10 read_at write_at count                             a mixed task whose kernels hand tiles over 11 read_at
-//   rows columns column write_at               a task that mixes a column of some of data into an element 12 producer
-//   consumer                                  an edge between two tasks, counted from 0 13 a mixed task that waits for
-//   a core that is not there
+//   9 cores blocks read_at read_count write_at            a task of blocks on cores of a mask: 1 AIC, 2 AIV0, 4 AIV1
+//   10 read_at write_at count                             a mixed task whose kernels hand tiles over
+//   11 read_at rows columns column write_at               a task that mixes a column of some of data into an element
+//   12 producer consumer                                  an edge between two tasks, counted from 0
+//   13                                                    a mixed task that waits for a core that is not there
 #include <chiphost/device_graph.h>
 
 #include <vector>

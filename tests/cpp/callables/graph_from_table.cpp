@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An orchestration that builds whatever graph the test describes.
+// An orchestration that builds any graph that the test describes.
 //
 // Tensors: tasks int32 (n, 2): func_id and core type; edges int32 (m, 2): from, to; log uint64 (n + 1): the kernels
-// write there in which order the tasks ran.
+// write into it the order in which the tasks ran.
 #include <chiphost/host_build_graph.h>
 
 CHIPHOST_HOST_ORCHESTRATION(build_graph, graph, args) {

@@ -38,13 +38,13 @@ CHIPHOST_DEVICE_ORCHESTRATION(build_graph, graph, args) {
             graph.submit(Task(AIV, 0).inout(data));
             return 0;
         case 3:
-        case 4: {  // a new tensor that a kernel writes, or nobody
+        case 4: {  // a new tensor that a kernel writes, or no task
             Task task(AIV, args.scalar<int64_t>(0) == 3 ? 1 : 0);
             task.output(TensorSpec(CH_INT64, {8})).scalar(int64_t{42});
             graph.submit(Task(AIV, 2).input(graph.submit(task).output(0)).output(data));
             return 0;
         }
-        case 5:  // never returns, but asks
+        case 5:  // never returns, but makes calls
             for (;;) graph.cluster_count();
         case 6:
             for (;;) const auto scope = graph.scope();
@@ -65,13 +65,13 @@ CHIPHOST_DEVICE_ORCHESTRATION(build_graph, graph, args) {
         case 8:
             graph.submit(Task::mixed(-1, 0, 0));
             return 0;
-        case 9:  // submits what is no task, and then the same
+        case 9:  // submits something that is no task, and does so again
             try {
                 graph.submit(Task(AIV, -1));
             } catch (...) {
             }
             [[fallthrough]];
-        case 7:  // never returns, and drops what its calls throw
+        case 7:  // never returns, and drops exceptions of its calls
             for (;;) {
                 try {
                     const auto scope = graph.scope();

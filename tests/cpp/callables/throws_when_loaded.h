@@ -3,7 +3,7 @@
 
 #include <stdexcept>
 
-// A static variable whose constructor throws.
+// A type whose constructor throws; used as a static variable.
 struct ThrowsWhenLoaded {
     ThrowsWhenLoaded() { throw std::runtime_error("what the constructor says"); }
 };

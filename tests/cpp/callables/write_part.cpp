@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// PART 0, 1, 2: the part that the AIC, AIV0, AIV1 of a cluster has in a task. Block b mixes the elements of the first
-// tensor into element 3 * b + PART of the second; blocks and parts touch nothing of each other.
+// PART 0, 1, 2: the part of a task for the AIC, AIV0, AIV1 of a cluster. Block b mixes the elements of the first tensor
+// into element 3 * b + PART of the second; blocks and parts touch no memory of each other.
 #include <chiphost/kernel.h>
 
 extern "C" __attribute__((visibility("default"))) __aicore__ void kernel_entry(__gm__ int64_t* args) {

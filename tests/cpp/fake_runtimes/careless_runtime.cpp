@@ -22,7 +22,7 @@ public:
 #ifdef CARELESS_THROWS_TWICE
         throw std::runtime_error("build");
 #endif
-        return CH_INVALID_ARGUMENT;  // and no word of it
+        return CH_INVALID_ARGUMENT;  // without an error record
     }
     int32_t copy_out(ch_error*) override { return CH_OK; }
     void end_run() override {

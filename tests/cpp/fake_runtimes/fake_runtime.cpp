@@ -17,7 +17,7 @@ namespace {
 #ifdef FAKE_RECORDS_ENTRY
 uint64_t entry_thread, size_thread;
 
-// As many libraries do: a key of its own, and a value for the thread that came in.
+// Makes a key of its own, and a value for the thread that came in, as many libraries do.
 uint64_t note_thread() {
     pthread_key_t key;
     for (int i = 0; i < 16; ++i) {
@@ -28,7 +28,7 @@ uint64_t note_thread() {
 #endif
 
 #ifdef FAKE_STATIC_TLS
-// Takes a good part of what the C library sets aside for libraries that are loaded later.
+// A large part of the memory that the C library sets aside for libraries that are loaded later.
 __attribute__((tls_model("initial-exec"))) thread_local volatile char of_every_thread[600];
 #endif
 
@@ -54,7 +54,7 @@ struct Pin {
 thread_local Pin pin;
 #endif
 
-// Runs since the library was loaded.
+// The number of runs since the library was loaded.
 [[maybe_unused]] int32_t run_count = 0;
 
 #ifdef FAKE_LEAKS_THREAD

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A host runtime that does to its process what the first scalar of a run says. It claims to execute task 3 with kernel
-// 1 on core 5 meanwhile. Scalar 1 is a number of bytes. Device 101 crashes when it is opened, 102 never opens, 103
-// never closes.
+// A host runtime that does a deed to its process, which the first scalar of a run names. It claims to execute task 3
+// with kernel 1 on core 5 meanwhile. Scalar 1 is a number of bytes. Device 101 crashes when it is opened, 102 never
+// opens, 103 never closes.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,7 +33,7 @@ struct Context {
 }
 
 [[noreturn]] void end_by(int signal) {
-    // Sanitizers have handlers for some.
+    // Sanitizers have handlers for some of these signals.
     struct sigaction by_default{};
     by_default.sa_handler = SIG_DFL;
     sigaction(signal, &by_default, nullptr);
@@ -105,7 +105,7 @@ int32_t run(void* memory, const ch_run_request* request, ch_error* out_error) {
             }
             break;
         }
-        case Deed::fork_and_die:  // what it leaves behind has all its descriptors
+        case Deed::fork_and_die:  // the child that it leaves behind has all its descriptors
             if (fork() == 0) {
                 alarm(5);
                 sigset_t none;

@@ -5,16 +5,16 @@
 
 namespace chiphost::tests {
 
-// What the runtime "misbehaving" can be told to do in a run.
+// The deeds that the runtime "misbehaving" can be told to do in a run.
 enum class Deed : uint64_t {
     nothing,
     crash,                 // SIGSEGV
     exit,                  // with code 7
     exit_at_once,          // _exit, with code 8
     abort,                 // after a word on stderr
-    hang,                  // whatever it is asked
+    hang,                  // whatever calls come
     write_stderr,          // so many bytes, and "the last line"
-    write_stderr_and_die,  // the same, then SIGKILL
+    write_stderr_and_die,  // like write_stderr, then SIGKILL
     wait_for_cancel,
     leave_file,  // in its temporary folder
     fork_and_die,

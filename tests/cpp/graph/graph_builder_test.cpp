@@ -73,7 +73,7 @@ TEST(GraphBuilder, AcceptsEdgesToEarlierTasks) {
     EXPECT_EQ(check(graph), "ok");
 }
 
-// Against a search of its own: depth first, for a way back to where it began.
+// Cycles are compared with a search of the test's own: depth first, for a way back to where it began.
 TEST(GraphBuilder, AgreesWithASearchOnRandomGraphs) {
     const tests::RandomSeed seed;
     std::mt19937 random(seed.value());

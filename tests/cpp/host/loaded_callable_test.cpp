@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a context keeps of the callables it has run, and what is left of those it has dropped: nothing.
+// The callables that a context keeps after it has run them; nothing is left of those that it has dropped.
 #include "host/loaded_callable.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ const char* const runtime_name = "test";
 
 namespace {
 
-// Counts the orchestrations that there are.
+// Counts the orchestrations that exist.
 class CountingRuntime : public Runtime {
 public:
     struct Counted : Orchestration {
@@ -91,7 +91,7 @@ TEST_F(LoadedCallablesTest, SaysWhetherAKernelHandsOver) {
     EXPECT_TRUE(found->hands_over());
 }
 
-// One more than are kept, then the first again: it is loaded anew, and works.
+// One callable more than are kept, then the first again: it is loaded anew, and works.
 TEST_F(LoadedCallablesTest, LoadsAnewWhatWasDropped) {
     for (size_t i = 0; i < kept_max + 1; ++i) ASSERT_EQ(get(std::to_string(i)), "OK");
     const uint32_t loads = device.kernel_loads;
@@ -101,7 +101,7 @@ TEST_F(LoadedCallablesTest, LoadsAnewWhatWasDropped) {
     EXPECT_EQ(found->kernels()[7].address, 107u);
 }
 
-// Kernels, the table of their addresses in device memory, the orchestration.
+// Nothing stays of kernels, the table of their addresses in device memory, and the orchestration.
 TEST_F(LoadedCallablesTest, KeepsNothingOfWhatWasDropped) {
     for (size_t i = 0; i < 3 * kept_max; ++i) ASSERT_EQ(get(std::to_string(i)), "OK");
     EXPECT_EQ(device.memory.size(), kept_max);
@@ -125,7 +125,7 @@ TEST_F(LoadedCallablesTest, DropsTheLeastRecentlyUsed) {
     EXPECT_EQ(count("kernel of 2"), 1u);
 }
 
-// Whatever a callable is refused for, and at whatever point: nothing of it stays, and it can be tried again.
+// A callable may be refused for any reason, and at any point: nothing of it stays, and it can be tried again.
 TEST_F(LoadedCallablesTest, KeepsNothingOfWhatWasRefused) {
     ASSERT_EQ(get("good"), "OK");
     const auto expect_only_good = [&] {

@@ -54,7 +54,7 @@ TEST(Float16, WidensEveryValue) {
 }
 
 TEST(Float16, RoundsToNearestEven) {
-    // Every half value, what lies midway to the next, and their neighbours among floats.
+    // Every half value, the number midway to the next, and their neighbours among floats.
     for (uint32_t half = 0; half < 0x7C00; ++half) {
         const auto low = static_cast<float>(bits<float16>(static_cast<uint16_t>(half)));
         const auto high =

@@ -38,7 +38,7 @@ TEST(Mailbox, CarriesCallsAndResults) {
     EXPECT_EQ(number, 2000);
 }
 
-// With pauses that are longer than the time either side looks, both go to sleep and must be woken.
+// With pauses that are longer than the time for which either side looks, both go to sleep and must be woken.
 TEST(Mailbox, WakesASleepingThread) {
     ch_mailbox* thread = make_thread();
     int32_t number = 0;

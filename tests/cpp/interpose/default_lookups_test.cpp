@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// dlsym(RTLD_DEFAULT, ...) in isolated libraries: that it finds what the loader itself would find, and that one that
-// finds nothing does no harm. Every test runs in a process of its own.
+// dlsym(RTLD_DEFAULT, ...) in isolated libraries finds what the loader itself would find, and a lookup that finds
+// nothing does no harm. Every test runs in a process of its own.
 #include <dlfcn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -40,7 +40,7 @@ Library open(Strategy strategy, bool default_lookup) {
 const std::vector<const char*> symbols{"malloc",        "_ZNSt9exceptionD1Ev", "library_symbol",
                                        "plugin_symbol", "below_symbol",        "no_such_symbol"};
 
-// Who finds what: a line for each asker and kind of lookup, a digit for each symbol, as looks_up.cpp says.
+// A table of lookups: a line for each asker and kind of lookup, a digit for each symbol, as looks_up.cpp says.
 template <typename LookUp>
 std::string table(LookUp&& look_up) {
     std::string text;
@@ -59,7 +59,8 @@ std::string table_of(const Library& library) {
     return table(look_up);
 }
 
-// The same of a library that the loader was asked for directly. In a child: afterwards the loader may be of no use.
+// The table for a library that the loader was asked for directly. Runs in a child: afterwards the loader may be of no
+// use.
 std::string raw_table(Lmid_t list, int flags) {
     return raw_outcome([=]() -> std::string {
         void* library = dlmopen(list, library_path("looks_up").c_str(), flags);
@@ -158,7 +159,7 @@ TEST(DefaultLookup, ThatFindsNothingLeavesTheLoaderUsable) {
     }
 }
 
-// H14: it walks the loader's list, whose lock a forked child would inherit.
+// H14: a lookup walks the loader's list, whose lock a forked child would inherit.
 TEST(DefaultLookup, DoesNotKeepAForkedChildFromLoading) {
     const std::string outcome = raw_outcome([]() -> std::string {
         constexpr int forks = 300;
@@ -187,7 +188,7 @@ TEST(DefaultLookup, DoesNotKeepAForkedChildFromLoading) {
     EXPECT_EQ(outcome, "all loaded");
 }
 
-// A copy would stand in for the namespace otherwise, and cannot here.
+// Otherwise a copy would stand in for the namespace, and cannot do so here.
 TEST(DefaultLookup, FallsBackToAProcess) {
     ch_error error = no_error();
     open_all("", &error);
@@ -210,7 +211,7 @@ TEST(DefaultLookup, IsNotForTheNextLibraryOfANamespace) {
         ASSERT_EQ(library.function<int32_t(const char*)>("open_plugin")(library_path("looks_up_plugin").c_str()), 0);
         const auto look_up = library.function<int32_t(const char*, const char*, const char*)>("looks_up");
         EXPECT_EQ(look_up("plugin", "any", "library_symbol"), default_lookup);
-        // The plugin stays open, so the namespace is not given on; this one is.
+        // The plugin stays open, so its namespace is not passed on; this one is.
         const Library other =
             Library::open(library_path("signatures"), options_of(Strategy::link_namespace, default_lookup));
         EXPECT_TRUE(other.close().namespace_recycled);

@@ -25,7 +25,7 @@ using isolate::Strategy;
 
 namespace {
 
-// A limit of this process, as long as it lives.
+// A limit of this process that holds as long as this object lives.
 class Limit {
 public:
     Limit(__rlimit_resource resource, uint64_t value) : resource_(resource) {
@@ -62,7 +62,7 @@ protected:
 
     ~ExhaustedResources() override { isolate::ChildPool::of_this_process().end_idle(); }
 
-    // What one open, run and reset ended with: CH_OK, or the first error.
+    // Opens, runs and resets once. Returns CH_OK, or the first error.
     int32_t use() {
         int32_t codes[3];
         ch_error errors[3] = {no_error(), no_error(), no_error()};
@@ -90,7 +90,7 @@ protected:
         }
     }
 
-    // Raises a limit step by step, and begins anew each time, until it is high enough. How often it was not.
+    // Raises a limit step by step, and begins anew each time, until it is high enough. Returns the number of failures.
     template <typename LimitOf>
     int rounds_until_enough(__rlimit_resource resource, LimitOf&& limit_of) {
         constexpr int rounds_max = 200;
@@ -169,7 +169,7 @@ TEST_P(ExhaustedResources, ChangingFiles) {
                     rename(other.c_str(), file.c_str());
                     break;
                 default:
-                    // Whatever loads a file in place maps it: that is an access behind its end, and nobody's to catch.
+                    // A load of a file in place maps it: an access behind its end follows, which nobody can catch.
                     if (GetParam() != Strategy::link_namespace) {
                         static_cast<void>(truncate(file.c_str(), static_cast<off_t>(random() % 100'000)));
                     }

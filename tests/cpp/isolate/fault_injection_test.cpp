@@ -25,12 +25,12 @@ struct Case {
     Strategy strategy;
     uint32_t kinds;
     bool lasting;
-    // If there are more calls, only every second, third, ... is made to fail. With a sanitizer one takes 100 times as
-    // long, and a sample shows whether memory is kept in order; that all are survived is seen without.
+    // If there are more calls, only every second, third, ... is made to fail. With a sanitizer a round takes 100 times
+    // as long, and a sample shows if memory is kept in order; other builds show that all faults are survived.
     int64_t faults_max = CHIPHOST_SANITIZED ? 150 : 2000;
 };
 
-// For the test's name, which would be the bytes of it otherwise, with addresses that differ in each run.
+// For the test's name, which would otherwise be the bytes of it, with addresses that differ in each run.
 void PrintTo(const Case& chosen, std::ostream* out) {
     *out << chosen.name;
 }
@@ -43,7 +43,8 @@ protected:
 
     ~FaultInjection() override { isolate::ChildPool::of_this_process().end_idle(); }
 
-    // Open, run, reset and all again, with one fault; then the same without. How many calls could have failed.
+    // Opens, runs, resets and does all again, with one fault; then once more without. Returns how many calls could have
+    // failed.
     int64_t survive(int64_t number) {
         const char* const calls[] = {"initialize", "run", "reset", "initialize", "run", "reset"};
         constexpr size_t count = std::size(calls);
@@ -116,7 +117,7 @@ class FaultInjectionAtFirst : public FaultInjection {};
 
 TEST_P(FaultInjectionAtFirst, LeavesAWorkerUsable) {
     constexpr int survived = 0, failed = 1, beyond = 3;
-    constexpr int loader_gave_up = 127;  // with a word of its own: some of its allocations it cannot do without
+    constexpr int loader_gave_up = 127;  // with a message: the loader needs some of its allocations
     constexpr int64_t step = 2;          // a thread takes two allocations
     constexpr unsigned timeout_s = 30;
     int64_t number = 1;

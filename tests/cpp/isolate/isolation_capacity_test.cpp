@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The capacities of docs/internals/namespaces.md, row by row (C4 is in tests/python/isolate/test_capacity.py): what the
-// loader allows, measured in a child process without chiphost, and that chiphost says the same. Another number than
-// measured is no failure, but the test says so and counts as skipped. Every test runs in a process of its own.
+// The capacities of docs/internals/namespaces.md, row by row (C4 is in tests/python/isolate/test_capacity.py). A child
+// process without chiphost measures what the loader allows, and chiphost must say the same. A number that differs from
+// the measured one is no failure, but the test says so and counts as skipped. Every test runs in a process of its own.
 #include <dirent.h>
 #include <dlfcn.h>
 
@@ -90,7 +90,7 @@ TEST(Facts, C8_CopiesLiveAtOnceWithoutALimit) {
     EXPECT_EQ(open_files(), files);
     for (ch_library* library : libraries) EXPECT_TRUE(pool.close(library));
 
-    // And leave nothing behind.
+    // They leave nothing behind.
     for (int i = 0; i < 1000; ++i) {
         ch_library* library = open_copy(pool, counter);
         ASSERT_EQ(count_call(library), 1) << "cycle " << i;
@@ -104,7 +104,7 @@ TEST(Facts, C8_CopiesLiveAtOnceWithoutALimit) {
 
 namespace {
 
-// What chiphost says and does must be what the loader does, whatever that is.
+// chiphost's words and deeds must agree with the loader, whatever the loader does.
 void expect_true_report(const std::string& library, const std::string& raw) {
     const size_t opened_raw = std::stoul(raw);
     NamespaceProbe probe;
@@ -174,11 +174,11 @@ TEST(Facts, C3_WithOpenMpAndTunablesItOpensFifteen) {
 TEST(Facts, C5_AClosedNamespaceStaysSpent) {
     const std::string open = plain_namespaces("");
     const std::string closed = plain_namespaces("", true);
-    // libstdc++ is pinned in there (H1). Of a namespace with a C library only, glibc takes static TLS back if it was
-    // the last that was given out.
+    // libstdc++ is pinned in there (H1). If a namespace has a C library only, glibc takes its static TLS back if it was
+    // given out last.
     const std::string closed_c_only = plain_namespaces("", true, library_path("inspector"));
 
-    // chiphost closes none, but gives it to the next library.
+    // chiphost closes no namespace, but gives it to the next library.
     for (int cycle = 0; cycle < 100; ++cycle) {
         Options options;
         options.strategy = Strategy::link_namespace;
@@ -188,7 +188,7 @@ TEST(Facts, C5_AClosedNamespaceStaysSpent) {
     EXPECT_EQ(NamespaceBudget::of_this_process().numbers().opened, 1u);
     EXPECT_EQ(NamespacePool::of_this_process().spare(), 1u);
 
-    // And it knows of those that other code has closed: gone, but their static TLS is taken.
+    // It also knows of those that other code has closed: they are gone, but their static TLS is taken.
     std::vector<void*> handles;
     for (int i = 0; i < 3; ++i) {
         handles.push_back(dlmopen(LM_ID_NEWLM, library_path("inspector").c_str(), RTLD_NOW | RTLD_LOCAL));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The hazards of docs/internals/namespaces.md, row by row (H12 is in without_dlmopen_test.cpp): first what happens
-// without chiphost, in a child process that may be lost to it, then that chiphost keeps out of it. A test whose hazard
-// is gone says so and counts as skipped. Every test runs in a process of its own.
+// The hazards of docs/internals/namespaces.md, row by row (H12 is in without_dlmopen_test.cpp). Each test shows the
+// hazard without chiphost, in a child process that may be lost to it, and then that chiphost avoids it. A test whose
+// hazard is gone says so and counts as skipped. Every test runs in a process of its own.
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -48,7 +48,7 @@ void* open_raw(const char* name, Lmid_t list = LM_ID_BASE) {
     return handle;
 }
 
-// Of a library in this process.
+// Calls count_call of a library in this process.
 int32_t count_call(const ch_library* library) {
     auto* function = reinterpret_cast<ch_call>(dlsym(library->handle, "count_call"));
     return function ? function(nullptr, nullptr, nullptr) : -1;
@@ -67,7 +67,7 @@ Library open(const std::string& name) {
     return Library::open(library_path(name), options);
 }
 
-// Where the program's own malloc has its memory: begin and end.
+// The memory of the program's own malloc: begin and end.
 std::array<uintptr_t, 2> heap_of_the_program() {
     std::ifstream maps("/proc/self/maps");
     std::array<uintptr_t, 2> range{};
@@ -83,7 +83,7 @@ std::array<uintptr_t, 2> heap_of_the_program() {
 
 #if defined(__GNUC__) && !defined(__clang__)
 
-// What -fno-gnu-unique is for.
+// The hazard that -fno-gnu-unique avoids.
 TEST(Facts, H1_UniqueSymbolsKeepALibraryAndItsState) {
     const std::string expected = "second load counts 2, still mapped";
     const auto load_twice = [](Lmid_t list) {
@@ -96,7 +96,7 @@ TEST(Facts, H1_UniqueSymbolsKeepALibraryAndItsState) {
     };
     const std::string found = raw_outcome([&] { return load_twice(LM_ID_BASE); });
 
-    // A copy would not be apart, so it is refused; a file that is loaded all the same is told of.
+    // A copy would not be apart, so it is refused; a file that is loaded all the same is reported.
     LibraryPool pool(nullptr);
     const tests::Binary binary("unique_symbols");
     ch_library* library = nullptr;
@@ -146,7 +146,7 @@ TEST(Facts, H2_AThreadLocalPinsALibraryAsLongAsTheThreadLives) {
         return std::string(gone ? "gone after the thread" : "kept") + ", " + (kept ? "kept before" : "gone");
     });
 
-    // close tells.
+    // close says so.
     LibraryPool pool(nullptr);
     const tests::Binary binary("pins_itself");
     ch_library* library = nullptr;
@@ -291,7 +291,7 @@ TEST(Facts, H7_ANamespaceHasAnEnvironmentErrnoAndHeapOfItsOwn) {
                (theirs != dlsym(RTLD_DEFAULT, "malloc") ? ", malloc apart" : ", malloc shared");
     });
 
-    // What the program sets is passed as an argument, and texts that come back are copied.
+    // The program's settings are passed as arguments, and texts that come back are copied.
     setenv("CHIPHOST_SET_LATER", "1", 1);
     Library library = open("signatures");
     EXPECT_EQ(library.function<uint64_t(const char*)>("text_length")(getenv("CHIPHOST_SET_LATER")), 1u);
@@ -331,7 +331,7 @@ TEST(Facts, H9_RtldDefaultFindsOnlyTheFirstObjectAndItsDependencies) {
                (call_here(first, "finds_default", "count_call") == 0 ? ", second not found" : ", second found");
     });
 
-    // So what others look up belongs into the anchor, which is the first.
+    // So functions that others look up belong into the anchor, which is the first object.
     Guest guest(Strategy::link_namespace, "inspector");
     EXPECT_EQ(guest.call("finds_default", CH_ANCHOR_ENTRY), 1);
     Guest other(&guest.domain(), "counter");
@@ -361,7 +361,7 @@ TEST(Facts, H15_ALookupThatFindsNothingBlocksTheLoader) {
     const std::string found = close_after_lookup_of("malloc");
     const std::string not_found = close_after_lookup_of("no_such_symbol");
 
-    // In chiphost's namespaces such lookups are the anchor's, which asks handles. On any thread.
+    // In chiphost's namespaces such lookups go to the anchor, which asks handles. This holds on any thread.
     const std::string through_chiphost = raw_outcome([]() -> std::string {
         constexpr unsigned hangs_after_s = 20;
         alarm(hangs_after_s);
@@ -402,7 +402,7 @@ bool load_and_close(Domain* domain) {
     return domain->close_library(library);
 }
 
-// Whether a child forked now can load a library.
+// True if a child forked now can load a library.
 bool a_child_loads(unsigned timeout_s) {
     const pid_t child = fork();
     if (child == 0) {
@@ -416,7 +416,7 @@ bool a_child_loads(unsigned timeout_s) {
     return status == 0;
 }
 
-// fork() makes the loader's other lock anew in the child, not that of the list of objects.
+// fork() makes the loader's other lock anew in the child, but not the lock of the list of objects.
 TEST(Facts, H14_AForkedChildInheritsALockOfTheLoader) {
     const std::string found = raw_outcome([]() -> std::string {
         static std::atomic<bool> inside{false};
@@ -460,7 +460,7 @@ TEST(Facts, H14_AForkedChildInheritsALockOfTheLoader) {
 
 #if __has_include(<sys/single_threaded.h>)
 
-// Threads of a namespace allocate with the program's malloc, which takes no lock in a program that believes to have one
+// Threads of a namespace allocate with the program's malloc, which takes no lock in a program that believes it has one
 // thread.
 TEST(Facts, H13_ThreadsOfANamespaceDoNotCountForTheProgramsMalloc) {
     const std::string found = raw_outcome([]() -> std::string {

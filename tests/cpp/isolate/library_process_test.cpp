@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Library handles whose library is in a child process: that its end is an error, and what crosses the border. What all
-// strategies have in common is in library_test.cpp.
+// Library handles whose library is in a child process: its end is an error, and values cross the border.
+// library_test.cpp tests what all strategies have in common.
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -46,7 +46,8 @@ protected:
         EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1) << "a child is left";
     }
 
-    // That the call has ended the child as it says, that the instance knows, and that others do not care.
+    // Checks that the call has ended the child in the way it names, that the instance knows, and that others do not
+    // notice.
     template <typename Body>
     void expect_death(const std::string& function, const std::string& how, Body&& body) {
         Library other = open("signatures");
@@ -199,7 +200,7 @@ TEST_F(LibraryProcesses, RefuseAnAddressOfTheCallers) {
     EXPECT_TRUE(is_null(nullptr));
     EXPECT_FALSE(is_null(reinterpret_cast<void*>(1))) << "a handle that is no address";
     EXPECT_FALSE(is_null(library.function<void*()>("address_of_calls")()));
-    // One that is not by chance used there too.
+    // At least one of these addresses is not used in the child.
     std::vector<std::vector<char>> memory(8, std::vector<char>(32 << 20));
     size_t refused = 0;
     for (auto& one : memory)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Library handles: every class of arguments, failures, instances, and what close() says. Every test runs in a process
+// Library handles: every class of arguments, failures, instances, and results of close(). Every test runs in a process
 // of its own.
 #include "chiphost/isolate/library.h"
 
@@ -61,7 +61,7 @@ protected:
 };
 
 class LibraryHandles : public testing::TestWithParam<Strategy> {};
-// Where something of a library may be left in this process.
+// Tests of libraries that may leave something in this process.
 class LibraryHandlesHere : public testing::TestWithParam<Strategy> {};
 
 std::string name_of(const testing::TestParamInfo<Strategy>& info) {
@@ -126,7 +126,7 @@ TEST_P(LibraryCalls, ReturnEveryType) {
 }
 
 TEST_P(LibraryCalls, TellASmallResultByItsOwnBits) {
-    const Symbol low = library.find("low_int32");  // declared smaller than it is: what is above must not matter
+    const Symbol low = library.find("low_int32");  // declared smaller than it is: the bits above must not matter
     const Argument word = Argument::integer(0x1234567890ab85);
     const auto result = [&](Type type) { return library.call(low, {type, {{Type::int64}}}, &word).as_integer(); };
     EXPECT_EQ(result(Type::int8), -0x7b);
@@ -202,8 +202,8 @@ TEST_P(LibraryCalls, ThatNeverReturnPoisonTheirInstanceOnly) {
 
 TEST_P(LibraryCalls, OfOtherThreadsAreWaitedFor) {
     auto hang = library.function<void()>("never_return");
-    // Which of them comes first nobody knows. It hangs; the other waits for it, and sees the end of its own deadline or
-    // that the library is poisoned, whatever comes first.
+    // Either of them may come first. That one hangs; the other waits for it, and then sees the end of its own deadline
+    // or a poisoned library, whatever happens first.
     ch_code codes[2] = {};
     std::thread first([&] { codes[0] = code_of([&] { hang.within(300ms)(); }); });
     std::thread second([&] { codes[1] = code_of([&] { hang.within(100ms)(); }); });
@@ -291,7 +291,8 @@ static bool has_thread_of_name(const std::string& name) {
     return false;
 }
 
-// Also not if it has taken another name; it blocks the same signals as one of this library would.
+// A thread of another library does not keep it, even if it has taken another name; it blocks the same signals as one of
+// this library would.
 TEST_P(LibraryHandlesHere, AreNotKeptByAThreadOfAnother) {
     for (const Strategy others : {Strategy::copy, Strategy::link_namespace}) {
         Library library = open("signatures", GetParam());

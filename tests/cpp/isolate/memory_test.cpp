@@ -40,7 +40,7 @@ std::pair<ch_code, std::string> error_of(Body&& body) {
     return {CH_OK, "no error"};
 }
 
-// As in signatures.cpp.
+// The type of the same name in signatures.cpp.
 struct Node {
     const double* values;
     uint64_t count;
@@ -115,12 +115,12 @@ TEST_P(LibraryMemory, IsZeroAndAligned) {
         memory.read(found.data(), bytes);
         EXPECT_EQ(std::count(found.begin(), found.end(), 0), static_cast<std::ptrdiff_t>(bytes));
         std::fill(found.begin(), found.end(), 1);
-        memory.write(found.data(), bytes);  // must not show in the next
+        memory.write(found.data(), bytes);  // the bytes must not show in the next block
         memory.free();
     }
 }
 
-// More than is copied to a child at once, at any place.
+// The block has more bytes than are copied to a child at once; they are written at any place.
 TEST_P(LibraryMemory, KeepsWhatIsWritten) {
     constexpr size_t size = (40 << 20) + 13;
     const tests::RandomSeed seed;
@@ -200,7 +200,7 @@ TEST_P(LibraryMemory, GoesWithItsLibrary) {
     EXPECT_EQ(error_of([&] { left.write(&byte, 1); }), std::pair(CH_FINALIZED, std::string("the library was closed")));
 }
 
-// A call that never returns goes on with it: it is not freed, and nobody else may have it.
+// A call that never returns goes on using its memory: it is not freed, and nobody else may have it.
 TEST_P(LibraryMemory, OfAPoisonedLibraryIsLeft) {
     const Memory memory = library.alloc(8);
     EXPECT_EQ(error_of([&] { library.function<void()>("never_return").within(50ms)(); }).first, CH_DEADLINE_EXCEEDED);

@@ -33,7 +33,7 @@ EXPORT int32_t end_threads(void*, const void* count, void*) {
     return 0;
 }
 
-// Allocates some thousand blocks of many sizes; how many lie between the addresses second[0] and second[1].
+// Allocates some thousand blocks of many sizes; returns how many lie between the addresses second[0] and second[1].
 EXPORT int32_t allocate_between(void*, const void* range, void*) {
     const auto* ends = static_cast<const uintptr_t*>(range);
     constexpr int largest = 1280;

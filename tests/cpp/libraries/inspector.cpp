@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tells what the world looks like from inside a domain.
+// A library that reports how the world looks from inside a domain.
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -21,7 +21,7 @@ EXPORT int32_t has_variable(void*, const void* name, void*) {
     return getenv(static_cast<const char*>(name)) != nullptr;
 }
 
-// Makes a pthread key, gives this thread a value for it; the key's number.
+// Makes a pthread key, gives this thread a value for it, and returns the key's number.
 EXPORT int32_t make_key(void*, const void*, void*) {
     pthread_key_t key = 0;
     if (pthread_key_create(&key, nullptr) != 0) return -1;
@@ -40,7 +40,7 @@ EXPORT int32_t finds_default(void*, const void* name, void*) {
     return dlsym(RTLD_DEFAULT, static_cast<const char*>(name)) != nullptr;
 }
 
-// The same on a thread of this namespace, which lives on.
+// Like finds_default, on a thread of this namespace, which lives on.
 EXPORT int32_t finds_default_on_a_thread(void*, const void* name, void*) {
     struct Lookup {
         const void* name;
@@ -66,7 +66,7 @@ EXPORT int32_t open_inside(void*, const void* path, void* out_list) {
     return dlinfo(handle, RTLD_DI_LMID, out_list);
 }
 
-// The same with RTLD_GLOBAL. 0 if the loader returned.
+// Loads the file with RTLD_GLOBAL. 0 if the loader returned.
 EXPORT int32_t open_globally(void*, const void* path, void*) {
     return dlopen(static_cast<const char*>(path), RTLD_NOW | RTLD_GLOBAL) ? 0 : -1;
 }

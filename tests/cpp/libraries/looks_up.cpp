@@ -9,7 +9,7 @@
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
-// Kinds of lookup: of any version; of one that it has; of one that there is not; after the asker.
+// Kinds of lookup: any version; a version that exists; one that does not; the next object after the asker.
 static void* find(const char* kind, const char* name) {
 #ifdef __x86_64__
     constexpr char oldest[] = "GLIBC_2.2.5";
@@ -85,19 +85,19 @@ EXPORT int32_t open_plugin(const char* path) {
     return plugin_find && below_find ? 0 : -1;
 }
 
-// What a lookup finds that is made by code of the asker: "library", "plugin" or "below".
+// The object in which a lookup by code of the asker finds a symbol: "library", "plugin" or "below".
 EXPORT int32_t looks_up(const char* asker, const char* kind, const char* name) {
     return look({asker, kind, name, 0});
 }
 
-// The same a thousand times.
+// Looks the symbol up a thousand times.
 EXPORT int32_t looks_up_often(const char* asker, const char* kind, const char* name) {
     int32_t found = 0;
     for (int i = 0; i < 1000; ++i) found += look({asker, kind, name, 0});
     return found;
 }
 
-// The same on a thread that this library makes, and which lives on.
+// Looks the symbol up on a thread that this library makes, and which lives on.
 EXPORT int32_t looks_up_on_a_thread(const char* asker, const char* kind, const char* name) {
     static Lookup lookup;
     lookup = {asker, kind, name, -1};

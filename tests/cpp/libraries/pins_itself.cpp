@@ -36,7 +36,7 @@ EXPORT int32_t watch_end(void*, const void*, void* out_ends) {
     return 0;
 }
 
-// The same on a thread of the library's own, which has ended when this returns.
+// Like watch_end, on a thread of the library's own, which has ended when this returns.
 EXPORT int32_t watch_end_of_own_thread(void*, const void*, void* out_ends) {
     pthread_t thread;
     if (pthread_create(&thread, nullptr, use_and_end, out_ends) != 0) return -1;

@@ -50,7 +50,7 @@ EXPORT double weigh_doubles(double a, double b, double c, double d, double e, do
     return a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * g + 8 * h + 9 * i + 10 * j;
 }
 
-// Both kinds find no more registers, at different places.
+// Both kinds of arguments find no more registers, at different places.
 EXPORT double weigh_mixed(int32_t a, double b, float c, int64_t d, int32_t e, int32_t f, int32_t g, float h, float i,
                           float j, float k, float l, float m, int8_t n, float o, int32_t p, double q, int16_t r,
                           uint8_t s, float t, bool u) {
@@ -60,7 +60,7 @@ EXPORT double weigh_mixed(int32_t a, double b, float c, int64_t d, int32_t e, in
            15 * static_cast<double>(o) + 16 * p + 17 * q + 18 * r + 19 * s + 20 * static_cast<double>(t) + 21 * u;
 }
 
-// What is above the result's own bits is whatever was in the register.
+// The bits above the result's own are whatever was in the register.
 EXPORT int8_t low_int8(int64_t word) {
     return static_cast<int8_t>(word);
 }
@@ -139,7 +139,7 @@ EXPORT void never_return() {
     for (;;) pause();
 }
 
-// Copies what both see of each other: with overlapping arguments the order shows.
+// Copies values that both arguments share: with overlapping arguments the order shows.
 EXPORT void shift(const int32_t* from, int32_t* to, uint64_t count) {
     for (uint64_t i = 0; i < count; ++i) to[i] = from[i] + 1;
 }

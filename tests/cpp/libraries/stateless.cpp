@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A library without state, that throws and catches, counts atomically, and asks what the processor can do: the
-// variables that the compiler and libgcc add for that must not be taken for the library's.
+// A library without state that throws and catches, counts atomically, and asks what the processor can do: the variables
+// that the compiler and libgcc add for that must not be taken for the library's.
 #include <stdint.h>
 
 #include <atomic>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A library with the thread's variables of chiphost's headers only, which every run writes before it reads them; with
-// ANOTHER with one of its own besides.
+// A library whose only variables are those of chiphost's headers, which every run writes before it reads them; with
+// ANOTHER it has one of its own besides.
 #include <iostream>
 
 extern "C" {

@@ -61,7 +61,7 @@ TEST(ElfImage, RefusesAnotherArchitecture) {
 // The loader must never see a file that is cut off: it would die of SIGBUS.
 TEST(ElfImage, RefusesEveryTruncation) {
     const std::vector<char> whole = bytes_of(library_path("counter"));
-    // What the loader maps ends where the last PT_LOAD segment ends; what follows is for debuggers.
+    // The loader maps nothing behind the last PT_LOAD segment; the rest is for debuggers.
     Elf64_Ehdr header;
     memcpy(&header, whole.data(), sizeof header);
     uint64_t mapped = 0;

@@ -57,7 +57,7 @@ TEST(LoaderGate, KeepsNewcomersOutWhileItIsClosed) {
     for (std::thread& newcomer : newcomers) newcomer.join();
 }
 
-// Several forks wait for one who is inside; all go on when it leaves.
+// Several forks wait for a thread that is inside; all go on when it leaves.
 TEST(LoaderGate, LetsAllForksGoOnAtOnce) {
     ch_loader_gate gate{};
     ch_loader_gate_enter(&gate);
@@ -69,7 +69,7 @@ TEST(LoaderGate, LetsAllForksGoOnAtOnce) {
     }
     const uint64_t start = ch_monotonic_ns();
     while (forks_of(&gate) != count) std::this_thread::yield();
-    // They are about to sleep; the one that comes too late to be woken needs no waking.
+    // They are about to sleep; a fork that comes too late to be woken needs no waking.
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     ch_loader_gate_leave(&gate);
     for (std::thread& thread : threads) thread.join();
@@ -100,7 +100,7 @@ TEST(LoaderGate, MakesAForkWaitForWhoIsInside) {
     EXPECT_EQ(forks_of(gate), 0u);
 }
 
-// It cannot leave before the fork; nothing hangs, neither here nor in the child.
+// A thread inside cannot leave before the fork; nothing hangs, neither here nor in the child.
 TEST(LoaderGate, DoesNotKeepWhoForksFromInside) {
     ch_loader_gate* gate = loader::loader_gate_of_this_process();
     ch_loader_gate_enter(gate);

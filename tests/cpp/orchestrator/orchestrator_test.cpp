@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Orchestrations on the AICPU: rings that go round, and libraries that come and go. With ThreadSanitizer an edge that
-// is missing shows as a race between two kernels.
+// Orchestrations on the AICPU: rings that go round, and libraries that come and go. With ThreadSanitizer a missing edge
+// shows as a race between two kernels.
 #include <chrono>
 #include <set>
 #include <thread>
@@ -56,7 +56,7 @@ TEST(Orchestrator, GoesRoundSmallRings) {
     }
 }
 
-// Orchestrations come and go, some fail half-way; nothing is left of them but what is kept on purpose.
+// Orchestrations come and go, some fail half-way; nothing is left of them except things that are kept on purpose.
 TEST(Orchestrator, LoadsAndForgetsLibraries) {
     const TempFolder folder;  // which must be empty at its end
     std::vector<std::unique_ptr<Callable>> callables;
@@ -96,9 +96,9 @@ TEST(Orchestrator, LoadsAndForgetsLibraries) {
 
 class TwoOrchestrations : public testing::TestWithParam<const char*> {};
 
-// One orchestration, then another that has nothing in common with it and stops half-way, then the first again: also
-// with the other one's library gone from the process. Whatever still pointed into it would be a fault here, and would
-// be seen by AddressSanitizer.
+// One orchestration runs, then another that has nothing in common with it and stops half-way, then the first again,
+// also with the other one's library gone from the process. A pointer that still led into it would be a fault here, and
+// AddressSanitizer would see it.
 TEST_P(TwoOrchestrations, LeaveNothingOfEachOther) {
     const Callable first("first"), second("second", "add_rows_then_stop");
     std::vector<std::unique_ptr<Callable>> fillers;  // enough to push everything else out
@@ -151,7 +151,7 @@ TEST_P(TwoOrchestrations, LeaveNothingOfEachOther) {
             EXPECT_TRUE(what == 0 || kept == answers[what]) << kept;
             ASSERT_NO_FATAL_FAILURE(run_first(first));
 
-            // A stall is explained by all that there is: tasks, queues, scopes. None of it is the other one's.
+            // The report of a stall describes all tasks, queues and scopes. None of them is the other orchestration's.
             Operations stalled;
             stalled.data.assign(8, 2);
             stalled.add(begin, CH_SCOPE_MANUAL);
@@ -162,7 +162,7 @@ TEST_P(TwoOrchestrations, LeaveNothingOfEachOther) {
             ASSERT_EQ(text.find("half-way"), std::string::npos) << text;
             ASSERT_NO_FATAL_FAILURE(begin_anew());
 
-            // The failure as the first and the last thing of a context.
+            // The failure is the first and the last event of a context.
             ASSERT_EQ(run_second(what), answers[what]);
             ASSERT_NO_FATAL_FAILURE(begin_anew());
         }
@@ -172,7 +172,7 @@ TEST_P(TwoOrchestrations, LeaveNothingOfEachOther) {
 INSTANTIATE_TEST_SUITE_P(Runtimes, TwoOrchestrations, testing::Values("aicpu_build_graph", "tensormap_and_ringbuffer"),
                          [](const auto& parameter) { return std::string(parameter.param); });
 
-// A library whose bytes are broken, or which lacks what is wanted.
+// A library whose bytes are broken, or which lacks a symbol that is wanted.
 TEST(Orchestrator, RefusesBrokenLibraries) {
     Worker worker;
     Operations operations;
@@ -192,7 +192,8 @@ TEST(Orchestrator, RefusesBrokenLibraries) {
     EXPECT_EQ(worker.run_operations(operations, good), "ok");
 }
 
-// Cut off in the middle: the orchestration waits for a slot that a hanging... task holds, and is made to return.
+// The run is cut off in the middle: the orchestration waits for a slot that a hanging task holds, and is made to
+// return.
 TEST(Orchestrator, ReturnsWhenTheRunIsStopped) {
     const Callable callable;
     Worker worker;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the rings promise, on the real programs of tensormap_and_ringbuffer: under many schedules the same answer.
+// The promises of the rings, on the real programs of tensormap_and_ringbuffer: under many schedules the same answer.
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -123,7 +123,7 @@ TEST(RingPrograms, AreWarmWhileAnotherWorkerLoads) {
     loads.join();
 }
 
-// What no kernel wrote is the same bytes in every run, not the last run's result.
+// Memory that no kernel wrote has the same bytes in every run, not the last run's result.
 TEST(RingPrograms, SeeNothingOfTheRunBefore) {
     Callable callable;
     Worker worker;
@@ -134,7 +134,7 @@ TEST(RingPrograms, SeeNothingOfTheRunBefore) {
     }
 }
 
-// The calls of an orchestration that never returns end it, whatever it does with what they throw.
+// The calls of an orchestration that never returns end it, even if it drops their exceptions.
 TEST(RingPrograms, EndWhenTheRunIsOver) {
     Callable callable;
     for (const uint32_t threads : {1, 2}) {
@@ -168,7 +168,7 @@ TEST(RingPrograms, EndWhenTheRunHasFailed) {
     }
 }
 
-// The same for kernels that wait for a tile and drop what that throws.
+// Kernels that wait for a tile and drop the exception end, too.
 TEST(RingPrograms, EndKernelsThatWaitForEver) {
     Callable waits("orchestration_ring_programs", "kernel_ring_never_gives_up"), callable;
     Worker worker;
@@ -181,7 +181,7 @@ TEST(RingPrograms, EndKernelsThatWaitForEver) {
     }
 }
 
-// How often a wait may throw is counted for each launch.
+// The number of times that a wait may throw is counted for each launch.
 TEST(RingPrograms, ForgiveAKernelThatGivesUpInTheEnd) {
     Callable late("orchestration_ring_programs", "kernel_ring_gives_up_late");
     Worker worker;
@@ -193,7 +193,7 @@ TEST(RingPrograms, ForgiveAKernelThatGivesUpInTheEnd) {
     }
 }
 
-// The orchestration waits for whoever uses the very element, however the tensor is turned.
+// The orchestration waits for the tasks that use the very element, however the tensor is turned.
 TEST(RingPrograms, ReadAndWriteElementsInTheirTurn) {
     Callable callable;
     Worker worker;
@@ -215,7 +215,7 @@ TEST(RingPrograms, ReadAndWriteElementsInTheirTurn) {
     }
 }
 
-// A deadline is that of the call, which may have to wait for another thread's run first.
+// A deadline is for the whole call, which may have to wait for another thread's run first.
 TEST(RingPrograms, EndAtTheDeadlineOfTheCall) {
     Callable callable;
     Worker worker;
@@ -248,11 +248,12 @@ TEST(RingPrograms, EndAtTheDeadlineOfTheCall) {
     const uint64_t second_took_ns = run_for_ever(isolate::Timeout(second_ns), &second_waits);
     first.join();
     EXPECT_GE(second_took_ns, second_ns);
-    // Counted from when it had the worker it would be this. A busy machine has seconds to be late.
+    // It would take this long if the time were counted from when the call had the worker. A busy machine has seconds to
+    // be late.
     EXPECT_LT(second_took_ns, first_ns + second_ns - 500'000'000);
 }
 
-// A constructor that throws is an error of its library, more than once, and of nobody else.
+// A constructor that throws is an error of its library, more than once, and no error of others.
 TEST(RingPrograms, NameALibraryThatThrowsWhenItIsLoaded) {
     Callable good;
     Worker worker;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who waits for room and who is refused, without a scheduler: tasks complete when the orchestrator waits, in any order.
+// Waits for room, and refusals, without a scheduler: tasks complete when the orchestrator waits, in any order.
 #include "orchestrator/ring_room.h"
 
 #include <gtest/gtest.h>
@@ -40,7 +40,7 @@ public:
         producers.clear();
     }
 
-    // Submits a task to a scope's ring: its slot, or none with `error` filled.
+    // Submits a task to a scope's ring; returns its slot, or none with `error` filled.
     uint32_t submit(uint32_t ring, uint32_t scope, uint64_t heap_bytes = 0, bool published = true, uint32_t uses = 0) {
         Need need;
         need.uses = uses;
@@ -184,7 +184,7 @@ TEST(RingRoom, FillsTheTensorMapToTheLastEntry) {
     EXPECT_EQ(f.waits, 0u);
 }
 
-// The map is one for all rings: what a task of another ring has noted is waited for, and given back.
+// All rings have one map: uses that a task of another ring has noted are waited for, and given back.
 TEST(RingRoom, WaitsForUsesThatAnotherRingHolds) {
     Fixture f;
     std::vector<uint32_t> others;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The rings' allocator against a list of what is taken, and against the rule that says what is refused.
+// The rings' allocator against a list of taken ranges, and against the rule for refusals.
 #include "orchestrator/task_ring.h"
 
 #include <gtest/gtest.h>
@@ -48,8 +48,8 @@ bool apart(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes) {
     return a + a_bytes <= b || b + b_bytes <= a;
 }
 
-// Scopes that nest, all of one ring. What ended scopes have is given back at random times, or only when it is waited
-// for. Checks that nothing overlaps; says for every task whether it was refused.
+// Scopes that nest, all of one ring. The rooms of ended scopes are given back at random times, or only when an
+// allocation waits for them. Checks that nothing overlaps; returns for every task if it was refused.
 std::vector<Missing> run(uint32_t program_seed, uint32_t timing_seed, bool eager, uint32_t* out_waits) {
     std::mt19937 random(program_seed), timing(timing_seed);
     const graph::Ring ring_sizes = sizes(4u << random() % 4, 1024 * (2 + random() % 9), 1024u << random() % 3,
@@ -89,7 +89,7 @@ std::vector<Missing> run(uint32_t program_seed, uint32_t timing_seed, bool eager
             {}};
         while ((eager || timing() % 3 == 0) && give_back()) {
         }
-        // The rule in plain words: what is older than the oldest task of an open scope counts for nothing.
+        // The rule in plain words: tasks older than the oldest task of an open scope count for nothing.
         uint64_t heap = task.room.heap_bytes, records = task.room.record_bytes;
         uint32_t slot_count = 1, edges = task.room.edges;
         bool kept = false;
@@ -199,7 +199,7 @@ TEST(TaskRing, GivesAScopeAllItsBytes) {
     EXPECT_EQ(ring.take(rest, 2, slots).heap, ring_sizes.heap + 6144 + 5120);
 }
 
-// What is skipped at a ring's end comes back with the task before it, not with the one behind.
+// Bytes that are skipped at a ring's end come back with the task before it, not with the one behind.
 TEST(TaskRing, LosesNothingAtItsEnd) {
     const graph::Ring ring_sizes = sizes(8, 8192, 8192, 8);  // 16 KiB with the slack
     graph::Slot slots[108];

@@ -112,7 +112,7 @@ TEST(TensorRegion, ComparesLikeSetsOfBytes) {
     EXPECT_GT(exact, 1000);
 }
 
-// An edge that is not needed costs time: tasks that only read do not wait for each other, nor for other buffers.
+// An edge without need costs time: tasks that only read do not wait for each other, nor for other buffers.
 TEST(TensorMap, FindsNothingThatNeedNotBeWaitedFor) {
     Storage storage(8);
     const DeviceTensor table = whole(base, CH_FLOAT32, {8, 6}), other = whole(base + 0x1000, CH_FLOAT32, {8, 6});
@@ -142,8 +142,8 @@ TEST(TensorMap, FindsNothingThatNeedNotBeWaitedFor) {
     EXPECT_EQ(find(table, TensorMap::Use::write), Tasks{}) << "a write has covered them";
 }
 
-// Tasks that use random views, each with an edge from whatever the map finds: of any two that touch the same byte, one
-// of them writing, the later must come after the earlier, directly or by way of others.
+// Tasks that use random views, each with an edge from every task that the map finds: of any two that touch the same
+// byte, one of them writing, the later must come after the earlier, directly or by way of others.
 TEST(TensorMap, OrdersAllHazards) {
     const tests::RandomSeed seed;
     std::mt19937 random(seed.value());

@@ -60,7 +60,7 @@ TEST(ReadyQueue, WithoutCellsIsEmpty) {
     EXPECT_EQ(queue.size(), 0u);
 }
 
-// Whoever takes a task and puts it back meets cells that another thread has claimed and not let go of yet.
+// A thread that takes a task and puts it back meets cells that another thread has claimed and not let go of yet.
 TEST(ReadyQueue, IsNotFullWhileTasksAreTakenAndPutBack) {
     constexpr uint32_t threads = 4, rounds = 200000, tasks = 2;
     Storage storage(2, tasks);

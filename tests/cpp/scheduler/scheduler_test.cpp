@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The scheduler alone: the test is the cores. It answers through their registers when it likes, and sees what the
-// scheduler writes there, step by step.
+// The scheduler alone: the test plays the cores. It answers through their registers when it likes, and sees the
+// scheduler's writes there, step by step.
 #include "scheduler/scheduler.h"
 
 #include <gtest/gtest.h>
@@ -206,7 +206,7 @@ TEST(Scheduler, WritesASecondDispatchOnlyWhenTheFirstWasTaken) {
     EXPECT_EQ(chip.dispatched(2), 3u);
 }
 
-// Nor when a core is idle that was seen at work by a look before.
+// It writes none either if a core is idle that an earlier look has seen at work.
 TEST(Scheduler, WritesASecondDispatchToNoCoreThatWasIdle) {
     GraphBuilder graph;
     add_tasks(graph, 41);
@@ -225,7 +225,7 @@ TEST(Scheduler, WritesASecondDispatchToNoCoreThatWasIdle) {
     }
 }
 
-// Only for want of cores: otherwise a task would wait behind another while a core is idle.
+// It does so only if cores are short: otherwise a task would wait behind another while a core is idle.
 TEST(Scheduler, WritesNoSecondDispatchWhileThereAreCoresEnough) {
     GraphBuilder graph;
     add_tasks(graph, 3);
@@ -263,7 +263,7 @@ TEST(Scheduler, TakesTheAnswerForALaterDispatchForBoth) {
     EXPECT_EQ(chip.dispatched(0), main_base_exit);
 }
 
-// What a register holds from before the dispatch is no answer to it.
+// The value of a register from before the dispatch is no answer to it.
 TEST(Scheduler, TakesNoAnswerOfAnEarlierDispatch) {
     GraphBuilder graph;
     add_tasks(graph, 3);
@@ -340,7 +340,7 @@ TEST(Scheduler, WaitsForEveryCoreToBeReady) {
     EXPECT_EQ(chip.step(), CH_STEP_WORKED);
 }
 
-// What the last task of the cluster has pushed and nobody popped is not the next one's, in any queue.
+// Tiles that the last task of the cluster has pushed and nobody popped are not the next one's, in any queue.
 TEST(Scheduler, HandsAClusterOverEmpty) {
     for (const uint8_t cores : {uint8_t{7}, uint8_t{6}, uint8_t{3}}) {
         for (const uint32_t cluster : {0u, 1u}) {
@@ -437,7 +437,7 @@ TEST(Scheduler, ForgetsHowTheLastKernelEnded) {
     EXPECT_EQ(chip.status.error.code, CH_OK) << chip.status.error.message;
 }
 
-// As many cores as one error has room for.
+// There are as many cores as one error has room for.
 TEST(Scheduler, NamesEveryCoreThatHasNotFinished) {
     GraphBuilder graph;
     add_tasks(graph, 32);
@@ -496,7 +496,8 @@ TEST(Scheduler, IsDoneWhenItsCoresHaveGone) {
     }
 }
 
-// Threads have clusters in turn, and sleep: whoever makes more ready than its own cores can start tells the others.
+// Threads have clusters in turn, and sleep: a thread that makes more tasks ready than its own cores can start tells
+// others.
 TEST(Scheduler, TellsOtherThreadsWhatItCannotStart) {
     GraphBuilder graph;
     add_tasks(graph, 9);

@@ -1,8 +1,8 @@
-# How the sources with GoogleTest in them are compiled: they take most of the build of the tests.
+# The compile of sources with GoogleTest in them, which takes most of the build of the tests.
 
-# Their headers are read once. It is a program, as what reads them is compiled for one: gcc takes no header that was compiled
-# with other flags. -O0: what a test finds out does not depend on its own speed, and optimizing worker_test.cpp takes twice as
-# long. Checks for undefined behaviour add half again; they are for what is tested.
+# The headers of tests are read once. This is a program, because its readers are compiled for one: gcc takes no header
+# that was compiled with other flags. -O0: the result of a test does not depend on its own speed, and optimizing
+# worker_test.cpp takes twice as long. Checks for undefined behaviour add half again; they are for the code under test.
 set(test_flags -O0)
 if(CHIPHOST_SANITIZE MATCHES "undefined")
     list(APPEND test_flags -fno-sanitize=undefined)

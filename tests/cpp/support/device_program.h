@@ -61,7 +61,7 @@ private:
 
 enum Operation : int32_t { mix, begin, end, element, make, use, fail, raise, hang, parts, deal, column, edge, stall };
 
-// A list of operations for device_program_from_table, and what must come of them.
+// A list of operations for device_program_from_table, and their expected results.
 struct Operations {
     std::vector<int32_t> lines;
     std::vector<int64_t> data;
@@ -70,7 +70,7 @@ struct Operations {
         lines.insert(lines.end(), {operation, a, b, c, d, e});
     }
 
-    // Whether edges are named: tasks of a manual scope keep their slots until it ends, so small rings may be too small.
+    // True if edges are named: tasks of a manual scope keep their slots until it ends, so small rings may be too small.
     bool names_edges() const {
         for (size_t at = 0; at < lines.size(); at += 6) {
             if (lines[at] == edge) return true;
@@ -78,11 +78,11 @@ struct Operations {
         return false;
     }
 
-    // The data after all of them, one after the other.
+    // The data after all operations, one after the other.
     std::vector<int64_t> result() const {
         std::vector<int64_t> values = data;
         std::vector<uint64_t> made(8, 7);
-        uint64_t number = 0;  // of the task, from 1
+        uint64_t number = 0;  // number of the task, from 1
         auto* words = reinterpret_cast<uint64_t*>(values.data());
         const auto sum = [&](const uint64_t* from, int32_t count, int32_t stride = 1) {
             uint64_t result = number;
@@ -141,7 +141,7 @@ struct Operations {
 };
 
 // Makes operations for tasks in scopes that fit into small rings, with elements read and written in between. `infers`:
-// the runtime finds the edges in automatic scopes; everywhere else operations name them.
+// the runtime finds the edges in automatic scopes; otherwise operations name them.
 class RandomOperations {
 public:
     RandomOperations(std::mt19937& random, bool infers) : random_(random), infers_(infers) {}
@@ -178,7 +178,7 @@ private:
     void add_scope() {
         const bool manual = !infers_ || random_() % 3 == 0;
         const uint32_t depth = 1 + random_() % 4;
-        // What mode is asked for does not matter where every scope is manual.
+        // The mode does not matter if every scope is manual.
         for (uint32_t i = 0; i < depth; ++i)
             operations_.add(begin, manual && infers_ ? CH_SCOPE_MANUAL : CH_SCOPE_AUTO);
         for (uint32_t tasks = random_() % 4; tasks > 0; --tasks) {
@@ -228,7 +228,7 @@ private:
         }
     }
 
-    // The task that was added last uses these elements: an edge from whatever must come before it.
+    // Notes that the last task uses these elements: adds an edge from every task that must come before it.
     void note(const Use& use, bool manual) {
         for (size_t i = 0; manual && i < uses_.size(); ++i) {
             const Use& before = uses_[i];
@@ -241,7 +241,7 @@ private:
     std::mt19937& random_;
     const bool infers_;
     Operations operations_;
-    std::vector<Use> uses_;  // of each task
+    std::vector<Use> uses_;  // the uses of each task
 };
 
 // A worker on one of the runtimes whose orchestration runs on the AICPU.
@@ -261,7 +261,7 @@ public:
         return run_on(operations.lines, 6, operations.data, callable);
     }
 
-    // The same with any int32 tensor (n, width) before the data.
+    // Runs operations with any int32 tensor (n, width) before the data.
     std::string run_on(std::vector<int32_t>& words, uint32_t width, std::vector<int64_t>& data,
                        const DeviceCallable& callable) {
         ch_tensor tensors[2]{};
@@ -283,7 +283,7 @@ public:
         return run(callable.raw, args, config, wait, &result, &trace, &how, &error) == CH_OK ? "ok" : text_of(error);
     }
 
-    // Whatever may not change the result.
+    // Varies every setting that may not change the result.
     void vary_config(std::mt19937& random) {
         config.block_dim = 1 + random() % 4;
         config.aicpu_thread_num = 1 + random() % 4;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A device that keeps count of what it was given, for tests of cpp/host without a runtime. Include it in one file of a
+// A device that counts the things it was given, for tests of cpp/host without a runtime. Include it in one file of a
 // test.
 #pragma once
 
@@ -49,7 +49,7 @@ int32_t copy_from_device(Device*, void* to, uint64_t from, uint64_t bytes, ch_er
     return CH_OK;
 }
 
-// A kernel's address is 100 and its func_id. Its owner is the name of a kernel that is loaded.
+// The address of a kernel is 100 plus its func_id. Its owner is the name of a kernel that is loaded.
 int32_t load_kernel(Device* device, const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error) {
     const std::string name = kernel.binary.name;
     if (name == "broken") return report(out_error, CH_LOAD_REFUSED, "broken", "it is broken");

@@ -47,7 +47,7 @@ private:
     ch_mailbox* thread_ = nullptr;
 };
 
-// Opens namespaces, each with the library unless that is "", until that fails; how many could be opened.
+// Opens namespaces until that fails, each with the library unless its name is ""; returns how many could be opened.
 inline size_t open_all(const std::string& library, ch_error* out_error) {
     for (size_t opened = 0;; ++opened) {
         Domain* domain = nullptr;

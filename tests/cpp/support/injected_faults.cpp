@@ -21,12 +21,12 @@ namespace chiphost::tests {
 namespace {
 
 std::atomic<uint32_t> kinds_now{0};
-std::atomic<int64_t> calls_left{0};  // until the one that fails
+std::atomic<int64_t> calls_left{0};  // calls before the one that fails
 std::atomic<bool> lasting_now{false};
 std::atomic<const char*> failed_first{nullptr};
 
-// Whether the loader is unloading something. glibc's dlclose gives up with its lock taken if memory runs out (2.36),
-// and then nothing in the process can be loaded any more: not what a program could mend.
+// True if the loader is unloading something. If memory runs out, glibc's dlclose gives up with its lock taken (2.36),
+// and then nothing in the process can be loaded any more: no program could mend that.
 bool in_dlclose() {
     void* callers[16];
     const int count = backtrace(callers, 16);
@@ -37,7 +37,7 @@ bool in_dlclose() {
     return false;
 }
 
-// Whether this call is to fail. Calls nothing that could come back here.
+// True if this call is to fail. Calls nothing that could come back here.
 bool strikes(FaultKind kind, const char* function) {
     if ((kinds_now.load(std::memory_order_acquire) & kind) == 0) return false;
     const int64_t left = calls_left.fetch_sub(1) - 1;
@@ -48,7 +48,7 @@ bool strikes(FaultKind kind, const char* function) {
     return true;
 }
 
-// The function that this program's own one hides.
+// The C library's function that this program's own one hides.
 template <typename Function>
 Function* hidden(const char* name) {
     return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
@@ -88,7 +88,7 @@ using chiphost::tests::memory_faults;
 using chiphost::tests::strikes;
 using chiphost::tests::system_faults;
 
-// The body of a function: fails with `code` and `value` when it is its turn, else calls the hidden one.
+// The body of a function: fails with `code` and `value` when it is its turn, else calls the hidden function.
 #define FAILS_OR_CALLS(kind, name, code, value, ...)         \
     static auto* const real = hidden<decltype(name)>(#name); \
     if (strikes(kind, #name)) {                              \
@@ -160,7 +160,7 @@ long syscall(long number, ...) noexcept {
     return real(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 }
 
-#if !CHIPHOST_SANITIZED  // a sanitizer owns these
+#if !CHIPHOST_SANITIZED  // a sanitizer has its own
 
 int pthread_create(pthread_t* out_thread, const pthread_attr_t* attributes, void* (*body)(void*), void* argument) {
     static auto* const real = hidden<decltype(pthread_create)>("pthread_create");

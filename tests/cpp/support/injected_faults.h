@@ -15,8 +15,8 @@ enum FaultKind : uint32_t {
     system_faults = 2   // open, read, write, mmap, memfd_create, ftruncate, fstat, stat, mkostemp, pthread_create
 };
 
-// As long as it lives, the calls of these kinds are counted, whatever thread makes them, and the one of this number
-// (from 1) fails; with `lasting`, those after it fail too. One at a time.
+// Counts the calls of these kinds as long as it lives, whatever thread makes them. The call of this number (from 1)
+// fails; with `lasting`, those after it fail too. One object at a time.
 class InjectedFault {
 public:
     InjectedFault(uint32_t kinds, int64_t number, bool lasting);
@@ -26,7 +26,7 @@ public:
 
     void stop();
     bool fired() const;
-    int64_t calls() const;         // of these kinds, so far
+    int64_t calls() const;         // calls of these kinds so far
     const char* function() const;  // the first that failed; "" if none has
 
 private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the loader allows, without chiphost: the measure for what chiphost says.
+// The loader's own limits, without chiphost, to compare chiphost's answers with.
 #pragma once
 
 #include <dlfcn.h>
@@ -12,8 +12,8 @@
 
 namespace chiphost::tests {
 
-// In a child: opens namespaces with plain dlmopen, each with the library unless that is "", until the loader refuses,
-// or 100. How many, and what there was no more of: "11, then static TLS".
+// Opens namespaces in a child with plain dlmopen, each with the library unless that is "", until the loader refuses, or
+// 100. Returns their number, and what ran out: "11, then static TLS".
 inline std::string plain_namespaces(const std::string& library, bool close_each = false,
                                     const std::string& first = CHIPHOST_ANCHOR) {
     return raw_outcome([&] {
@@ -33,7 +33,7 @@ inline std::string plain_namespaces(const std::string& library, bool close_each 
     });
 }
 
-// How many of them this process can still open.
+// The number of namespaces that this process can still open.
 inline size_t plain_namespaces_left(const std::string& library = "") {
     return std::stoul(plain_namespaces(library));
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A hazard without chiphost: what plain dlmopen and dlopen do, in a process that may be lost to it.
+// A hazard without chiphost: plain dlmopen and dlopen, in a process that may be lost to it.
 #pragma once
 
 #include <fcntl.h>
@@ -24,7 +24,7 @@ constexpr int code_of_giving_up = 99;
     _exit(code_of_giving_up);
 }
 
-// Runs the body in a child. What it returns, a text; otherwise how it has ended the child.
+// Runs the body in a child. Returns the body's text, or the way in which it has ended the child.
 template <typename Body>
 std::string raw_outcome(Body&& body) {
     int ends[2];
@@ -68,7 +68,7 @@ inline std::string row_differs(const std::string& row, const std::string& expect
            found + "\" with " + c_library();
 }
 
-// Ends a test whose hazard is gone, or other than measured, by saying so. chiphost's own side is asserted before.
+// Ends a test with words if its hazard is gone, or other than measured. chiphost's own side is asserted before.
 #define SKIP_UNLESS_AS_MEASURED(row, expected, found) \
     if ((found) != (expected)) GTEST_SKIP() << ::chiphost::tests::row_differs(row, expected, found)
 

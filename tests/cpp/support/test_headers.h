@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The headers of other projects that tests have in common, compiled once (TestProgram.cmake). A test includes what it
-// uses all the same.
+// The headers of other projects that tests have in common, compiled once (TestProgram.cmake). A test still includes
+// every header that it uses.
 #pragma once
 
 #include <gtest/gtest.h>

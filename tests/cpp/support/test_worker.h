@@ -125,7 +125,7 @@ inline std::string run_chain(TestWorker& worker, uint32_t length = 20) {
     return text;
 }
 
-// What a hanging run refers to: never freed, but reachable, so that it does not count as leaked.
+// Keeps an object that a hanging run refers to: never freed, but reachable, so that it does not count as leaked.
 template <typename T>
 T* keep_for_ever(T* value) {
     static auto* kept = new std::vector<std::shared_ptr<void>>;

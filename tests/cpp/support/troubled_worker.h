@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // For tests of workers that get into trouble: a runtime that can be built anew, a run whose results are checked, and
-// what is asked of an error.
+// checks of an error.
 #pragma once
 
 #include <fcntl.h>
@@ -65,7 +65,7 @@ public:
         tensors_[1] = tensor(operations_.data.data(), CH_INT64, {uint32_t(operations_.data.size())}, CH_INOUT);
     }
 
-    // What the run returned.
+    // Runs the graph and returns the worker's status.
     Status run(ChipWorker& worker, uint32_t sim_threads, ch_error* out_error) {
         const ch_call_config config{sizeof(ch_call_config), 3, 3, 1, sim_threads, 0, 0, 64, 64, 16384};
         std::copy(start_.begin(), start_.end(), operations_.data.begin());

@@ -15,7 +15,7 @@
 
 namespace chiphost::tests {
 
-// From its beginning to its end; one at a time.
+// Watches from its beginning to its end; one at a time.
 class WatchedWrites {
 public:
     struct Seen {
@@ -59,7 +59,7 @@ private:
 
 }  // namespace chiphost::tests
 
-// In place of the C library's, which it calls.
+// This takes the place of the C library's function, which it calls.
 extern "C" __attribute__((visibility("default"))) ssize_t write(int file, const void* data, size_t bytes) {
     static const auto real = reinterpret_cast<ssize_t (*)(int, const void*, size_t)>(dlsym(RTLD_NEXT, "write"));
     chiphost::tests::WatchedWrites::look_at(file);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What holds for every runtime on every chip, one after the other and all at once.
+// Rules that hold for every runtime on every chip, one after the other and all at once.
 #include <memory>
 #include <random>
 #include <thread>
@@ -64,7 +64,7 @@ struct Callables {
     const DeviceCallable from_table, other{"add_rows_then_stop", "add_rows_then_stop"};
 };
 
-// A worker that may be on any runtime. What it says is "ok" or what went wrong, so that any thread may use one.
+// A worker that may be on any runtime. It returns "ok" or an error's words, so that any thread may use one.
 class AnyWorker {
 public:
     AnyWorker(std::mt19937& random, const Callables& callables)
@@ -236,7 +236,7 @@ TEST(AllRuntimes, TakeTurnsOnOneWorker) {
     }
 }
 
-// The same on several threads at once; none may notice the others.
+// Any order of steps on several threads at once; none may notice the others.
 TEST(AllRuntimes, TakeRandomStepsOnSeveralThreads) {
     const tests::RandomSeed seed;
     constexpr uint32_t thread_count = 4, steps = 120;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What is said of a fault, and that the handlers are there only as long as they are wanted. The faults of real kernels,
-// in all isolations, are in tests/python/worker/test_debugging.py.
+// The report of a fault; its handlers are there only as long as they are wanted. tests/python/worker/test_debugging.py
+// tests the faults of real kernels, in all isolations.
 #include "worker/fault_report.h"
 
 #include <dlfcn.h>
@@ -89,7 +89,7 @@ TEST(CodePlace, NamesFunctionAndLibrary) {
     EXPECT_NE(text_of(line).find("+0x1 (lib"), std::string::npos);
 }
 
-// The kernel's own library, which the loader finds like any other and does not relocate.
+// The place is in the kernel's own library, which the loader finds like any other and does not relocate.
 TEST(CodePlace, NamesFunctionsOfTheKernel) {
     const uint64_t library = getauxval(AT_SYSINFO_EHDR);
     if (library == 0) GTEST_SKIP() << "the kernel has no vDSO here";
@@ -154,7 +154,7 @@ TEST(FaultReportDeathTest, NamesTheOrchestration) {
         "chiphost: SIGFPE in the orchestration graph.cpp .build_graph.");
 }
 
-// The child ends by the signal, and says nothing of a run that is over, or of another thread's.
+// The child ends by the signal, and reports no run that is over, and none of another thread.
 TEST(FaultReport, KeepsQuietAboutOtherThreads) {
     int ends[2];
     ASSERT_EQ(pipe(ends), 0);

@@ -36,7 +36,7 @@ ChipWorker::Options misbehaving(int32_t device_id = 0) {
     return options;
 }
 
-// Has the runtime do something; "ok" or the error.
+// Makes the runtime do a deed; "ok" or the error.
 std::string tell(TestWorker& worker, Deed deed, uint64_t number = 0, const isolate::Wait& wait = {},
                  const ch_tensor* tensors = nullptr, uint32_t tensor_count = 0) {
     static const TestCallable callable("graph_from_table");
@@ -44,7 +44,7 @@ std::string tell(TestWorker& worker, Deed deed, uint64_t number = 0, const isola
     return worker.try_run(callable, ch_task_args{tensors, scalars, tensor_count, 2}, wait);
 }
 
-// kill(-1, ...) would be for everybody.
+// kill(-1, ...) would kill every process.
 void kill_process(pid_t process) {
     ASSERT_GT(process, 0);
     kill(process, SIGKILL);
@@ -67,7 +67,7 @@ bool has_child_processes() {
 class ProcessWorker : public testing::Test {
 protected:
     ProcessWorker() {
-        // The runtime's faults are to be the system's, not a sanitizer's.
+        // The system must handle the runtime's faults, not a sanitizer.
         setenv("ASAN_OPTIONS", "detect_leaks=0:handle_segv=0:handle_abort=0", 1);
     }
     ~ProcessWorker() override {
@@ -146,7 +146,7 @@ struct Fault {
     int32_t detail_code;
 };
 
-// For the test's name, which would be the bytes of it otherwise, with addresses that differ in each run.
+// For the test's name, which would otherwise be the bytes of it, with addresses that differ in each run.
 void PrintTo(const Fault& fault, std::ostream* out) {
     *out << "deed " << static_cast<int>(fault.deed) << ' ' << fault.number;
 }
@@ -212,7 +212,7 @@ INSTANTIATE_TEST_SUITE_P(
             9}),
     [](const auto& parameter) { return std::to_string(parameter.index); });
 
-// The tail is the end of what was written, also when the pipe was full at the last moment.
+// The tail is the end of the output, also when the pipe was full at the last moment.
 TEST_F(ProcessWorker, KeepsTheLastWords) {
     TestWorker worker(misbehaving());
     EXPECT_EQ(tell(worker, Deed::write_stderr, 1 << 20), "ok") << "stderr must never stop a run";
@@ -220,7 +220,7 @@ TEST_F(ProcessWorker, KeepsTheLastWords) {
     EXPECT_EQ(text.substr(text.size() - 14), "\nthe last line") << text;
 }
 
-// It cannot be woken any more, and nobody by it.
+// The child cannot be woken any more, and can wake nobody.
 TEST_F(ProcessWorker, ReplacesAChildThatLosesItsDescriptors) {
     TestWorker worker(misbehaving());
     const pid_t child = worker.process_id();
@@ -277,12 +277,12 @@ TEST_F(ProcessWorker, CanBeCancelled) {
 
 TEST_F(ProcessWorker, SurvivesTheDeathOfItsChild) {
     TestWorker worker(misbehaving());
-    // While nothing runs.
+    // The child is killed while nothing runs.
     const pid_t first = worker.process_id();
     ASSERT_NO_FATAL_FAILURE(kill_process(first));
     ASSERT_TRUE(ends_soon(first));
     EXPECT_EQ(tell(worker, Deed::nothing), "ok");
-    // During a run: noticed at once, for there is no deadline.
+    // The child is killed during a run: this is noticed at once, for there is no deadline.
     const pid_t second = worker.process_id();
     EXPECT_NE(second, first);
     std::atomic<bool> runs{false};
@@ -375,7 +375,7 @@ TEST_F(ProcessWorker, KeepsMoreCallablesThanItsChildDoes) {
     }
 }
 
-// A child in which nobody's code has run is used again, another one is not; neither leaves anything here.
+// A child in which no user's code has run is used again, another one is not; neither leaves anything here.
 TEST_F(ProcessWorker, UsesAChildAgainThatHasRunNothing) {
     TestWorker worker(in_a_process());
     const pid_t child = worker.process_id();
@@ -460,7 +460,7 @@ TEST_F(ProcessWorker, BelongsToItsProcess) {
     EXPECT_EQ(worker.process_id(), child);
 }
 
-// A parent that is killed takes its child along: one that waits, one that hangs in a run, and also if a fork of the
+// A parent that is killed takes its child along: one that waits, and one that hangs in a run, even if a fork of the
 // parent lives on with all its descriptors.
 class KilledParent : public ProcessWorker, public testing::WithParamInterface<int> {};
 

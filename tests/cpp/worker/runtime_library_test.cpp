@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How runtimes come and go: files that are built again and again, more runtimes than namespaces. Every test runs in a
-// process of its own.
+// Runtimes that come and go: files that are built again and again, and more runtimes than namespaces. Every test runs
+// in a process of its own.
 #include "worker/runtime_library.h"
 
 #include <fcntl.h>
@@ -40,7 +40,7 @@ public:
         ch_error error = no_error();
         return initialize(options, &error) == CH_OK ? "ok" : text_of(error);
     }
-    // How often the loaded library has run by now.
+    // The number of runs of the loaded library by now.
     uint64_t count_run() {
         ch_callable callable{};
         ch_task_args args{};
@@ -62,7 +62,7 @@ protected:
     RuntimeLibraries() { std::filesystem::create_directory(folder_); }
     ~RuntimeLibraries() override { std::filesystem::remove_all(folder_); }
 
-    // A runtime of files of its own. Written under its name once more, it is another variant.
+    // Writes a runtime with files of its own. If it is written under its name once more, it is another variant.
     ChipWorker::Options write(const std::string& name, const std::string& fake = "fake_good",
                               Strategy strategy = Strategy::link_namespace) {
         const std::string host = folder_ + "/" + name + ".so";
@@ -136,7 +136,7 @@ TEST_F(RuntimeLibraries, TellStatesOfAFileApart) {
     EXPECT_NE(other_key, key_at(1000, 5000));
 }
 
-// Who was refused is no user.
+// A worker that was refused is no user.
 TEST_F(RuntimeLibraries, CountNobodyWhoWasRefused) {
     constexpr Strategy strategy = CHIPHOST_SANITIZED ? Strategy::copy : Strategy::link_namespace;
     ChipWorker::Options options = write("host", "fake_good", strategy);
@@ -159,7 +159,7 @@ TEST_F(RuntimeLibraries, CountNobodyWhoWasRefused) {
 }
 
 #if !CHIPHOST_SANITIZED
-// What stays loaded would be found by the next library: the namespace is no one's any more.
+// The next library would find what stays loaded: nobody can have the namespace any more.
 TEST_F(RuntimeLibraries, LoseTheNamespaceOfOneThatLeavesALibrary) {
     {
         FakeWorker worker(write("host", "fake_leaves_library"));
@@ -244,7 +244,7 @@ TEST_F(RuntimeLibraries, ThatWereRebuiltUseOneNamespace) {
     EXPECT_EQ(counts.namespaces_pinned, 0u) << counts.pins;
 }
 
-// The real one has two device programs, which stay in the namespace's pool for the next run.
+// The real runtime has two device programs, which stay in the namespace's pool for the next run.
 TEST_F(RuntimeLibraries, TakeTheirDeviceProgramsAlong) {
     FakeWorker worker;
     for (int variant = 0; variant < 20; ++variant) {
@@ -273,7 +273,7 @@ TEST_F(RuntimeLibraries, KeepTheirNamespaceWhileTheyHaveUsers) {
     EXPECT_EQ(fresh.count_run(), 2u);
 }
 
-// The same files under the other strategy are not other files.
+// If the same files are opened under the other strategy, they are the same libraries.
 TEST_F(RuntimeLibraries, MayBeLoadedBothWays) {
     ChipWorker::Options options = write("host", "fake_good", Strategy::copy);
     FakeWorker copy(options);
@@ -290,7 +290,7 @@ TEST_F(RuntimeLibraries, MayBeLoadedBothWays) {
     EXPECT_EQ(opened(), 1u);
 }
 
-// H2: what the loader does not let go keeps its namespace, and is counted.
+// H2: a library that the loader does not let go keeps its namespace, and is counted.
 TEST_F(RuntimeLibraries, ThatArePinnedKeepTheirNamespace) {
     FakeWorker worker(write("host", "fake_pins_itself"));
     EXPECT_EQ(worker.count_run(), 1u);
@@ -305,7 +305,7 @@ TEST_F(RuntimeLibraries, ThatArePinnedKeepTheirNamespace) {
     EXPECT_EQ(NamespacePool::of_this_process().spare(), 0u);
 }
 
-// A thread that a runtime has left behind runs its code.
+// A thread that a runtime has left behind still runs its code.
 TEST_F(RuntimeLibraries, ThatLeaveAThreadStay) {
     FakeWorker worker(write("host", "fake_leaks_thread"));
     EXPECT_EQ(worker.count_run(), 1u);
@@ -317,7 +317,7 @@ TEST_F(RuntimeLibraries, ThatLeaveAThreadStay) {
     EXPECT_NE(RuntimeLibrary::counts().pins.find("a thread"), std::string::npos) << RuntimeLibrary::counts().pins;
 }
 
-// More runtimes than namespaces: those that nobody uses give way, the one first that was unused for longest.
+// More runtimes than namespaces: those that nobody uses give way, first the one that was unused for longest.
 TEST_F(RuntimeLibraries, GiveWayWhenNobodyUsesThem) {
     std::vector<ChipWorker::Options> variants;
     for (int i = 0; i < 30; ++i) variants.push_back(write("host" + std::to_string(i)));
@@ -336,14 +336,14 @@ TEST_F(RuntimeLibraries, GiveWayWhenNobodyUsesThem) {
     ASSERT_EQ(worker.open(variants[1]), "ok");
     EXPECT_EQ(worker.count_run(), 1u) << "it had given way, and is loaded anew";
     worker.close();
-    // Not the latest ten.
+    // The latest ten have not given way.
     ASSERT_EQ(worker.open(variants[25]), "ok");
     EXPECT_EQ(worker.count_run(), 2u);
     EXPECT_EQ(RuntimeLibrary::counts().namespaces_used, 2u);
     EXPECT_EQ(RuntimeLibrary::counts().namespaces_idle, opened() - 2);
 }
 
-// Only when all have users there is no way but a copy, or an error.
+// If all have users, only a copy or an error is left.
 TEST_F(RuntimeLibraries, AreSpentWhenAllHaveUsers) {
     std::vector<std::unique_ptr<FakeWorker>> workers;
     std::string answer = "ok";
@@ -377,13 +377,13 @@ TEST_F(RuntimeLibraries, WithUniqueSymbolsGetNoCopy) {
     answer = FakeWorker().open(options);
     EXPECT_EQ(answer.find("NAMESPACES_SPENT: "), 0u) << answer;
     EXPECT_NE(answer.find("STB_GNU_UNIQUE"), std::string::npos) << answer;
-    // A process of its own has room for it. This one is no runtime, which is found when it has been loaded.
+    // A process of its own has room for it. This program is no runtime, which is found when it has been loaded.
     options.child_path = CHIPHOST_CHILD;
     answer = FakeWorker().open(options);
     EXPECT_EQ(answer.find("ENTRY_MISSING: "), 0u) << answer;
 }
 
-// The namespace is there, and the loader refuses the library: its own static TLS does not fit any more.
+// There is a namespace, and the loader refuses the library: its own static TLS does not fit any more.
 TEST_F(RuntimeLibraries, WithoutRoomForTheirStaticTlsGetAProcess) {
     std::vector<std::unique_ptr<FakeWorker>> workers;
     std::string answer = "ok";

@@ -175,7 +175,7 @@ TEST(Worker, RefusesConfigurationsOutOfRange) {
     EXPECT_EQ(run_chain(worker), "ok");
 }
 
-// A configuration of zeros, but for what has no default of the chip's.
+// A configuration of zeros, except in fields for which the chip has no default.
 TEST(Worker, LeavesToTheChipWhatIsZero) {
     TestWorker worker;
     worker.config = {sizeof(ch_call_config), 0, 0, 1, 1, 1, 0, 0, 0, 0};
@@ -198,7 +198,7 @@ struct Misbehaviour {
     const char* begins;
 };
 
-// For the test's name, which would be the bytes of it otherwise, with addresses that differ in each run.
+// For the test's name, which would otherwise be the bytes of it, with addresses that differ in each run.
 void PrintTo(const Misbehaviour& misbehaviour, std::ostream* out) {
     *out << misbehaviour.what;
 }
@@ -300,7 +300,7 @@ TEST_P(HangingKernel, PoisonsItsWorkerOnly) {
     EXPECT_EQ(table->log[1], 0u);
 }
 
-// Half a second after the deadline, or soon after that: a run that can be stopped has that long to stop.
+// It is given up half a second after the deadline, or soon after: a run that can be stopped has that long to stop.
 TEST_P(HangingKernel, IsGivenUpInTime) {
     TestWorker* const worker = keep_for_ever(new TestWorker);
     worker->config.sim_threads = GetParam();
@@ -346,7 +346,7 @@ TEST(Worker, ReportsAHangingOrchestration) {
     EXPECT_EQ(__atomic_load_n(output, __ATOMIC_ACQUIRE), 1);
 }
 
-// Calls that wait for another thread's run may give up, by go_on or by their timeout, and have done nothing then.
+// Calls that wait for another thread's run may give up, by go_on or by their timeout, and then have done nothing.
 TEST(Worker, LetsAWaitingCallGiveUp) {
     TestWorker* const worker = keep_for_ever(new TestWorker);
     auto* callable = keep_for_ever(new TestCallable("graph_from_table"));
@@ -390,7 +390,7 @@ TEST(Worker, LetsAWaitingCallGiveUp) {
     EXPECT_FALSE(worker->initialized());
 }
 
-// What a run has written to its memory is gone with it: a call of cancel() that comes too late must not write there.
+// The memory that a run has written is gone with it: a call of cancel() that comes too late must not write there.
 TEST(Worker, CancelsNothingThatIsOver) {
     TestWorker worker;
     ASSERT_EQ(run_chain(worker), "ok");
@@ -434,7 +434,7 @@ TEST(Worker, HasAnOrderForEverySeed) {
     EXPECT_GT(beginnings.size(), seeds / 2);
 }
 
-// Memory that is new to a run holds nothing that could be taken for a result, nor the run's before.
+// Memory that is new to a run holds nothing that could be taken for a result, not even of the run before.
 TEST(Worker, BeginsWithUndefinedMemory) {
     TestWorker worker;
     const TestCallable callable("misbehave");
@@ -554,7 +554,7 @@ TEST(Worker, RefusesCallablesThatCannotBeLoaded) {
 // Host runtimes that are not what they should be. None may cost a namespace or take the process down.
 struct Variant {
     const char* name;
-    const char* answer;  // begins with
+    const char* answer;  // the beginning of the error
 };
 
 void PrintTo(const Variant& variant, std::ostream* out) {
@@ -603,7 +603,7 @@ INSTANTIATE_TEST_SUITE_P(
         Variant{"fails_in_set_device", "PLATFORM_FAILED: "}),
     [](const auto& parameter) { return std::string(parameter.param.name); });
 
-// The same for the two device programs: the real ones with another header.
+// The two device programs: the real ones with another header.
 class FakeDeviceProgram : public testing::TestWithParam<std::tuple<int, Variant>> {};
 
 TEST_P(FakeDeviceProgram, IsJudgedRightly) {
@@ -675,7 +675,7 @@ TEST(FakeRuntimes, AreNeverEnteredOnTheCallersThread) {
     }
 }
 
-// What a runtime forgets is told with the name of the function that forgot it, and the process lives on.
+// The error for something that a runtime forgot names the function that forgot it, and the process lives on.
 TEST(CarelessRuntimes, AreToldWhatTheyForgot) {
     static const TestCallable callable("graph_from_table");
     Table table;
@@ -788,7 +788,7 @@ TEST(RuntimeLibraries, FollowARebuiltFile) {
     std::filesystem::remove_all(folder);
 }
 
-// facts/isolation.md has no row for it, but a child made by fork() has none of its parent's threads.
+// facts/isolation.md has no row for this, but a child made by fork() has none of its parent's threads.
 TEST(Worker, BelongsToItsProcess) {
     TestWorker worker;
     ASSERT_EQ(run_chain(worker), "ok");
@@ -834,7 +834,7 @@ TEST(Worker, BelongsToItsProcessAlsoDuringARun) {
     runs.join();
 }
 
-// The same for the locks that all workers share: another thread is loading a runtime at the fork.
+// This holds for the locks that all workers share, too: another thread is loading a runtime at the fork.
 TEST(RuntimeLibraries, LoadInAChildForkedWhileAnotherThreadLoads) {
     std::thread loads;
     {

@@ -11,7 +11,7 @@
 namespace isolate = chiphost::isolate;
 
 // [copies]
-// Fifty tanks that know nothing of each other, all running at the same time.
+// Runs fifty tanks at the same time. None of them knows of the others.
 double run_fifty(const std::string& path) {
     isolate::Options options;
     options.strategy = isolate::Strategy::copy;
@@ -40,7 +40,7 @@ double run_fifty(const std::string& path) {
 // [copies]
 
 // [namespaces]
-// As many as this process can have in linker namespaces, then copies. Each namespace has a libc of its own, too.
+// Opens tanks in linker namespaces until none is left, and then a copy. Each namespace has a libc of its own.
 void count_namespaces(const std::string& path) {
     isolate::Options options;
     options.fall_back_if_spent = true;
@@ -50,7 +50,7 @@ void count_namespaces(const std::string& path) {
     } while (!tanks.back().fell_back());
     std::printf("%zu in namespaces, the next is a copy\n", tanks.size() - 1);
 
-    // What was closed for good gives its namespace to the next.
+    // A library that was closed for good gives its namespace to the next one.
     const isolate::CloseResult result = tanks.front().close();
     std::printf("%s, namespace %s\n", result.text().c_str(), result.namespace_recycled ? "free again" : "spent");
 }
@@ -74,7 +74,7 @@ void show_an_error(const std::string& path) {
 // [errors]
 
 // [memory]
-// A structure with pointers, in the library's memory.
+// Builds a structure with pointers in the library's memory.
 void show_memory(const std::string& path) {
     isolate::Options options;
     options.strategy = isolate::Strategy::process;

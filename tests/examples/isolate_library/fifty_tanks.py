@@ -8,7 +8,7 @@ import sys
 
 # [copies]
 def run_fifty(path: str) -> float:
-    """Fifty tanks that know nothing of each other, all running at the same time."""
+    """Run fifty tanks at the same time. None of them knows of the others."""
     from concurrent.futures import ThreadPoolExecutor
     from ctypes import c_double, c_long, c_size_t
 
@@ -35,7 +35,7 @@ def run_fifty(path: str) -> float:
 
 # [namespaces]
 def count_namespaces(path: str) -> None:
-    """As many as this process can have in linker namespaces, then copies."""
+    """Open tanks in linker namespaces until this process can have no more, and then a copy."""
     from chiphost import isolate
 
     tanks = [isolate.open(path, "auto")]
@@ -43,7 +43,7 @@ def count_namespaces(path: str) -> None:
         tanks.append(isolate.open(path, "auto"))
     print(len(tanks) - 1, "in namespaces, the next is a copy")
 
-    result = tanks[0].close()  # what was closed for good gives its namespace to the next
+    result = tanks[0].close()  # a library that was closed for good gives its namespace to the next one
     print(f"{result.state}, namespace {'free again' if result.namespace_recycled else 'spent'}")
     for tank in tanks:
         tank.close()
@@ -54,7 +54,7 @@ def count_namespaces(path: str) -> None:
 
 # [errors]
 def show_an_error(path: str) -> None:
-    """What the library throws becomes an exception."""
+    """Show that an exception of the library becomes a Python exception."""
     from ctypes import c_long, c_size_t
 
     import numpy as np
@@ -75,7 +75,7 @@ def show_an_error(path: str) -> None:
 
 # [memory]
 def show_memory(path: str) -> None:
-    """A structure with pointers, in the library's memory."""
+    """Build a structure with pointers in the library's memory."""
     import struct
     from ctypes import c_double, c_void_p
 

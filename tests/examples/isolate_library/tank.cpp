@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // [library]
-// A simulator as they come: everything is global, so there can be only one in a process.
+// An ordinary simulator: everything is global, so there can be only one in a process.
 #include <cstddef>
 #include <stdexcept>
 
@@ -30,7 +30,7 @@ struct tank_plan {
     std::size_t count;
 };
 
-// The level after all inflows of a plan.
+// Returns the level after all inflows of a plan.
 extern "C" double tank_run_plan(const tank_plan* plan) {
     double last = level;
     for (std::size_t i = 0; i < plan->count; ++i) tank_run(plan->inflow + i, &last, 1);

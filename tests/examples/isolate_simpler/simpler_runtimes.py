@@ -160,7 +160,7 @@ def tensors_of(scene: Scene, seed: int) -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def missing(simpler: str | None, pto_isa: str | None) -> str:
-    """What of the checkouts is not there; "" if nothing is."""
+    """The missing parts of the checkouts; "" if there are none."""
     if not simpler or not (Path(simpler) / "python/kernel_compiler.py").is_file():
         return f"SIMPLER_DIR must name a checkout of simpler; found {simpler!r}"
     if not pto_isa or not (Path(pto_isa) / "include/pto/pto-inst.hpp").is_file():
@@ -173,7 +173,7 @@ def missing(simpler: str | None, pto_isa: str | None) -> str:
 
 
 def runtime_folder(simpler: Path, scene: Scene) -> Path:
-    """Where simpler's build_runtimes.py puts the three programs of a runtime."""
+    """The folder in which simpler's build_runtimes.py puts the three programs of a runtime."""
     return simpler / "build/lib" / scene.platform.removesuffix("sim") / "sim" / scene.runtime
 
 

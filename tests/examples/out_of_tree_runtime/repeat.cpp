@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A runtime of one's own. Its graph is a loop: the kernels of a callable, one after the other in the order of their
-// numbers, and that as many times as the orchestration says. Every kernel gets all tensors and scalars of the run.
+// numbers, as many times as the orchestration says. Every kernel gets all tensors and scalars of the run.
 //
-// What can fail is looked at: each call gives a code, or an answer that says "no".
+// Every call that can fail is checked: it gives a code, or an answer that says "no".
 #include <exception>
 #include <vector>
 
@@ -18,7 +18,8 @@ namespace {
 
 using namespace chiphost;
 
-// What an orchestration of this runtime is: a function that says how many rounds a run has. Less than 0: it failed.
+// The orchestration of this runtime is a function that returns the number of rounds of a run, or less than 0 if it
+// failed.
 // [count]
 using CountRounds = int32_t (*)(const ch_task_args* args);
 // [count]
@@ -148,7 +149,7 @@ private:
         return CH_OK;
     }
 
-    // A task after all that there are.
+    // Adds a task after all others.
     int32_t add_task(uint32_t func_id, uint32_t core_type, ch_error* out_error) {
         const graph::Shape shape = core_type == CH_AIC ? graph::Shape::aic : graph::Shape::aiv;
         const uint32_t task =

@@ -11,12 +11,12 @@ import chiphost as ch
 
 
 def smooth(folder: Path, values: np.ndarray, rounds: int) -> int:
-    """What CMake has built, run: returns the number of tasks."""
+    """Run what CMake has built, and return the number of tasks."""
     orchestration = ch.Binary.from_file(folder / "rounds.so")
     kernel = ch.Binary.from_file(folder / "smooth.so")
-    program = ch.ChipCallable(orchestration, [(0, "aiv", kernel)], entry="rounds")
+    smoothing = ch.ChipCallable(orchestration, [(0, "aiv", kernel)], entry="rounds")
     with ch.ChipWorker("repeat", "a2a3sim") as worker:
-        return worker.run(program, [values, rounds]).task_count
+        return worker.run(smoothing, [values, rounds]).task_count
 
 
 # [python]

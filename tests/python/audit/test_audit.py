@@ -26,7 +26,7 @@ def with_destructor(body: str) -> str:
     return f'struct D {{ {body} int x; }};\nthread_local D d;\nextern "C" int f() {{ return ++d.x; }}\n'
 
 
-# Finding; source and flags with it; source and flags without it.
+# Each entry: a finding, source and flags that have it, source and flags that lack it.
 HAZARDS = [
     ("unique-symbols", UNIQUE, [], UNIQUE, ["-fno-gnu-unique"]),
     ("thread-local-destructors", with_destructor("~D() { x = 0; }"), [], with_destructor(""), []),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit and what a library calls: locks of files, and lookups with RTLD_DEFAULT."""
+"""The audit and the calls of a library: locks of files, and lookups with RTLD_DEFAULT."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ POINTERS = "static int (*calls[])(int, int, ...) = {fcntl, nullptr};\n"
 WRAPPER = "__attribute__((noinline)) static int own(int fd, int what, struct flock* l) { return fcntl(fd, what, l); }\n"
 
 
-# Its constant stands right before the wrapper's call.
+# The constant of this source stands right before the wrapper's call.
 BEHIND_A_CONSTANT = """
 int flags(int fd) { return fcntl(fd, F_GETFL); }
 int own(int fd, int what, struct flock* l) { return fcntl(fd, what, l); }
@@ -77,7 +77,7 @@ def test_locks_of_files(tmp_path, before, call, answer, flags):
 
 
 def test_locks_of_a_dependency(tmp_path):
-    """Each namespace has one of its own. All copies share it, and it knows what it has locked."""
+    """Each namespace has a dependency of its own. All copies share one, and it knows which files it has locked."""
     build(tmp_path, LOCKING % "fcntl(fd, F_SETLK, &all)", "-Wl,-soname,liblocks.so", name="liblocks.so")
     user = calling("int lock(const char*, int)", 'lock("", 1)')
     found = audit(build(tmp_path, user, f"-L{tmp_path}", "-llocks", f"-Wl,-rpath,{tmp_path}"))

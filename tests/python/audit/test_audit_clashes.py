@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit and what the program has: symbols that a library shares with it, by strategy."""
+"""The audit and the symbols of the program: those that a library shares with it, by strategy."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ extern "C" int raise_level() { const int* volatile at = level; return *at + 1; }
 SONAME = "-Wl,-soname,libclash.so"
 
 
-# What the program has for everybody, and what is copied; the answer for copy, and whether the copy shares a variable.
+# A library that the program has for everybody and that is copied; the answer for copy; True if the copy shares a
+# variable.
 @pytest.mark.parametrize(
     ("source", "flags", "answer", "shared"),
     [

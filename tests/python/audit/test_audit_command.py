@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`chiphost audit`: exit codes, what it prints, and JSON."""
+"""`chiphost audit`: its exit codes, output and JSON."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_json(tmp_path):
 
 def test_every_finding_is_in_the_docs():
     page = (ROOT / "docs" / "audit.md").read_text()
-    sources = "".join(path.read_text() for path in sorted((ROOT / "python" / "chiphost").glob("audit_*.py")))
+    sources = "".join(path.read_text() for path in sorted((ROOT / "python" / "chiphost" / "audit").glob("*.py")))
     names = set(re.findall(r'(?:make_finding|_Import)\(\s*"([a-z-]+)"', sources))
     assert len(names) > 25
     assert {name for name in names if f"`{name}`" not in page} == set()

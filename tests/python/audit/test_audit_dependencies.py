@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit and what a library needs: dependencies that are missing, are none, or have a hazard."""
+"""The audit and the dependencies of a library: missing ones, files that are none, and those with a hazard."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_versions_of_dependencies(tmp_path):
         if version:
             (tmp_path / "map").write_text(f"{version} {{ global: *; }};")
             flags = (f"-Wl,--version-script={tmp_path / 'map'}",)
-        source = "" if "-DNOTHING" in flags else calling("void abort()", "abort()")  # of libc, with a version
+        source = "" if "-DNOTHING" in flags else calling("void abort()", "abort()")  # from libc, with a version
         build(tmp_path, PLAIN + source, "-Wl,-soname,libdepends.so", *flags, name="libdepends.so")
 
     depends("NEW")
@@ -125,10 +125,10 @@ def test_versions_of_dependencies(tmp_path):
     assert found.verdicts["process"].reasons == ("missing-versions",)
     with pytest.raises(LoadError, match="NEW' not found"):
         isolate.open(library, "process")
-    depends("", "-DNOTHING")  # at one that knows of no versions an assertion of glibc 2.36 fails, and ends the process
+    depends("", "-DNOTHING")  # an assertion of glibc 2.36 fails at a library without versions, and ends the process
     assert audit(library).verdicts["process"].reasons == ("missing-versions",)
     with contextlib.suppress(ChiphostError):
         isolate.open(library, "process").close()
-    depends("")  # one without own versions is taken as it is
+    depends("")  # a library without own versions is taken as it is
     assert audit(library).auto.strategy == "namespace"
     isolate.open(library, "process").close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a finding says: how many names, and the answer for each use."""
+"""The content of a finding: the number of names, and the answer for each use."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""This process, as far as it decides about a library: what it defines, and what it has loaded."""
+"""This process, as far as it decides about a library: its symbols, and the libraries that it has loaded."""
 
 from __future__ import annotations
 

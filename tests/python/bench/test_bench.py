@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmarks run and say what they should; how fast is not tested here."""
+"""The benchmarks run and print the right figures; speed is not tested here."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`chiphost bench --isolation` measures every strategy; how fast is not tested here."""
+"""`chiphost bench --isolation` measures every strategy; speed is not tested here."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ needs_namespaces = pytest.mark.skipif(bool(_core.namespaces_unavailable()), reas
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
-    """What the command prints, and its JSON."""
+    """The output of the command, and its JSON."""
     path = tmp_path_factory.mktemp("bench") / "bench.json"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(isolation_benchmarks, "QUICK", LITTLE)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What this process holds, counted."""
+"""The resources that this process holds, counted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ print(left.threads, left.files)
 
 
 def test_what_is_taken_is_counted_until_it_is_given_back() -> None:
-    """In a process of its own: threads that other tests have left may end at any moment."""
+    """This runs in a process of its own: threads that other tests have left may end at any moment."""
     if Resources.now() is None:
         pytest.skip("this system does not say")
     done = subprocess.run([sys.executable, "-c", TAKE], stdout=subprocess.PIPE, text=True, timeout=60, check=True)

@@ -19,7 +19,7 @@ ROUNDS = 2
 EFFORT = dataclasses.replace(benchmarks.QUICK, scene_rounds=ROUNDS)
 pytestmark = pytest.mark.timeout(600)
 
-# Has what the benchmark uses of simpler's ci.py.
+# A runner with the names that the benchmark uses of simpler's ci.py.
 RUNNER = """
 import pathlib, sys, time, types
 HERE = pathlib.Path(__file__).parent
@@ -63,7 +63,7 @@ def as_tensor(value): return Tensor()
 
 @pytest.fixture
 def simpler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout of what stands for simpler, with two scenes, and of PTO-ISA."""
+    """A checkout of a stand-in for simpler, with two scenes, and one of PTO-ISA."""
     folder = tmp_path / "simpler"
     simpler_scenes.write(folder, "tensormap_and_ringbuffer", "vector_example")
     simpler_scenes.write(folder, "host_build_graph")

@@ -168,7 +168,7 @@ def test_ctrl_c_reports_what_is_done(tmp_path: Path, mode: list[str]) -> None:
         assert first.startswith(f"PASS  {RUNTIME}/a_passes")
         code, out, err = interrupt(process)
     assert code == 130
-    # Whether the second scene has begun is a matter of luck.
+    # It is a matter of luck if the second scene has begun.
     assert re.fullmatch(rf"chiphost: interrupted( in {RUNTIME}/hangs)?; 1 of 2 scenes had ended\n", err)
     assert last_line(out) == "Total: 2  Passed: 1  Failed: 1"
     assert "FAIL" not in out  # one line says it all

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The program `chiphost` as a whole: help, wrong usage, and what a terminal and a pipe get."""
+"""The program `chiphost` as a whole: help, wrong usage, and its output in a terminal and a pipe."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_help_and_version() -> None:
 
 
 def test_the_modules_of_commands_import_little() -> None:
-    # chiphost/__init__.py imports what it likes; none of that is in the way here.
+    # chiphost/__init__.py imports any modules it likes; none of them is in the way here.
     script = """
 import sys, types
 package = types.ModuleType("chiphost")

@@ -16,7 +16,7 @@ from throwaway_scenes import RUNTIME, write_scenes
 
 
 def complete(words: str, **settings: str) -> list[str]:
-    """What bash is offered for the last word."""
+    """The words that bash is offered for the last word."""
     environment = {
         **os.environ,
         "_CHIPHOST_COMPLETE": "bash_complete",

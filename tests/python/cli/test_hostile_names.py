@@ -45,7 +45,7 @@ WORDS = "größer 漢字"
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Scenes that pass, and one for each way to fail. To compile one takes a while, so one name has it all."""
+    """Scenes that pass, and one for each way to fail. A compile takes a while, so one name has all the hostile text."""
     root = tmp_path_factory.mktemp("hostile")
     failing = {f"{kind} {WORST}": kind for kind in ("wrong_golden", "invalid", "does_not_compile")}
     return write_scenes(root, **{WORST: "passes", WORDS: "passes"}, **failing)

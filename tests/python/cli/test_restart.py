@@ -121,7 +121,7 @@ def test_it_does_nothing_if_there_is_nothing_to_gain(tmp_path: Path, tunables: s
 
 @needs_namespaces
 def test_it_happens_once(tmp_path: Path) -> None:
-    """Also if something takes the variable away again."""
+    """The program starts itself anew once, even if something takes the variable away again."""
     (tmp_path / "sitecustomize.py").write_text("import os\nos.environ.pop('GLIBC_TUNABLES', None)\n")
     write_scenes(tmp_path, "passes")
     program = ["env", f"PYTHONPATH={tmp_path}", *MODULE]

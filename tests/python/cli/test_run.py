@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`chiphost run`, and what it lists."""
+"""`chiphost run`, and its list of scenes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a person at a terminal sees: interruptions, breaks of lines, and guesses at what was meant."""
+"""The screen of a person at a terminal: interruptions, breaks of lines, and guesses at misspelt names."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def test_ctrl_c_in_a_terminal_is_one_line(tmp_path: Path) -> None:
     assert code == 130, shown
     lines = plain(shown)[-3:]  # the row that was waited for may still share its line with the bar
     assert [lines[0][:6], lines[1]] == ["Time: ", "Total: 3  Passed: 1  Failed: 2"]
-    # The first scene has ended for sure; whether the next has begun is a matter of luck.
+    # The first scene has ended for sure; it is a matter of luck if the next has begun.
     assert re.fullmatch(rf"chiphost: interrupted( in {RUNTIME}/hangs)?; 1 of 3 scenes had ended", lines[2])
 
 
 def plain(shown: str) -> list[str]:
-    """Lines of a terminal without escapes, what the terminal echoed, and what the progress bar has overwritten."""
+    """Lines of a terminal without escapes, without its echo, and without lines overwritten by the progress bar."""
     lines = (re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]|\^C", "", line).rpartition("\r")[2] for line in shown.split("\r\n"))
     return [line for line in lines if line.strip() and "━" not in line]
 
@@ -203,7 +203,7 @@ print_table(make_console(), columns, [["a figure with a name", "12,345.6", "task
 
 
 def in_program(script: str, columns: int) -> tuple[int, str]:
-    """The same as in_terminal() for a Python program."""
+    """Like in_terminal(), for a Python program."""
     import program
 
     with pytest.MonkeyPatch.context() as patch:
@@ -211,7 +211,7 @@ def in_program(script: str, columns: int) -> tuple[int, str]:
         return in_terminal([], columns=columns)
 
 
-# What was meant
+# Misspelt names
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CompileCache:
 
 @pytest.fixture
 def compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How often the compiler has compiled something so far."""
+    """The number of compiles so far."""
     log = tmp_path / "compiles"
     log.touch()
     spy_on_compiler(tmp_path / "cxx", f'echo >> "{log}"', monkeypatch)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is damaged or in the way in the folder of the compile cache is a miss, and is repaired."""
+"""Files that are damaged or in the way in the folder of the compile cache: each is a miss, and is repaired."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ compiler.compile_kernel(compiler.Kernel(0, sys.argv[1], "aiv"), "a2a3sim")
     assert cache.stats().programs == 0
     assert build(source) == build_fresh(source)
     cache.prune()
-    assert left.exists()  # it could be somebody's who is still writing
+    assert left.exists()  # another process could still be writing it
     os.utime(left, (0, 0))
     cache.prune()
     assert not left.exists()

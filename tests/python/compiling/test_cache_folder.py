@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder of the compile cache: where it is, and who may use it."""
+"""The folder of the compile cache: its place, and the users who may use it."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_a_link_of_another_user_is_refused(place: str, tmp_path: Path) -> None:
     assert_unusable(tmp_path / "links" / place, f"the link {link} belongs to user {FOREIGN_USER}", source)
 
 
-# In a user namespace that has no other user than this one, an ordinary one. It shows all others alike.
+# A user namespace that has no other user than this one, who is an ordinary user. It shows all others alike.
 ALONE = """
 import ctypes, os, sys
 from pathlib import Path

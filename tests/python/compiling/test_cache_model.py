@@ -106,7 +106,7 @@ class CacheMachine(RuleBasedStateMachine):
     def is_a_fresh_compile(self) -> None:
         source = self.base / "src/k.cpp"
         headers = ((self.base / name) for name in ("src/h.h", "inc1/h.h", "inc2/h.h"))
-        # Debug information has the path of the header in use, so that the state includes which files there are.
+        # Debug information has the path of the header in use, so the state includes which files exist.
         texts = [path.read_text() if path.exists() else None for path in (source, *headers)]
         state = (tuple(texts), tuple(self.options.items()))
         if state not in self.fresh:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the compile cache throws away, and when."""
+"""The pruning of the compile cache: which programs go, and when."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_what_was_used_last_stays(tmp_path: Path, cache: CompileCache) -> None:
     programs = [Program.of(build(source)).digest for source in sources]
     for hours, digest in enumerate(programs, 2):
         os.utime(cache.root / "v1/objects" / digest[:2] / digest, (time.time() - hours * 3600,) * 2)
-    build(sources[2])  # the one unused for longest is used
+    build(sources[2])  # uses the program that was unused for longest
     size = max(path.stat().st_size for path in files_of(cache.root, "objects"))
     CompileCache(cache.root, size_bytes_max=size * 3 // 2).prune()
     assert [path.name for path in files_of(cache.root, "objects")] == [programs[2]]

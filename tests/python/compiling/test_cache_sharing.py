@@ -77,7 +77,7 @@ def test_a_folder_that_is_removed_during_a_compile_is_no_error(
     remove = f'rm -rf "{tmp_path / removed}"'
     spy_on_compiler(tmp_path / "cxx", remove, monkeypatch, after=remove)
     assert build(source, cache) == expected
-    assert cache.stats().programs == 1  # what came afterwards is kept
+    assert cache.stats().programs == 1  # the program that came afterwards is kept
     shutil.rmtree(tmp_path / removed)
     assert build(source, cache) == expected
 
@@ -113,7 +113,7 @@ def test_a_lock_keeps_others_waiting(tmp_path: Path, cache: CompileCache) -> Non
     with cache.lock(request, threading.Event(), 60):
         thread = threading.Thread(target=enter)
         thread.start()
-        # Not more than 0 s, or at all when nobody wants the result any more.
+        # The wait is at most 0 s, and there is none when nobody wants the result any more.
         with cache.lock(request, threading.Event(), 0):
             order.append("impatient")
         given_up = threading.Event()

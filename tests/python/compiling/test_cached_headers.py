@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A header that appears where a compile would find it earlier: what the cache holds is out of date then."""
+"""A header that appears where a compile would find it earlier: the cache's program is out of date then."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The compile cache: what it finds must be what a compile would give now."""
+"""The compile cache: its program must be the one that a compile would give now."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ VARIABLES = (
 
 @pytest.mark.parametrize("name", VARIABLES)
 def test_each_variable_counts(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # The compiler itself does not get it: whether it likes the value is no matter.
+    # The compiler itself does not get the variable, so any value will do.
     log = tmp_path / "compiles"
     log.touch()
     spy_on_compiler(tmp_path / "cxx", f'echo >> "{log}"; unset {name}', monkeypatch)
@@ -118,7 +118,7 @@ def test_each_variable_counts(name: str, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_wrapper_that_calls_another_compiler_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Its own file stays as it is: only what it says to --version tells.
+    # The compiler's own file stays as it is: only its answer to --version tells.
     version, log = tmp_path / "version", tmp_path / "compiles"
     spy_on_compiler(tmp_path / "cxx", f'echo >> "{log}"', monkeypatch)
     wrapper = tmp_path / "wrapper"

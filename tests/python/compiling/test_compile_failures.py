@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiling: what is said when nothing comes out, or what must not be loaded."""
+"""Compiling: the errors when no program comes out, or one that must not be loaded."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compiling: what comes out, and which arguments there are."""
+"""Compiling: the programs that come out, and the arguments of the functions."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_paths_may_be_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_same_source_gives_the_same_bytes(each_compiler: str, tmp_path: Path) -> None:
-    # Things for which compilers make up names, and the date.
+    # Constructs for which compilers make up names, and the date.
     text = """
         #include <string>
         namespace { struct Noisy { Noisy() { text = __FILE__; } std::string text; } noisy; }

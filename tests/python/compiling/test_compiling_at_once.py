@@ -49,7 +49,7 @@ class Liveness:
         self.handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
 
     def read(self, parent: subprocess.Popen[str] | None = None) -> bytes:
-        """What the processes write; empty when all have ended. The parent must live until they have started."""
+        """The text that the processes write; empty when all have ended. The parent must live until they start."""
         poll = select.poll()
         poll.register(self.handle, select.POLLIN)
         while not poll.poll(100):
@@ -70,7 +70,7 @@ def liveness(tmp_path: Path) -> Any:
 def use_hanging_compiler(
     liveness: Liveness, folder: Path, monkeypatch: pytest.MonkeyPatch, except_for: str = "nothing"
 ) -> None:
-    # A compiler with a child, as g++ is one. The limit is for the case that nobody kills it.
+    # A compiler with a child, like g++. The limit is for the case that nobody kills it.
     body = f"""
 case "$*" in *{except_for}*) exec $real "$@";; esac
 exec 9> "{liveness.path}"
@@ -89,7 +89,7 @@ def test_a_compile_that_takes_too_long_is_killed(
     error = failure_of(lambda: compiler.compile_all(jobs, timeout_s=0.5))
     assert error.name == "COMPILE_FAILED"
     assert "did not finish in timeout_s = 0.5 s and was killed" in error.message
-    os.close(os.open(liveness.path, os.O_WRONLY))  # so that the end is seen even if the script had no time to start
+    os.close(os.open(liveness.path, os.O_WRONLY))  # shows the end even if the script had no time to start
     assert b"survived" not in b"".join(iter(liveness.read, b""))
 
 
@@ -140,7 +140,7 @@ def test_an_error_in_progress_stops_the_rest(
     with pytest.raises(LookupError, match="1 of 5: k2"):
         compiler.compile_all(jobs_for(*sources), max_workers=5, progress=give_up)
     assert cache.stats().programs == 1
-    os.close(os.open(liveness.path, os.O_WRONLY))  # so that the end is seen even if no script had time to start
+    os.close(os.open(liveness.path, os.O_WRONLY))  # shows the end even if no script had time to start
     assert b"survived" not in b"".join(iter(liveness.read, b""))
 
 

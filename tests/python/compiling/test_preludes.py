@@ -22,9 +22,9 @@ ENOUGH = 6  # kernels, for a header to be compiled for them
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where sources are. Every command of the compiler is noted in `commands`; temporary files are in `temporary`.
+    """The folder of sources. Every command of the compiler is noted in `commands`; temporary files are in `temporary`.
 
-    What is in a file `hook` is done before the compiler runs, which stays the same one for the cache.
+    The commands in a file `hook` run before the compiler, which stays the same one for the cache.
     """
     cxx = shutil.which("g++")
     if cxx is None:
@@ -43,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def kernels(folder: Path, count: int, first: int = 0, **options: Any) -> list[ch.Kernel]:
-    """Each returns its number and that of common.h. None includes anything itself."""
+    """Kernels that return their number and that of common.h. None of them includes anything itself."""
     made = []
     for index in range(first, first + count):
         source = folder / f"kernel_{index}.cpp"
@@ -56,13 +56,13 @@ def kernels(folder: Path, count: int, first: int = 0, **options: Any) -> list[ch
 
 def compiled(folder: Path, wanted: Sequence[ch.Kernel]) -> list[str]:
     """The binaries' keys."""
-    time.sleep(0.1)  # what was written just now is not kept: it could change again without a new time
+    time.sleep(0.1)  # a file written just now is not kept: it could change again without a new time
     jobs = [kernel_job(kernel, PLATFORM) for kernel in wanted]
     return [binary.key for binary in compile_all(jobs, cache=CompileCache(folder / "cache"))]
 
 
 def commands(folder: Path) -> tuple[int, int]:
-    """How many headers were compiled since the last call, and how many kernels with one of them."""
+    """The number of headers that were compiled since the last call, and of kernels with one of them."""
     log = folder / "commands"
     lines = log.read_text().splitlines() if log.exists() else []
     log.unlink(missing_ok=True)
@@ -108,7 +108,7 @@ def test_a_change_in_what_it_includes_is_seen(folder: Path) -> None:
 
 
 def test_a_change_while_kernels_are_compiled_is_seen(folder: Path) -> None:
-    """What was compiled with the header as it was must not be kept for the header as it is."""
+    """A program that was compiled with the old header must not be kept for the new one."""
     change = f'case "$*" in *kernel_3.cpp*) echo "constexpr int number = 2;" >"{folder}/common.h";; esac'
     (folder / "hook").write_text(change)
     compiled(folder, kernels(folder, ENOUGH + 4))
@@ -130,10 +130,10 @@ def test_what_is_wrong_in_it_is_said_once_for_each_kernel(folder: Path) -> None:
 
 @pytest.mark.parametrize("spoil", ["echo spoilt >", "head -c 5000 /dev/zero >", "truncate -s 20000 "])
 def test_one_that_is_damaged_is_the_header_itself(folder: Path, spoil: str) -> None:
-    """It must neither decide what a kernel is, nor be what the user is told of."""
+    """A damaged header must neither decide what a kernel is, nor appear in an error."""
     made = compiled(folder, kernels(folder, ENOUGH))
     commands(folder)
-    # The compiler, and then something else where the compiled header is.
+    # These steps run the compiler, and then put something else in the place of the compiled header.
     steps = f'{shutil.which("g++")} "$@" || exit; for last do :; done; {spoil}"$last"; exit 0'
     (folder / "hook").write_text(f'case "$*" in *c++-header*) {steps};; esac')
     again = [kernel_job(kernel, PLATFORM) for kernel in kernels(folder, ENOUGH)]
@@ -143,7 +143,7 @@ def test_one_that_is_damaged_is_the_header_itself(folder: Path, spoil: str) -> N
 
 
 def test_relative_words_mean_what_they_mean_for_each_source(folder: Path) -> None:
-    """They start at the source's folder, not at the header's."""
+    """Such words start at the source's folder, not at the header's."""
     for where, number in ((folder, 7), (folder / "one", 1), (folder / "two", 2)):
         (where / "inc").mkdir(parents=True)
         (where / "inc" / "common.h").write_text(f"constexpr int number = {number};\n")
@@ -158,7 +158,7 @@ def test_relative_words_mean_what_they_mean_for_each_source(folder: Path) -> Non
 
 
 def test_what_only_a_prelude_spoils_compiles_without(folder: Path) -> None:
-    """A header that flags include, too, and that has no guard: g++ then reads it twice."""
+    """The header is one that flags include, too, and that has no guard: g++ then reads it twice."""
     (folder / "twice.h").write_text("struct Twice {};\n")
     flags = ("-include", str(folder / "twice.h"))
     assert len(compiled(folder, kernels(folder, ENOUGH, flags=flags))) == ENOUGH

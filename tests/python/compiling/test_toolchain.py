@@ -112,7 +112,7 @@ def test_an_empty_path_has_no_compiler(tmp_path: Path, monkeypatch: pytest.Monke
     assert "g++: not on PATH; clang++: not on PATH" in caught.value.message
     assert str(tmp_path) in caught.value.message
     assert [candidate.wanted for candidate in host_toolchain.candidates()] == ["g++", "clang++"]
-    # What is installed later is found.
+    # A compiler that is installed later is found.
     write_script(tmp_path / "clang++", f'PATH={os.defpath} exec {COMPILERS[0]} "$@"')
     assert host_toolchain.find_compiler().path == tmp_path / "clang++"
 

@@ -114,7 +114,7 @@ def test_wrong_usage(words, message):
 
 
 def test_a_text_that_no_test_has_is_an_error():
-    """Also of the program itself: nothing that ran is no platform that passes."""
+    """The program itself refuses it, too: a run without tests must not pass as a platform that passes."""
     for call in (conformance.tests, lambda *words: list(conformance.run(*words))):
         with pytest.raises(ArgumentError, match=r"INVALID_ARGUMENT.*no test has 'typo' in its name"):
             call("a2a3sim", "typo")
@@ -133,7 +133,7 @@ def test_a_platform_without_the_suite_is_unknown(tmp_path):
 
 
 def library_without(platform: str, folder: Path) -> Path:
-    """The installed programs, but those of a platform; the folder for its suite."""
+    """Copy the installed programs, but those of a platform; return the folder for its suite."""
     for path in library_dir().iterdir():
         if path.name != platform:
             (folder / path.name).symlink_to(path)
@@ -143,7 +143,7 @@ def library_without(platform: str, folder: Path) -> Path:
 
 
 def test_kernels_beside_the_suite_are_those_that_are_loaded(tmp_path, monkeypatch):
-    """Also where the suite is another project's. There are none in this folder."""
+    """This also holds if the suite is another project's. This folder has no kernels."""
     suite = tmp_path / "a2a3sim" / "conform"
     suite.parent.mkdir()
     suite.mkdir()
@@ -220,7 +220,7 @@ def test_an_interruption_leaves_no_process(tmp_path, number):
 
 
 def waits_until(holds, timeout_s: float = 120) -> bool:
-    """Whether a condition holds within a time."""
+    """Wait until a condition holds; False if it does not hold within the time."""
     end = time.monotonic() + timeout_s
     while not holds():
         if time.monotonic() > end:

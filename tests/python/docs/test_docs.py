@@ -62,7 +62,7 @@ FIRST_SCENE = ROOT / "tests" / "examples" / "first_scene"
 
 
 def run_first_scene(folder: Path, *options: str) -> str:
-    """What the page shows of a run: the command, and what it prints; times are not the same each time."""
+    """The commands and output that the page shows of a run; times are left out, because they differ each time."""
     shown = " ".join(["$ chiphost run hypotenuse", *options, "--scenes my_scenes"])
     result = CliRunner().invoke(cli, ["run", "hypotenuse", *options, "--scenes", str(folder)])
     return without_times(f"{shown}\n{result.stdout}")
@@ -107,7 +107,7 @@ def test_what_the_script_prints_is_on_its_page():
 
 @pytest.mark.parametrize("name", sorted(cli.commands))
 def test_options_of_a_command_are_on_the_page(name):
-    """All there are, and no others."""
+    """The page has all options of the command, and no others."""
     page = (ROOT / "docs" / ("audit.md" if name == "audit" else "command-line.md")).read_text()
     assert f"`chiphost {name}`" in page or f"## chiphost {name}" in page
     parts = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", page, re.M | re.S))
@@ -155,7 +155,7 @@ def test_every_error_has_a_class():
 
 
 def test_no_hint_sends_back_to_the_message():
-    """Who reads the hint has read that, and wants to know what to do."""
+    """A reader of the hint has read the message, and wants to know what to do."""
     rows = [row for row in errors.ERROR_TABLE.values() if re.search(r"\bmessage\b", row.remedy)]
     assert not rows
     assert all(len(row.remedy.split()) > 1 for row in errors.ERROR_TABLE.values())
@@ -163,7 +163,7 @@ def test_no_hint_sends_back_to_the_message():
 
 @pytest.mark.parametrize("name", re.findall(r"^CH_ERROR\(\d+, (\w+),", ERRORS.read_text(), re.M))
 def test_every_error_is_provoked_by_a_test(name):
-    """By its name in Python or C++; whether it is provoked, not only named, is for the reader to see."""
+    """A test names it in Python or C++; the reader has to see that it is provoked, not only named."""
     tests = [*ROOT.glob("tests/python/*/test_*.py"), *ROOT.glob("tests/cpp/**/*_test.cpp")]
     assert any(re.search(rf"\b(CH_)?{name}\b", path.read_text()) for path in tests)
 
@@ -176,7 +176,7 @@ def test_every_config_field_is_in_the_settings():
         assert f"`{name}`" in page
 
 
-# How sources name a variable of the environment that they read or change.
+# The forms in which sources name a variable of the environment that they read or change.
 VARIABLE_PATTERNS = (
     r"""(?:getenv|environ\.get|environ\.pop|environment\.pop|start_environment)\(\s*["']([A-Z_]+)["']""",
     r"""environ(?:ment)?\[["']([A-Z_]+)["']\]""",
@@ -186,7 +186,7 @@ VARIABLE_PATTERNS = (
 )
 # Tuples of names.
 VARIABLE_TUPLES = r"""^_?[A-Z_]*VARIABLES\b[^=]*= \(([^)]*)\)"""
-# Read by libraries: rich.
+# Variables that a library reads: rich.
 OF_LIBRARIES = {"NO_COLOR", "FORCE_COLOR"}
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The site is built strictly, and looked at in a browser. HACKING.md says what it takes."""
+"""The site is built strictly, and looked at in a browser. HACKING.md names the tools that this needs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def build(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
 
 
 def processor_seconds() -> float:
-    """Of child processes that have ended. A busy machine does not change it."""
+    """Processor time of child processes that have ended. A busy machine does not change it."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -81,7 +81,7 @@ def test_links_out_of_the_docs_lead_to_pages_that_show_the_files(site):
 
 
 def test_pictures_are_part_of_their_pages(site):
-    for name in ("three-programs", "life-of-a-task", "kept-apart"):
+    for name in ("three-programs", "life-of-a-task", "isolation"):
         page = (site / "concepts" / f"{name}.html").read_text()
         assert re.search(r'<svg role="img" aria-label="[^"]{40,}"', page), name
 
@@ -160,7 +160,7 @@ class Browser:
         return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
 
     def requests(self, address: str) -> list[str]:
-        """What pages below the address have asked for; the browser's own first page does not count."""
+        """Addresses that pages below `address` have asked for; the browser's own first page does not count."""
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
         sent = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
         return [request["request"]["url"] for request in sent if request["documentURL"].startswith(address)]
@@ -206,7 +206,7 @@ def test_every_page_in_a_browser(browser, address, site):
 def test_search_finds_a_page(browser, address):
     browser.driver.get(address + "search.html?q=namespace")
     browser.wait_for("return document.querySelectorAll('#search-results li').length > 3")
-    browser.wait_for("return !!document.querySelector('#search-results li p.context')")  # what stands there
+    browser.wait_for("return !!document.querySelector('#search-results li p.context')")  # the text of the result
     links = browser.driver.execute_script(
         "return [...document.querySelectorAll('#search-results li a')].map(link => link.getAttribute('href'))"
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What code passes to functions of other libraries is read from it, for the processors of these chips' hosts."""
+"""Arguments that code passes to functions of other libraries, read from it for the processors of these chips' hosts."""
 
 from __future__ import annotations
 

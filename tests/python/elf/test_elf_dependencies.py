@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the libraries that a file needs are looked for: as the dynamic loader does."""
+"""The places where the libraries that a file needs are looked for: the same as the dynamic loader's."""
 
 from __future__ import annotations
 

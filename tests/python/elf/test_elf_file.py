@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An ELF file as the dynamic loader sees it. What an audit makes of it is in the tests of the audit."""
+"""An ELF file as the dynamic loader sees it. The tests of the audit have the conclusions."""
 
 from __future__ import annotations
 

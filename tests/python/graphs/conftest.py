@@ -19,6 +19,6 @@ def workers(request: pytest.FixtureRequest):
 
 @pytest.fixture(scope="module", params=PLATFORMS)
 def tmr_workers(request: pytest.FixtureRequest):
-    """The same where edges are inferred, and tasks start before the orchestration has returned."""
+    """Like `workers`, for the runtime that infers edges, and starts tasks before the orchestration has returned."""
     with ch.ChipWorker(TMR, request.param) as first, ch.ChipWorker(TMR, request.param) as second:
         yield first, second

@@ -18,7 +18,7 @@ CODES = {row.name: row.code for row in ch.ERROR_TABLE.values()}
 WINDOW, HEAP, POOL = ({name: value} for name, value in SMALL.items())
 
 
-# what: (configuration, name of the error, text)
+# Each entry: the fault: (configuration, name of the error, text).
 FAULTS: dict[str, tuple[dict[str, int], str, str]] = {
     "many tasks": (WINDOW, "SCOPE_DEADLOCK", "have 4 tasks, the ring has 4 slots"),
     "many tasks, and goes on": (WINDOW, "SCOPE_DEADLOCK", "have 4 tasks, the ring has 4 slots"),
@@ -88,7 +88,7 @@ FAULTS: dict[str, tuple[dict[str, int], str, str]] = {
 }
 
 
-# Where edges are inferred and scopes are automatic.
+# Faults of the runtime that infers edges and has automatic scopes.
 TMR_FAULTS: dict[str, tuple[dict[str, int], str, str]] = {
     "many uses": (WINDOW, "TENSOR_MAP_DEADLOCK", "wanted to note 30 uses of tensors; there is room for 64"),
     "an automatic scope in a manual one": ({}, "TASK_INVALID", "an automatic scope inside a manual one"),
@@ -144,7 +144,7 @@ def test_faults_where_edges_are_inferred(tmr_workers, what):
     check_fault(tmr_workers, what, seed=3, sim_threads=2, block_dim=2, aicpu_thread_num=1)
 
 
-# What waits in a kernel looks busy: other threads must not keep that from being seen.
+# A core that waits in a kernel looks busy: other threads must not keep the stall from being seen.
 STALLS: dict[str, tuple[dict[str, int], str, str]] = {
     "a tile that nobody pushes": ({}, "STALLED", "has not finished task 0"),
     "cores that wait for each other": ({}, "STALLED", "has not finished task 0"),
@@ -189,7 +189,7 @@ def test_a_worker_takes_another_runtime_after_each_error(workers):
 @pytest.mark.parametrize("what", ["reads", "writes", "opens scopes", "asks"])
 @pytest.mark.parametrize("sim_threads", [1, 3])
 def test_orchestrations_that_loop(workers, what, sim_threads):
-    """Whatever it calls for ever: the deadline stops it, and the worker goes on."""
+    """The deadline stops every call that is made for ever, and the worker goes on."""
     with pytest.raises(ch.DeadlineError) as caught:
         run_fault(workers[0], f"{what} for ever", timeout_s=0.2, sim_threads=sim_threads)
     assert caught.value.name == "DEADLINE_EXCEEDED"
@@ -212,7 +212,7 @@ def test_what_an_orchestration_says_when_it_is_stopped_is_not_why(workers):
 
 
 def test_an_output_asked_for_after_its_scope(workers):
-    """Whether another task has its place by then, or not yet."""
+    """The test covers both cases: another task has its place by then, or not yet."""
     for seed in range(20):
         with pytest.raises(ch.ChiphostError, match=r"scope.* has ended") as caught:
             run_fault(workers[0], "an output asked for after its scope", seed=seed, aicpu_thread_num=2)
@@ -264,7 +264,7 @@ def test_cluster_count(workers, clusters):
 
 
 class TestDeadline:
-    """A run of its own worker: what never returns takes the worker with it."""
+    """A run on a worker of its own: a call that never returns takes the worker with it."""
 
     KERNEL = 4  # never_return.cpp
 
@@ -293,7 +293,7 @@ class TestDeadline:
         check_good(worker)
         started = time.monotonic()
         with pytest.raises(ch.DeadlineError) as caught:
-            run_fault(worker, what, timeout_s=0.3)  # time to begin
+            run_fault(worker, what, timeout_s=0.3)  # the run has time to begin
         assert time.monotonic() - started < 30
         assert (caught.value.name, caught.value.code) == ("DEADLINE_EXCEEDED", 605)
         assert worker.poisoned

@@ -94,7 +94,7 @@ def test_random_programs_in_small_rings(worker, seed, steps):
 
 
 def hazard(kind: str, runtime: str, edges: bool) -> Program:
-    """A long task and a short one that must come after it; `edges`: whether that is said.
+    """A long task and a short one that must come after it; with `edges` the program says so.
 
     The first one works on x with many blocks, so that the second overtakes it if nothing holds it.
     """

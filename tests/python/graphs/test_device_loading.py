@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Orchestrations on the AICPU and their kernels that cannot be loaded, and what stays loaded."""
+"""Orchestrations on the AICPU and their kernels that cannot be loaded, and those that stay loaded."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ with ch.ChipWorker({workers[0].runtime!r}, {workers[0].platform!r}, isolation={i
 
     @staticmethod
     def survives(worker: ch.ChipWorker, data: bytes) -> None:
-        """The dynamic loader must not meet a file that it crashes on: tried in a process of its own."""
+        """The dynamic loader must not meet a file that it crashes on, so this is tried in a process of its own."""
         program = f"""
 import sys, chiphost as ch
 binary = ch.Binary(sys.stdin.buffer.read(), "broken", "broken")

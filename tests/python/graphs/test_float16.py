@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What kernels compute with: chiphost/float16.h bit for bit against NumPy and ml_dtypes, and chiphost/math.h.
+"""The numbers that kernels compute with: chiphost/float16.h bit for bit against NumPy and ml_dtypes, and
+chiphost/math.h.
 
 float16 is another type with other compilers, so every one that is here is tried: g++ and clang++ for this machine, and
 g++ for aarch64, whose programs qemu runs.
@@ -65,7 +66,7 @@ def around(halfs: np.ndarray) -> np.ndarray:
 
 
 def doubles(halfs: np.ndarray) -> np.ndarray:
-    """What rounding may get wrong, and anything."""
+    """Doubles that rounding may get wrong, and doubles of any bits."""
     rng = np.random.default_rng(11)
     anything = rng.integers(0, 1 << 64, 100_000, np.uint64, endpoint=False).view(np.float64)
     scaled = rng.standard_normal(100_000) * 2.0 ** rng.integers(-30, 20, 100_000)
@@ -78,7 +79,7 @@ def doubles(halfs: np.ndarray) -> np.ndarray:
 
 
 def floats(halfs: np.ndarray) -> np.ndarray:
-    """The same as floats, and floats of any bits."""
+    """The numbers of `doubles` as floats, and floats of any bits."""
     anything = np.random.default_rng(12).integers(0, 1 << 32, 500_000, np.uint32).view(np.float32)
     nans = np.array([0x7FC00000, 0xFFC00000, 0x7FA00000, 0x7F800001, 0xFFFFFFFF], np.uint32).view(np.float32)
     with np.errstate(all="ignore"):
@@ -86,7 +87,7 @@ def floats(halfs: np.ndarray) -> np.ndarray:
 
 
 def quiet(values: np.ndarray) -> np.ndarray:
-    """Signalling NaNs as quiet ones: what NumPy makes of the others depends on the machine."""
+    """Signalling NaNs as quiet ones: NumPy's result for the others depends on the machine."""
     words, bit = {2: (np.uint16, 1 << 9), 4: (np.uint32, 1 << 22), 8: (np.uint64, 1 << 51)}[values.itemsize]
     bits = values.view(words)
     return np.where(np.isnan(values), bits | words(bit), bits).view(values.dtype)
@@ -124,7 +125,8 @@ def test_floats_become_the_bfloat16_that_ml_dtypes_makes_of_them(convert: Conver
 
 
 def test_doubles_become_the_nearest_bfloat16_in_one_rounding(convert: Convert) -> None:
-    # ml_dtypes rounds them to a float first. A float that is odd wherever something was cut off does not matter then.
+    # ml_dtypes rounds them to a float first. This does not matter for a float that is odd wherever something was cut
+    # off.
     values = doubles(HALFS.view(BFLOAT16))
     with np.errstate(all="ignore"):
         cut = values.astype(np.float32)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a simulated core offers its kernel: pausing, its own memories, memory that the cluster shares, the task's id."""
+"""The services of a simulated core for its kernel: pauses, its own memories, memory of the cluster, the task's id."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ extern "C" __aicore__ void kernel_entry(__gm__ int64_t* args) {
     (void)core; (void)number;
 """
 
-# out: int64 (blocks, 4); tasks, blocks. A task is on the AIC and both AIV, or on one AIV.
+# This orchestration takes out, an int64 array (blocks, 4); tasks, blocks. A task is on the AIC and both AIV, or on one
+# AIV.
 ORCHESTRATION = """
 #include <chiphost/device_graph.h>
 CHIPHOST_DEVICE_ORCHESTRATION(build, graph, args) {
@@ -70,7 +71,7 @@ def test_a_kernel_knows_its_task(worker: ch.ChipWorker, tmp_path: Path) -> None:
 
 
 def test_a_cores_own_memory(worker: ch.ChipWorker, tmp_path: Path) -> None:
-    """Zero in every run; within a run a kernel finds what another one on this core has left."""
+    """The memory is zero in every run; within a run a kernel finds what another one on this core has left."""
     text = """
         uint64_t bytes = 0;
         auto* ub = static_cast<int64_t*>(core.local_memory(&core, LocalMemory::ub, &bytes));
@@ -118,7 +119,7 @@ def test_cores_of_a_cluster_talk(worker: ch.ChipWorker, tmp_path: Path, sim_thre
 
 
 def test_cores_share_also_if_none_of_them_waits(worker: ch.ChipWorker, tmp_path: Path) -> None:
-    """A task that has the cluster is told by its shape, and one that has a core, too."""
+    """A task that has the cluster is recognised by its shape, and one that has a core, too."""
     text = """
         auto* count = static_cast<int64_t*>(core.shared_memory(&core, "count", 8));
         __atomic_store_n(&out[context.core_type + context.sub_block_id], __atomic_add_fetch(count, 1, __ATOMIC_SEQ_CST),
@@ -132,7 +133,7 @@ def test_cores_share_also_if_none_of_them_waits(worker: ch.ChipWorker, tmp_path:
 
 
 def test_a_kernel_that_does_not_say_that_it_pauses_is_told(worker: ch.ChipWorker, tmp_path: Path) -> None:
-    """pause_kernel says it for its kernel."""
+    """pause_kernel says so for its kernel."""
     program = compiled(tmp_path, "core.pause(&core);")
     with pytest.raises(ch.ChiphostError, match="does not export chiphost_kernel_hands_over") as raised:
         run(worker, program, 1, 1)
@@ -147,7 +148,7 @@ def test_two_sizes_of_one_shared_memory(worker: ch.ChipWorker, tmp_path: Path) -
 
 
 def test_the_reserved_word_of_a_tensor_is_zero(worker: ch.ChipWorker, tmp_path: Path) -> None:
-    """Whatever the orchestration has put there: headers for other projects' sources rely on it."""
+    """It is zero whatever the orchestration has put there: headers for other projects' sources rely on it."""
     orchestration = ORCHESTRATION.replace(
         "for (", "ch_device_tensor raw = args.tensor(0).raw();\n    raw.reserved = 7;\n    for ("
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes of the rings: of a run, of the environment, and what they may be."""
+"""Sizes of the rings: for a run, in the environment, and their limits."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TestConfig:
             ch.CallConfig(**{field: value})
 
     def test_the_largest_window(self, workers):
-        """What belongs to a ring must not be found in another; tried in a process of its own."""
+        """The content of a ring must not be found in another; this is tried in a process of its own."""
         with pytest.raises(ch.ConfigError) as caught:
             run_fault(workers[0], "nothing", ring_task_window=3)
         found = re.search(r"from 4 to (\d+)", caught.value.message)
@@ -88,7 +88,7 @@ VARIABLES = {name: f"CHIPHOST_{name.upper()}" for name in SMALL}
 
 
 class TestEnvironment:
-    """CHIPHOST_RING_* are what a configuration has that doesn't say otherwise."""
+    """CHIPHOST_RING_* give the values of a configuration that has none of its own."""
 
     def test_gives_defaults(self, workers, monkeypatch):
         run_fault(workers[0], "nothing")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a program fits its rings depends on the program, not on how fast its tasks are."""
+"""The program alone decides if it fits its rings, not the speed of its tasks."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tensors: one kernel and one orchestration for every runtime, tensors of no elements, and what is no tensor."""
+"""Tensors: one kernel and one orchestration for every runtime, tensors of no elements, and wrong arguments."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ISOLATIONS = ("namespace", "copy", "process")
 
 @cache
 def program(runtime: str) -> ch.ChipCallable:
-    """(x, y, what): see tensors.cpp. The kernels are the same files for all runtimes."""
+    """The program (x, y, what), as in tensors.cpp. The kernels are the same files for all runtimes."""
     return ch.compile(
         FOLDER / "tensors.cpp",
         [ch.Kernel(0, FOLDER / "copy_view.cpp", "aiv"), ch.Kernel(1, FOLDER / "fill_pairs.cpp", "aiv")],

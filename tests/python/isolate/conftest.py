@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A library that several tests of the room isolate; some have one of their own."""
+"""A library that several tests of this folder isolate; some tests have one of their own."""
 
 from __future__ import annotations
 

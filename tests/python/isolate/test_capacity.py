@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many linker namespaces are left, how they are shared, and what is chosen when there are none."""
+"""The number of linker namespaces that are left, how they are shared, and the choice when there are none."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(_core.namespaces_unavailable() is not None, reas
 
 
 def python(code: str, *words: str | Path, **options: str) -> str:
-    """What this code prints in a process of its own, without tunables but those given."""
+    """The output of this code in a process of its own, without tunables but those given."""
     environment = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, words)],
@@ -74,7 +74,7 @@ def test_c4_imports_make_no_difference(before: str) -> None:
 
 
 def test_finds_what_a_library_leaves_room_for(tmp_path: Path) -> None:
-    """Fact C3: a library that needs much static TLS fits into fewer namespaces; what is advised is enough for all."""
+    """Fact C3: a library that needs much static TLS fits into fewer namespaces; the advice suffices for all."""
     source = (
         '__attribute__((tls_model("initial-exec"))) thread_local char large[300]; '
         'extern "C" char* get() { return large; }'
@@ -175,7 +175,7 @@ def test_rebuilt_runtimes_do_not_pile_up(tmp_path: Path, scenes_root: Path, isol
 
 
 def test_more_runtimes_than_namespaces(tmp_path: Path) -> None:
-    """Those without a worker give way."""
+    """Runtimes without a worker give way."""
     code = """
 import shutil, sys
 from pathlib import Path

@@ -62,7 +62,7 @@ def test_default_lookup_is_not_to_be_had_for_a_copy(looker):
 
 
 def test_auto_takes_no_namespace_for_lookups_that_may_find_nothing(looker, monkeypatch):
-    """H15: nothing but the option makes it one, and a copy has not got that."""
+    """H15: only the option makes a library take a namespace, and a copy cannot have the option."""
     path, plugin = looker
     monkeypatch.setattr(Program, "glibc", (2, 36))
     with isolate.open(plugin, "auto") as library:

@@ -58,7 +58,7 @@ FORK = {
 
 
 def ended(process: int) -> bool:
-    """Whether the process ends, now or soon; one that nobody has waited for counts."""
+    """True if the process ends, now or soon; one that nobody has waited for counts as ended."""
     try:
         descriptor = os.pidfd_open(process)
     except ProcessLookupError:

@@ -174,7 +174,7 @@ def test_a_call_that_the_end_of_the_process_cuts_off_raises_nothing(path):
     for function in (hang, next_call):
         threading.Thread(target=call, args=(function,), daemon=True).start()
     """
-    # What was registered first runs last: after the calls have ended there is time for those threads.
+    # The function that was registered first runs last: after the calls have ended there is time for those threads.
     last = "import atexit, time; atexit.register(time.sleep, 0.5)"
     done = in_a_process(path, program, first=last)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random signatures: functions that store what they are given, compared with what they were given."""
+"""Random signatures: functions store their arguments, and the test compares them with the values that it passed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ SCALARS = [
     Scalar("float", ctypes.c_float, "f", st.floats(width=32, **FLOATS)),
     Scalar("double", ctypes.c_double, "d", st.floats(**FLOATS)),
 ]
-# Half of them floating-point, so that both kinds overflow to the stack.
+# Half of the scalars are floating-point, so that both kinds overflow to the stack.
 scalars = st.sampled_from(SCALARS[:9]) | st.sampled_from(SCALARS[9:])
 scalar_arguments = scalars.flatmap(lambda kind: st.tuples(st.just(kind), kind.values))
 slots = st.binary(min_size=SLOT_BYTES, max_size=SLOT_BYTES)
@@ -63,7 +63,7 @@ text_arguments = st.tuples(st.just("text"), st.binary(max_size=SLOT_BYTES - 1).f
 
 @dataclass(frozen=True)
 class Function:
-    """A random function: what it takes, with the values for one call, and what it returns."""
+    """A random function: its parameters, with the values for one call, and its result."""
 
     arguments: list[tuple[Any, Any]]
     result: tuple[Scalar, Any]

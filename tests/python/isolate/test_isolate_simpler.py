@@ -22,7 +22,7 @@ from chiphost import isolate
 
 EXAMPLE = ROOT / "tests" / "examples" / "isolate_simpler" / "simpler_runtimes.py"
 
-# What stands for a host runtime: it loads its AICore program, which looks for the runtime's function by name.
+# A stand-in for a host runtime: it loads its AICore program, which looks for the runtime's function by name.
 HOST = r"""
 #include <dlfcn.h>
 #include <stdint.h>
@@ -110,7 +110,7 @@ def run(example: ModuleType, runtime) -> list[float]:
 
 
 def in_a_fresh_process(function: str, *words: str) -> None:
-    """A library that is pinned keeps its namespace until the process ends, so that must not be the one of all tests."""
+    """A pinned library keeps its namespace until the process ends, so the tests' own process must not load it."""
     text = (
         f"import sys; sys.path[:0] = {[str(Path(__file__).parent), str(SUPPORT)]}; import {Path(__file__).stem} as here"
     )

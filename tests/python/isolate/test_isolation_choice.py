@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which strategy a library gets: asked for, or found by an audit; and what strategies keep apart."""
+"""The strategy that a library gets: asked for, or found by an audit; and the things that strategies keep apart."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ int of_the_open_file_too() { return flock(fd, LOCK_EX | LOCK_NB); }
 
 
 def locks_of_two(path: Path, strategy: str, file: Path, function: str) -> list[bool]:
-    """Whether the first and the second of two instances got the lock of one file."""
+    """The first and the second of two instances try to lock one file; True for an instance that got the lock."""
     with isolate.open(path, strategy) as first, isolate.open(path, strategy) as second:
         got = []
         for library in (first, second):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threads and signal handlers that code leaves behind: what they need stays loaded until they have ended."""
+"""Threads and signal handlers that code leaves behind: the libraries they need stay loaded until they have ended."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a function of an isolated library is given, and what it gives back."""
+"""The arguments of a function of an isolated library, and its results."""
 
 from __future__ import annotations
 

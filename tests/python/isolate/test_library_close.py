@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What closing an isolated library tells, and what goes when nobody has it any more."""
+"""The result of closing an isolated library, and the things that go when nobody has it any more."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Libraries in processes of their own: how they end, and what is said of it."""
+"""Libraries in processes of their own: how they end, and the errors about it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ def test_an_address_of_the_callers_is_refused(path):
     with isolate.open(path, "process") as library:
         is_null = library.function("is_null", c_int, [c_void_p])
         assert (is_null(None), is_null(1)) == (1, 0)
-        # Only one that the child has no memory at can be told; of several large ones at least one is.
+        # An array can be told only if the child has no memory at its address; of several large ones at least one is
+        # such.
         memory = [np.zeros(32 << 20, np.uint8) for _ in range(8)]
         refused = 0
         for one in memory:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What libraries, kernels and orchestrations print arrives, in order, also where stdout is no terminal."""
+"""The output of libraries, kernels and orchestrations arrives, in order, also where stdout is no terminal."""
 
 from __future__ import annotations
 

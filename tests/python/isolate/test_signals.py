@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signals in a library, and in the processes that it starts; what constructors are given."""
+"""Signals in a library, and in the processes that it starts; the arguments of constructors."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ int start(const char* way, const char* command) {
     }
     return process;
 }
-// How `sh -c command` ended, as wait() tells it.
+// The status of `sh -c command`, as wait() tells it.
 int run(const char* way, const char* command) {
     if (!strcmp(way, "system")) return system(command);
     if (!strcmp(way, "popen")) {
@@ -76,7 +76,7 @@ int run(const char* way, const char* command) {
     const pid_t process = start(way, command);
     return process < 0 || waitpid(process, &status, 0) != process ? -1 : status;
 }
-// The same with all signals blocked by the library.
+// Runs the command with all signals blocked by the library.
 int run_blocked(const char* way, const char* command) {
     sigset_t all, before;
     sigfillset(&all);
@@ -184,7 +184,7 @@ int stopped_by_timer(int milliseconds) {
     return 1;
 }
 
-// What this library's constructor was given.
+// The arguments of this library's constructor.
 static int count = -1;
 static char** values = nullptr;
 __attribute__((constructor)) static void keep(int argc, char** argv, char**) { count = argc; values = argv; }
@@ -275,10 +275,10 @@ def test_a_handler_that_a_constructor_installs_is_reached_by_later_calls(handlin
         numbers = {name: library.function(name, c_int, [c_int]) for name in ("raise_now", "is_blocked")}
         for number in program_s_handlers:
             assert [numbers["raise_now"](number) for _ in range(2)] == [1, 1], number
-        # What it starts reacts to signals as ever.
+        # Processes that it starts react to signals as ever.
         status = library.function("run", c_int, [c_char_p, c_char_p])(b"system", b"kill -TERM $$; exit 3")
         assert os.WIFSIGNALED(status)
-        # The thread is the library's: what it blocks itself stays blocked.
+        # The thread belongs to the library: signals that the library blocks itself stay blocked.
         library.function("block", None, [c_int])(signal.SIGUSR2)
         assert numbers["is_blocked"](signal.SIGUSR2) == 1
         for number in program_s_handlers:

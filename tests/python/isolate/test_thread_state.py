@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one user's code does to a thread is undone before the next one's code runs there."""
+"""One user's code changes the state of a thread; this is undone before the next one's code runs there."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_a_library_for_fast_math_changes_no_other(strategy, library_of):
 
 
 def test_the_thread_of_the_caller_stays_as_it_is(library_of):
-    """Whatever the caller has set: in another process, so that no other test is disturbed."""
+    """The caller's settings stay as they are. This runs in another process, so that no other test is disturbed."""
     run_alone(
         """
         own = ctypes.CDLL(library)

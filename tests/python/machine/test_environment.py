@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Environments in which nothing can run, and those in which it can all the same."""
+"""Environments in which nothing can run, and those in which everything can run all the same."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Systems that refuse what chiphost would like to use, or show it differently: another way is found, or it is named."""
+"""Systems that refuse calls that chiphost would like to use, or show them differently: it finds a way, or says so."""
 
 from __future__ import annotations
 

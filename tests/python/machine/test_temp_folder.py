@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The folder for temporary files, and why one is of no use."""
+"""The folder for temporary files, and the reasons why one is of no use."""
 
 from __future__ import annotations
 

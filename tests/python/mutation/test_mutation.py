@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The list of planted defects is in order. Whether they are noticed is measured by tests/mutation/run.py."""
+"""The list of planted defects is in order. tests/mutation/run.py measures if tests notice them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CMAKE = (ROOT / "tests" / "cpp" / "CMakeLists.txt").read_text()
 
 @pytest.mark.parametrize("defect", LIST.DEFECTS, ids=lambda defect: defect.name)
 def test_a_defect_can_be_planted(defect):
-    """Whoever changes the line that it changes changes the defect: it is to be planted where it is still one."""
+    """A change of the line changes the defect, too: it must then be planted where it is still a defect."""
     text = (ROOT / defect.file).read_text()
     assert text.count(defect.find) == 1, f"{defect.file}: wanted once, found {text.count(defect.find)} times"
     assert defect.planted(text) != text
@@ -60,7 +60,7 @@ def test_every_defect_has_a_name_and_tests():
     assert sum(defect.required for defect in LIST.DEFECTS) >= 30
 
 
-# What CMake builds for tests to load; a name with variables in it is any.
+# Libraries that CMake builds for tests to load; a name with variables in it stands for any name.
 LIBRARIES = [
     re.sub(r"\\?\$\\?\{\w+\\?\}", r"\\w+", re.escape(name))
     for pattern in (r"chiphost_test_library\((?!NAME)([^\s)]+)", r"set\(name ([^)]+)\)", r"add_library\((\w+) SHARED")
@@ -90,7 +90,7 @@ def missing(program: str, needed: Collection[str]) -> set[str]:
     return set(filter(is_library, loaded)) - set(needed)
 
 
-FIRST_WORD = re.compile(r'(\w+)[({](?:[^"(){}]*,)?\s*"(\w+)"')  # of a call or a constructor
+FIRST_WORD = re.compile(r'(\w+)[({](?:[^"(){}]*,)?\s*"(\w+)"')  # in a call or a constructor
 PROGRAMS = sorted(
     {spec.partition(":")[0] for defect in LIST.DEFECTS for spec in defect.tests if not RUN.is_python(spec)}
 )
@@ -166,7 +166,7 @@ def test_the_runner_names_the_defects():
 
 
 def exit_code(outcomes: list[str], required: bool = False) -> int:
-    """What the runner makes of outcomes, without planting anything."""
+    """The exit code that the runner gives for outcomes, without planting anything."""
     defects = [LIST.Defect(f"noun: {i}", "file", "a", "b", ("x:*",), required=required) for i in range(len(outcomes))]
     code: int = RUN.verdict(defects, {d.name: o for d, o in zip(defects, outcomes, strict=True)})
     return code

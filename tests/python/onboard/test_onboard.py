@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real chips: the host side with a stand-in for the vendor's software, and what is said where there is no chip.
+"""Real chips: the host side with a stand-in for the vendor's software, and the errors where there is no chip.
 
 The stand-in is tests/onboard. The device programs are those of a real chip, built for this processor; kernels go
 through a stand-in for ccec.
@@ -90,7 +90,7 @@ def test_all_scenes_pass_with_a_stand_in(standin: Path, platform: str, scenes_ro
 
 @pytest.mark.parametrize("platform", runtimes.ONBOARD)
 def test_the_conformance_suite_passes_with_a_stand_in(standin: Path, platform: str, tmp_path: Path) -> None:
-    """Its kernels and orchestrations are compiled as users' are. What a chip cannot do is listed."""
+    """The suite's kernels and orchestrations are compiled as users' are. Its list names what a chip cannot do."""
     report = tmp_path / "report.json"
     done = chiphost("conform", "-p", platform, "--json", report, **variables(standin, platform))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -122,7 +122,7 @@ def test_errors_of_the_vendor_come_with_code_and_words(chip: str, monkeypatch: p
 
 def test_a_launch_that_fails_leaves_the_worker_usable(chip: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with ch.ChipWorker(callables.RUNTIME, chip) as worker:
-        # The last one when the cores are waiting already.
+        # The last call happens when the cores are waiting already.
         for call in ("aclrtMalloc", "aclrtMemcpy", "rtKernelLaunchWithHandleV2", "rtAicpuKernelLaunchExWithArgs"):
             monkeypatch.setenv("CHIPHOST_STANDIN_FAIL", f"{call}=507899")
             with pytest.raises(ch.ChiphostError, match=f"{call} returned 507899"):
@@ -143,8 +143,10 @@ def run_good(worker: ch.ChipWorker, runtime: str) -> None:
 
 @contextmanager
 def programs_held_and_not_waited_for(folder: Path) -> Iterator[None]:
-    """What is started on the stand-in in this context stays at its beginning, and no wait for it succeeds. It goes on
-    when the file `held` is gone."""
+    """Hold programs that are started on the stand-in at their beginning, so that no wait for them succeeds.
+
+    They go on when the file `held` is gone.
+    """
     (folder / "held").touch()
     with pytest.MonkeyPatch.context() as variables:
         variables.setenv("CHIPHOST_STANDIN_HOLD", str(folder / "held"))
@@ -154,17 +156,17 @@ def programs_held_and_not_waited_for(folder: Path) -> Iterator[None]:
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Path]:
-    """A folder for programs_held_and_not_waited_for; at the end what is held there goes on."""
+    """A folder for programs_held_and_not_waited_for; at the end the held programs go on."""
     yield tmp_path
     (tmp_path / "held").unlink(missing_ok=True)
 
 
-# The stand-in refuses a write to what programs use, so that none of these tests needs luck to fail.
+# The stand-in refuses a write to memory that programs use, so that none of these tests needs luck to fail.
 
 
 @pytest.mark.parametrize("runtime", [callables.RUNTIME, DEVICE_RUNTIME])
 def test_a_launch_that_cannot_be_waited_for_is_the_worker_s_last(chip: str, held: Path, runtime: str) -> None:
-    """Its programs run on: nobody touches what they use, before they have ended or after."""
+    """The launch's programs run on: nobody touches the memory they use, before they have ended or after."""
     with ch.ChipWorker(runtime, chip) as worker:
         run_good(worker, runtime)
         with programs_held_and_not_waited_for(held), pytest.raises(ch.ChiphostError, match=f"{WAIT} returned 507899"):
@@ -204,7 +206,7 @@ def test_what_a_program_uses_that_could_not_be_waited_for_stays(chip: str, held:
 def test_cores_that_come_to_their_registers_when_the_aicpu_has_left_exit(
     chip: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Until then COND is what the launch before has left there: that they have exited."""
+    """Until then COND holds the value of the launch before: that they have exited."""
     with ch.ChipWorker(callables.RUNTIME, chip) as worker:
         callables.run_graph(worker, *callables.chain(20))
         monkeypatch.setenv("CHIPHOST_STANDIN_LATE", "1")
@@ -234,7 +236,7 @@ def test_a_launch_without_progress_ends_at_the_deadline(chip: str) -> None:
         with pytest.raises(ch.ChiphostError, match="have 4 tasks, the ring has 4 slots") as caught:
             args = [np.full(64, 5, np.int32), text]
             worker.run(device_misbehave(chip), args, ring_task_window=4, timeout_s=1)
-        assert caught.value.name == "SCOPE_DEADLOCK"  # what was found when the launch was told to end
+        assert caught.value.name == "SCOPE_DEADLOCK"  # the finding when the launch was told to end
         assert not worker.poisoned
         run_program(worker, good_program(DEVICE_RUNTIME))
 
@@ -246,7 +248,7 @@ def test_the_default_isolation_is_a_copy(chip: str) -> None:
 
 
 def test_an_edited_stand_in_for_ccec_is_taken(standin: Path) -> None:
-    """It is a file of the build, and not only copied when something else is built."""
+    """The stand-in is a file of the build, and not only copied when something else is built."""
     made_of = run(tool("ninja"), "-C", standin.parent, "-t", "query", "standin/a2a3/bin/ccec")
     assert str(ROOT / "tests" / "onboard" / "ccec") in made_of
 
@@ -319,7 +321,7 @@ def test_a_device_program_that_was_not_built_is_named(chip: str, standin: Path, 
 
 @pytest.mark.parametrize(("which", "other"), [("aicpu", "aicore"), ("aicore", "aicpu")])
 def test_a_file_that_is_no_such_device_program_is_refused(chip: str, tmp_path: Path, which: str, other: str) -> None:
-    """Before the vendor's software gets it, which keeps the first AICPU program of a process, right or wrong."""
+    """It is refused before the vendor's software gets it: that keeps the first AICPU program, right or wrong."""
     files = runtimes.find(callables.RUNTIME, chip)
     half = getattr(files, which).read_bytes()[:1000]
     for name, data in (

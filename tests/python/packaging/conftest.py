@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CMake for the tests of the room."""
+"""CMake for the tests of this folder."""
 
 from __future__ import annotations
 

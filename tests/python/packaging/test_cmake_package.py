@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The CMake package: how it is found, and what its functions take and refuse."""
+"""The CMake package: how it is found, and the arguments that its functions take and refuse."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_wrong_use_of_the_functions_is_an_error(line, words, cmake, tmp_path):
 
 
 def test_sources_that_platforms_share_are_named_by_where_they_are_in_chiphost(cmake, tmp_path):
-    """As long as the platform has none of that name."""
+    """This holds as long as the platform has no file of that name."""
     (tmp_path / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.20)\nproject(p CXX)\nfind_package(chiphost REQUIRED)\n"
         "chiphost_add_platform(NAME moon BASED_ON null AICPU_SOURCES shared/orch_so_file.cpp sim/fiber.cpp)\n"
@@ -115,7 +115,7 @@ def test_a_project_without_cpp_is_an_error(cmake, tmp_path):
 
 
 def test_folders_of_a_project_find_the_package_each_for_itself(cmake, tmp_path):
-    """With a platform of their own, whose description any text may be but for control characters."""
+    """Each folder has a platform of its own, whose description may be any text without control characters."""
     text = 'semi;colon "quoted" \\ and [brackets'
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -184,14 +184,14 @@ def configure(cmake: str, folder: Path, lines: str, *options: str) -> subprocess
 
 
 def refusal(cmake: str, folder: Path, lines: str) -> str:
-    """What CMake says, without line breaks."""
+    """CMake's error, without line breaks."""
     done = configure(cmake, folder, lines)
     assert done.returncode != 0
     return " ".join(done.stderr.split())
 
 
 def test_the_folder_of_the_installation_may_be_called_as_one_of_its_own(cmake, tmp_path):
-    """Which sources have a runtime's name in them is told by their names below it."""
+    """A source that has a runtime's name is recognised by its name below the folder of the installation."""
     package = tmp_path / "runtimes" / "chiphost"
     for part in ("cmake", "src"):
         shutil.copytree(cmake_dir().parent / part, package / part)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The example that isolates a library, in C++ and in Python, and what the guides show of the examples."""
+"""The example that isolates a library, in C++ and in Python, and the parts of the examples that the guides show."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_an_anchor_beside_the_program_is_preferred(build, tmp_path):
 
 
 def test_the_package_is_found_below_a_prefix(cmake, build, tmp_path):
-    # As `cmake --install --prefix` lays it out.
+    # The layout is that of `cmake --install --prefix`.
     shutil.copytree(
         cmake_dir().parent, tmp_path / "prefix" / "chiphost", ignore=shutil.ignore_patterns("*.py*", "scenes")
     )
@@ -86,7 +86,7 @@ def test_what_cannot_be_passed_does_not_compile(type_of_function, words, tmp_pat
 
 
 def marked(path: Path) -> dict[str, str]:
-    """What is between two lines that have the same mark, such as `// [copies]`."""
+    """The text between two lines that have the same mark, such as `// [copies]`."""
     return {
         match[1]: match[2].strip("\n")
         for match in re.finditer(r"^(?://|#) \[(\w+)\]\n(.*?)^(?://|#) \[\1\]$", path.read_text(), re.M | re.S)

@@ -84,7 +84,7 @@ def test_an_out_of_tree_platform_runs_a_scene(out_of_tree, isolation):
 
 
 def test_ci_of_an_out_of_tree_platform_runs_what_its_chip_can_do(out_of_tree, tmp_path):
-    """On eight clusters with 16 MB, of scenes that were written for larger chips."""
+    """The chip has eight clusters with 16 MB; the scenes were written for larger chips."""
     scenes, device = tmp_path / "scenes", "tensormap_and_ringbuffer"
     shutil.copytree(OUT_OF_TREE["platform"] / "scenes", scenes)
     ours = ROOT / "tests" / "scenes"
@@ -110,7 +110,7 @@ def test_ci_of_an_out_of_tree_platform_runs_what_its_chip_can_do(out_of_tree, tm
         f"{device}/wide": "needs 24 clusters, a2a3tiny has 8",
     }
     assert junit.read_text().count("<skipped ") == 3 + 2  # and 24 and 36 clusters
-    # Nothing but what is skipped: that is no success.
+    # All scenes are skipped: that is no success.
     words = ["-m", "chiphost", "ci", "-p", "a2a3tiny", "--scenes", scenes, "-k", "wide"]
     lib = str(out_of_tree["platform"] / "lib")
     done = subprocess.run(
@@ -128,7 +128,7 @@ def without_times(text: str) -> str:
 
 
 def test_the_guide_shows_what_ci_prints_on_a_small_chip(out_of_tree):
-    """Of chiphost's own scenes, which name no platform of this project."""
+    """The scenes are chiphost's own, which name no platform of this project."""
     shown = (OUT_OF_TREE["platform"] / "ci.txt").read_text()
     said = ""
     for command in re.findall(r"^\$ chiphost (.*)$", shown, re.M):
@@ -144,7 +144,7 @@ def test_an_out_of_tree_platform_passes_the_conformance_suite(out_of_tree):
 
 
 def test_a_port_begins_with_a_suite_that_has_nothing_to_find(cmake, tmp_path):
-    """As the guide says, up to the first file that is taken over: then its functions are looked at."""
+    """This follows the guide up to the first file that is taken over: then its functions are looked at."""
     source, build = tmp_path / "source", tmp_path / "build"
     shutil.copytree(ROOT / "tests" / "examples" / "begin_a_platform", source)
     options = (f"-Dchiphost_DIR={cmake_dir()}", *ninja())
@@ -182,7 +182,7 @@ def test_a_description_of_a_platform_that_is_none_is_an_error(tmp_path, monkeypa
         assert (caught.value.name, caught.value.where) == ("PLATFORM_UNKNOWN", str(about))
         with pytest.raises(ch.SceneError, match="does not describe a platform"):
             host_toolchain.arch("a2a3moon")
-    # All others go on, and lists say what is wrong with this one.
+    # All other runtimes go on, and lists say what is wrong with this one.
     assert runtimes.find("host_build_graph", "a2a3sim").host.is_file()
     assert runtimes.platforms()["a2a3moon"].startswith(f"{about}: it does not describe a platform: ")
     neighbour = tmp_path / "a2a3mars" / "platform.json"
@@ -213,7 +213,7 @@ def test_an_out_of_tree_platform_is_its_own(out_of_tree, monkeypatch):
     with ch.ChipWorker("host_build_graph", "a2a3tiny", isolation="copy") as worker:
         assert worker.platform == "a2a3tiny"
         assert worker.chip == ch.Chip(clusters=8, aicpu_threads=2, memory_bytes=16 << 20)
-        run_graph(worker, *chain(3))  # without a word of clusters and threads it takes what there is
+        run_graph(worker, *chain(3))  # a run that names no clusters and threads takes all of them
         with pytest.raises(ch.ConfigError, match="block_dim: wanted 1 to 8 on tiny, found 9") as caught:
             run_graph(worker, *chain(3), block_dim=9)
         assert caught.value.hint.startswith("change block_dim= of run() or CallConfig, or 'block_dim' in the config")
@@ -259,7 +259,7 @@ def test_a_runtime_is_found_when_it_is_built_after_a_first_look(monkeypatch, tmp
     ("name", "target"), [("conformance.def", "conform_conform"), ("shared/orch_so_file.h", "tiny_aicpu_port")]
 )
 def test_a_file_that_is_added_after_a_build_is_noticed(cmake, tmp_path, name, target):
-    """It stands before one of chiphost, so what includes it is compiled again."""
+    """The file takes the place of one of chiphost's, so every source that includes it is compiled again."""
     source, build = tmp_path / "source", tmp_path / "build"
     shutil.copytree(OUT_OF_TREE["platform"], source)
     run(cmake, "-S", source, "-B", build, f"-Dchiphost_DIR={cmake_dir()}", *ninja())

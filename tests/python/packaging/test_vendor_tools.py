@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The vendor's compiler and its linker, as CMake looks for them: here only by the file that does it."""
+"""The vendor's compiler and its linker, as CMake looks for them: tested only by the file that does it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def look(cmake, tmp_path, monkeypatch):
     def function(*definitions, **environment):
         environment = {"PATH": str(tmp_path / "bin"), **environment}
         file = f"-DFILE={cmake_dir() / 'ChiphostDevice.cmake'}"
-        # Nothing of this machine: it may have a compiler for aarch64, and a linker of that name.
+        # This excludes the tools of this machine: it may have a compiler for aarch64, and a linker of that name.
         none = "-DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=FALSE"
         return run(cmake, file, none, *definitions, "-P", tmp_path / "look.cmake", **environment)
 
@@ -58,7 +58,7 @@ def test_the_vendors_compilers_are_looked_for_where_either_variable_says(look, t
 
 
 def test_the_linker_is_the_one_beside_the_compiler(look, tmp_path):
-    """Not another one that is on PATH."""
+    """Another linker that is on PATH is not taken."""
     compiler = tmp_path / "toolkit" / "bin"
     make_tools(compiler, "ccec", "ld.lld")
     make_tools(tmp_path / "bin", "ld.lld")

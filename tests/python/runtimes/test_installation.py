@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the package finds its parts: also in an editable installation, where modules and programs are apart."""
+"""The places of the package's parts, also in an editable installation, where modules and programs are apart."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_this_installation_has_all_its_parts() -> None:
 
 
 def test_a_python_without_headers_is_named_and_what_to_install(tmp_path: Path) -> None:
-    """As on Debian without python3-dev: FindPython is told of headers that are not there."""
+    """This is as on Debian without python3-dev: FindPython is told of headers that are not there."""
     words = [tool("cmake"), *ninja(), "-S", ROOT, "-B", tmp_path, "-DCHIPHOST_PYTHON=ON"]
     words += [f"-DPython_EXECUTABLE={sys.executable}", "-DPython_INCLUDE_DIR=/nonexistent"]
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=300)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which runtimes there are, where they are looked for, and what is said of those that are not there."""
+"""The runtimes that are found, the places where they are looked for, and the errors about missing ones."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A scene for tests of the room."""
+"""A scene for the tests of this folder."""
 
 from __future__ import annotations
 

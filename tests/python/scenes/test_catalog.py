@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which scenes there are: found by name, chosen by platform, runtime and text."""
+"""The scenes of a folder: found by name, chosen by platform, runtime and text."""
 
 from __future__ import annotations
 

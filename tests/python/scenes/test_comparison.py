@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a scene compares what a run gives with its golden result."""
+"""A scene's comparison of a run's results with its golden result."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def load(name: str) -> Scene:
 CASES = [(name, case) for name in NAMES for case in load(name).cases]
 
 
-# Another computation of each golden result: from what went in, in the order of the program, or element by element.
+# Another computation of each golden result: from the inputs, in the order of the program, or element by element.
 
 
 def vector_with(extra: float) -> Any:
@@ -37,7 +37,7 @@ def vector_with(extra: float) -> Any:
 
 
 def bgemm(args: Args, case: Args) -> Args:
-    """By whole matrices, not tiles."""
+    """Computes by whole matrices, not tiles."""
 
     def whole(tiled: np.ndarray, matrix: int) -> np.ndarray:
         return np.block([[tile.astype(np.float64) for tile in row] for row in tiled[matrix]])
@@ -70,7 +70,7 @@ def mixed_example(args: Args, case: Args) -> Args:
 
 
 def attention(args: Args, case: Args) -> Args:
-    """By loops over tokens."""
+    """Computes by loops over tokens."""
     query, size = args["query"].astype(np.float64), case["block_size"]
     group = case["heads"] // case["kv_heads"]
     out = np.empty(query.shape)
@@ -87,7 +87,7 @@ def attention(args: Args, case: Args) -> Args:
 
 
 def element_access(args: Args, case: Args) -> Args:
-    """Statement by statement."""
+    """Computes statement by statement."""
     a, b = args["a"].astype(np.float64), args["b"].astype(np.float64)
     c = a + b
     check = [a[3], c[0], c[100], 77, 77, 42, 10 + a[-1]]
@@ -111,7 +111,7 @@ def wide_fan_in(args: Args, case: Args) -> Args:
 
 
 def overlapping_writers(args: Args, case: Args) -> Args:
-    """Box after box."""
+    """Computes box after box."""
     picture = np.full(args["picture"].shape, int(args["colors"][0, 0]), object)
     for (row, column, rows, columns, mixes), color in zip(args["boxes"], args["colors"][1:, 0], strict=True):
         box = picture[row : row + rows, column : column + columns]
@@ -231,8 +231,8 @@ def test_one_wrong_element_is_noticed(name, case):
 
 
 ATTENTION = {"query": 1, "key_cache": 1, "value_cache": 1, "block_table": 1, "context_lens": -1, "scale": 0.1}
-# Of each scene: a case in which every input matters, what to add to the last element of an input, and inputs that only
-# say how the graph is made.
+# Each scene has a case in which every input matters, numbers to add to the last element of an input, and inputs that
+# only say how the graph is made.
 SENSITIVE: dict[str, tuple[str, dict[str, float], set[str]]] = {
     f"{ABG}/bgemm": ("rectangular", {"a": 0.1, "b": 0.1, "c": 0.1}, set()),
     f"{ABG}/explicit_edges": ("default", {"x": 1, "addends": 1}, {"hold"}),

@@ -73,7 +73,7 @@ def test_golden_of_vector_example_is_right():
 
 
 def test_golden_of_bgemm_is_right():
-    """Against whole matrices, not tiles."""
+    """The result is compared with whole matrices, not tiles."""
     scene = load_ours("bgemm")
     args = scene.make_args("rectangular")
     tiles = scene.expected("rectangular", args)["c"]
@@ -98,7 +98,7 @@ def test_golden_of_matmul_is_right():
 
 @pytest.mark.parametrize("case", ["Case2", "mixed"])
 def test_golden_of_paged_attention_is_right(case):
-    """Against loops over single numbers."""
+    """The result is compared with loops over single numbers."""
     scene = load_ours("paged_attention")
     args = scene.make_args(case)
     out = scene.expected(case, args)["out"]
@@ -117,7 +117,7 @@ def test_golden_of_paged_attention_is_right(case):
             assert out[request, head] == pytest.approx([s / total for s in sums], rel=1e-10, abs=1e-12)
 
 
-# A case of each scene in which every input matters, and what to do to an input.
+# A case of each scene in which every input matters, and a change of an input.
 SENSITIVE = [
     ("vector_example", "random", "a", 0.1),
     ("vector_example", "random", "b", 0.1),

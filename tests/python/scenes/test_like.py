@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes that are like another one: what they take from it, and what they have of their own."""
+"""Scenes that are like another one: the fields that they take from it, and those of their own."""
 
 from __future__ import annotations
 

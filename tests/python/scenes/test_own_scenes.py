@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""chiphost's own scenes, run: the names and sizes they must have, and whether they notice what is broken."""
+"""chiphost's own scenes, run: their names and sizes, and tests that they notice broken parts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HBG, ABG, TMR = "host_build_graph", "aicpu_build_graph", "tensormap_and_ringbuff
 PLATFORMS = ("a2a3sim", "a5sim")
 TIMEOUT_S = 300
 
-# The scenes of the examples that other runtimes are compared by: by platform, with the tasks of the default case.
+# The scenes of the examples by which other runtimes are compared: by platform, with the tasks of the default case.
 EXAMPLES = {
     "a2a3sim": {
         f"{ABG}/vector_example": 4,
@@ -142,11 +142,11 @@ def test_ci_of_chiphost_s_own_scenes(tmp_path: Path, platform: str, mode: list[s
         assert {case["rounds"] for case in scenes[name]["cases"]} == {scene.rounds}, name
 
 
-# Scenes whose edges are all a result's order: without them they must fail. (what is replaced, by what), the cases that
-# have no other edges, and the outputs in which that shows.
+# Scenes whose edges are all that orders a result: without them they must fail. Each entry: (old text, new text), the
+# cases that have no other edges, and the outputs in which that shows.
 WAR_ROUND = MappingProxyType({"rounds": 1, "bands": 5, "band_rows": 16, "columns": 64})
 NO_EDGES: dict[str, tuple[str, list[tuple[str, str]], dict[str, Any], set[str]]] = {
-    # One round: the writers come after readers of what was there before. Nobody reads what they write.
+    # One round: the writers come after readers of the old content. Nobody reads what they write.
     "write after read": (
         "write_after_read",
         [("writer.output(x.view(", "writer.no_dep(x.view(")],

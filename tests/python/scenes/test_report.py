@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reports: what is in them, and how they reach the disk."""
+"""Reports: their content, and how they reach the disk."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_junit_has_a_test_case_for_each_case(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cases", [PASSED.cases, PASSED.cases[:1], ()])
 def test_junit_has_a_fault_of_the_scene_itself(cases: tuple[CaseResult, ...]) -> None:
-    """Such as a worker that cannot be reset after the last case: no case failed, and the scene has."""
+    """A worker that cannot be reset after the last case is such a fault: no case failed, and the scene has."""
     failed = SceneResult("r/s", "a2a3sim", "r", False, 2.5, "cannot be\nreset", 7, cases)
     [suite] = ElementTree.fromstring(report.to_junit([failed]).encode())
     assert (suite.get("failures"), suite.get("tests")) == ("1", str(len(cases) + 1))

@@ -367,7 +367,7 @@ def test_a_runtime_that_is_not_installed_is_the_scene_s_error(tmp_path: Path) ->
     assert "RUNTIME_UNKNOWN" in (results["moves"].error or "")
 
 
-# Which scenes
+# The choice of scenes
 
 
 @both_modes

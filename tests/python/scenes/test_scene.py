@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes without a worker: how they are found and loaded, what they say, and the arguments they make."""
+"""Scenes without a worker: how they are found and loaded, their descriptions, and the arguments they make."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_missing_folder_is_reported(tmp_path, call):
     assert caught.value.where == str(tmp_path / "nowhere")
 
 
-# Descriptions that are not usable: what is changed in SCENE_PY, the field, the message.
+# Descriptions that are not usable: the change of SCENE_PY, the field, the message.
 INVALID_AT_LOAD = {
     "import raises": ("import numpy as np", "import no_such_module", ":2", "importing it raised ModuleNotFoundError"),
     "import exits": ("import numpy as np", "raise SystemExit(3)", ":2", "importing it raised SystemExit: 3"),
@@ -291,7 +291,7 @@ def test_cases_cannot_be_changed(tmp_path):
 
 
 def test_random_numbers_are_the_same_everywhere():
-    """The raw generator, which NumPy promises never to change; its distributions it may."""
+    """The raw generator is used, which NumPy promises never to change; its distributions may change."""
     raw = make_rng(7, "host_build_graph/bgemm", "default").bit_generator.random_raw(1000)
     assert hashlib.sha256(raw.astype("<u8").tobytes()).hexdigest()[:16] == "a8b53a05adf1fa22"
 

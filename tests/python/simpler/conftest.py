@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Scenes in simpler's form for the tests of the room."""
+"""Scenes in simpler's form for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simpler_scenes import RUNTIMES
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as of a checkout of simpler's, with a scene for each runtime."""
+    """A folder like a checkout of simpler, with a scene for each runtime."""
     monkeypatch.setenv("PTO_ISA_ROOT", str(simpler_scenes.pto_isa(tmp_path / "pto-isa")))
     monkeypatch.delenv("PTO_ISA_COMMIT", raising=False)
     folder = tmp_path / "simpler"

@@ -55,14 +55,14 @@ extern "C" void build(const ChipStorageTaskArgs& all, int, int) {
 
 
 class Programs:
-    """Compiles what tests ask for, each once."""
+    """Compiles the programs that tests ask for, each once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.made: dict[tuple[object, ...], ch.ChipCallable] = {}
 
     def __call__(self, aic: str = "", aiv: str = "", aivs: int = 2, platform: str = "a2a3sim") -> ch.ChipCallable:
-        """One task per round, on the AIC if it has a kernel, and on as many AIV."""
+        """A program of one task per round, on the AIC if it has a kernel, and on as many AIV."""
         key = (aic, aiv, aivs, platform)
         if key not in self.made:
             folder = self.folder / str(len(self.made))
@@ -120,7 +120,7 @@ def worker(request: pytest.FixtureRequest) -> Iterator[ch.ChipWorker]:
 
 
 def run(worker: ch.ChipWorker, program: ch.ChipCallable, out: np.ndarray[Any, Any], **how: Any) -> Any:
-    """`out` as the tasks leave it. `tasks` and `blocks` are 1 if not named."""
+    """The array `out` after the tasks. `tasks` and `blocks` are 1 if not named."""
     tasks, blocks = how.pop("tasks", 1), how.pop("blocks", 1)
     x = how.pop("x", np.arange(64, dtype=np.float32))
     worker.run(program, [x, out, tasks, blocks], timeout_s=TIMEOUT_S, **how)

@@ -27,7 +27,7 @@ def git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     header = checkout / "include" / "pto" / "pto-inst.hpp"
     header.parent.mkdir(parents=True)
     (header.parent / "npu").mkdir()
-    (header.parent / "npu" / "real.hpp").write_text("class Pipe;\n")  # is not what a simulation reads
+    (header.parent / "npu" / "real.hpp").write_text("class Pipe;\n")  # a simulation does not read it
     run(checkout, "init", "-q")
     header.write_text("namespace pto { void known(int); }\n")
     run(checkout, "add", "-A")
@@ -100,7 +100,7 @@ def test_a_commit_that_was_chosen_is_named(git: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_checkout_without_the_wanted_commit_has_to_fetch_it(git: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then only what the source says is of PTO-ISA is known to be."""
+    """Then the only known names of PTO-ISA are those that the source says are of it."""
     wanted = "0123456789" * 4
     monkeypatch.setattr(pto_isa_names, "WANTED_COMMIT", wanted)
     assert explain("kernel.cpp:6:60: error: 'Axis' was not declared", git) is None

@@ -64,7 +64,7 @@ class Bench:
         return self.workers(runtime).run(self.compile(runtime, body, before), args)
 
     def waits(self, runtime: str, body: str, args: list[Any]) -> list[bool]:
-        """For each seed, whether the last task is given to a core after all others have ended."""
+        """For each seed, True if the last task is given to a core after all others have ended."""
         source = self.compile(runtime, body)
         runs = [spans(self.workers(runtime), source, args, seed) for seed in SEEDS]
         return [run[-1][0] > max(ended for _, ended in run[:-1]) for run in runs]
@@ -76,7 +76,7 @@ def bench(tmp_path: Path, workers: Callable[[str], ch.ChipWorker]) -> Bench:
 
 
 def table() -> ModuleType:
-    """What the page is made from. It is no part of the package."""
+    """The module that the page is made from. It is no part of the package."""
     spec = importlib.util.spec_from_file_location("simpler_differences", ROOT / "docs/site/simpler_differences.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -438,14 +438,14 @@ def test_thread_counts(bench: Bench, tmp_path: Path, runtime: str) -> None:
 
 @pytest.mark.parametrize("direction", ["IN", "OUT", "INOUT", "SCALAR"])
 def test_signatures(bench: Bench, tmp_path: Path, direction: str) -> None:
-    """The scene reads both tensors and writes the second one, whatever it says of them."""
+    """The scene reads both tensors and writes the second one, whatever it says about them."""
     runtime = "tensormap_and_ringbuffer"
     config = simpler_scenes.CONFIG.replace("@FUNCTION", "aicpu_orchestration_entry").replace("@RUNTIME", runtime)
     signature = f'"signature": [D.{direction}, D.{direction}, D.{direction}]'
     config = config.replace('"signature": [D.IN, D.IN, D.SCALAR]', signature)
     assert signature in config
     text = simpler_scenes.device(simpler_scenes.PARTS[runtime])
-    # What is there before the run counts.
+    # The content before the run counts.
     text = text.replace("value + 1", "value + 1 + before").replace(
         "PTO2_SCOPE() {",
         "const uint32_t end[1] = {elements[0] - 1};\n"

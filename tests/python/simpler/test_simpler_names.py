@@ -26,7 +26,7 @@ RUNTIMES = {
 }
 # PTO-ISA's own names, for kernels that wait for each other.
 OTHERS = {"pto_isa"}
-# What chiphost's headers need of these types. Sources of simpler's have no such names.
+# Names that chiphost's headers need in these types. Sources of simpler's have no such names.
 OF_CHIPHOST = {
     "Arg::submit",
     "Tensor::flags",
@@ -42,7 +42,7 @@ OF_CHIPHOST = {
 
 
 def names(runtime: str) -> set[Name]:
-    """What sources for a runtime may use: of orchestrations, and of kernels."""
+    """The names that sources for a runtime may use: those of orchestrations, and of kernels."""
     folders = (toolchain.compat_dir() / runtime, toolchain.compat_dir() / "simpler")
     first = [folder / name for name in RUNTIMES[runtime] for folder in folders if (folder / name).is_file()]
     assert len(first) == len(RUNTIMES[runtime])
@@ -66,7 +66,7 @@ def pto_isa(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_every_name_is_used(runtime: str) -> None:
-    """Who adds one to cpp/compat adds a use to the scenes."""
+    """A name that is added to cpp/compat needs a use in the scenes, too."""
     text = "\n".join(code_of(path.read_text()) for path in sources(FOLDER / "a2a3" / runtime / "every_name"))
     unused = {name.full for name in names(runtime) if not name.used_in(text)}
     assert unused - OF_CHIPHOST == set()

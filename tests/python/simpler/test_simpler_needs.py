@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scenes in simpler's form need: torch, and a checkout of PTO-ISA at a commit."""
+"""The needs of scenes in simpler's form: torch, and a checkout of PTO-ISA at a commit."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ OWN = "host_build_graph/vector_example"
 
 @pytest.fixture
 def mixed(root: Path, scenes_root: Path) -> Path:
-    """The same folder with a scene of chiphost's own in it."""
+    """The folder of `root` with a scene of chiphost's own in it."""
     (root / OWN).parent.mkdir()
     (root / OWN).symlink_to(scenes_root / OWN)
     return root

@@ -133,7 +133,7 @@ def test_what_is_gained(tmp_path: Path) -> None:
     assert np.isnan(args[1]).all()
 
 
-# What sources and files of scenes define themselves, and what the tables make up.
+# Names that sources and files of scenes define themselves, and those that the tables make up.
 OF_SCENES = {
     "ctypes",
     "c_float",
@@ -159,7 +159,7 @@ OF_THE_EXAMPLE = {
 
 
 def test_names_in_the_tables_are_there() -> None:
-    """Simpler's are in cpp/compat, or read from a scene's files; chiphost's are in its headers, or a scene's."""
+    """Simpler's names are in cpp/compat, or read from a scene's files; chiphost's are in its headers, or a scene's."""
     compat, include = toolchain.compat_dir(), ROOT / "cpp" / "include" / "chiphost"
     files = [path for path in compat.rglob("*.h") if "pto_isa" not in path.parts]
     theirs = {name.last for header in headers(*files) for name in names_of(header)} | {path.name for path in files}

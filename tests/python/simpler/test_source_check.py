@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is certain before a compile: assembler of another processor, and types that exist nowhere."""
+"""Findings that are certain before a compile: assembler of another processor, and types that exist nowhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COUNTER = 'uint64_t now() { uint64_t t; asm volatile("mrs %0, cntvct_el0" : "=r"
 
 
 def preprocessed(own: str, other: str = "") -> str:
-    """As a preprocessor leaves a file that includes another: here the own text begins in line 10."""
+    """A file that includes another, as a preprocessor leaves it: here the own text begins in line 10."""
     return f'# 0 "{SOURCE}"\n# 0 "<built-in>"\n# 1 "/usr/include/other.h" 1 3\n{other}\n# 10 "{SOURCE}" 2\n{own}'
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small libraries for the audit, and what it finds in them."""
+"""Small libraries for the audit, and its findings in them."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def printing_callable() -> ch.ChipCallable:
 
 
 def expected_values(tasks: np.ndarray, edges: np.ndarray) -> list[int]:
-    """What graph_from_table computes, by plain Python: predecessors first, integers modulo 2**64."""
+    """The values that graph_from_table computes, by plain Python: predecessors first, integers modulo 2**64."""
     predecessors: list[list[int]] = [[] for _ in tasks]
     for start, end in edges.tolist():
         predecessors[end].append(start)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How tests run CMake: that of the test dependencies, whether its folder is on PATH or not."""
+"""CMake for tests: the one of the test dependencies, even if its folder is not on PATH."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ninja() -> list[str]:
 
 
 def cmake_dir() -> Path:
-    """Where the CMake package of this chiphost is."""
+    """The folder of the CMake package of this chiphost."""
     result = CliRunner().invoke(cli, ["cmake-dir"])
     assert result.exit_code == 0, result.output
     return Path(result.stdout.strip())

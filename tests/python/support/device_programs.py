@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Programs for device_graph_interpreter.cpp, and what they compute, by NumPy.
+"""Programs for device_graph_interpreter.cpp, and their results, by NumPy.
 
 The model runs every task at the moment it is submitted: edges must give the result of the program's order. It also
 knows which tasks touch which elements, and from that which edges the orchestration has to name itself; and what of the
@@ -23,7 +23,7 @@ PAIRS = tuple((runtime, platform) for runtime in DEVICE_RUNTIMES for platform in
 
 VIEW, RESHAPE, TRANSPOSE, MANUAL_DEP, SUBMIT, SCOPE_BEGIN, SCOPE_END, DEPENDENCY, READ, WRITE, FORGET = range(1, 12)
 IN, NEW, INOUT, OUT, NO_DEP, NEW_WITH_INITIAL = 0, 1, 2, 3, 4, 9  # roles
-READS, WRITES, READS_AND_WRITES = 0, 1, 2  # what the kernel does with a tensor
+READS, WRITES, READS_AND_WRITES = 0, 1, 2  # a kernel's accesses to a tensor
 AIC, AIV0, AIV1 = 1, 2, 4  # bits of a task's cores
 AUTO, MANUAL = 0, 1
 DTYPES = {np.dtype("int32"): 2, np.dtype("int64"): 7}
@@ -69,9 +69,9 @@ class Tensor:
 
     buffer: int
     data: np.ndarray
-    numbers: np.ndarray  # of the buffer's elements, with the view's shape
+    numbers: np.ndarray  # numbers of the buffer's elements, with the view's shape
     owner: int | None = None  # task that made the buffer
-    depth: int = 0  # of the scope with which it ends
+    depth: int = 0  # depth of the scope with which it ends
     manual: bool = False
     elements: int = field(init=False)  # the same numbers as a set of bits
 
@@ -128,13 +128,13 @@ class Task:
     owners: set[int]
     before: set[int]  # tasks it may wait for
     ring: int
-    open: bool = True  # its scope is
+    open: bool = True  # its scope is open
     published: bool = False
     consumers: list[int] = field(default_factory=list)
     heap_bytes: int = 0
     record_bytes: int = 0
     tracked: int = 0
-    edges_end: int = 0  # of the ring, after this task
+    edges_end: int = 0  # edges of the ring, after this task
 
 
 @dataclass
@@ -153,7 +153,7 @@ class Rings:
 
 
 class Program:
-    """Words for the interpreter and what they do. Every method is one operation of the orchestration.
+    """Words for the interpreter and the operations they stand for. Every method is one operation of the orchestration.
 
     Args:
         runtime: whose rules hold.
@@ -177,7 +177,7 @@ class Program:
         self.log: list[int] = []
         self.accumulator = 0
         self.possible: set[int] = set()  # codes of deadlocks that may be reported
-        self.certain = False  # one will be
+        self.certain = False  # a deadlock will be reported
         self._in_ring: list[list[int]] = [[] for _ in range(RING_COUNT)]
         self._edges = [0] * RING_COUNT
 
@@ -289,7 +289,7 @@ class Program:
     # --- what a generator wants to know
 
     def may_access(self, tensor: int, indices: Sequence[int], writes: bool) -> bool:
-        """Whether reading or writing the element now neither races nor waits for a task that is not published."""
+        """True if reading or writing the element now neither races nor waits for a task that is not published."""
         view = self.tensors[tensor]
         element = 1 << int(view.numbers[tuple(indices)])
         users = {view.owner} if view.owner is not None else set()
@@ -327,7 +327,7 @@ class Program:
         return tensor
 
     def _conflicts(self, task: Task, auto: bool) -> tuple[set[int], set[int]]:
-        """Earlier tasks that must come before: those the runtime finds, those it doesn't."""
+        """Earlier tasks that must come before: those that the runtime finds, and those that it doesn't."""
         inferred: set[int] = set()
         missing: set[int] = set()
         for number, other in enumerate(self.tasks):
@@ -369,7 +369,7 @@ class Program:
         return result
 
     def _kept(self, ring: int) -> list[int]:
-        """Tasks of the ring that may stay whatever completes: from the oldest one on that somebody holds."""
+        """Tasks of the ring that may stay whatever completes: all from the oldest one that is still held."""
         can = self._can_complete()
         for position, number in enumerate(self._in_ring[ring]):
             task = self.tasks[number]
@@ -400,7 +400,7 @@ class Program:
             self.possible |= {1, 3}
 
         def too_much(size: int, sizes: list[int], need: int) -> bool:
-            """What does not fit before the end of the ring is left free there."""
+            """Room that is too small before the end of the ring is left free there."""
             return need > 0 and sum(sizes) + need + (max([*sizes, need]) if sizes else 0) > size
 
         if too_much(heap_bytes, [t.heap_bytes for t in tasks], task.heap_bytes):
@@ -427,12 +427,12 @@ class Program:
 
 
 def wrapped(value: int) -> int:
-    """Modulo 2^64, as an int64."""
+    """A number modulo 2^64, as an int64."""
     return (value + 2**63) % 2**64 - 2**63
 
 
 def run_program(worker: ch.ChipWorker, program: Program, **config: int) -> ch.RunResult:
-    """Run a program and check what it computed; a ChiphostError leaves the arguments as they were."""
+    """Run a program and check its results; a ChiphostError leaves the arguments as they were."""
     assert worker.platform is not None
     before = arguments()
     arrays = arguments()

@@ -121,7 +121,7 @@ class Task:
 
 
 class Graph:
-    """What one call of an orchestration built: the tasks, the device memory, what to copy back."""
+    """The result of one call of an orchestration: the tasks, the device memory, and the copies back."""
 
     def __init__(self, host_arrays: Iterable[np.ndarray]) -> None:
         self.tasks: list[Task] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How many linker namespaces the C library allows, found without chiphost: the measure for what chiphost says."""
+"""The number of linker namespaces that the C library allows, found without chiphost, to compare chiphost's with."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ TIMEOUT_S = 120
 
 
 def is_alive(process: int) -> bool:
-    """Whether it runs; a zombie, which its new parent has not reaped, does not."""
+    """True if the process runs; a zombie, which its new parent has not reaped, does not."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):

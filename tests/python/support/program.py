@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-# What takes the words $'\x1b' and >(command) as they are meant.
+# A shell that takes the words $'\x1b' and >(command) as they are meant.
 SHELL = next(filter(None, map(shutil.which, ("bash", "zsh", "ksh"))), "")
 needs_shell = pytest.mark.skipif(not SHELL, reason="there is no bash, zsh or ksh")
 both_modes = pytest.mark.parametrize("mode", [[], ["--parallel"]], ids=["serial", "parallel"])
@@ -86,7 +86,7 @@ def in_terminal(
 
 
 def interrupt(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """Send SIGINT; return the exit code and what was written after that."""
+    """Send SIGINT; return the exit code and the output after that."""
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=TIMEOUT_S)
     return process.returncode, out, err

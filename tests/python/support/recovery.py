@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""After an error everything goes on, which a scene shows: on the worker that had it, and on the others."""
+"""Checks by a scene that everything goes on after an error: on the worker that had it, and on the others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def scene_of(runtime: str, platform: str) -> tuple[ch.Scene, tuple[ch.ChipCallab
 
 
 def run_scene(worker: ch.ChipWorker) -> None:
-    """Run a scene of the worker's runtime, and check what comes out."""
+    """Run a scene of the worker's runtime, and check its results."""
     assert worker.runtime is not None
     assert worker.platform is not None
     scene, programs = scene_of(worker.runtime, worker.platform)
@@ -35,7 +35,7 @@ def run_scene(worker: ch.ChipWorker) -> None:
 
 
 def goes_on(worker: ch.ChipWorker, other: ch.ChipWorker) -> None:
-    """`worker` had an error: `other` runs a scene, then `worker`, on its runtime again after a reset."""
+    """Show that all goes on after an error of `worker`: `other` runs a scene, then `worker`, also after a reset."""
     runtime, platform, isolation = worker.runtime, worker.platform, worker.isolation
     assert runtime is not None
     assert platform is not None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A library for tests of isolation, and a process of its own for what would spoil this one."""
+"""A library for tests of isolation, and a process of its own for code that would spoil this one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ int is_null(const void* address) { return address == nullptr; }
 void throw_text() { throw std::runtime_error("the tank is empty"); }
 int wait_for_release() { while (go_on) usleep(1000); return 5; }
 void nap(int ms) { usleep(1000 * ms); }
-// Whether all have come here while this call waited.
+// True if all calls have come here while this one waited.
 int meet(int* here, int all) {
     __atomic_add_fetch(here, 1, __ATOMIC_SEQ_CST);
     for (int ms = 0; ms < 20000 && __atomic_load_n(here, __ATOMIC_SEQ_CST) < all; ++ms) usleep(1000);

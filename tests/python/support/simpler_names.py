@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names that cpp/compat gives to sources of simpler's, read from its headers, and whether a source uses them.
+"""The names that cpp/compat gives to sources of simpler's, read from its headers, and a search for uses of them.
 
 This reads the C++ of these headers, no other: comments and texts are dropped, and blocks are followed by their braces.
 """
@@ -39,7 +39,7 @@ class Name:
 
     @property
     def pattern(self) -> str:
-        """How a source that uses it looks."""
+        """The form of a source that uses it."""
         word = rf"\b{re.escape(self.last)}\b"
         if self.last.startswith("operator"):
             return re.escape(self.last.removeprefix("operator").strip())
@@ -50,7 +50,7 @@ class Name:
         return rf"(?:\.|->|\b{owner}::){word[2:]}{called}"
 
     def used_in(self, text: str) -> bool:
-        """Whether a source, as `code_of` gives it, uses it."""
+        """True if a source, as `code_of` gives it, uses it."""
         return re.search(self.pattern, text) is not None
 
 
@@ -73,7 +73,7 @@ def headers(*first: Path) -> list[Path]:
 
 
 def names_of(header: Path) -> set[Name]:
-    """The public names of a header. What begins with chiphost_simpler is chiphost's own, and left out."""
+    """The public names of a header. Names that begin with chiphost_simpler are chiphost's own, and left out."""
     text = code_of(header.read_text())
     names = {Name(name, "function" if args else "macro") for name, args in _DEFINE.findall(text)}
     text = _TEMPLATE.sub("", _ATTRIBUTE.sub("", _DIRECTIVE.sub("", text)))
@@ -101,7 +101,7 @@ def _names_of(head: str, body: str | None, tail: str, prefix: str) -> Iterator[N
     if head.startswith(("namespace", "extern")):
         if body and not head.endswith(")"):
             yield from _names_in(body, prefix.removesuffix("::"))
-        return  # otherwise it is what the source itself defines
+        return  # otherwise the source itself defines it
     if alias := re.match(r"using (\w+) =", head):
         yield Name(prefix + alias[1], "type")
         return
@@ -135,7 +135,7 @@ def _values_and_functions(head: str, prefix: str) -> Iterator[Name]:
 
 
 def _declarations(text: str) -> Iterator[tuple[str, str | None, str]]:
-    """(what is before the braces, what is in them or None, what is between them and the semicolon)."""
+    """Tuples (text before the braces, text in them or None, text between them and the semicolon)."""
     start = at = 0
     while at < len(text):
         if text[at] == ";":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small scenes in the form of simpler's, written for tests: a folder of them, and what stands for PTO-ISA.
+"""Small scenes in the form of simpler's, written for tests: a folder of them, and a stand-in for PTO-ISA.
 
-The scenes in every_name use what these leave out.
+The scenes in every_name use the names that these leave out.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ extern "C" int build_scale_graph(OrchestrationRuntime* runtime, const ChipStorag
 }
 """
 
-# What both runtimes on the AICPU have; RT is `rt, ` or nothing.
+# The parts that both runtimes on the AICPU have; RT is `rt, ` or nothing.
 DEVICE = """
 #include <stdint.h>
 #include "pto_orchestration_api.h"
@@ -88,7 +88,7 @@ __attribute__((visibility("default"))) void aicpu_orchestration_entry(
     if (orch_thread_num != 1 || orch_thread_index != 0) return;
     const ContinuousTensor& argument = orch_args.tensor(0);
     const uint32_t elements[1] = {argument.shapes[0] * argument.shapes[1]};
-    // The same memory in another shape, and as it is.
+    // One memory in another shape, and as it is.
     Tensor x = make_tensor_external(argument.data_as<void>(), elements, 1);
     Tensor y = from_tensor_arg(orch_args.tensor(1));
     y = y.reshape(elements, 1);
@@ -226,7 +226,7 @@ RUNTIMES = ("host_build_graph", "aicpu_build_graph", "tensormap_and_ringbuffer")
 
 
 def pto_isa(folder: Path) -> Path:
-    """What stands for a checkout of PTO-ISA, in a folder of its own that a test may change."""
+    """A stand-in for a checkout of PTO-ISA, in a folder of its own that a test may change."""
     return shutil.copytree(SUPPORT / "pto_stand_in", folder, dirs_exist_ok=True)
 
 

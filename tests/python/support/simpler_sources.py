@@ -23,7 +23,7 @@ _HEADER = {
     TMR: ("pto_orchestration_api.h", "void aicpu_orchestration_entry(@ARGS, int num, int index)"),
 }
 
-# A kernel for each of the numbers below. What they read and write are 32-bit words, but for `show`.
+# A kernel for each of the numbers below. They read and write 32-bit words, but for `show`.
 COPY, SUM, SHOW, PLACE, NOTHING = range(5)
 _OF_TENSORS = """
 #include <cstdint>
@@ -44,7 +44,7 @@ _KERNELS = {
     " start<int64_t>(args[1])[1] = static_cast<int64_t>(reinterpret_cast<Tensor*>(args[0])->start_offset); }",
     NOTHING: "(void)args; }",
 }
-# For host_build_graph: addresses, then how many words.
+# The arguments for host_build_graph: addresses, then the number of words.
 _COPY_OF_ADDRESSES = """
 #include <cstdint>
 extern "C" void kernel_entry(int64_t* args) {

@@ -64,7 +64,7 @@ extern "C" __aicore__ void kernel_entry(__gm__ int64_t* args) {
 }
 """
 
-# name: (file, what is replaced, by what)
+# Each entry: name: (file, old text, new text).
 CHANGES: dict[str, tuple[str, str, str]] = {
     "passes": ("scene.py", "", ""),
     "wrong_golden": ("scene.py", 'args["x"] + 1}', 'args["x"] + 2}'),
@@ -121,7 +121,7 @@ def change(scenes: Path, scene: str, file: str, old: str, new: str) -> None:
 
 
 def warm_cache(root: Path, platform: str = "a2a3sim") -> None:
-    """Compile all scenes that can be, so that a deadline is not spent on it."""
+    """Compile all scenes that can be compiled, so that a deadline is not spent on it."""
     entries = catalog.select(root, platform=platform)
     with ScenePrograms(entries, platform, Deadline(), lambda done, total, name: None) as programs:
         programs.start()

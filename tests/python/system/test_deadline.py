@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A moment by which everything must be done. What the runner makes of it is in test_runner.py."""
+"""A moment by which everything must be done. The runner's use of it is in test_runner.py."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The user's own folder, and what ~ stands for. Where the cache is then, test_cache_folder.py says."""
+"""The user's own folder, and the meaning of ~. test_cache_folder.py tests the place of the cache."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chiphost._system import home
 
 
 def known_as(monkeypatch: pytest.MonkeyPatch, folder: str | None) -> None:
-    """What the system says of this user; None: it does not know the number."""
+    """Set the system's answer about this user; None: it does not know the number."""
 
     def getpwuid(number: int) -> types.SimpleNamespace:
         assert number == os.getuid()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Workers that tests of the room share."""
+"""Workers that tests of this folder share."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run of ChipWorker is given: arrays, scalars, and what is neither."""
+"""The arguments of a run of ChipWorker: arrays, scalars, and values that are neither."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from chiphost import _core
 
 
 class TestArguments:
-    """What a run is given is checked before anything runs."""
+    """The arguments of a run are checked before anything runs."""
 
     signature = (ch.In("source", "float32", (4, None)), ch.Out("target", "float32", (4, None)))
 
     @pytest.fixture(autouse=True)
     def afterwards(self, worker, other):
-        """Whatever a test of these passes, everything goes on."""
+        """Everything goes on, whatever a test of these passes."""
         yield
         goes_on(worker, other)
 
@@ -181,7 +181,7 @@ class TestArrays:
         assert not target.any()
 
     def test_dlpack_with_a_dtype_of_another_kind(self, worker):
-        """As torch's tensors: they have `dtype` and `view`, but the dtype has no name."""
+        """torch's tensors are like this: they have `dtype` and `view`, but the dtype has no name."""
 
         class Tensor(OnlyDlpack):
             dtype = object()

@@ -69,7 +69,7 @@ def test_a_signature_that_no_array_can_meet_is_refused(shape: tuple[int | None, 
 @pytest.mark.parametrize("value", [None, True, np.bool_(True)], ids=repr)
 def test_none_and_bools_are_no_numbers(worker: ch.ChipWorker, field: str, value: Any) -> None:
     if value is None and field in ("block_dim", "aicpu_thread_num"):
-        return  # what the chip has
+        return  # the chip's own value
     config = ch.CallConfig()
     for use in (
         lambda: ch.CallConfig(**{field: value}),

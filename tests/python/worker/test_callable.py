@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ChipCallable: its parts, its signature, and what cannot be loaded."""
+"""ChipCallable: its parts, its signature, and programs that cannot be loaded."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What somebody sees who debugs: breakpoints in gdb, and what a crash of a kernel says on stderr."""
+"""The view of somebody who debugs: breakpoints in gdb, and the report of a kernel's crash on stderr."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import sys
 
 import pytest
 from checkout import ROOT, SUPPORT
-
 from chiphost._core import namespaces_unavailable
 
 EXAMPLE = ROOT / "tests" / "examples" / "debug"
@@ -24,7 +23,7 @@ GDB_WITH_NAMESPACES = 13
 
 
 def run(*command: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    # In a session of its own: gdb would wait for the terminal.
+    # gdb runs in a session of its own, because it would wait for the terminal.
     return subprocess.run(
         [str(word) for word in command],
         stdin=subprocess.DEVNULL,
@@ -73,7 +72,7 @@ def test_breakpoints_in_an_orchestration_and_in_a_kernel(gdb: str, runtime: str,
     stop = line_of(runtime, "kernel.cpp")
     assert re.search(rf"^#0 +kernel_entry .*kernel\.cpp:{stop}\n#1 .* in .*run_kernel", said, re.M), said
     assert re.search(r"^PASS +default", said, re.M), said
-    assert "reopening" not in said, said  # gdb finds what it reads later, too
+    assert "reopening" not in said, said  # gdb finds the files that it reads later, too
 
 
 def gdb_version(gdb: str) -> int:
@@ -87,8 +86,8 @@ def line_of(runtime: str, file: str) -> int:
     return number
 
 
-# What is said, down to the first frame of the kernel. Parts of a function that are never gone through as a rule have no
-# name of their own.
+# The report, down to the first frame of the kernel. Parts of a function that never run as a rule have no name of their
+# own.
 HEAD = (
     r"chiphost: {signal}{address} in kernel crash \(func_id 0\) of task 0 on core \d+\n"
     r"(?:  #\d+ \S+ \(libc\S+\)\n)*"

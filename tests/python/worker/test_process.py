@@ -90,7 +90,7 @@ def test_a_fault_of_a_kernel_is_an_error(worker: ch.ChipWorker, what: int, detai
 
 @pytest.mark.parametrize("what", [1, 4], ids=["crash", "abort"])
 def test_the_stack_of_a_crash_is_told_once(worker: ch.ChipWorker, what: int, capfd: pytest.CaptureFixture[str]) -> None:
-    """In the error, and not on stderr besides."""
+    """It is in the error, and not on stderr besides."""
     with pytest.raises(ch.ProcessError) as caught:
         do(worker, what)
     assert caught.value.message.count("chiphost: SIG") == 1
@@ -129,7 +129,7 @@ from kernel_faults import do
 with ch.ChipWorker(RUNTIME, isolation="process") as worker:
     do(worker, 0)
     child = worker.process_id
-    # As a terminal does: to the whole group.
+    # A terminal does so, too: it signals the whole group.
     threading.Timer(0.3, os.killpg, (0, signal.SIGINT)).start()
     try:
         do(worker, 5)

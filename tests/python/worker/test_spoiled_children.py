@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""isolation="process": what code has made of its process is gone with it. No other worker is given that process."""
+"""isolation="process": changes that code makes to its process are gone with it. No other worker gets that process."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def spoil(sources: Path) -> ch.ChipCallable:
 
 @pytest.fixture(scope="module")
 def state(sources: Path) -> ch.ChipCallable:
-    """What a kernel sees of its process: (out,)."""
+    """The state of its process that a kernel sees: (out,)."""
     return ch.compile(
         FOLDER / "one_task.cpp",
         [ch.Kernel(0, sources / "state.cpp", "aiv")],
@@ -196,7 +196,7 @@ def test_a_process_in_which_nothing_has_run_is_used_again() -> None:
 def test_a_process_has_the_environment_of_the_moment(
     state: ch.ChipCallable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Also one that was prepared before."""
+    """This also holds for a process that was prepared before."""
     with ch.ChipWorker(RUNTIME, isolation="process") as worker:
         for round in range(5):
             monkeypatch.setenv("HOME", "x" * (100 + round))

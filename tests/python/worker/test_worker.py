@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ChipWorker from Python: its states, what a run gives back, and what stays behind."""
+"""ChipWorker from Python: its states, the results of a run, and the things that stay behind."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ class TestNothingStays:
         assert after[3] == temporary
 
     def test_an_idle_worker_uses_no_processor_time(self, worker):
-        """Counted, not timed: a parked thread is not scheduled. In a process where no other test left a hanging run."""
+        """This counts processor time. No other test has left a hanging run in its process."""
         child = subprocess.run(
             [sys.executable, "-c", IDLE, str(SUPPORT), worker.isolation],
             stdout=subprocess.PIPE,

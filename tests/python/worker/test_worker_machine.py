@@ -36,7 +36,7 @@ def run_good(worker: ch.ChipWorker, length: int, seed: int, threads: int) -> Non
 
 
 def temporary_files() -> set[str]:
-    """What chiphost may have left in the folder for temporary files; the folders of tests are not meant."""
+    """Files that chiphost may have left in the folder for temporary files; the folders of tests do not count."""
     return {p.name for p in Path(tempfile.gettempdir()).glob("chiphost*") if p.is_file()}
 
 
@@ -236,7 +236,7 @@ class WorkerMachine(RuleBasedStateMachine):
 
     @invariant()
     def maps_a_bounded_number_of_objects(self) -> None:
-        """Runtimes for good; what workers have loaded; and what each domain keeps for the next user."""
+        """Runtimes stay for good, and so do libraries of workers, and those kept for the next user of a domain."""
         domains, kept_by_domain, used_by_worker = 13, 128, 40  # LibraryPool::idle_max
         runtimes = 13 * 4  # three programs and the anchor, as often as there are domains
         assert mapped_objects() <= runtimes + domains * kept_by_domain + used_by_worker * WORKERS_MAX

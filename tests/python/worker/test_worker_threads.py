@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ChipWorker in several threads and processes: whoever waits can be interrupted, and the process can end."""
+"""ChipWorker in several threads and processes: every wait can be interrupted, and the process can end."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class TestConcurrency:
         assert not failures
 
     def test_a_run_can_be_watched_and_cancelled_from_another_thread(self):
-        """What a worker says of itself must not wait for its run."""
+        """Questions about a worker must not wait for its run."""
         worker = ch.ChipWorker(RUNTIME)
         ended: list[BaseException] = []
 
@@ -207,7 +207,7 @@ else:
         assert "terminate called" not in words
 
     def test_a_worker_may_run_while_the_process_ends(self):
-        """In the main thread: an exit handler that was registered before chiphost's runs after it."""
+        """This happens in the main thread: an exit handler that was registered before chiphost's runs after it."""
         program = f"""
 import atexit, sys
 sys.path.insert(0, {str(SUPPORT)!r})
@@ -222,7 +222,7 @@ run_graph(worker, *chain(5))
         assert (done.returncode, done.stdout) == (0, "ran 5\n")
 
     def test_a_constructor_that_hangs_holds_up_its_worker_only(self, tmp_path):
-        """The loader is busy for ever; whatever is loaded already goes on."""
+        """The loader is busy for ever; libraries that are loaded already go on."""
         (tmp_path / "kernel.cpp").write_text(
             "#include <unistd.h>\n"
             "#include <chiphost/kernel.h>\n"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a call waits for, and how long.
+// How long a call waits, and how it asks whether to go on waiting.
 #pragma once
 
 #include <chrono>

@@ -12,7 +12,7 @@ constexpr uint64_t piece_alignment = 64;
 
 }  // namespace
 
-// Whatever overlaps is one piece, in which it lies as it did: arrays that share memory go on sharing it.
+// Overlapping arrays are one piece, in which they lie as they did: arrays that share memory go on sharing it.
 TEST(ArenaPieces, KeepsWhatOverlapsTogether) {
     alignas(64) static char memory[4096];
     ArenaPieces pieces;
@@ -30,12 +30,12 @@ TEST(ArenaPieces, KeepsWhatOverlapsTogether) {
     EXPECT_GE(first, 4000u);
     EXPECT_GE(second, first + 100);
     EXPECT_GE(end, second + 8);
-    // As aligned as the caller's array is.
+    // The piece is as aligned as the caller's array is.
     EXPECT_EQ(first % piece_alignment, 100 % piece_alignment);
     EXPECT_EQ(second % piece_alignment, 1000 % piece_alignment);
 }
 
-// Pieces do not share bytes, also those that touched, and the first and the last byte of each are found in it.
+// Pieces do not share bytes, even those that touched, and the first and the last byte of each array are found in them.
 TEST(ArenaPieces, LaysPiecesOutOneAfterTheOther) {
     alignas(64) static char memory[4096];
     ArenaPieces pieces;

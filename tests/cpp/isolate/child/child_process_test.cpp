@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Child processes themselves: starting, talking, ending, and that nothing of them stays.
+// Child processes themselves: they start, talk and end, and nothing of them stays.
 #include "isolate/child/child_process.h"
 
 #include <fcntl.h>
@@ -66,7 +66,7 @@ ChildProcess::Answer ask(ChildProcess& child, ChildVerb verb) {
     return child.wait(CH_MAILBOX_FOR_EVER);
 }
 
-// A child of the pool; a spare of it has answered once.
+// A child of the pool; a spare child has answered once.
 int32_t take(ChildPool& pool, const std::string& key, std::unique_ptr<ChildProcess>* out_child) {
     ch_error error = no_error();
     const auto prepare = [](ChildProcess& child) {
@@ -88,7 +88,7 @@ TEST_F(ChildProcesses, AnswerAndEnd) {
             ASSERT_EQ(ask(*child, ChildVerb::hello), ChildProcess::Answer::complete);
             ASSERT_EQ(child->memory().control().code, CH_OK);
         }
-        // Past the time in which it looks: it sleeps, and is woken.
+        // After the time in which the child looks it sleeps, and is woken.
         for (int i = 0; i < 5; ++i) {
             std::this_thread::sleep_for(std::chrono::milliseconds(2));
             ASSERT_EQ(ask(*child, ChildVerb::hello), ChildProcess::Answer::complete);
@@ -222,12 +222,12 @@ TEST_F(ChildProcesses, ThatCannotBeStarted) {
     unlink(other.c_str());
     EXPECT_EQ(open_descriptors(), descriptors);
     EXPECT_FALSE(has_child_processes());
-    // By hand it says what it is.
+    // A person who starts it by hand is told what it is.
     const int status = system(CHIPHOST_CHILD " 2>/dev/null");
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 64);
 }
 
-// A descriptor too few at every step.
+// There is one descriptor too few at every step.
 TEST_F(ChildProcesses, ThatFindNoDescriptors) {
     rlimit before{};
     getrlimit(RLIMIT_NOFILE, &before);
@@ -344,7 +344,7 @@ TEST_F(ChildProcesses, OfAPoolAreNotUsedAgainOnceTheyAreUsedUp) {
     ASSERT_EQ(take(pool, "a", &child), CH_OK);
     EXPECT_NE(child->id(), first);
 
-    // It wants a second one of the kind: a third may be expected, and is prepared meanwhile.
+    // The pool has given out a second child of the kind: a third may be expected, and is prepared meanwhile.
     while (pool.idle() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     const pid_t second = child->id();
     child->use_up();

@@ -9,7 +9,7 @@ namespace chiphost::isolate {
 
 namespace {
 
-// Sends a thing if the child does not have it: its slot.
+// Sends a thing if the child does not have it; returns its slot.
 uint32_t use(KeptKeys& keys, const std::string& key, bool* out_kept = nullptr) {
     const KeptKeys::Place place = keys.find(key);
     if (!place.kept) keys.put(place.slot, key);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Domains. What they keep away from their users is in isolation_facts_test.cpp and isolation_capacity_test.cpp. Every
+// Domains. isolation_facts_test.cpp and isolation_capacity_test.cpp test what they keep away from their users. Every
 // test runs in a process of its own.
 #include "isolate/domain/domain.h"
 
@@ -57,7 +57,7 @@ static void keep_signals_of_the_process_away(Strategy strategy) {
     for (const int number : {SIGUSR1, SIGTERM, SIGINT, SIGALRM}) sigaddset(&signals, number);
     ASSERT_EQ(pthread_sigmask(SIG_BLOCK, &signals, nullptr), 0);
     for (const int number : {SIGUSR1, SIGTERM, SIGINT, SIGALRM}) {
-        ASSERT_EQ(kill(getpid(), number), 0);  // deadly for the process where it is not blocked
+        ASSERT_EQ(kill(getpid(), number), 0);  // deadly for the process if it is not blocked
         const timespec patience{30, 0};
         EXPECT_EQ(sigtimedwait(&signals, nullptr, &patience), number);
     }
@@ -83,8 +83,8 @@ TEST(Namespace, KeepsSignalsOfTheProcessAway) {
     keep_signals_of_the_process_away(Strategy::link_namespace);
 }
 
-// A library's threads are told from a domain's own by their names. A thread names itself while its maker does, so this
-// is tried with many.
+// A library's threads are told from a domain's own by their names. A thread names itself while its maker goes on, so
+// this is tried with many threads.
 TEST(Namespace, HasThreadsOfChiphostsName) {
     for (int i = 0; i < 30; ++i) {
         const std::string found = raw_outcome([] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// H1, H2 and C8 of docs/internals/namespaces.md are in isolation_facts_test.cpp and isolation_capacity_test.cpp.
+// isolation_facts_test.cpp and isolation_capacity_test.cpp test H1, H2 and C8 of docs/internals/namespaces.md.
 #include "isolate/domain/library_pool.h"
 
 #include <dlfcn.h>
@@ -44,8 +44,8 @@ int32_t call(const ch_library* library, const char* symbol) {
 
 }  // namespace
 
-// What the loader puts something in for is named by a descriptor, and that stays open. One for each folder or file, not
-// for each load; and a new one if something else is there now.
+// A path in which the loader would replace something is named by a descriptor, which stays open. There is one for each
+// folder or file, not for each load, and a new one if something else is there now.
 TEST(LoaderPath, OpensWhatHasADollarOnce) {
     const tests::TempFolder folder;
     for (const std::string place : {"/$LIB/one.so", "/one$.so"}) {
@@ -131,7 +131,7 @@ TEST(LibraryPool, KeepsOnlySoManyUnusedLibraries) {
 #endif
 
 #if !CHIPHOST_SANITIZED
-// One more than are kept without users, then those that went first again: they are loaded anew, and work.
+// One library more than are kept without users, then the first ones again: they are loaded anew, and work.
 TEST(LibraryPool, LoadsAnewWhatItHasUnloaded) {
     LibraryPool pool(nullptr);
     const Binary stateless("stateless");
@@ -174,7 +174,7 @@ TEST(LibraryPool, ForgetsOneKeyOrAll) {
 #endif
 
 // The loader takes a path it has seen for the library it loaded then. Every copy must have a path of its own, although
-// they all have the same file descriptor.
+// all have the same file descriptor.
 TEST(LibraryPool, LoadsNewBytesUnderAReusedDescriptor) {
     LibraryPool pool(nullptr);
     const Binary counter("counter"), stateless("stateless");
@@ -211,7 +211,7 @@ TEST(LibraryPool, GivesALibraryWithoutNamesOfItsStateToOneUser) {
 }
 
 #if !CHIPHOST_SANITIZED
-// The loader is busy as long as a constructor runs; what is loaded already must not wait for it.
+// The loader is busy as long as a constructor runs; loaded libraries must not wait for it.
 TEST(LibraryPool, ServesLoadedLibrariesWhileAnotherIsLoading) {
     static LibraryPool pool(nullptr);
     const Binary stateless("stateless"), gated("gated");

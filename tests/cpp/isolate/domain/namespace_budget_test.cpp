@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How many namespaces there are is counted; what the loader then says of them is in isolation_capacity_test.cpp. Every
-// test runs in a process of its own.
+// Namespaces are counted; isolation_capacity_test.cpp tests the loader's answers about them. Every test runs in a
+// process of its own.
 #include "isolate/domain/namespace_budget.h"
 
 #include <gtest/gtest.h>
@@ -49,7 +49,7 @@ TEST(NamespaceBudget, TakesTheLoadersWordForTheLimit) {
 }
 
 #if !CHIPHOST_SANITIZED
-// An anchor that is none spends a namespace only if one was made for it.
+// A broken anchor spends a namespace only if one was made for it.
 TEST(NamespacePool, OpensNothingForABrokenAnchor) {
     NamespacePool& pool = NamespacePool::of_this_process();
     Domain* domain = nullptr;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How many namespaces are left: what is estimated and what a probe finds. What can really be opened, in the situations
-// that were measured, is in isolation_capacity_test.cpp. Every test runs in a process of its own.
+// The number of namespaces that are left, as an estimate and as a probe finds it. isolation_capacity_test.cpp tests how
+// many can really be opened, in the situations that were measured. Every test runs in a process of its own.
 #include "isolate/domain/namespace_probe.h"
 
 #include <dlfcn.h>
@@ -67,7 +67,7 @@ NamespaceCapacity capacity(const std::string& library = "") {
     return result;
 }
 
-// Changes what /proc/self/environ says of this process, so that the estimate is wrong.
+// Changes the text of /proc/self/environ for this process, so that the estimate is wrong.
 void pretend(const std::string& tunables) {
     std::ifstream file("/proc/self/stat");
     std::string field;
@@ -87,7 +87,7 @@ void pretend(const std::string& tunables) {
 
 }  // namespace
 
-// What is advised for a library that needs more than others is enough.
+// The tunables advised for a library that needs more than others are enough.
 TEST(NamespaceCapacity, AdvisesTunablesThatHelp) {
     if (!getenv("GLIBC_TUNABLES")) {
         const NamespaceCapacity now = capacity(library_path("openmp"));
@@ -120,8 +120,8 @@ TEST(NamespaceCapacity, CountsThoseThatOthersHaveOpened) {
     EXPECT_NE(text_of(error).find(words), std::string::npos) << text_of(error);
 }
 
-// The estimate may be wrong, as with another C library or processor. Both ways the loader has the last word, and
-// chiphost says what it means.
+// The estimate may be wrong, as with another C library or processor. In both cases the loader decides, and chiphost
+// passes its answer on.
 TEST(NamespaceBudget, OpensMoreThanItEstimated) {
     ASSERT_NO_FATAL_FAILURE(start_with("glibc.rtld.nns=16"));
     ASSERT_NO_FATAL_FAILURE(pretend("glibc.rtld.nns=03"));
@@ -186,7 +186,7 @@ TEST(NamespaceProbe, NeedsNotToSeeItsChildEnd) {
     reaper.join();
 }
 
-// What other threads hold at the fork must not matter: the loader's lock, the heap's.
+// Locks that other threads hold at the fork must not matter: the loader's, the heap's.
 TEST(NamespaceProbe, WorksWhileOtherThreadsLoadAndAllocate) {
     const size_t limit = plain_namespaces_left();
     std::atomic<bool> done{false};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Row H12 of docs/internals/namespaces.md: a system whose loader has no dlmopen, as musl and macOS. domain.cpp is built
-// here as it is built there.
+// Row H12 of docs/internals/namespaces.md: a system whose loader has no dlmopen, such as musl and macOS. domain.cpp is
+// built here as it is built there.
 #include "device_program.h"
 
 namespace chiphost::worker {

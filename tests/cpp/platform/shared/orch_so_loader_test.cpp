@@ -93,8 +93,8 @@ TEST_F(OrchSoLoader, GivesEveryLoadVariablesOfItsOwn) {
     close_device_orch_so(port(), third);
 }
 
-// Every thread must get its own variables. All stay loaded until the end: ThreadSanitizer does not see that the dynamic
-// loader has unmapped one library before it maps another in its place.
+// Every thread must get its own variables. All libraries stay loaded until the end: ThreadSanitizer does not see that
+// the dynamic loader has unmapped one library before it maps another in its place.
 TEST_F(OrchSoLoader, LoadsOnSeveralThreadsAtOnce) {
     constexpr int thread_count = 8, rounds = 10;
     std::vector<void*> libraries(thread_count * rounds);
@@ -117,7 +117,7 @@ TEST_F(OrchSoLoader, LoadsOnSeveralThreadsAtOnce) {
     for (void* library : libraries) close_device_orch_so(port(), library);
 }
 
-// Somebody else has put a link where the file is to be: nothing is written through it.
+// Another user has put a link where the file is to be: nothing is written through it.
 TEST_F(OrchSoLoader, FollowsNoLink) {
     const std::string target = folder / "target";
     for (int number : {0, 1}) ASSERT_EQ(symlink(target.c_str(), fixed_path(number).c_str()), 0);
@@ -128,8 +128,8 @@ TEST_F(OrchSoLoader, FollowsNoLink) {
     close_device_orch_so(port(), library);
 }
 
-// As long as it exists: readable and writable by its owner only, whatever the umask, and not for a program that another
-// thread starts meanwhile.
+// As long as the file exists only its owner can read and write it, whatever the umask, and a program that another
+// thread starts meanwhile does not get it.
 TEST_F(OrchSoLoader, KeepsItsFileToItself) {
     const mode_t before = umask(0);
     tests::WatchedWrites writes;
@@ -167,7 +167,7 @@ TEST_F(OrchSoLoader, SaysWhatTheLoaderRefuses) {
 
 #ifdef CHIPHOST_ORCH_SO_SIM
 
-// Where no file can be made: in a folder that is not there, and in one whose file system makes no files.
+// No file can be made in a folder that does not exist, nor in one whose file system makes no files.
 TEST_F(OrchSoLoader, LoadsFromElsewhereIfTheFolderIsOfNoUse) {
     for (const char* useless : {CHIPHOST_ORCH_SO_DIR "/missing", "/proc"}) {
         AicpuPort other{};

@@ -41,7 +41,7 @@ TEST(Fiber, PausesAndGoesOn) {
     }
 }
 
-// Exceptions thrown, caught and in flight while others run, on another host thread each time.
+// Exceptions are thrown, caught and in flight while others run, on another host thread each time.
 TEST(Fiber, KeepsItsExceptionsToItself) {
     constexpr int count = 8;
     std::vector<std::unique_ptr<Story>> stories;
@@ -78,7 +78,7 @@ TEST(Fiber, KeepsItsExceptionsToItself) {
     for (const auto& story : stories) EXPECT_EQ(story->text, "00112233");
 }
 
-// How it rounds and what it blocks is a fiber's own while it pauses; a new body begins as the thread is.
+// A fiber keeps its own rounding and blocked signals while it pauses; a new body begins as the thread is.
 TEST(Fiber, KeepsWhatItDoesToTheThreadToItself) {
     Story story;
     const auto is_blocked = [] {
@@ -109,7 +109,7 @@ TEST(Fiber, KeepsWhatItDoesToTheThreadToItself) {
     EXPECT_EQ(story.text, "open upward open upward ");
 }
 
-// What runs over the end of its stack must not write into somebody else's memory.
+// Code that runs over the end of its stack must not write into another fiber's memory.
 TEST(Fiber, HasAGuardBelowItsStack) {
     FiberStack stack;
     ASSERT_TRUE(stack.make(100000));

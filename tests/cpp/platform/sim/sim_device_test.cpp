@@ -9,7 +9,7 @@ namespace chiphost::worker {
 
 using namespace tests;
 
-// The launch that was cut off had dispatches under way; the registers of the next one know nothing of them.
+// The launch that was cut off had dispatches under way; the registers of the next one do not show them.
 TEST(SimDevice, BeginsEveryLaunchWithCleanRegisters) {
     const DeviceCallable callable;
     DeviceWorker worker;

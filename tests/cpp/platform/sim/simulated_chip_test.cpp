@@ -28,7 +28,7 @@ using graph::Shape;
 
 namespace {
 
-// Where the kernels write: what each task was called with, and when.
+// The memory that the kernels write: the calls of each task, and their order.
 struct Log {
     std::vector<std::atomic<uint32_t>> calls;  // by task
     std::vector<uint32_t> finished_before;     // tasks that had finished when this one began, by task
@@ -172,7 +172,7 @@ struct RandomGraph {
         }
     }
 
-    // Every task once, after all its predecessors.
+    // Checks that every task ran once, after all its predecessors.
     void verify() {
         for (const auto& calls : log.calls) ASSERT_EQ(calls.load(), 1u);
         for (const auto& [from, to] : edges) ASSERT_LT(log.finished_before[from], log.finished_before[to]);
@@ -295,7 +295,7 @@ TEST(SimulatedChip, RunsBlocksAndClusters) {
     }
 }
 
-// A graph that cannot end: the engine notices by structure, at once, and says who waits for whom.
+// A graph that cannot end: the engine notices by structure, at once, and says which task waits for which.
 TEST(SimulatedChip, ExplainsAStall) {
     Log log(2);
     GraphBuilder graph;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// value[task] = factor * (task + 1 + sum of value[p] over the edges p -> task), modulo 2^64. The factor tells on which
+// value[task] = factor * (task + 1 + sum of value[p] over the edges p -> task), modulo 2^64. The factor shows on which
 // kind of core it ran.
 #include <chiphost/kernel.h>
 

@@ -9,7 +9,7 @@
 
 namespace {
 
-// Where element `number` of a tensor is.
+// The place of element `number` of a tensor.
 char* element(const ch_device_tensor& tensor, uint64_t number) {
     uint64_t offset = 0;
     for (uint32_t dim = tensor.ndims; dim-- > 0; number /= tensor.shape[dim]) {

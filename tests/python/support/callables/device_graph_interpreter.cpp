@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Builds whatever graph the first tensor, a program of int32 words, says. device_programs.py writes the programs and
-// knows what they compute.
+// Builds any graph that the first tensor, a program of int32 words, describes. device_programs.py writes the programs
+// and knows their results.
 //
 // Registers: tensors, at first the arguments from tensor 1 on, then what views and tasks make; tasks; one number, the
 // accumulator, which elements that are read go into and which tasks get as their scalar. The last argument is the log,
@@ -40,7 +40,7 @@ public:
         for (uint32_t i = 1; i + 1 < args.tensor_count(); ++i) tensors_.push_back(args.tensor(i));
     }
 
-    // To the end of the program, or of the scope.
+    // Runs to the end of the program, or of the scope.
     void run() {
         const auto* words = reinterpret_cast<const int32_t*>(program_.address());
         const auto end = static_cast<uint32_t>(program_.elements());
@@ -128,7 +128,7 @@ private:
         uint32_t outputs = 0;
         for (int32_t count = next(); count > 0; --count) {
             const int32_t role = next();
-            next();  // whether the kernel writes is its own business
+            next();  // skips the flag that tells the kernel to write
             if (role == CH_ROLE_OUTPUT || role == 9) {
                 const auto dtype = static_cast<ch_dtype>(next());
                 std::vector<uint32_t> shape(static_cast<size_t>(next()));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// An orchestration on the AICPU that does one thing wrong; tensor 1, a text, says which. test_device_errors.py knows
-// what comes of it. Tensor 0 is an int32 vector of 64 elements. What the C++ interface refuses itself is done with the
+// An orchestration on the AICPU that does one thing wrong; tensor 1, a text, names it. test_device_errors.py knows the
+// results. Tensor 0 is an int32 vector of 64 elements. Deeds that the C++ interface itself refuses are done with the
 // table of functions.
 #include <unistd.h>
 

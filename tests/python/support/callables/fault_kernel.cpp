@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Does to its process what the second argument says; 0 writes 42 to the first.
+// Does a deed to its process, which the second argument names; 0 writes 42 to the first argument.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

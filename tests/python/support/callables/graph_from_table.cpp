@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Builds whatever graph the test describes.
+// Builds any graph that the test describes.
 //
 //   tasks  int32 (n, 2)   func_id and core type of each task
 //   edges  int32 (m, 2)   from, to

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A handler that a constructor installs, and what reaches it.
+// A handler that a constructor installs, and a check that signals reach it.
 #pragma once
 
 #include <signal.h>

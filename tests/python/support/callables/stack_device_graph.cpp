@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// (bytes): uses so many bytes of stack.
+// (bytes): uses this many bytes of stack.
 #include <alloca.h>
 
 #include <chiphost/device_graph.h>

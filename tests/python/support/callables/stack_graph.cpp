@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// (out, bytes): uses so many bytes of stack, and so does a task of kernel 0 for each element.
+// (out, bytes): uses this many bytes of stack, and so does a task of kernel 0 for each element.
 #include <alloca.h>
 
 #include <chiphost/host_build_graph.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One orchestration for every runtime: does with the tensors x and y what its scalar says (test_tensors.py). What
-// differs between the runtimes is at the beginning.
+// One orchestration for every runtime: does a deed with the tensors x and y, which its scalar names (test_tensors.py).
+// The differences between the runtimes are at the beginning.
 #include <chiphost/float16.h>
 
 #ifdef CHIPHOST_RUNTIME_HOST_BUILD_GRAPH
@@ -13,7 +13,7 @@ using namespace chiphost;
 #define ORCHESTRATION CHIPHOST_HOST_ORCHESTRATION
 using Graph = HostGraph;
 
-// y = x, after all tasks before it.
+// Does y = x, after all tasks before it.
 static void copy(Graph& graph, const DeviceTensor& x, const DeviceTensor& y) {
     const auto task = graph.add_task(AIV, 0, {x, y});
     if (task > 0) graph.add_successor(task - 1, task);
@@ -134,7 +134,7 @@ static void run(Graph& graph, const DeviceTensor& x, const DeviceTensor& y, int3
         case 19:
             return copy_new(graph, TensorSpec(CH_FLOAT32, {UINT32_MAX, UINT32_MAX, UINT32_MAX}), y);
 #ifndef CHIPHOST_RUNTIME_HOST_BUILD_GRAPH
-        case 20:  // the second half of x as a matrix of its own, then as words, then what is not all of it
+        case 20:  // the second half of x as a matrix of its own, then as words, then a part of it
             copy(graph, graph.tensor_at(raw.address + 32, TensorSpec(CH_FLOAT32, {1, 8})), y.view({1, 8}, {0, 0}));
             return copy(graph, graph.tensor_at(raw.address, TensorSpec(CH_FLOAT32, {4, 2})),
                         graph.tensor_at(y.raw().address + 32, TensorSpec(CH_FLOAT32, {4, 2})));

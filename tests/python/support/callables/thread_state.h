@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What code can do to the thread that it runs on, and what it finds there.
+// Changes that code can make to the thread that it runs on, and facts that it finds there.
 #pragma once
 
 #include <fenv.h>
@@ -18,8 +18,8 @@
 namespace thread_state {
 
 constexpr int changes = 12;     // 1 to changes
-constexpr int facts = 14;       // that look() writes
-constexpr int float_facts = 7;  // of these, the first
+constexpr int facts = 14;       // the number that look() writes
+constexpr int float_facts = 7;  // the first of these
 
 // Product of the smallest kinds of doubles; computed at run time, whatever the compiler's flags.
 inline double denormal_product() {

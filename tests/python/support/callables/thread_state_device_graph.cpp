@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// (what, facts...): the orchestration does `what` to its thread; or, if that is 0, it fails with 100 and the number of
-// the first fact that is another one here.
+// (what, facts...): the orchestration makes the change `what` to its thread. If that is 0 it fails instead, with 100
+// and the number of the first fact that differs here.
 #include <chiphost/device_graph.h>
 
 #include "thread_state.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// (rows, what, who): `who` does `what` to its thread: 0 nobody, 1 the orchestration, 2 a kernel for each row. Then a
-// kernel for each row writes what it finds; it follows the row's other kernel.
+// (rows, what, who): `who` makes the change `what` to its thread: 0 nobody, 1 the orchestration, 2 a kernel for each
+// row. Then a kernel for each row writes the facts that it finds; it follows the row's other kernel.
 #include <chiphost/host_build_graph.h>
 
 #include "thread_state.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Checks of what orchestrations of all three runtimes have.
+// Checks of the names that orchestrations of all three runtimes have.
 #pragma once
 
 #include <stdexcept>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Checks of what orchestrations of both runtimes on the AICPU have.
+// Checks of the names that orchestrations of both runtimes on the AICPU have.
 #pragma once
 
 #include <string.h>

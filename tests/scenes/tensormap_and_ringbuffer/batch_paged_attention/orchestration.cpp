@@ -96,7 +96,7 @@ struct Attention {
         require(0 < head_dim() && head_dim() <= kMaxHeadDim, "head_dim must be 1 to %u", kMaxHeadDim);
     }
 
-    // How many blocks a request has. Kernels use their numbers without a check, so they are checked here.
+    // The number of a request's blocks. Kernels use their numbers without a check, so they are checked here.
     uint32_t count_blocks(DeviceGraph& graph, uint32_t request) const {
         const auto tokens = graph.read<int32_t>(context_lens, {request});
         require(0 < tokens && uint64_t(tokens) <= uint64_t{max_blocks()} * block_size(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How large the kernels' local buffers are. The orchestration refuses what does not fit.
+// The sizes of the kernels' local buffers. The orchestration refuses anything larger.
 #pragma once
 
 #include <stdint.h>

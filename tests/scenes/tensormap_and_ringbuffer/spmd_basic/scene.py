@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a kernel can ask: which block it is, of how many, and which vector core of its cluster it runs on."""
+"""The questions of a kernel: which block it is, of how many, and which vector core of its cluster it runs on."""
 
 import numpy as np
 

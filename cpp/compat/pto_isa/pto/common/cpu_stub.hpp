@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Found before PTO-ISA's header of this name: its questions to the loader are answered by running_kernel.h.
+// Found before PTO-ISA's header of this name, whose questions to the loader running_kernel.h answers.
 #pragma once
 
 #include <dlfcn.h>

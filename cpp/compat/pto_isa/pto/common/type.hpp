@@ -3,7 +3,7 @@
 // Found before PTO-ISA's header of this name.
 #pragma once
 
-#include <cstdint>  // which PTO-ISA's header relies on
+#include <cstdint>  // PTO-ISA's header relies on it
 
 #include_next <pto/common/type.hpp>
 

@@ -21,7 +21,7 @@ struct ArchMemorySizes {  // bytes
 enum class NPUArch { A2A3, A5 };
 enum class MemoryRegion { UB, L1, L0A, L0B, L0C };
 
-// Has nothing of its own: every call is about the core that runs the kernel.
+// Holds no data of its own: every call is about the core that runs the kernel.
 class NPUMemoryModel {
 public:
     static NPUMemoryModel& Instance() {
@@ -29,7 +29,7 @@ public:
         return const_cast<NPUMemoryModel&>(instance);
     }
 
-    // The chip decides, not the kernel: naming another one throws.
+    // The chip decides, not the kernel: a kernel that names another chip throws.
     static void SetDefaultArch(NPUArch arch) { Instance().Initialize(arch); }
     void Initialize(NPUArch arch) {
         chiphost::require(arch == GetArch(), "NPUMemoryModel: wanted the memories of %s, the chip has those of %s",

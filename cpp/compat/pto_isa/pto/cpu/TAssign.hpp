@@ -14,7 +14,7 @@
 
 namespace chiphost::pto {
 
-// Where tiles of a type are. Other types than those that have a memory of their own are in UB.
+// The memory of the tiles of a type. Types that have no memory of their own are in UB.
 template <typename Tile>
 constexpr LocalMemory memory_of() {
     using ::pto::TileType;
