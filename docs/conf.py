@@ -8,7 +8,15 @@ sys.path.insert(0, str(Path(__file__).parent / "site"))
 
 project = "chiphost"
 copyright = "the chiphost authors, Apache License 2.0"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "repository"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "reference",
+    "repository",
+    "rows",
+]
 
 # Pages: Markdown. Headings are anchors, and a link to a page or an anchor that is not there is a warning.
 myst_heading_anchors = 4

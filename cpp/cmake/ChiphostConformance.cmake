@@ -4,10 +4,14 @@
 
 # chiphost_add_conformance(ARCH a2a3 PLATFORM sim [FOLDER folder])
 #
-# Builds the suite for a platform: lib/<arch><platform>/conform/{conform,aicpu,graph_aicpu,aicore}.so in the build folder,
-# for `chiphost conform`; lib/<arch>/conform/... for PLATFORM onboard, all but the first where there are compilers for
-# them. aicpu.so is a program of the suite's own, graph_aicpu.so is the real one. The
-# platform's folder has a conformance.def. FOLDER: where to build, instead of lib; nothing is installed then.
+# Builds the suite for a platform: `lib/<arch><platform>/conform/{conform,aicpu,graph_aicpu,aicore}.so` in the build
+# folder, for `chiphost conform`. For PLATFORM onboard it is `lib/<arch>/conform/...`, all but the first where there are
+# compilers for them. aicpu.so is a program of the suite's own, graph_aicpu.so is the real one.
+#
+# ARCH: one chip.
+# PLATFORM: one platform; its folder has a conformance.def.
+# FOLDER: where to build, instead of lib; nothing is installed then.
+# Errors: the configuration ends with a message that says what was wanted and what was found.
 function(chiphost_add_conformance)
     cmake_parse_arguments(arg "" "ARCH;PLATFORM;FOLDER" "" ${ARGN})
     if(NOT arg_ARCH OR NOT arg_PLATFORM OR arg_UNPARSED_ARGUMENTS)

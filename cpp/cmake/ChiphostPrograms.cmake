@@ -125,11 +125,19 @@ endfunction()
 # chiphost_add_platform(NAME name [FOLDER folder] [BASED_ON sim] [CHIP file] [DESCRIPTION text]
 #                       [HOST_SOURCES file...] [AICPU_SOURCES file...] [AICORE_SOURCES file...])
 #
-# A platform for chiphost_add_runtime(PLATFORM name): the functions of platform/include, for each of the three programs.
-# Files are in FOLDER, which is this one if it is not said; headers and conformance.def are looked for there. A source that
-# is not there may be one that chiphost's platforms share: shared/orch_so_file.cpp, sim/fiber.cpp. CHIP defines
-# chiphost::platform::chip; without it the constants are those of the ARCH. BASED_ON takes over another platform, but for
-# sources that a file of the same name stands in for.
+# Makes a platform for chiphost_add_runtime(PLATFORM name): the functions of platform/include, for each of the three
+# programs. It is known in this folder and below.
+#
+# NAME: of the platform, in small letters.
+# FOLDER: where its files are, headers and conformance.def among them; otherwise this folder.
+# BASED_ON: takes over another platform, but for sources that a file of the same name stands in for.
+# CHIP: a source that defines chiphost::platform::chip; otherwise the constants are those of the ARCH.
+# DESCRIPTION: a line for `chiphost doctor`.
+# HOST_SOURCES: what is linked into host runtimes. A source that is not in FOLDER may be one that chiphost's platforms
+#   share: shared/orch_so_file.cpp, sim/fiber.cpp.
+# AICPU_SOURCES: what is linked into AICPU programs.
+# AICORE_SOURCES: what is linked into AICore programs.
+# Errors: the configuration ends with a message that says what was wanted and what was found.
 function(chiphost_add_platform)
     # By PARSE_ARGV a DESCRIPTION may have semicolons.
     cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;FOLDER;BASED_ON;CHIP;DESCRIPTION"
@@ -230,10 +238,16 @@ endfunction()
 # chiphost_add_runtime(NAME name ARCH a2a3 [a5] PLATFORM sim... [SOURCES file...])
 #
 # Builds the three programs of a runtime for each chip on each platform:
-# lib/<arch><platform>/<name>/{host,aicpu,aicore}.so in the build folder, lib/<arch>/<name>/... for PLATFORM onboard, the
-# real chip: there, a device program is left out if its compiler is missing (ChiphostDevice.cmake). SOURCES define
-# chiphost::host::runtime_name and make_runtime() (host/runtime.h); without them it is the runtime of chiphost of that
-# name. CHIPHOST_RUNTIME_PATH=<build folder>/lib lets Python find runtime and platform by their names.
+# `lib/<arch><platform>/<name>/{host,aicpu,aicore}.so` in the build folder. For PLATFORM onboard, the real chip, it is
+# `lib/<arch>/<name>/...`, and a device program is left out if its compiler is missing. If CHIPHOST_RUNTIME_PATH names
+# the folder lib, Python finds runtime and platform by their names.
+#
+# NAME: of the runtime, an identifier.
+# ARCH: the chips.
+# PLATFORM: the platforms: sim, onboard, or what chiphost_add_platform has made.
+# SOURCES: they define chiphost::host::runtime_name and make_runtime (host/runtime.h); without them it is the runtime of
+#   chiphost that has the name.
+# Errors: the configuration ends with a message that says what was wanted and what was found.
 function(chiphost_add_runtime)
     cmake_parse_arguments(arg "" "NAME" "ARCH;PLATFORM;SOURCES" ${ARGN})
     if(NOT "${arg_NAME}" MATCHES "${chiphost_identifier}" OR NOT arg_ARCH OR NOT arg_PLATFORM OR arg_UNPARSED_ARGUMENTS)
@@ -371,8 +385,14 @@ endfunction()
 
 # chiphost_add_orchestration(NAME name SOURCE file RUNTIME runtime [ARCH a2a3])
 #
-# Compiles an orchestration for the simulated chip, as chiphost.compile_orchestration does: callables/<name>.so in the
-# build folder, chiphost/callables/<name>.so where it is installed, for chiphost.Binary.from_file.
+# Compiles an orchestration for the simulated chip, as `chiphost.compile` of Python does: `callables/<name>.so` in the
+# build folder, `chiphost/callables/<name>.so` where it is installed. `chiphost.Binary.from_file` of Python reads it.
+#
+# NAME: of the target and the file.
+# SOURCE: one C++ file.
+# RUNTIME: the one that it is for, such as host_build_graph.
+# ARCH: the chip; otherwise a2a3.
+# Errors: the configuration ends with a message that says what was wanted and what was found.
 function(chiphost_add_orchestration)
     cmake_parse_arguments(arg "" "NAME;SOURCE;RUNTIME;ARCH" "" ${ARGN})
     if(NOT arg_NAME OR NOT arg_SOURCE OR NOT "${arg_RUNTIME}" MATCHES "${chiphost_identifier}"
@@ -386,7 +406,13 @@ endfunction()
 
 # chiphost_add_kernel(NAME name SOURCE file CORE aic|aiv [ARCH a2a3])
 #
-# The same for a kernel.
+# Compiles a kernel for the simulated chip: `callables/<name>.so`, as chiphost_add_orchestration does.
+#
+# NAME: of the target and the file.
+# SOURCE: one C++ file.
+# CORE: the type of core that it is for.
+# ARCH: the chip; otherwise a2a3.
+# Errors: the configuration ends with a message that says what was wanted and what was found.
 function(chiphost_add_kernel)
     cmake_parse_arguments(arg "" "NAME;SOURCE;CORE;ARCH" "" ${ARGN})
     if(NOT arg_NAME OR NOT arg_SOURCE OR NOT arg_CORE MATCHES "^(aic|aiv)$" OR arg_UNPARSED_ARGUMENTS)

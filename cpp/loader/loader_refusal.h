@@ -54,7 +54,7 @@ inline Status report_refusal(ch_error* out_error, std::string_view where, const 
     return report(out_error, CH_LOAD_REFUSED, where, "%s", words);
 }
 
-// True if a failure says that this process has used up what a strategy needs, so that another strategy may still work.
+// True if a code says that this process has used up what a strategy needs, so that another strategy may still work.
 inline bool is_spent(Status failed) {
     return failed == CH_NAMESPACES_SPENT || failed == CH_STATIC_TLS_SPENT;
 }

@@ -31,7 +31,7 @@ PAGES: Final = {
     "tests/scenes/README.md": "guides/scenes",
 }
 
-_SCHEME: Final = "https://repository.invalid/"  # of a link between the two steps below
+SCHEME: Final = "https://repository.invalid/"  # of a link to a file, until it leads to the page of that
 _LINK: Final = re.compile(r"(?<=\]\()(?![a-z]+:|#|/)([^)\s#]+)")
 _FENCE: Final = re.compile(r"^( *)(```+|~~~+).*?^\1\2$", re.M | re.S)
 _LANGUAGES: Final = {".cpp": "cpp", ".def": "c", ".h": "cpp", ".in": "cmake", ".md": "md", ".py": "py", ".txt": "cmake"}
@@ -72,7 +72,7 @@ def _marked(text: str, folder: str, page_folder: str, docname: str) -> str:
             return posixpath.relpath(path, page_folder)  # for Sphinx
         if not (ROOT / path).exists():
             _log.warning("%s is not in the repository", path, location=docname)
-        return _SCHEME + path
+        return SCHEME + path
 
     return _outside_fences(text, lambda part: _LINK.sub(mark, part))
 
@@ -89,8 +89,8 @@ def _outside_fences(markdown: str, change: Callable[[str], str]) -> str:
 def _lead_links(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     for link in doctree.findall(nodes.reference):
         target = link.get("refuri", "")
-        if target.startswith(_SCHEME):
-            path = target.removeprefix(_SCHEME).partition("#")[0]
+        if target.startswith(SCHEME):
+            path = target.removeprefix(SCHEME).partition("#")[0]
             _shown(app).add(path)
             link["refuri"] = app.builder.get_relative_uri(docname, f"source/{path}")
             link["internal"] = True

@@ -2,14 +2,16 @@
 """The exceptions that chiphost raises: one class for each kind of remedy, all below `ChiphostError`.
 
 Every exception says what went wrong (`message`), where (`where`) and what to do (`hint`), and carries the code and the
-name of its row in the error table. Errors of a run also name the task, the core and the kernel to blame.
+name of its row in the error table. Errors of a run also name the task, the core and the kernel to blame. If
+CHIPHOST_DOCS_URL names the documentation site, the text ends with the address of the row there.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from . import _core
+from ._text import site
 from ._text.printable import one_line
 from .call_config import FIELDS
 
@@ -63,16 +65,18 @@ class ChiphostError(Exception):
         self.core = core
         self.func_id = func_id
         place = f"{one_line(where)}: " if where else ""
-        super().__init__(f"{row.name} ({code}): {place}{message}\n  hint: {self.hint}")
+        address = site.address(site.ERRORS, row.name)
+        see = f"\n  see: {address}" if address else ""
+        super().__init__(f"{row.name} ({code}): {place}{message}\n  hint: {self.hint}{see}")
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep all attributes when the exception crosses to another process."""
         return (_rebuild, (type(self), self.args, self.__dict__))
 
 
-def _rebuild(cls: type[ChiphostError], args: tuple[object, ...], state: dict[str, object]) -> ChiphostError:
-    error = cls.__new__(cls)
-    Exception.__init__(error, *args)
+def _rebuild(cls: type[ChiphostError], args: tuple[object, ...], state: dict[str, Any]) -> ChiphostError:
+    error = cls(state["code"], state["message"])  # cls.__new__ refuses a class that is also a MemoryError
+    error.args = args
     error.__dict__.update(state)
     return error
 

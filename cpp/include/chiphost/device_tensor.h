@@ -13,27 +13,44 @@
 
 namespace chiphost {
 
-// A value of 128 bytes that refers to device memory. Making a view costs nothing on the device. Functions throw
-// BadArgument for a view that does not lie in the tensor. One that was made by default refers to nothing: it may be
-// assigned to, and asked whether it was made.
+// A value of 128 bytes that refers to device memory. Making a view costs nothing on the device.
+//
+// Ownership: the memory belongs to the run, or to the scope in which it was made; the value keeps nothing alive.
+// Threads: any.
+// Errors: none, unless a function says otherwise.
 class DeviceTensor {
 public:
+    // Refers to nothing: it may be assigned to, and asked whether it was made.
     DeviceTensor() = default;
+    // Wraps a record.
+    //
+    // raw: copied.
     explicit DeviceTensor(const ch_device_tensor& raw) : raw_(raw) {}
 
+    // Gives the record. It lives as long as this value.
     const ch_device_tensor& raw() const { return raw_; }
+    // Tells that it refers to memory.
     bool made() const { return raw_.buffer != 0; }
+    // Gives the number of dimensions; 0: it has one element.
     uint32_t ndims() const { return raw_.ndims; }
+    // Gives the length of a dimension in elements.
+    //
+    // dim: 0 for the outermost.
+    // Errors: throws BadArgument if there is no such dimension.
     uint32_t shape(uint32_t dim) const {
         require(dim < raw_.ndims, "DeviceTensor::shape: dimension %u of a tensor with %u", dim, raw_.ndims);
         return raw_.shape[dim];
     }
+    // Gives the type of the elements.
     ch_dtype dtype() const { return static_cast<ch_dtype>(raw_.dtype); }
+    // Gives the device address of the first element.
     uint64_t address() const { return raw_.address; }
+    // Gives the number of elements.
     uint64_t elements() const { return ch_shape_elements(raw_.shape, raw_.ndims); }
+    // Gives the size of all elements.
     uint64_t bytes() const { return ch_shape_bytes(raw_.shape, raw_.ndims, raw_.dtype); }
 
-    // Whether the elements follow each other without gaps; true if there are none.
+    // Tells that the elements follow each other without gaps. So do no elements.
     bool contiguous() const {
         if (elements() == 0) return true;
         uint64_t expected = 1;
@@ -44,7 +61,13 @@ public:
         return true;
     }
 
-    // A box of the tensor: `shape` elements from `offset` on, for every dimension.
+    // Gives a box of the tensor.
+    //
+    // shape: lengths of the box in elements, one for every dimension.
+    // offset: where it begins, one for every dimension.
+    // shape_count: entries of `shape`.
+    // offset_count: entries of `offset`.
+    // Errors: throws BadArgument if the box does not lie in the tensor, or the tensor was never made.
     DeviceTensor view(std::initializer_list<uint32_t> shape, std::initializer_list<uint32_t> offset) const {
         return view(shape.begin(), shape.size(), offset.begin(), offset.size());
     }
@@ -68,7 +91,11 @@ public:
         return result;
     }
 
-    // The same elements with other lengths. Only for a contiguous tensor.
+    // Gives the same elements with other lengths.
+    //
+    // shape: the lengths in elements, outermost first.
+    // count: entries of `shape`, at most CH_MAX_DIMS.
+    // Errors: throws BadArgument if the tensor is not contiguous, has another number of elements, or was never made.
     DeviceTensor reshape(std::initializer_list<uint32_t> shape) const { return reshape(shape.begin(), shape.size()); }
     DeviceTensor reshape(const uint32_t* shape, size_t count) const {
         require_made("reshape");
@@ -81,7 +108,11 @@ public:
         return row_major(raw_, shape, static_cast<uint32_t>(count));
     }
 
-    // The same elements with two dimensions exchanged.
+    // Gives the same elements with two dimensions exchanged.
+    //
+    // first: number of a dimension.
+    // second: number of another.
+    // Errors: throws BadArgument if there is no such dimension, or the tensor was never made.
     DeviceTensor transpose(uint32_t first, uint32_t second) const {
         require_made("transpose");
         require(first < raw_.ndims && second < raw_.ndims, "DeviceTensor::transpose: dimensions %u and %u of %u", first,
@@ -98,7 +129,9 @@ public:
         return result;
     }
 
-    // The tensor with or without edges inferred for it.
+    // Gives the tensor with or without edges inferred for it.
+    //
+    // on: true: without.
     DeviceTensor manual_dep(bool on = true) const {
         DeviceTensor result = *this;
         result.raw_.flags =
@@ -106,7 +139,10 @@ public:
         return result;
     }
 
-    // A row-major tensor of this shape at the address of `where`, of its dtype and buffer.
+    // Makes a row-major tensor.
+    //
+    // where: its address, dtype and buffer; the shape there does not matter.
+    // shape: its lengths in elements, outermost first; `ndims` of them, at most CH_MAX_DIMS.
     static DeviceTensor row_major(const ch_device_tensor& where, const uint32_t* shape, uint32_t ndims) {
         DeviceTensor result;
         ch_device_tensor& raw = result.raw_;
@@ -130,9 +166,18 @@ private:
     ch_device_tensor raw_{};
 };
 
-// A tensor to be made.
+// A tensor to be made: row-major.
+//
+// Threads: any.
+// Errors: none, unless a function says otherwise.
 class TensorSpec {
 public:
+    // Describes a tensor whose elements start undefined.
+    //
+    // dtype: the type of the elements.
+    // shape: the lengths in elements, outermost first.
+    // ndims: entries of `shape`.
+    // Errors: throws BadArgument for more than CH_MAX_DIMS dimensions.
     TensorSpec(ch_dtype dtype, std::initializer_list<uint32_t> shape)
         : TensorSpec(dtype, shape.begin(), shape.size()) {}
     TensorSpec(ch_dtype dtype, const uint32_t* shape, size_t ndims) {
@@ -142,7 +187,11 @@ public:
         for (size_t dim = 0; dim < ndims; ++dim) raw_.shape[dim] = shape[dim];
     }
 
-    // Every element starts as this value, which has the size of the dtype.
+    // Lets every element start as a value.
+    //
+    // T: a type with the size of the dtype.
+    // value: the element.
+    // Errors: throws BadArgument if T has another size.
     template <typename T>
     TensorSpec& initial(T value) {
         require(sizeof(T) == ch_dtype_bytes(raw_.dtype), "TensorSpec::initial: the value has %zu bytes, the dtype %u",
@@ -152,17 +201,25 @@ public:
         memcpy(&raw_.initial, &value, sizeof(T));  // little-endian
         return *this;
     }
+
+    // Lets no edges be inferred for the tensor, but the one to the task that makes it.
     TensorSpec& manual_dep() {
         raw_.flags |= CH_TENSOR_MANUAL_DEP;
         return *this;
     }
+
+    // Gives the record. It lives as long as this object.
     const ch_tensor_spec& raw() const { return raw_; }
 
 private:
     ch_tensor_spec raw_{};
 };
 
-// A new tensor with the shape and dtype of another.
+// Describes a new tensor with the shape and dtype of another.
+//
+// tensor: the other.
+// Threads: any.
+// Errors: throws BadArgument if the tensor was never made.
 inline TensorSpec like(const DeviceTensor& tensor) {
     require(tensor.made(), "like: the tensor was never made");
     return TensorSpec(tensor.dtype(), tensor.raw().shape, tensor.ndims());

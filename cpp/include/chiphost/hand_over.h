@@ -7,6 +7,9 @@
 // popped by the same task: what is left is dropped when the cluster gets its next MIX task.
 //
 // Including this file marks the kernel: the simulated chip gives it a stack of its own, so that it can wait.
+//
+// Threads: the kernel's.
+// Ownership: a tile is copied; its memory is the caller's again when the function returns.
 #pragma once
 
 #include <stdint.h>
@@ -22,26 +25,26 @@
 #error "hand_over.h is for simulated chips; on a real one hand tiles over with the calls of the vendor's compiler"
 #endif
 
-// Also if the kernel calls nothing of what follows.
+// Marks the kernel also if it calls nothing of what follows.
 __attribute__((used)) static const char* const chiphost_hand_over_mark = &chiphost_kernel_hands_over;
 
 namespace chiphost {
 
-constexpr uint32_t hand_over_depth = 2;
-constexpr uint32_t hand_over_tile_bytes = 32768;
+constexpr uint32_t hand_over_depth = 2;           // tiles that a queue holds
+constexpr uint32_t hand_over_tile_bytes = 32768;  // most of a tile
 
 // One queue, in device memory. The counters only grow; one side writes each.
 struct HandOverQueue {
-    alignas(64) uint32_t pushed;
-    alignas(64) uint32_t popped;
-    alignas(64) uint32_t bytes[hand_over_depth];
-    alignas(64) char tiles[hand_over_depth][hand_over_tile_bytes];
+    alignas(64) uint32_t pushed;                                    // tiles so far; written by the one that pushes
+    alignas(64) uint32_t popped;                                    // tiles so far; written by the one that pops
+    alignas(64) uint32_t bytes[hand_over_depth];                    // of each tile
+    alignas(64) char tiles[hand_over_depth][hand_over_tile_bytes];  // their content
 };
 
-// What a cluster has.
+// The queues of a cluster.
 struct HandOverArea {
-    HandOverQueue to_aiv[2];
-    HandOverQueue to_aic[2];
+    HandOverQueue to_aiv[2];  // from the AIC to each AIV
+    HandOverQueue to_aic[2];  // from each AIV to the AIC
 };
 
 namespace hand_over_detail {
@@ -92,20 +95,48 @@ __aicore__ inline void pop(const __gm__ int64_t* args, HandOverQueue& queue, voi
 
 }  // namespace hand_over_detail
 
-// On the AIC: hands a tile to AIV 0 or 1 of the cluster, or takes one from it. `bytes` of a pop are those of the push.
+// Hands a tile from the AIC to an AIV of its cluster. It waits while the queue is full.
+//
+// args: what kernel_entry was given.
+// aiv: 0 or 1.
+// tile: the first of its bytes.
+// bytes: at most `hand_over_tile_bytes`.
+// Errors: throws BadArgument on another core than the AIC, in a task of one core only, and for other values; while it
+// waits, as KernelServices::pause.
 __aicore__ inline void push_to_aiv(const __gm__ int64_t* args, uint32_t aiv, const void* tile, uint32_t bytes) {
     using namespace hand_over_detail;
     push(args, queue_of(area(args, CH_AIC).to_aiv, aiv), tile, bytes);
 }
+// Takes a tile on the AIC that an AIV of its cluster has handed over. It waits while there is none.
+//
+// args: what kernel_entry was given.
+// aiv: 0 or 1.
+// tile: room for it.
+// bytes: those of the push.
+// Errors: throws BadArgument on another core than the AIC, in a task of one core only, and for other values; while it
+// waits, as KernelServices::pause.
 __aicore__ inline void pop_from_aiv(const __gm__ int64_t* args, uint32_t aiv, void* tile, uint32_t bytes) {
     using namespace hand_over_detail;
     pop(args, queue_of(area(args, CH_AIC).to_aic, aiv), tile, bytes);
 }
 
-// On an AIV: hands a tile to the AIC of the cluster, or takes one from it.
+// Hands a tile from an AIV to the AIC of its cluster. It waits while the queue is full.
+//
+// args: what kernel_entry was given.
+// tile: the first of its bytes.
+// bytes: at most `hand_over_tile_bytes`.
+// Errors: throws BadArgument on the AIC, in a task of one core only, and for other values; while it
+// waits, as KernelServices::pause.
 __aicore__ inline void push_to_aic(const __gm__ int64_t* args, const void* tile, uint32_t bytes) {
     hand_over_detail::push(args, hand_over_detail::area(args, CH_AIV).to_aic[get_sub_block_id(args)], tile, bytes);
 }
+// Takes a tile on an AIV that the AIC of its cluster has handed over. It waits while there is none.
+//
+// args: what kernel_entry was given.
+// tile: room for it.
+// bytes: those of the push.
+// Errors: throws BadArgument on the AIC, in a task of one core only, and for other values; while it
+// waits, as KernelServices::pause.
 __aicore__ inline void pop_from_aic(const __gm__ int64_t* args, void* tile, uint32_t bytes) {
     hand_over_detail::pop(args, hand_over_detail::area(args, CH_AIV).to_aiv[get_sub_block_id(args)], tile, bytes);
 }

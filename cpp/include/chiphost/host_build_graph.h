@@ -29,8 +29,8 @@
 #include "device_tensor.h"
 #include "task_args.h"
 
-// Says which version of the table this library expects; the runtime reads it before it calls anything.
 extern "C" {
+// Says which version of the table this library expects; the runtime reads it before it calls anything.
 __attribute__((visibility("default"), weak)) extern const ch_abi_header chiphost_orchestration_abi;
 const ch_abi_header chiphost_orchestration_abi = CH_ABI_HEADER(
     ch_host_graph_ops, CH_ABI_HOST_ORCHESTRATION, CH_HOST_ORCHESTRATION_MAJOR, CH_HOST_ORCHESTRATION_MINOR, "*");
@@ -38,19 +38,30 @@ const ch_abi_header chiphost_orchestration_abi = CH_ABI_HEADER(
 
 namespace chiphost {
 
-constexpr ch_core_type AIC = CH_AIC;
-constexpr ch_core_type AIV = CH_AIV;
+constexpr ch_core_type AIC = CH_AIC;  // a core for matrices
+constexpr ch_core_type AIV = CH_AIV;  // a core for vectors
 
-// An address in device memory. Not to be dereferenced on the host.
+// An address in device memory. It is not to be dereferenced on the host.
+//
+// Ownership: the memory belongs to the run; the value keeps nothing alive.
+// Threads: any.
+// Errors: none.
 class DevicePointer {
 public:
+    // Is no address.
     DevicePointer() = default;
+    // Is this address.
     explicit DevicePointer(uint64_t address) : address_(address) {}
+    // Gives the number; 0 if it is no address.
     uint64_t address() const { return address_; }
+    // Tells that it is an address.
     explicit operator bool() const { return address_ != 0; }
-    // Address `bytes` further.
+    // Gives the address so many `bytes` further.
     DevicePointer operator+(uint64_t bytes) const { return DevicePointer(address_ + bytes); }
-    // Address of element `index` of an array of T.
+    // Gives the address of an element of an array.
+    //
+    // T: the type of the elements.
+    // index: number of the element.
     template <typename T>
     DevicePointer element(uint64_t index) const {
         return DevicePointer(address_ + index * sizeof(T));
@@ -60,10 +71,20 @@ private:
     uint64_t address_ = 0;
 };
 
-// One argument of a task as its 64-bit word: addresses, integers in two's complement, float and double by their bits.
+// One argument of a task as its 64-bit word.
+//
+// Threads: any.
+// Errors: none.
 class Word {
 public:
+    // Makes the word of an address.
+    //
+    // pointer: the address.
     Word(DevicePointer pointer) : bits_(pointer.address()) {}
+    // Makes the word of a number: integers in two's complement, float and double by their bits.
+    //
+    // T: an arithmetic type or an enum, of at most 8 bytes.
+    // value: the number.
     template <typename T, typename = std::enable_if_t<std::is_arithmetic<T>::value || std::is_enum<T>::value>>
     Word(T value) : bits_(0) {
         if constexpr (std::is_floating_point<T>::value) {
@@ -73,6 +94,7 @@ public:
             bits_ = static_cast<uint64_t>(static_cast<int64_t>(value));
         }
     }
+    // Gives the word.
     uint64_t bits() const { return bits_; }
 
 private:
@@ -80,15 +102,26 @@ private:
 };
 static_assert(sizeof(Word) == sizeof(uint64_t), "an array of Word is an array of words");
 
-// One argument of a task: a tensor, or a word.
+// One argument of a task: a tensor, or a word. Tensors and whatever makes a Word become one by themselves.
+//
+// Threads: any.
+// Errors: none.
 class Argument {
 public:
+    // Copies the tensor's description.
     Argument(const DeviceTensor& tensor) : is_tensor_(true), tensor_(tensor.raw()) {}
+    // Takes a `word`.
     Argument(Word word) : is_tensor_(false), word_(word.bits()) {}
+    // Takes what makes a word.
+    //
+    // T: as for Word.
+    // value: as for Word.
     template <typename T, typename = decltype(Word(std::declval<T>()))>
     Argument(T value) : Argument(Word(value)) {}
 
-    // Refers to this argument.
+    // Gives the record.
+    //
+    // Ownership: it refers to this argument.
     ch_host_argument raw() const {
         ch_host_argument raw{};
         raw.is_tensor = is_tensor_;
@@ -108,18 +141,28 @@ private:
     };
 };
 
-// The graph under construction. Used by the orchestration only, on its thread, until it returns.
+// The graph under construction, for the orchestration until it returns.
 //
-// A call that fails records why; the run then ends with that error, whatever follows. Return values need no check: ids
-// become -1 and addresses 0, and further calls do nothing.
+// Threads: that of the orchestration.
+// Errors: a call that fails records why; the run then ends with that error, whatever follows. Return values need no
+// check: ids become negative and addresses 0, and further calls do nothing.
+// Ownership: arguments are borrowed for the call.
 class HostGraph {
 public:
-    using TaskId = int32_t;
+    using TaskId = int32_t;  // 0, 1, 2, ... in the order of the calls; negative after an error
 
+    // Wraps the runtime's graph, which lives until the orchestration returns.
     explicit HostGraph(ch_host_graph* graph) : graph_(graph) {}
 
-    // Adds a task: one call of kernel func_id with these arguments on a core of the type. At most CH_MAX_TASK_ARGS.
-    // Tensors come first, then scalars, if the kernel is to run in other runtimes too.
+    // Adds a task: one call of a kernel on one core. Tensors come first, then scalars, if the kernel is to run in other
+    // runtimes too.
+    //
+    // core_type: AIC or AIV, as the kernel was built.
+    // func_id: the kernel, of the callable.
+    // args: what it is given; copied.
+    // arg_count: entries of `args`, at most CH_MAX_TASK_ARGS.
+    // Returns: the task's id.
+    // Errors: those of ch_host_graph_ops::add_tensor_task.
     TaskId add_task(ch_core_type core_type, int32_t func_id, std::initializer_list<Argument> args) {
         return add_task(core_type, func_id, args.begin(), static_cast<uint32_t>(args.size()));
     }
@@ -138,7 +181,15 @@ public:
         return only_words ? graph_->ops->add_task(graph_, words, arg_count, func_id, core_type)
                           : graph_->ops->add_tensor_task(graph_, raw, arg_count, func_id, core_type);
     }
-    // The same with words only.
+    // Adds a task whose arguments are words only.
+    //
+    // W: Word.
+    // core_type: AIC or AIV, as the kernel was built.
+    // func_id: the kernel, of the callable.
+    // args: what it is given; copied.
+    // arg_count: entries of `args`, at most CH_MAX_TASK_ARGS.
+    // Returns: the task's id.
+    // Errors: those of ch_host_graph_ops::add_task.
     template <typename W, typename = std::enable_if_t<std::is_same<W, Word>::value>>
     TaskId add_task(ch_core_type core_type, int32_t func_id, std::initializer_list<W> args) {
         return add_task(core_type, func_id, args.begin(), static_cast<uint32_t>(args.size()));
@@ -147,17 +198,29 @@ public:
         return graph_->ops->add_task(graph_, reinterpret_cast<const uint64_t*>(args), arg_count, func_id, core_type);
     }
 
-    // `to` starts after `from` has completed.
+    // Adds an edge: `to` starts after `from` has completed.
+    //
+    // from: id of a task of this graph.
+    // to: id of another.
+    // Errors: those of ch_host_graph_ops::add_successor.
     void add_successor(TaskId from, TaskId to) { graph_->ops->add_successor(graph_, from, to); }
 
-    // A tensor argument of the run as a tensor in device memory, in whose place it is for this run: `input` starts as
-    // the argument, `output` is copied into it after the run and starts undefined, `inout` does both. Views of it
-    // (device_tensor.h) cost nothing.
+    // Gives a tensor in device memory that stands for an argument of the run: `input` starts as the argument, `output`
+    // is copied into it after the run and starts undefined, `inout` does both. Views of it (device_tensor.h) cost
+    // nothing.
+    //
+    // tensor: an argument of the run.
+    // Ownership: the memory is freed when the run ends.
+    // Errors: CH_DEVICE_MEMORY_EXHAUSTED; CH_HOST_RANGE_INVALID for an output that must not be written.
     DeviceTensor input(const Tensor& tensor) { return describe(tensor, copy_in(tensor), CH_TENSOR_READ_ONLY); }
     DeviceTensor output(const Tensor& tensor) { return describe(tensor, copy_out(tensor), 0); }
     DeviceTensor inout(const Tensor& tensor) { return describe(tensor, copy_in_out(tensor), 0); }
 
-    // A new tensor in device memory, freed when the run ends.
+    // Makes a tensor in device memory.
+    //
+    // spec: its shape and dtype, and how its elements start.
+    // Ownership: the memory is freed when the run ends.
+    // Errors: CH_DEVICE_MEMORY_EXHAUSTED.
     DeviceTensor make(const TensorSpec& spec) {
         const ch_tensor_spec& raw = spec.raw();
         const uint64_t bytes = ch_shape_bytes(raw.shape, raw.ndims, raw.dtype);
@@ -166,43 +229,78 @@ public:
         return place(memory, bytes, raw.shape, raw.ndims, raw.dtype, raw.flags);
     }
 
-    // Device memory for this run: alignment 64, content undefined, freed when the run ends.
+    // Allocates device memory with an alignment of 64. Its content is undefined.
+    //
+    // bytes: how much.
+    // Ownership: the run's; it is freed at the latest when that ends.
+    // Errors: CH_DEVICE_MEMORY_EXHAUSTED.
     DevicePointer device_malloc(uint64_t bytes) { return DevicePointer(graph_->ops->device_malloc(graph_, bytes)); }
+
+    // Frees device memory before the run ends.
+    //
+    // pointer: what `device_malloc` gave; no task may use it.
+    // Errors: CH_DEVICE_POINTER_INVALID.
     void device_free(DevicePointer pointer) { graph_->ops->device_free(graph_, pointer.address()); }
 
+    // Copies from host memory to device memory now.
+    //
+    // device: where to.
+    // host: where from; any memory of the process.
+    // bytes: how many.
+    // Errors: those of ch_host_graph_ops::copy_to_device.
     void copy_to_device(DevicePointer device, const void* host, uint64_t bytes) {
         graph_->ops->copy_to_device(graph_, device.address(), host, bytes);
     }
 
-    // Copies `bytes` back from device memory to a tensor argument after the run.
+    // Has device memory copied to a tensor argument when the run has ended well.
+    //
+    // host: an address inside a tensor argument of the run.
+    // device: where from.
+    // bytes: how many.
+    // Errors: those of ch_host_graph_ops::record_tensor_pair.
     void record_tensor_pair(void* host, DevicePointer device, uint64_t bytes) {
         graph_->ops->record_tensor_pair(graph_, host, device.address(), bytes);
     }
 
-    // Device memory with a copy of the tensor.
+    // Makes device memory with a copy of an argument of the run.
+    //
+    // tensor: the argument.
+    // Ownership: the memory is freed when the run ends.
+    // Errors: CH_DEVICE_MEMORY_EXHAUSTED.
     DevicePointer copy_in(const Tensor& tensor) {
         const DevicePointer device = device_malloc(tensor.bytes());
         copy_to_device(device, tensor.address(), tensor.bytes());
         return device;
     }
 
-    // Device memory that is copied into the tensor after the run. Starts undefined.
+    // Makes device memory that is copied into an argument after the run. It starts undefined.
+    //
+    // tensor: the argument.
+    // Ownership: the memory is freed when the run ends.
+    // Errors: CH_DEVICE_MEMORY_EXHAUSTED; CH_HOST_RANGE_INVALID for an argument that must not be written.
     DevicePointer copy_out(const Tensor& tensor) {
         const DevicePointer device = device_malloc(tensor.bytes());
         record_tensor_pair(tensor.address(), device, tensor.bytes());
         return device;
     }
 
-    // Device memory that starts as the tensor and is copied into it after the run.
+    // Makes device memory that starts as an argument and is copied into it after the run.
+    //
+    // tensor: the argument.
+    // Ownership: the memory is freed when the run ends.
+    // Errors: CH_DEVICE_MEMORY_EXHAUSTED; CH_HOST_RANGE_INVALID for an argument that must not be written.
     DevicePointer copy_in_out(const Tensor& tensor) {
         const DevicePointer device = copy_in(tensor);
         record_tensor_pair(tensor.address(), device, tensor.bytes());
         return device;
     }
 
+    // Gives the number of tasks so far.
     int32_t task_count() const { return graph_->ops->get_task_count(graph_); }
 
     // Writes the graph to stderr, one line a task.
+    //
+    // Errors: none.
     void print() const { graph_->ops->print_runtime(graph_); }
 
 private:
@@ -236,8 +334,12 @@ private:
 
 }  // namespace chiphost
 
-// Defines the orchestration function `name`. Its body sees the graph and the arguments under the names given and
+// Defines an orchestration function. Its body follows, sees the graph and the arguments under the names given, and
 // returns 0, or a code of its own that ends the run.
+//
+// name: of the function.
+// graph: name of the HostGraph.
+// args: name of the TaskArgs.
 #define CHIPHOST_HOST_ORCHESTRATION(name, graph, args)                                             \
     static int32_t name##_body(::chiphost::HostGraph& graph, const ::chiphost::TaskArgs& args);    \
     extern "C" __attribute__((visibility("default"))) int32_t name(ch_host_graph* raw_graph,       \

@@ -62,5 +62,6 @@ def _print(console: Console, result: ConformanceResult, width: int) -> None:
     line = Text.assemble(verdict, f"  {result.id:<{width}}  {result.seconds:7.3f} s")
     if listed:
         line.append(f"  {result.outcome}: {result.reason}")
-    below = [] if result.good else [f"{result.message}\n{' '.join(result.requirements)}".strip()]
+    story = [result.message, " ".join(result.requirements), *result.addresses]
+    below = [] if result.good else ["\n".join(story).strip()]
     print_lines(console, line, below)

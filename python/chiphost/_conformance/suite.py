@@ -20,6 +20,7 @@ from typing import Any, Final, Literal
 from .._reports.file import as_json
 from .._reports.junit import Case, Suite, as_junit
 from .._runtimes import runtimes
+from .._text import site
 from .._text.suggestion import did_you_mean
 from ..errors import make_error
 
@@ -56,6 +57,11 @@ class ConformanceResult(ConformanceTest):
     seconds: float
     message: str
     reason: str
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where the site says what each requirement means; nothing if the site is not known."""
+        return [address for id_ in self.requirements if (address := site.address(site.REQUIREMENTS, id_))]
 
 
 def tests(platform: str, text: str = "", library: Path | None = None) -> list[ConformanceTest]:
@@ -141,7 +147,7 @@ def to_junit(platform: str, results: Sequence[ConformanceResult]) -> str:
     for result in results:
         group, _, name = result.id.partition(".")
         suite = suites.setdefault(group, Suite(group, {"platform": platform}))
-        error = "" if result.good else result.message or result.outcome
+        error = "" if result.good else "\n".join([result.message or result.outcome, *result.addresses])
         listed = f"{result.outcome}: {result.reason}" if result.good and result.outcome != "passed" else ""
         suite.cases.append(Case(name, f"{platform}.{group}", result.seconds, error, listed))
     return as_junit("chiphost conform", suites.values())

@@ -18,6 +18,8 @@ import pytest
 from checkout import ROOT
 from click.testing import CliRunner, Result
 
+from chiphost._cli.conform import _print
+from chiphost._cli.console import make_console
 from chiphost._cli.program import cli
 from chiphost._conformance import suite as conformance
 from chiphost._runtimes.runtimes import library_dir
@@ -97,6 +99,22 @@ def test_listed_and_failed_tests_in_reports():
     assert [[child.tag for child in case] for case in cases] == [["failure"], ["skipped"], []]
     assert cases[0][0].get("message") == "too <late>"
     assert cases[1][0].get("message") == "unsupported: no clock"
+    assert cases[0][0].text == "too <late>\nby far"
+
+
+def test_a_failed_test_ends_with_the_addresses_of_its_requirements(monkeypatch, capsys):
+    failed = conformance.ConformanceResult("time.x", ("PLAT-45", "PLAT-46"), "failed", False, 0.5, "too late", "")
+    monkeypatch.setenv("CHIPHOST_DOCS_URL", "https://docs.example.com/")
+    page = "https://docs.example.com/reference/platform-requirements.html"
+    _print(make_console(), failed, 6)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:] == ["too late", "PLAT-45 PLAT-46", f"{page}#plat-45", f"{page}#plat-46"]
+    [case] = ET.fromstring(conformance.to_junit("p", [failed]).encode()).findall("testsuite/testcase")
+    assert case[0].text == f"too late\n{page}#plat-45\n{page}#plat-46"
+
+    passed = make_result("passed", True)
+    _print(make_console(), passed, 6)
+    assert "https" not in capsys.readouterr().out + conformance.to_junit("p", [passed])
 
 
 @pytest.mark.parametrize(

@@ -8,48 +8,24 @@ import http.server
 import importlib.util
 import json
 import re
-import resource
 import shutil
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 from checkout import ROOT
+from docs_site import build, needs_packages
 
-BUILD_SECONDS_MAX = 60
+from chiphost import errors
+from chiphost._text import site as addresses
+
 WAIT_SECONDS_MAX = 60
-VIEWS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
+VIEWS = [(width, scheme) for width in (1280, 360) for scheme in ("light", "dark")]
 
 pytestmark = [
     pytest.mark.timeout(1800),  # looks at every page in a browser
-    pytest.mark.skipif(
-        any(importlib.util.find_spec(name) is None for name in ("sphinx", "myst_parser", "furo")),
-        reason="the site needs more packages: pip install '.[docs]'",
-    ),
+    needs_packages,
 ]
-
-
-def build(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", str(source), str(target)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=10 * BUILD_SECONDS_MAX)
-
-
-def processor_seconds() -> float:
-    """Processor time of child processes that have ended. A busy machine does not change it."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    before = processor_seconds()
-    ended = build(ROOT / "docs", folder)
-    assert ended.returncode == 0, ended.stderr
-    assert processor_seconds() - before < BUILD_SECONDS_MAX
-    return folder
 
 
 def pages(site: Path) -> list[str]:
@@ -84,6 +60,42 @@ def test_pictures_are_part_of_their_pages(site):
     for name in ("three-programs", "life-of-a-task", "isolation"):
         page = (site / "concepts" / f"{name}.html").read_text()
         assert re.search(r'<svg role="img" aria-label="[^"]{40,}"', page), name
+    essay = (site / "internals" / "namespaces.html").read_text()
+    assert len(re.findall(r'<svg role="img" aria-label="[^"]{40,}"', essay)) == 2
+
+
+def test_messages_lead_to_rows(site, monkeypatch):
+    """The address at the end of an error, and of a failed test of a platform, is that of a row which says its name."""
+    monkeypatch.setenv("CHIPHOST_DOCS_URL", "https://x")
+    requirements = re.findall(
+        r"^\| (PLAT-\d+) ", (ROOT / "docs" / "reference" / "platform-requirements.md").read_text(), re.M
+    )
+    assert len(requirements) > 50
+    named = [(addresses.ERRORS, name) for name in errors.CODES] + [
+        (addresses.REQUIREMENTS, id_) for id_ in requirements
+    ]
+    for page, name in named:
+        file, _, anchor = addresses.address(page, name).removeprefix("https://x/").partition("#")
+        row = re.search(rf'<tr [^>]*id="{re.escape(anchor)}".*?</tr>', (site / file).read_text(), re.S)
+        assert row, name
+        assert re.search(rf"\b{name}\b", row[0]), name
+
+
+def test_code_can_be_copied(site):
+    for page in ("guides/first-scene.html", "reference/cmake.html"):
+        text = (site / page).read_text()
+        assert re.search(r'<script src="[^"]*copybutton\.js', text), page
+        assert '<div class="highlight">' in text, page
+
+
+def test_cells_of_wide_tables_say_their_column(site):
+    """Where a window is narrow, they stand below each other."""
+    page = (site / "error-codes.html").read_text()
+    row = re.search(r'<tr [^>]*id="load-refused".*?</tr>', page, re.S)
+    assert row
+    labels = re.findall(r'data-label="([^"]+)"', row[0])
+    assert labels == ["Code", "Name", "Python class", "Meaning", "What to do"]
+    assert re.search(r'<table class="[^"]*\bstacks\b', page)
 
 
 @pytest.mark.parametrize(
@@ -198,6 +210,11 @@ def test_every_page_in_a_browser(browser, address, site):
         ground = browser.driver.execute_script("return getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", ground)[:3])) < 3 * 128) == dark, f"{page}: {ground}"
         assert browser.complaints() == [], page
+        cut = browser.driver.execute_script(
+            "return [...document.querySelectorAll('table.stacks, table.declared')].map(table => table.parentElement)"
+            ".filter(around => around.scrollWidth > around.clientWidth + 1).length"
+        )
+        assert cut == 0 or not narrow < 500, f"{page}: {cut} tables are wider than the window"
     requests = browser.requests(address)
     assert len(requests) >= len(pages(site))
     assert [url for url in requests if not url.startswith((address, "data:"))] == []

@@ -203,7 +203,7 @@ def test_the_folder_of_the_installation_may_be_called_as_one_of_its_own(cmake, t
     )
     done = run(cmake, "-S", tmp_path, "-B", tmp_path / "build", f"-Dchiphost_DIR={package / 'cmake'}", *ninja())
     named = next(line for line in done.splitlines() if "named: " in line)
-    assert re.findall(r"(\w+)\.cpp", named) == ["host_runtime", "host_build_graph"]
+    assert re.findall(r"(\w+)\.cpp", named) == ["host_runtime", "host_build_graph", "host_orchestration"]
 
 
 def test_the_cpp_tests_say_what_they_need(cmake, tmp_path):

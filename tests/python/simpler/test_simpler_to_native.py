@@ -163,7 +163,8 @@ def test_names_in_the_tables_are_there() -> None:
     compat, include = toolchain.compat_dir(), ROOT / "cpp" / "include" / "chiphost"
     files = [path for path in compat.rglob("*.h") if "pto_isa" not in path.parts]
     theirs = {name.last for header in headers(*files) for name in names_of(header)} | {path.name for path in files}
-    theirs |= words((ROOT / "python" / "chiphost" / "simpler_scene.py").read_text()) | OF_SCENES
+    readers = (ROOT / "python" / "chiphost" / "_simpler").glob("*.py")
+    theirs |= {word for reader in readers for word in words(reader.read_text())} | OF_SCENES
     ours = words("".join(code_of(path.read_text()) for path in include.rglob("*.h")))
     ours |= {path.name for path in include.rglob("*.h")} | {"chiphost"}
     ours |= words((ROOT / "python" / "chiphost" / "scene.py").read_text()) | set(dir(ch))

@@ -10,22 +10,23 @@
 extern "C" {
 #endif
 
-// Registers for arguments: x86-64 has 6 for integers and pointers, AArch64 8; both have 8 for floating-point numbers.
-#define CH_FRAME_INTEGERS 8
-#define CH_FRAME_FLOATS 8
-// Arguments that found no register.
-#define CH_FRAME_STACK_WORDS 64
-#define CH_EXCEPTION_BYTES 512
+#define CH_FRAME_INTEGERS 8      // registers for integers and pointers: x86-64 has 6, AArch64 8
+#define CH_FRAME_FLOATS 8        // registers for floating-point numbers
+#define CH_FRAME_STACK_WORDS 64  // most arguments that find no register
+#define CH_EXCEPTION_BYTES 512   // of ch_call_outcome::exception
 
-// Where the function leaves its result.
+// The register in which the function leaves its result.
 typedef enum ch_result_class {
     CH_RESULT_INTEGER = 0,  // integers, bool, pointers; also of a function without a result
-    CH_RESULT_FLOAT32 = 1,
-    CH_RESULT_FLOAT64 = 2,
+    CH_RESULT_FLOAT32 = 1,  // float
+    CH_RESULT_FLOAT64 = 2,  // double
 } ch_result_class;
 
+// A function and its arguments.
+//
+// Ownership: the caller's; what arguments point to must live until the call has returned.
 typedef struct ch_call_frame {
-    void* function;
+    void* function;                        // its address
     uint32_t result_class;                 // ch_result_class
     uint32_t stack_count;                  // words of `stack` in use
     uint64_t integers[CH_FRAME_INTEGERS];  // small integers extended to 64 bits
@@ -33,6 +34,7 @@ typedef struct ch_call_frame {
     uint64_t stack[CH_FRAME_STACK_WORDS];  // in the order of the declaration
 } ch_call_frame;
 
+// The outcome of a call.
 typedef struct ch_call_outcome {
     // The result's bits: a float32 in the low half. Of integers below 64 bits only the low bits mean something.
     uint64_t word;

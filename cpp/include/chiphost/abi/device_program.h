@@ -5,6 +5,9 @@
 // Both are written as step functions: a step does what can be done now and says whether to come again. On a chip a
 // plain loop drives them; the simulated chip drives all of them from one thread or several. On a chip the AICPU program
 // is started with the address of the launch record; on the simulated chip it is a library with the tables below.
+//
+// Errors: no function returns one; what goes wrong is in the launch's ch_launch_status.
+// Ownership: contexts are memory of whoever drives the program; other arguments are borrowed for the call.
 #pragma once
 
 #include "callable.h"
@@ -15,11 +18,12 @@
 extern "C" {
 #endif
 
-#define CH_DEVICE_PROGRAM_MAJOR 4
-#define CH_DEVICE_PROGRAM_MINOR 0
-#define CH_AICPU_PROGRAM_ENTRY "chiphost_aicpu_program"
-#define CH_AICORE_PROGRAM_ENTRY "chiphost_aicore_program"
+#define CH_DEVICE_PROGRAM_MAJOR 4                          // version of ch_aicpu_program and ch_aicore_program
+#define CH_DEVICE_PROGRAM_MINOR 0                          // their minor version
+#define CH_AICPU_PROGRAM_ENTRY "chiphost_aicpu_program"    // exported: a ch_aicpu_program_entry
+#define CH_AICORE_PROGRAM_ENTRY "chiphost_aicore_program"  // exported: a ch_aicore_program_entry
 
+// The outcome of a step of a processor.
 typedef enum ch_step {
     CH_STEP_IDLE = 0,    // nothing to do until a register that this processor watches is written
     CH_STEP_POLL = 1,    // nothing to do, but what it waits for is in memory: come again
@@ -27,50 +31,64 @@ typedef enum ch_step {
     CH_STEP_DONE = 3,    // finished; do not come again
 } ch_step;
 
-#define CH_LAUNCH_FORMAT 4
+#define CH_LAUNCH_FORMAT 4  // the value of ch_launch::format
 
-// What the device reports to the host. Whoever finds the first fault changes error.code from CH_OK by compare-and-swap
-// and writes the rest of the error, which is valid once `complete` is 1. The host clears everything before a launch but
-// the error's texts.
+// The record in which the device tells the host what went wrong. Whoever finds the first fault changes error.code from
+// CH_OK by compare-and-swap and writes the rest of the error, which is valid once `complete` is 1. The host clears
+// everything before a launch but the error's texts.
 typedef struct ch_launch_status {
-    int32_t complete;
-    int32_t reserved;
-    uint64_t tasks_done;
-    ch_error error;
+    int32_t complete;     // 1: all of the error is written
+    int32_t reserved;     // 0
+    uint64_t tasks_done;  // tasks that have completed
+    ch_error error;       // the first fault; its code is CH_OK while there is none
 } ch_launch_status;
 
-// In device memory. Addresses are device addresses.
+// The record that a launch starts from. It is in device memory, and its addresses are device addresses.
 typedef struct ch_launch {
-    uint32_t format;     // CH_LAUNCH_FORMAT
-    uint32_t block_dim;  // clusters; cores 0..block_dim-1 are AIC, then 2*block_dim AIV
-    uint32_t aicpu_thread_count;
-    uint32_t kernel_count;  // entries of the kernel table
-    uint64_t graph;         // graph::Image
-    uint64_t kernels;       // uint64_t address for each func_id, 0: none
-    uint64_t handshakes;    // core_protocol::Handshake for each core
-    uint64_t payloads;      // core_protocol::Payload, two for each core
-    uint64_t status;        // ch_launch_status
-    uint64_t hand_over;     // HandOverArea (hand_over.h) for each cluster, 0: no kernel uses it
+    uint32_t format;              // CH_LAUNCH_FORMAT
+    uint32_t block_dim;           // clusters; cores 0..block_dim-1 are AIC, then 2*block_dim AIV
+    uint32_t aicpu_thread_count;  // AICPU threads that take part
+    uint32_t kernel_count;        // entries of the kernel table
+    uint64_t graph;               // graph::Image
+    uint64_t kernels;             // uint64_t address for each func_id, 0: none
+    uint64_t handshakes;          // core_protocol::Handshake for each core
+    uint64_t payloads;            // core_protocol::Payload, two for each core
+    uint64_t status;              // ch_launch_status
+    uint64_t hand_over;           // HandOverArea (hand_over.h) for each cluster, 0: no kernel uses it
 } ch_launch;
 
-// The AICPU program. `port` is the platform's access to the chip for one thread (platform/aicpu.h).
+// The AICPU program.
+//
+// context: what `create` has made.
+// Threads: one at a time for each context, but for `step` and `stop`.
 typedef struct ch_aicpu_program {
-    ch_abi_header header;
+    ch_abi_header header;  // of kind CH_ABI_AICPU_PROGRAM
 
-    // Bytes of the context, to be allocated with an alignment of 64.
+    // Tells how large a context is. It is to be allocated with an alignment of 64.
+    //
+    // Threads: any.
     uint64_t (*context_bytes)(void);
 
-    // Makes the context. It keeps what launches have in common: loaded orchestrations.
+    // Makes the context, which keeps what launches have in common: loaded orchestrations.
+    //
+    // context: memory of the caller, which stays where it is until `destroy`.
     void (*create)(void* context);
 
-    // Begins a launch; both arguments are borrowed until end(). Called before any step of it.
+    // Begins a launch, before any step of it.
+    //
+    // launch: borrowed until `end`.
+    // ports: for each thread the platform's access to the chip (platform/aicpu.h); borrowed until `end`.
     void (*begin)(void* context, const ch_launch* launch, void* const* ports);
 
-    // One step of one thread. Different threads may step at the same time.
+    // Takes one step of one thread.
+    //
+    // thread: its number in the launch.
+    // Threads: different threads may step at the same time.
     ch_step (*step)(void* context, uint32_t thread);
 
-    // Fills the error that says what is waiting for what, when no processor can make progress: with CH_STALLED, or with
-    // a code that says it better. No step may be under way.
+    // Says what is waiting for what, when no processor can make progress. No step may be under way.
+    //
+    // out_error: gets CH_STALLED with the text, or a code that says it better.
     void (*explain_stall)(void* context, ch_error* out_error);
 
     // Ends the launch, also one that was cut off: then the orchestration is made to return first, or given up if it
@@ -81,20 +99,46 @@ typedef struct ch_aicpu_program {
     // Destroys the context and closes the orchestrations.
     void (*destroy)(void* context);
 
-    // Since minor 1. Asks a launch to end early: nothing further is started, and threads are done when their cores have
-    // exited. May be called from any thread during steps, also from inside the orchestration.
+    // Asks a launch to end early: nothing further is started, and threads are done when their cores have exited. Since
+    // minor 1.
+    //
+    // Threads: any, during steps, also from inside the orchestration.
     void (*stop)(void* context);
 } ch_aicpu_program;
 
-// The AICore program. `port` is the platform's access to one core (platform/aicore.h).
+// The AICore program.
+//
+// context: what `init` has made.
+// Threads: one at a time for each context; different cores may run at the same time.
 typedef struct ch_aicore_program {
-    ch_abi_header header;
+    ch_abi_header header;  // of kind CH_ABI_AICORE_PROGRAM
+
+    // Tells how large a context is. Each core has one.
     uint64_t (*context_bytes)(void);
+
+    // Makes the context of a core for a launch.
+    //
+    // context: memory of the caller, which stays where it is until the launch has ended.
+    // launch: borrowed until then.
+    // core: number of the core in the launch.
+    // core_type: its ch_core_type.
+    // port: the platform's access to this core (platform/aicore.h); borrowed until the launch has ended.
     void (*init)(void* context, const ch_launch* launch, uint32_t core, uint32_t core_type, void* port);
+
+    // Takes one step of the core.
     ch_step (*step)(void* context);
 } ch_aicore_program;
 
+// The function that a library with the AICPU program exports as CH_AICPU_PROGRAM_ENTRY.
+//
+// Returns: the table, constant data of the library.
+// Threads: any.
 typedef const ch_aicpu_program* (*ch_aicpu_program_entry)(void);
+
+// The function that a library with the AICore program exports as CH_AICORE_PROGRAM_ENTRY.
+//
+// Returns: the table, constant data of the library.
+// Threads: any.
 typedef const ch_aicore_program* (*ch_aicore_program_entry)(void);
 
 #ifdef __cplusplus

@@ -9,18 +9,20 @@
 extern "C" {
 #endif
 
-// 0 is success; every other value is a row of errors.def.
+// 0 is success; every other value is a row of errors.def, such as CH_LOAD_REFUSED for the row LOAD_REFUSED.
 typedef enum ch_code {
-    CH_OK = 0,
+    CH_OK = 0,  // success
 #define CH_ERROR(code, name, python_class, meaning, remedy) CH_##name = code,
 #include "errors.def"
 } ch_code;
 
-#define CH_ERROR_WHERE_BYTES 256
-#define CH_ERROR_MESSAGE_BYTES 2048
+#define CH_ERROR_WHERE_BYTES 256     // of ch_error::where
+#define CH_ERROR_MESSAGE_BYTES 2048  // of ch_error::message
 
-// What went wrong. The caller owns the record and zeroes it; the callee fills it when it returns a code other than
-// CH_OK. Plain data only, so that it may cross from one linker namespace to another.
+// The record in which a function says what went wrong. It is plain data only, so that it may cross from one linker
+// namespace to another.
+//
+// Ownership: the caller owns the record and zeroes it; the callee fills it when it returns a code other than CH_OK.
 typedef struct ch_error {
     int32_t code;                          // ch_code
     int32_t detail_code;                   // the orchestration's or the platform's own code; 0 when there is none

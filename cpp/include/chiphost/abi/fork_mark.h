@@ -9,6 +9,8 @@
 //
 // Both sides compile these functions themselves and share nothing but the memory of the mark: as a mailbox, it works
 // between namespaces. NULL stands for a system that has no such memory (Linux before 4.14).
+//
+// Errors: none.
 #pragma once
 
 #include <stddef.h>
@@ -20,11 +22,16 @@
 extern "C" {
 #endif
 
+// A word that the kernel zeroes in every copy of the process.
 typedef struct ch_fork_mark {
     uint32_t original;  // 0 in a copy of the process
 } ch_fork_mark;
 
-// A mark that lives as long as the process; NULL if there is none to be had. Uses system calls only.
+// Makes a mark, by system calls only.
+//
+// Returns: NULL if there is none to be had.
+// Ownership: nobody's; it lives as long as the process.
+// Threads: any, also one of another namespace.
 static inline ch_fork_mark* ch_fork_mark_create(void) {
 #ifdef MADV_WIPEONFORK
     const size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
@@ -44,6 +51,9 @@ static inline ch_fork_mark* ch_fork_mark_create(void) {
 
 // Ends the process if it is a copy of the one that made the mark. Nothing that is registered for its end is called and
 // no stream is flushed: all that is the original's.
+//
+// mark: NULL does nothing.
+// Threads: any, also one of another namespace.
 static inline void ch_end_copy(const ch_fork_mark* mark) {
     if (mark && __atomic_load_n(&mark->original, __ATOMIC_RELAXED) == 0) _exit(0);
 }

@@ -6,13 +6,15 @@
 //
 //     const ch_host_runtime* chiphost_host_runtime(void);
 //
-// that returns a table of constant data. The worker calls the table's functions only on threads that belong to the
-// library's own linker namespace, one call at a time for each context; calls on different contexts may overlap. The
-// library keeps nothing in globals: all that a worker needs lives in its context.
+// that returns a table of constant data. The library keeps nothing in globals: all that a worker needs lives in its
+// context.
 //
 // Nothing goes the other way as a function pointer into the worker: its code belongs to another namespace and must not
 // run on the runtime's threads. What the runtime needs from outside it finds in the anchor (abi/anchor.h), the first
 // object of its own namespace, and in plain shared memory (ch_run_progress).
+//
+// Threads: those that belong to the library's own linker namespace; one call at a time for each context, and calls on
+// different contexts may overlap.
 #pragma once
 
 #include "anchor.h"
@@ -25,23 +27,25 @@
 extern "C" {
 #endif
 
-#define CH_HOST_RUNTIME_MAJOR 3
-#define CH_HOST_RUNTIME_MINOR 2
-#define CH_HOST_RUNTIME_ENTRY "chiphost_host_runtime"
+#define CH_HOST_RUNTIME_MAJOR 3                        // version of ch_host_runtime
+#define CH_HOST_RUNTIME_MINOR 2                        // its minor version
+#define CH_HOST_RUNTIME_ENTRY "chiphost_host_runtime"  // exported: a ch_host_runtime_entry
 
 // Most host threads that one run may use (ch_call_config.sim_threads).
 #define CH_MAX_SIM_THREADS 64
 
 // A program that the runtime loads itself.
 typedef struct ch_program_file {
-    const char* path;
-    const char* key;  // identity of the file: a rebuilt file has another key
+    const char* path;  // of a shared library
+    const char* key;   // identity of the file: a rebuilt file has another key
 } ch_program_file;
 
-// For set_device. Everything is borrowed for the duration of the call, except `anchor`, which outlives every context.
+// The arguments of `set_device`.
+//
+// Ownership: everything is borrowed for the duration of the call, except `anchor`, which outlives every context.
 typedef struct ch_device_options {
-    uint32_t struct_bytes;  // sizeof(ch_device_options) of the caller
-    int32_t device_id;
+    uint32_t struct_bytes;         // sizeof(ch_device_options) of the caller
+    int32_t device_id;             // number of the device
     ch_program_file aicpu;         // the AICPU scheduler
     ch_program_file aicore;        // the AICore executor
     uint64_t device_memory_bytes;  // device memory this context may use; 0: what the chip has
@@ -54,8 +58,8 @@ typedef struct ch_device_options {
     const char* sdk_folder;
     // The environment variable that named it (ASCEND_HOME_PATH), for messages; NULL or "" if none did.
     const char* sdk_variable;
-    // Version 3.1. Bytes of stack for orchestrations and kernels that run on this host, at least; 0: as usual. The
-    // thread that calls the runtime has them already.
+    // Bytes of stack for orchestrations and kernels that run on this host, at least; 0: as usual. The thread that calls
+    // the runtime has them already. Since version 3.1.
     uint64_t stack_bytes;
 } ch_device_options;
 
@@ -68,53 +72,56 @@ typedef struct ch_call_config {
 #include "call_config.def"
 } ch_call_config;
 
-#define CH_BLOCK_DIM_DEFAULT 24
-#define CH_AICPU_THREAD_NUM_DEFAULT 3
-#define CH_RING_TASK_WINDOW_MIN 4
-#define CH_RING_TASK_WINDOW_MAX (1u << 22)
-#define CH_RING_TASK_WINDOW_DEFAULT 16384
-#define CH_RING_DEP_POOL_MIN 4
-#define CH_RING_DEP_POOL_MAX (1u << 28)
-#define CH_RING_DEP_POOL_DEFAULT 65536
-#define CH_RING_HEAP_MIN 1024
-#define CH_RING_HEAP_DEFAULT (UINT64_C(256) << 20)
+#define CH_BLOCK_DIM_DEFAULT 24                     // of ch_call_config::block_dim
+#define CH_AICPU_THREAD_NUM_DEFAULT 3               // of ch_call_config::aicpu_thread_num
+#define CH_RING_TASK_WINDOW_MIN 4                   // of ch_call_config::ring_task_window
+#define CH_RING_TASK_WINDOW_MAX (1u << 22)          // of ch_call_config::ring_task_window
+#define CH_RING_TASK_WINDOW_DEFAULT 16384           // of ch_call_config::ring_task_window
+#define CH_RING_DEP_POOL_MIN 4                      // of ch_call_config::ring_dep_pool
+#define CH_RING_DEP_POOL_MAX (1u << 28)             // of ch_call_config::ring_dep_pool
+#define CH_RING_DEP_POOL_DEFAULT 65536              // of ch_call_config::ring_dep_pool
+#define CH_RING_HEAP_MIN 1024                       // of ch_call_config::ring_heap_bytes; the most is the chip's memory
+#define CH_RING_HEAP_DEFAULT (UINT64_C(256) << 20)  // of ch_call_config::ring_heap_bytes
 
+// Where a run is.
 enum ch_run_phase {
-    CH_PHASE_IDLE = 0,
+    CH_PHASE_IDLE = 0,           // no run is under way
     CH_PHASE_PREPARE = 1,        // checks, loading of kernels
     CH_PHASE_ORCHESTRATION = 2,  // inside the orchestration
     CH_PHASE_DEVICE = 3,         // the device is running
     CH_PHASE_COPY_OUT = 4,       // results go to the caller's arrays
 };
 
-// Who may touch the caller's arrays.
+// Says who may touch the caller's arrays.
 enum ch_run_claim {
     CH_CLAIM_OPEN = 0,       // the run goes on
     CH_CLAIM_COPY_OUT = 1,   // the runtime writes results: the caller must wait, it is a bounded copy
     CH_CLAIM_ABANDONED = 2,  // the caller gave up: the runtime must not touch the arrays any more
 };
 
-// Shared between the waiting caller and the running runtime. All fields are accessed atomically. The caller owns the
-// record and keeps it alive until the run has returned, for ever if that never happens.
+// Shared between the waiting caller and the running runtime.
+//
+// Threads: any of both sides; all fields are accessed atomically.
+// Ownership: the caller owns the record and keeps it alive until the run has returned, for ever if that never happens.
 typedef struct ch_run_progress {
     uint32_t cancel;         // caller: 1 asks the run to stop at the next opportunity
     uint32_t phase;          // runtime: ch_run_phase
     uint32_t claim;          // ch_run_claim, changed by compare-and-swap
     uint32_t orchestrating;  // runtime: 1 while an AICPU thread is inside the orchestration
     struct {
-        int64_t task;  // the task this lane executes, -1: none
-        int32_t core;
-        int32_t func_id;
-        int32_t thread;  // the system's number of the thread; the first lane is the thread that called run
-        int32_t reserved;
+        int64_t task;             // the task this lane executes, -1: none
+        int32_t core;             // the core on which it does
+        int32_t func_id;          // the kernel
+        int32_t thread;           // the system's number of the thread; the first lane is the thread that called run
+        int32_t reserved;         // 0
     } lanes[CH_MAX_SIM_THREADS];  // one for each host thread that runs kernels
 } ch_run_progress;
 
 // One step of a traced run. Times are step numbers: the trace of a run with sim_threads 1 depends on the callable, its
 // arguments, the configuration and the seed, and on nothing else.
 typedef struct ch_trace_event {
-    uint32_t step;
-    uint8_t core;
+    uint32_t step;   // counted from the launch
+    uint8_t core;    // the core that it is about
     uint8_t ring;    // high bits of the task id: its ring, 0 in host_build_graph
     uint8_t kind;    // ch_trace_kind
     uint8_t by;      // AICPU thread that acted; 255: the core itself
@@ -122,77 +129,102 @@ typedef struct ch_trace_event {
     uint32_t task;   // low 32 bits of the task id; 0xFFFFFFFF when the event has none
 } ch_trace_event;
 
+// The kinds of things that a processor did.
 enum ch_trace_kind {
     CH_TRACE_DISPATCH = 1,  // DATA_MAIN_BASE was written
     CH_TRACE_COND = 2,      // COND was written
     CH_TRACE_KERNEL = 3,    // a kernel was entered
 };
 
-// Filled by a run that returned CH_OK.
+// A run says this about itself. One that returns CH_OK fills it.
 typedef struct ch_run_result {
-    uint32_t struct_bytes;
-    uint32_t reserved;
-    uint64_t task_count;
+    uint32_t struct_bytes;        // sizeof(ch_run_result) of the caller
+    uint32_t reserved;            // 0
+    uint64_t task_count;          // tasks of the graph
     uint64_t orchestration_ns;    // building the graph
     uint64_t device_ns;           // from launch to completion
     uint64_t total_ns;            // all of run()
     const ch_trace_event* trace;  // owned by the context, valid until its next call
-    uint64_t trace_count;
+    uint64_t trace_count;         // entries of `trace`; 0 if none was asked for
 } ch_run_result;
 
+// The arguments of `run`.
+//
+// Ownership: everything is borrowed until the run has returned; ch_run_progress says what is different.
 typedef struct ch_run_request {
-    uint32_t struct_bytes;
-    uint32_t reserved;
-    const ch_callable* callable;
-    const ch_task_args* args;
-    const ch_call_config* config;
-    ch_run_progress* progress;
-    ch_run_result* out_result;
+    uint32_t struct_bytes;         // sizeof(ch_run_request) of the caller
+    uint32_t reserved;             // 0
+    const ch_callable* callable;   // what is executed
+    const ch_task_args* args;      // its arguments
+    const ch_call_config* config;  // how it is executed
+    ch_run_progress* progress;     // where it is, for the one who waits
+    ch_run_result* out_result;     // what came of it
 } ch_run_request;
 
-// What there is of the chip: constants of the platform that the runtime is built for.
+// The size of the chip: constants of the platform that the runtime is built for.
 typedef struct ch_chip {
-    uint32_t struct_bytes;
-    uint32_t clusters;  // most that a run may use
-    uint32_t aicpu_threads;
-    uint32_t reserved;
-    uint64_t memory_bytes;  // device memory
+    uint32_t struct_bytes;   // sizeof(ch_chip) of the library
+    uint32_t clusters;       // most that a run may use
+    uint32_t aicpu_threads;  // most that a run may use
+    uint32_t reserved;       // 0
+    uint64_t memory_bytes;   // device memory
 } ch_chip;
 
-// Every function returns CH_OK or a code, in which case *out_error is filled. None lets an exception out. All but
-// runtime_size take three pointers, so that a mailbox can carry the call.
+// The functions of a host runtime. All but `runtime_size` take three pointers, so that a mailbox can carry the
+// call.
+//
+// out_error: the caller's record, zeroed; filled with what went wrong.
+// Errors: a function returns CH_OK, or a code with *out_error filled; none lets an exception out.
 typedef struct ch_host_runtime {
-    ch_abi_header header;
+    ch_abi_header header;  // of kind CH_ABI_HOST_RUNTIME
     const char* runtime;   // "host_build_graph"
     const char* arch;      // "a2a3"
     const char* platform;  // "a2a3sim"
     const char* version;   // of the library, for messages
 
-    // Bytes of a context, to be allocated by the caller with an alignment of 64. Asked once, when the library is
-    // loaded.
+    // Tells how large a context is. It is asked once, when the library is loaded.
+    //
+    // Returns: bytes, to be allocated by the caller with an alignment of 64.
+    // Errors: none.
     uint64_t (*runtime_size)(void);
 
-    // Makes the context at `context` and opens the device. On failure the memory is as before.
+    // Makes a context and opens the device.
+    //
+    // context: memory of the caller, which stays where it is until `finalize_device`; as before if this fails.
+    // options: borrowed for the call.
+    // Errors: for a program's file CH_FILE_UNREADABLE, CH_NOT_ELF, CH_ENTRY_MISSING, CH_ABI_MISMATCH and the like;
+    // CH_PLATFORM_FAILED, CH_INVALID_ARGUMENT, CH_UNIMPLEMENTED.
     int32_t (*set_device)(void* context, const ch_device_options* options, ch_error* out_error);
 
     // Executes one run and returns when it has ended. A run that fails leaves the context usable.
+    //
+    // context: what `set_device` has made.
+    // request: borrowed until the run has returned.
+    // Errors: any that a graph, its orchestration, its kernels or the device may have; CH_CONFIG_OUT_OF_RANGE;
+    // CH_DEADLINE_EXCEEDED after a cancel.
     int32_t (*run)(void* context, const ch_run_request* request, ch_error* out_error);
 
     // Closes the device and destroys the context. All it held is free afterwards, also after an error.
-    // `reserved` is NULL.
+    //
+    // context: what `set_device` has made; the memory is the caller's again.
+    // reserved: NULL.
     int32_t (*finalize_device)(void* context, const void* reserved, ch_error* out_error);
 
-    // Version 3.2. Lives as long as the library.
+    // The size of the chip. It lives as long as the library. Since version 3.2.
     const ch_chip* chip;
 } ch_host_runtime;
 
+// The function that a host runtime exports as CH_HOST_RUNTIME_ENTRY.
+//
+// Returns: the table, constant data of the library.
+// Errors: none.
 typedef const ch_host_runtime* (*ch_host_runtime_entry)(void);
 
-// Sizes of the records in version 3.0. Later minors add fields at the end; whoever reads a record goes by its
-// struct_bytes (cpp/status/record.h).
+// Size of ch_device_options in version 3.0. Later minors add fields at the end of a record; whoever reads one goes by
+// its struct_bytes (cpp/status/record.h).
 #define CH_DEVICE_OPTIONS_BYTES_MIN 80
-#define CH_CALL_CONFIG_BYTES_MIN 48
-#define CH_RUN_REQUEST_BYTES_MIN 48
+#define CH_CALL_CONFIG_BYTES_MIN 48  // of ch_call_config in version 3.0
+#define CH_RUN_REQUEST_BYTES_MIN 48  // of ch_run_request in version 3.0
 
 #ifdef __cplusplus
 }

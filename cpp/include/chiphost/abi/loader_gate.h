@@ -9,6 +9,11 @@
 //
 // Both sides compile these functions themselves and share nothing but the memory of the gate: as a mailbox, it works
 // between namespaces. NULL stands for a gate that nobody closes.
+//
+// gate: NULL does nothing.
+// Threads: any, of any namespace, unless a function says otherwise.
+// Errors: none.
+// Ownership: the gate is the program's, and lives as long as the process.
 #pragma once
 
 #include <limits.h>
@@ -20,24 +25,30 @@
 extern "C" {
 #endif
 
+// The gate of a program.
 typedef struct ch_loader_gate {
     uint32_t loading;  // threads inside
     uint32_t forking;  // forks under way: nobody enters
-    // What the loader passes to constructors, for those who call constructors themselves: the program's arguments, in
-    // the place where the system has put them. Behind them are its first environment and the auxiliary vector, and
-    // there are those who look there (Go's start code). 0 and NULL where the C library passes none.
+    // How many arguments the program was given; 0 where the C library passes none to constructors.
     uint64_t argument_count;
+    // The loader passes this to constructors, and so do those who call constructors themselves: the program's
+    // arguments, in the place where the system has put them. Behind them are its first environment and the auxiliary
+    // vector, and some code looks there (Go's start code). NULL where the C library passes none.
     char** arguments;
-    // Where threads come from that libraries have made.
+    // Tells where threads come from that libraries have made.
     ch_thread_origins* origins;
 } ch_loader_gate;
 
-// All who wait: several threads may fork at once, and several may want to load.
+// Wakes all who wait: several threads may fork at once, and several may want to load.
+//
+// word: `loading` or `forking` of a gate.
 static inline void ch_loader_gate_wake(uint32_t* word) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
-// Waits for forks that are under way. Not to be entered again by the thread that is inside: a fork may have begun.
+// Enters the gate: waits for forks that are under way.
+//
+// Threads: any that is not inside; a second fork may have begun, which waits for the thread to leave.
 static inline void ch_loader_gate_enter(ch_loader_gate* gate) {
     if (!gate) return;
     for (;;) {
@@ -50,8 +61,10 @@ static inline void ch_loader_gate_enter(ch_loader_gate* gate) {
     }
 }
 
-// The same for a moment, by a thread that may be inside already: waits for a fork that is under way at most so long.
-// A fork waits for those inside, so it is not over before they leave if this thread is one of them.
+// Enters the gate for a moment, on a thread that may be inside already. A fork waits for those inside, so it is not
+// over before they leave if this thread is one of them: the wait has an end.
+//
+// timeout_ns: most that it waits for a fork that is under way; then it enters all the same.
 static inline void ch_loader_gate_enter_again(ch_loader_gate* gate, uint64_t timeout_ns) {
     if (!gate) return;
     const uint64_t start = ch_monotonic_ns();
@@ -65,6 +78,7 @@ static inline void ch_loader_gate_enter_again(ch_loader_gate* gate, uint64_t tim
     }
 }
 
+// Leaves the gate; a call for every one that entered.
 static inline void ch_loader_gate_leave(ch_loader_gate* gate) {
     if (!gate) return;
     uint32_t inside = __atomic_load_n(&gate->loading, __ATOMIC_RELAXED);
@@ -75,7 +89,12 @@ static inline void ch_loader_gate_leave(ch_loader_gate* gate) {
     if (inside == 1 && __atomic_load_n(&gate->forking, __ATOMIC_SEQ_CST)) ch_loader_gate_wake(&gate->loading);
 }
 
-// Before a fork: nobody enters any more, and those inside have left. 0: after timeout_ns somebody was still inside.
+// Closes the gate before a fork: nobody enters any more, and those inside have left.
+//
+// gate: not NULL.
+// timeout_ns: most that it waits for those inside.
+// Returns: 1; 0 if somebody was still inside. The gate is closed in both cases.
+// Threads: one that is not inside.
 static inline int ch_loader_gate_close(ch_loader_gate* gate, uint64_t timeout_ns) {
     const uint64_t start = ch_monotonic_ns();
     __atomic_add_fetch(&gate->forking, 1, __ATOMIC_SEQ_CST);
@@ -88,13 +107,18 @@ static inline int ch_loader_gate_close(ch_loader_gate* gate, uint64_t timeout_ns
     }
 }
 
-// After a fork, in the parent.
+// Opens the gate after a fork, in the parent.
+//
+// gate: what ch_loader_gate_close was given.
 static inline void ch_loader_gate_open(ch_loader_gate* gate) {
     __atomic_sub_fetch(&gate->forking, 1, __ATOMIC_SEQ_CST);
     ch_loader_gate_wake(&gate->forking);
 }
 
-// After a fork, in the child: of the threads inside, none is here.
+// Makes the gate anew after a fork, in the child, where none of the threads inside exists.
+//
+// gate: not NULL.
+// Threads: the only one of the child.
 static inline void ch_loader_gate_reset(ch_loader_gate* gate) {
     __atomic_store_n(&gate->loading, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&gate->forking, 0, __ATOMIC_SEQ_CST);

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The outcome of closing a library: what it came to, and what is left.
+//
+// Threads: any.
+// Errors: none.
 #pragma once
 
 #include <string>
@@ -6,17 +11,19 @@
 
 namespace chiphost::isolate {
 
-// What became of a library that was closed.
+// Says what became of a library that was closed.
 enum class CloseState {
     unloaded,  // nothing of it is left, nor of the libraries it brought along
     kept,      // it was not unloaded on purpose: something of it is still running
     pinned,    // the dynamic loader does not let go of it, or of a library it brought along
 };
 
-// "unloaded", "kept", "pinned".
+// Gives the name of a state: "unloaded", "kept", "pinned".
+//
+// Ownership: the text is constant.
 const char* close_state_name(CloseState state);
 
-// Why something is left.
+// Says why something is left.
 enum class PinCause {
     unique_symbol,            // it defines the symbol `what` as STB_GNU_UNIQUE; compile with -fno-gnu-unique
     no_delete,                // it is marked DF_1_NODELETE (linked with -z nodelete)
@@ -28,21 +35,25 @@ enum class PinCause {
     unknown_threads,          // this process's threads cannot be listed, so one of the library's may run
 };
 
-// "unique symbol", "thread_local with a destructor", ...
+// Gives the name of a cause, such as "unique symbol" or "thread_local with a destructor".
+//
+// Ownership: the text is constant.
 const char* pin_cause_name(PinCause cause);
 
+// Something that is left of a library.
 struct Pin {
-    PinCause cause;
+    PinCause cause;      // why it is left
     std::string object;  // path of what is left
     std::string what;    // a symbol, an object, a thread, a function; may be empty
 };
 
+// The outcome of closing a library.
 struct CloseResult {
-    CloseState state = CloseState::unloaded;
-    std::vector<Pin> pins;            // empty if unloaded
-    bool namespace_recycled = false;  // the next open may have its linker namespace; otherwise that stays spent
+    CloseState state = CloseState::unloaded;  // of the library and what it brought along
+    std::vector<Pin> pins;                    // empty if unloaded
+    bool namespace_recycled = false;          // the next open may have its linker namespace; otherwise that stays spent
 
-    // All of it in a line, for people.
+    // Gives all of it in a line, for people.
     std::string text() const;
 };
 

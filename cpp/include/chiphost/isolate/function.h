@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Library::function<Type>: what a C++ function type says, as the description that calls are made from.
+// Functions of a library as callable objects: Library::function<Type> makes one from a C++ function type.
 //
-// Parameters: integers, bool, enums, float, double; const char* (a NUL-terminated text); In<T>, Out<T>, InOut<T>
-// (buffer.h); other data pointers, passed as they are. Results: the same without buffers; std::string copies a text.
-// Refused when compiled: structures by value, references, function pointers, long double, variadic functions.
+// The parameters of the type may be integers, bool, enums, float, double; const char* (a NUL-terminated text); In<T>,
+// Out<T>, InOut<T> (buffer.h); and other data pointers, which are passed as they are. Results are the same without
+// buffers; std::string copies a text. Structures by value, references, function pointers, long double and variadic
+// functions do not compile.
 #pragma once
 
 #include <array>
@@ -135,14 +136,21 @@ class Function {
     static_assert(sizeof(Type) == 0, "wanted a function type without ..., such as double(int, float)");
 };
 
-// A function of an open library. Keeps the library open; may be copied, and called from any thread.
+// A function of an open library, which it keeps open. It may be copied.
+//
+// Result: what the function returns.
+// Parameters: what it takes.
+// Threads: any, of the process that opened the library. Calls of one library are made one after the other.
 template <typename Result, typename... Parameters>
 class Function<Result(Parameters...)> {
     // Refuses what cannot be passed here, not only when the function is called.
     static_assert(sizeof(detail::Returning<Result>) + (sizeof(detail::Passing<Parameters>) + ... + 0) > 0);
 
 public:
-    // Calls it and waits for its result. Throws what Library::call does.
+    // Calls the function and waits for its result.
+    //
+    // values: borrowed, with what they refer to, until it has returned.
+    // Errors: as Library::call.
     Result operator()(Parameters... values) const {
         const std::array<Argument, sizeof...(Parameters) + 1> arguments{
             detail::Passing<Parameters>::argument(values)...};
@@ -151,7 +159,10 @@ public:
         return detail::Returning<Result>::result(value);
     }
 
-    // The same function with a deadline of its own.
+    // Gives the same function with a deadline of its own.
+    //
+    // timeout: most that a call takes; `no_timeout` for as long as it wants.
+    // Errors: none.
     Function within(Timeout timeout) const {
         Function copy = *this;
         copy.timeout_ = timeout;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// How a library is kept apart from the program and from its other instances.
 #pragma once
 
 #include <optional>
@@ -6,24 +8,34 @@
 
 namespace chiphost::isolate {
 
+// How an instance is isolated.
 enum class Strategy {
     // A linker namespace of its own (dlmopen): symbols, statics, libc, libstdc++, malloc and environ are apart. A
-    // process can open some ten of them in its life.
+    // process can open about ten of them in its life.
     link_namespace,
     // A private copy of each file in the program's own namespace (RTLD_LOCAL): symbols and statics are apart, libc and
     // libstdc++ are shared. No limit; works with sanitizers and where there is no dlmopen.
     copy,
-    // A process of its own (child_process.h): everything is apart, and a crash ends that process only.
+    // A process of its own: everything is apart, and a crash ends that process only.
     process,
 };
 
 // All of them, best first.
 inline constexpr Strategy strategies[] = {Strategy::link_namespace, Strategy::copy, Strategy::process};
 
-// "namespace", "copy", "process".
+// Gives the name of a strategy: "namespace", "copy", "process".
+//
+// Ownership: the text is constant.
+// Threads: any.
+// Errors: none.
 const char* strategy_name(Strategy strategy);
 
-// The strategy of such a name. Nothing for any other text.
+// Gives the strategy of such a name.
+//
+// name: "namespace", "copy" or "process", borrowed for the call.
+// Returns: the strategy; nothing for any other text.
+// Threads: any.
+// Errors: none.
 std::optional<Strategy> find_strategy(std::string_view name);
 
 }  // namespace chiphost::isolate

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How long a call waits, and how it asks whether to go on waiting.
+// How long a call waits, and who may end the wait.
+//
+// Threads: any.
+// Errors: none.
 #pragma once
 
 #include <chrono>
@@ -8,15 +11,18 @@
 
 namespace chiphost::isolate {
 
+// How long something may take.
 using Timeout = std::chrono::nanoseconds;
-constexpr Timeout no_timeout = Timeout::max();
+constexpr Timeout no_timeout = Timeout::max();  // as long as it wants
 
-// Called every 50 ms while a call waits, without a lock. False: it gives up with CH_INTERRUPTED.
+// A function that is called every 50 ms while a call waits, on the caller's thread and without a lock. If it returns
+// false, the call gives up with CH_INTERRUPTED.
 using GoOn = std::function<bool()>;
 
+// How long a call waits.
 struct Wait {
-    Timeout timeout = no_timeout;  // of all of the call, also of what it waits for calls of other threads
-    GoOn go_on = {};               // empty: for ever
+    Timeout timeout = no_timeout;  // of the whole call, with the time that it waits for calls of other threads
+    GoOn go_on = {};               // none: nobody is asked
 };
 
 }  // namespace chiphost::isolate
