@@ -82,8 +82,8 @@ private:
 // The turn of a call, which ends with this object. Used by one thread.
 class CH_SCOPED_CAPABILITY TurnLock {
 public:
-    // Waits for the calls of other threads. Whoever makes one returns at once unless status() or usable() is
-    // CH_OK: clang knows no constructor that may fail, and takes the turn for had.
+    // Waits for the calls of other threads. Whoever makes a lock returns at once unless status() or usable()
+    // is CH_OK: clang knows no constructor that may fail, and takes the turn for had.
     TurnLock(HandleState& state, const WaitTime& time, ch_error* out_error) CH_ACQUIRE(state);
     ~TurnLock() CH_RELEASE();
     TurnLock(const TurnLock&) = delete;
@@ -91,7 +91,7 @@ public:
 
     // CH_WRONG_PROCESS; CH_DEADLINE_EXCEEDED, CH_INTERRUPTED while another thread had the turn: nothing has been done.
     Status status() const { return status_; }
-    // The same, or what check_usable() says.
+    // Adds to status() what check_usable() says.
     Status usable(ch_error* out_error) const CH_NO_THREAD_SAFETY_ANALYSIS {  // it is this that has the turn
         return status_.ok() ? state_.check_usable(out_error) : status_;
     }

@@ -54,7 +54,8 @@ public:
     Call run(const ch_run_request* request, ch_error* out_error);
     Call finalize_device(ch_error* out_error);
 
-    // What the verb's code means: an error of its own, if it let an exception out, which breaks its contract.
+    // Makes a Status of the verb's code. A verb that let an exception out breaks its contract, which is an error of its
+    // own.
     Status checked(int32_t code, const char* verb, ch_error* out_error) const;
 
     // Frees the memory and gives the use of the library back.

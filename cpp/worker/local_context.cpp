@@ -53,7 +53,7 @@ Status LocalContext::open(const DeviceOptions& options, const isolate::GoOn& go_
     return ended("set_device", out_error);
 }
 
-// What became of a verb that has ended.
+// Says what became of a verb that has ended.
 Status LocalContext::ended(const char* verb, ch_error* out_error) const {
     if (code_ != CH_OK && code_ != CH_ANCHOR_CALL_THREW) *out_error = error_;
     return context_.checked(code_, verb, out_error);
