@@ -36,7 +36,7 @@ public:
           progress_(options.progress),
           threads_(options.aicpu_threads),
           cores_(options.block_dim * 3),
-          core_bytes_align_up((device.aicore->context_bytes())) {}
+          core_bytes_(align_up(device.aicore->context_bytes())) {}
 
     // Threads are lent before anything begins.
     ~Launch() {

@@ -30,7 +30,7 @@ public:
           cancel_(&options.progress->cancel),
           aicpu_ports_(options.aicpu_threads, AicpuPort{&device.registers}),
           core_ports_(options.block_dim * 3),
-          core_bytes_align_up((device.aicore->context_bytes())),
+          core_bytes_(align_up(device.aicore->context_bytes())),
           done_(options.aicpu_threads + core_ports_.size()) {
         if (!device.aicpu_context) {
             device.aicpu_context = aligned_alloc(64, align_up(device.aicpu->context_bytes()));
