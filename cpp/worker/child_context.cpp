@@ -87,7 +87,7 @@ Status ChildContext::ask_to_open(const isolate::GoOn& go_on, ch_error* out_error
     }
     if (answer_ == Answer::died) return died(options_.files.host, "the runtime was being loaded", out_error);
     if (memory.control().code != CH_OK) {
-        *out_error = memory.control().error;
+        copy_record(memory.control().error, out_error);
         return memory.control().code;
     }
     OpenedRuntime opened;
@@ -138,7 +138,7 @@ Status ChildContext::finish(ch_run_result* out_result, std::vector<ch_trace_even
     isolate::SharedMemory& memory = child_->memory();
     if (!place_.kept) child_->kept().put(place_.slot, callable_key_);
     if (memory.control().code != CH_OK) {
-        *out_error = memory.control().error;
+        copy_record(memory.control().error, out_error);
         return memory.control().code;
     }
     RunMessage message;
@@ -175,7 +175,7 @@ Status ChildContext::close(ch_error* out_error) {
                         "finalize_device did not return within %.3g s; process %d was ended",
                         static_cast<double>(close_timeout_ns) * 1e-9, static_cast<int>(child_->id()));
     } else if (failed = child_->memory().control().code; !failed.ok()) {
-        *out_error = child_->memory().control().error;
+        copy_record(child_->memory().control().error, out_error);
     } else {
         ChildPool::of_this_process().give_back(key_, std::move(child_));
     }

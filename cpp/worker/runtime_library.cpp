@@ -6,6 +6,7 @@
 #include "isolate/domain/namespace_pool.h"
 #include "os/thread_clock.h"
 #include "runtime_libraries.h"
+#include "status/abi_check.h"
 #include "status/report.h"
 
 namespace chiphost::worker {

@@ -233,7 +233,7 @@ _SCHEDULER: Final = (
     _required(
         "scheduler: a core of the wrong type",
         _SCHEDULER_FILE,
-        " || handshake.core_type != core.type",
+        " || type != core.type",
         "",
         "scheduler_test:*",
     ),
@@ -248,8 +248,8 @@ _SCHEDULER: Final = (
     _sibling(
         "scheduler: a physical number that is one too large",
         _SCHEDULER_FILE,
-        "handshake.physical_core >= platform::chip.physical_cores",
-        "handshake.physical_core > platform::chip.physical_cores",
+        "physical >= platform::chip.physical_cores",
+        "physical > platform::chip.physical_cores",
         "scheduler_test:*",
     ),
     _sibling(

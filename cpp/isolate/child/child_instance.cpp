@@ -71,8 +71,7 @@ Status ChildInstance::ask(ChildVerb verb, const std::string& text, const WaitTim
     child_->post(verb);
     CH_TRY(await(time, where, out_error));
     if (memory.control().code == CH_OK) return CH_OK;
-    *out_error = memory.control().error;
-    return out_error->code;
+    return copy_record(memory.control().error, out_error);
 }
 
 // What the child was doing when it came to its end.
@@ -193,7 +192,7 @@ Status ChildInstance::read_answer(const Symbol& symbol, const Signature& signatu
         memcpy(arguments[i].data, memory.at(pieces_.offset_of(arguments[i].data)), arguments[i].bytes);
     }
     if (memory.control().code != CH_OK) {
-        *out_error = memory.control().error;
+        copy_record(memory.control().error, out_error);
         if (!out_error->where[0]) copy_text(out_error->where, sizeof out_error->where, symbol.name);
         return out_error->code;
     }
@@ -225,8 +224,7 @@ Status ChildInstance::post_memory(ChildVerb verb, uint64_t address, uint64_t byt
     child_->post(verb);
     CH_TRY(await(time, path(), out_error));
     if (memory.control().code == CH_OK) return CH_OK;
-    *out_error = memory.control().error;
-    return out_error->code;
+    return copy_record(memory.control().error, out_error);
 }
 
 Status ChildInstance::make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error) {

@@ -29,6 +29,7 @@
 #include "os/per_process.h"
 #include "os/stack_size.h"
 #include "os/thread_state.h"
+#include "status/abi_check.h"
 #include "status/report.h"
 #include "thread_refusal.h"
 
