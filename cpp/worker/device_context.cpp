@@ -17,7 +17,7 @@ ch_call as_call(Function* function) {
     return reinterpret_cast<ch_call>(function);
 }
 
-// Where the environment says that the chip vendor's software is, and which variable; nullptr: nowhere.
+// Takes from the environment where the chip vendor's software is, and which variable says so; nullptr if none does.
 void find_sdk(ch_device_options* out_device) {
     for (const char* name : {"ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME"}) {
         const char* folder = getenv(name);
