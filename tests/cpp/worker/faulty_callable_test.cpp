@@ -61,14 +61,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Worker, ReportsAThrowingKernel) {
     TestWorker worker;
-    const TestCallable callable("graph_from_table");
-    Table table;
-    table.add_chain(3);
-    table.tasks.insert(table.tasks.end(), {3, CH_AIC});
-    const std::string text = worker.try_run(callable, table.args());
-    EXPECT_EQ(text, "KERNEL_THREW: kernel_throw_exception: kernel 3 of task 3 on core " +
-                        std::to_string(worker.error.core) + " threw: the kernel's own words");
-    EXPECT_EQ(worker.error.task, 3);
+    run_throwing_kernel(worker);
     EXPECT_EQ(worker.error.func_id, 3);
     EXPECT_GE(worker.error.core, 0);
     EXPECT_LT(worker.error.core, 3) << "an AIC";

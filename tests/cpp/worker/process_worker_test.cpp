@@ -41,14 +41,7 @@ TEST_F(ProcessWorker, ReportsWhatTheRuntimeReports) {
     worker.config.block_dim = 25;
     EXPECT_EQ(run_chain(worker), "CONFIG_OUT_OF_RANGE: block_dim: wanted 1 to 24 on a2a3, found 25");
     worker.config.block_dim = 3;
-    const TestCallable callable("graph_from_table");
-    Table table;
-    table.add_chain(3);
-    table.tasks.insert(table.tasks.end(), {3, CH_AIC});
-    const std::string text = worker.try_run(callable, table.args());
-    EXPECT_EQ(text, "KERNEL_THREW: kernel_throw_exception: kernel 3 of task 3 on core " +
-                        std::to_string(worker.error.core) + " threw: the kernel's own words");
-    EXPECT_EQ(worker.error.task, 3);
+    run_throwing_kernel(worker);
     TestWorker other(nullptr);
     EXPECT_EQ(other.try_initialize(in_a_process("a5sim")), "ok");
     ChipWorker::Options options = in_a_process("a5sim");
