@@ -43,7 +43,7 @@ Status ChildContext::open_child(const isolate::GoOn& go_on, ch_error* out_error)
         const Status failed = ask_to_open(go_on, out_error);
         if (failed.ok()) break;
         child_.reset();  // and what it may have loaded
-        // One that had waited may have been killed just now, which is no fault of this work. A new one tells.
+        // A child that had waited may have been killed just now, which is no fault of this work. A new child tells.
         if (failed != CH_PROCESS_DIED || fresh || again) return failed;
     }
     process_id_ = child_->id();
@@ -69,7 +69,7 @@ Status ChildContext::post_files(const Options& options, ChildVerb verb, ChildPro
     return CH_OK;
 }
 
-// In the pool's thread. Loads what every child of these files loads first, and opens no device.
+// Runs in the pool's thread. Loads what every child of these files loads first, and opens no device.
 bool ChildContext::prepare_spare(const Options& options, ChildProcess& child) {
     ch_error ignored = no_error();
     return post_files(options, ChildVerb::load_runtime, child, &ignored) == CH_OK &&
@@ -105,7 +105,7 @@ Status ChildContext::died(const std::string& where, const std::string& during, c
 
 Status ChildContext::prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
                              const isolate::GoOn& go_on, ch_error* out_error) {
-    // The last run may have taken it along, or it was killed since.
+    // The last run may have taken the child along, or it was killed since.
     if (!child_ || !child_->usable()) {
         CH_TRY(open_child(go_on, out_error));
     }

@@ -19,7 +19,7 @@ constexpr size_t glibc_libc_tls = 144;
 constexpr size_t glibc_other_tls = 144;
 constexpr const char* namespaces_name = "glibc.rtld.nns";
 constexpr const char* static_tls_name = "glibc.rtld.optional_static_tls";
-// Where nothing is known of a library, what has been enough for one with OpenMP.
+// Static TLS for a library of which nothing is known: it has been enough for one with OpenMP.
 constexpr size_t generous_static_tls = 8192;
 constexpr size_t static_tls_step = 512;
 
