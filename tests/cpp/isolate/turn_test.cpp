@@ -2,7 +2,12 @@
 #include "isolate/turn.h"
 
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <fstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -20,6 +25,21 @@ bool taken_by_another(Turn& turn, uint64_t ns) {
         if (taken) turn.unlock();
     }).join();
     return taken;
+}
+
+int32_t this_thread() {
+    return static_cast<int32_t>(syscall(SYS_gettid));
+}
+
+// Returns when the thread has got so far that it sleeps.
+void wait_until_asleep(const std::atomic<int32_t>& number) {
+    for (;; std::this_thread::yield()) {
+        std::ifstream file("/proc/self/task/" + std::to_string(number) + "/stat");
+        std::string text;
+        std::getline(file, text);
+        const size_t behind_name = text.rfind(')');
+        if (behind_name != std::string::npos && text.compare(behind_name, 3, ") S") == 0) return;
+    }
 }
 
 }  // namespace
@@ -40,15 +60,19 @@ TEST(Turn, WakesWhoeverWaits) {
     Turn turn;
     turn.lock();
     bool waited = false, had = false;
+    std::atomic<int32_t> numbers[2] = {0, 0};
     std::thread without_limit([&] {
+        numbers[0] = this_thread();
         turn.lock();
         had = true;
         turn.unlock();
     });
     std::thread for_a_while([&] {
+        numbers[1] = this_thread();
         waited = turn.lock_for(long_ns);
         if (waited) turn.unlock();
     });
+    for (const auto& number : numbers) wait_until_asleep(number);
     EXPECT_FALSE(had);
     turn.unlock();
     without_limit.join();
