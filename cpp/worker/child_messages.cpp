@@ -18,10 +18,8 @@ std::string_view TextReader::next() {
     uint64_t bytes = 0;
     const auto left = static_cast<size_t>(end_ - at_);
     if (left >= sizeof bytes) memcpy(&bytes, at_, sizeof bytes);
-    if (left < sizeof bytes + 1 || bytes >= left - sizeof bytes) {
-        at_ = end_;  // what follows a text that is cut off is no text
-        return {};
-    }
+    // What follows a text that is cut off is no text: the reader stays where it is.
+    if (left < sizeof bytes + 1 || bytes >= left - sizeof bytes) return {};
     at_ += sizeof bytes;
     const std::string_view text(at_, bytes);
     at_ += bytes + 1;

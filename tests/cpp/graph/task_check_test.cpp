@@ -221,6 +221,11 @@ TEST_F(TensorCheckTest, RefusesBytesOutsideTheBuffer) {
     EXPECT_NE(refusal(), "");
     tensor.address = UINT64_MAX - 63;  // its end is behind the last address
     EXPECT_NE(refusal(), "");
+    const uint32_t large[] = {65'536, 32'768};
+    ch_set_row_major(&tensor, large, 2);
+    tensor.dtype = CH_FLOAT64;
+    tensor.address = tensor.buffer + 64 - (uint64_t{1} << 34);
+    EXPECT_NE(refusal(), "") << "it begins before all addresses, and its end lies in the buffer";
     tensor.address = 0;
     tensor.shape[0] = 0;
     EXPECT_EQ(refusal(), "") << "nobody will touch a tensor without elements";
