@@ -51,7 +51,7 @@ TEST(MutexLock, TakesOverAMutexThatIsHeld) {
     EXPECT_TRUE(free_for_another(mutex));
 }
 
-TEST(Condition, WakesOneOrAll) {
+TEST(Condition, WakesWhomeverItIsTrueFor) {
     Mutex mutex;
     Condition changed;
     int tokens = 0, waiting = 0, served = 0;
@@ -61,6 +61,7 @@ TEST(Condition, WakesOneOrAll) {
             MutexLock lock(mutex);
             ++waiting;
             changed.wait(lock, [&] { return tokens > 0; });
+            EXPECT_GT(tokens, 0) << "woken, but not for this";
             --tokens;
             ++served;
         });
@@ -72,16 +73,14 @@ TEST(Condition, WakesOneOrAll) {
     {
         const MutexLock lock(mutex);
         tokens = 1;
-        changed.notify_one();
-    }
-    for (bool one = false; !one; std::this_thread::yield()) {
-        const MutexLock lock(mutex);
-        one = served == 1;
-    }
-    {
-        const MutexLock lock(mutex);
-        tokens = 3;
         changed.notify_all();
+    }
+    for (int left = 3; left > 0; std::this_thread::yield()) {
+        const MutexLock lock(mutex);
+        if (tokens != 0) continue;
+        left = 4 - served;
+        tokens = left > 0 ? 1 : 0;
+        changed.notify_one();
     }
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(served, 4);
