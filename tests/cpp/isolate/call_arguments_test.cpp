@@ -71,7 +71,7 @@ TEST(CallArguments, AreExtendedByTheirType) {
 }
 
 TEST(CallArguments, AreAddressesOfTextsAndBuffers) {
-    char data[4];
+    char data[4] = "abc";
     const auto address = reinterpret_cast<uint64_t>(data);
     EXPECT_EQ(integer_word(Type::buffer, Argument::buffer(data, sizeof data)), address);
     EXPECT_EQ(integer_word(Type::text, Argument::text(data)), address);

@@ -74,7 +74,7 @@ TEST_F(DeviceMemoryTest, IsExhaustedAtItsLimit) {
 
 TEST_F(DeviceMemoryTest, TakesNothingBackThatItHasNotGiven) {
     const uint64_t given = allocate(limit / 2);
-    char foreign[64];
+    char foreign[64] = "";
     for (const uint64_t address : {uint64_t{0}, reinterpret_cast<uint64_t>(foreign), given + 1, given + 64}) {
         memory.release(address);
         EXPECT_EQ(allocate(limit / 2 + 1), 0u) << "there is no more room than before";
