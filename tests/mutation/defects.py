@@ -491,6 +491,20 @@ _ORCHESTRATOR: Final = (
         "a.offset[dim] > b.offset[dim] + b.extent[dim]",
         "tensor_map_test:*",
     ),
+    _sibling(
+        "tensor_region: the box's row after the last",
+        "cpp/graph/tensor_region.cpp",
+        "            ++index[from++];",
+        "            ++index[from];",
+        "tensor_region_test:*",
+    ),
+    _sibling(
+        "strand: what became true before it was known to wait",
+        "cpp/orchestrator/strand.h",
+        "    bool go = ready();\n",
+        "    bool go = false;\n",
+        "strand_test:*",
+    ),
     _required(
         "orchestrator: an element of a turned view",
         _ELEMENTS,
@@ -872,6 +886,27 @@ _WORKER: Final = (
         "grace_ns = 500'000'000;",
         "grace_ns = 60'000'000'000;",
         "hanging_run_test:*HangingKernel.IsGivenUp*",
+    ),
+    _sibling(
+        "memory_blocks: a range that overflows is allowed",
+        "cpp/isolate/memory_blocks.cpp",
+        "bytes <= block.bytes - offset",
+        "offset + bytes <= block.bytes",
+        "memory_blocks_test:*",
+    ),
+    _sibling(
+        "glibc_tunables: the first tunable only",
+        "cpp/isolate/domain/glibc_tunables.cpp",
+        '            tunables += ":" + entry;\n',
+        "",
+        "glibc_tunables_test:LoaderTunables.AreThoseOfTheStart",
+    ),
+    _sibling(
+        "handle_state: who has no turn gives it back",
+        "cpp/isolate/handle_state.cpp",
+        "    if (status_.ok()) state_.turn_.unlock();",
+        "    state_.turn_.unlock();",
+        "handle_state_test:*",
     ),
     _sibling(
         "handle_state: a poisoned worker may run",

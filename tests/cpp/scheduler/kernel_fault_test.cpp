@@ -3,7 +3,9 @@
 // Kernels that threw and cores that have not finished, in the words of the scheduler.
 #include <string.h>
 
+#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "played_chip.h"
 
@@ -64,6 +66,26 @@ TEST(Scheduler, NamesEveryCoreThatHasNotFinished) {
     for (uint32_t core = 16; core < 48; ++core) {
         const std::string wanted = "; core " + std::to_string(core) + " has not finished task ";
         EXPECT_NE(strstr(stall.message, wanted.c_str()), nullptr) << core << " in " << stall.message;
+    }
+}
+
+// A graph of thousands of tasks would fill the message with them.
+TEST(Scheduler, NamesFourOfTheTasksThatWait) {
+    const std::pair<uint32_t, bool> graphs[] = {{3, false}, {4, false}, {5, false}, {20, false}, {3, true}, {5, true}};
+    for (const auto& [edges, in_a_row] : graphs) {
+        GraphBuilder graph;
+        add_tasks(graph, 1 + edges);
+        for (uint32_t i = 1; i <= edges; ++i) graph.add_edge(in_a_row ? i - 1 : 0, i);
+        PlayedChip chip(graph, 1);
+        chip.shake_hands();
+        chip.step();
+        ch_error stall;
+        chip.scheduler->explain_stall(&stall);
+        uint32_t named = 0;
+        for (const char* at = stall.message; (at = strstr(at, " waits for task ")) != nullptr; ++at) ++named;
+        EXPECT_EQ(named, std::min(edges, 4u)) << stall.message;
+        EXPECT_NE(strstr(stall.message, "; core 1 has not finished task 0;"), nullptr) << stall.message;
+        EXPECT_EQ(stall.task, 0) << "it is the one that all others wait for";
     }
 }
 

@@ -1,76 +1,123 @@
 // SPDX-License-Identifier: Apache-2.0
-//
-// The files of runtimes as workers load them.
-#include <unistd.h>
+#include "worker/runtime_files.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
 
-#include "test_worker.h"
+#include "temp_folder.h"
+#include "test_files.h"
 
 namespace chiphost::worker {
 
-using namespace tests;
+namespace {
 
-TEST(RuntimeLibraries, AreForOnePlatform) {
-    ChipWorker::Options options = options_for("a5sim");
-    options.platform = "a2a3sim";
-    TestWorker worker(nullptr);
-    EXPECT_NE(worker.try_initialize(options).find("wanted tag " CH_HOST_TAG "/a2a3sim, found " CH_HOST_TAG "/a5sim"),
-              std::string::npos);
-}
-
-TEST(RuntimeLibraries, AreCheckedBeforeTheyAreLoaded) {
-    const std::string folder = testing::TempDir() + "chiphost_" + std::to_string(getpid());
-    std::filesystem::create_directory(folder);
-    const std::vector<char> good = tests::bytes_of(options_for().files.host);
-    const auto write = [&](const char* name, std::vector<char> bytes) {
-        std::ofstream(folder + "/" + name, std::ios::binary)
-            .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-        return folder + "/" + name;
-    };
-    TestWorker worker(nullptr);
-    for (std::string RuntimeFiles::* program : {&RuntimeFiles::host, &RuntimeFiles::aicpu, &RuntimeFiles::aicore}) {
-        ChipWorker::Options options = options_for();
-        options.files.*program = folder + "/missing.so";
-        EXPECT_EQ(worker.try_initialize(options).find("FILE_UNREADABLE: " + folder), 0u);
-        options.files.*program = write("text.so", std::vector<char>(5000, 'x'));
-        EXPECT_EQ(worker.try_initialize(options).find("NOT_ELF: " + folder), 0u);
-        options.files.*program = write("short.so", std::vector<char>(good.begin(), good.begin() + 3000));
-        EXPECT_EQ(worker.try_initialize(options).find("FILE_TRUNCATED: " + folder), 0u);
+class RuntimeFilesTest : public testing::Test {
+protected:
+    RuntimeFilesTest() {
+        for (const std::string* path : {&files.host, &files.aicpu, &files.aicore}) {
+            std::filesystem::copy_file(tests::library_path("counter"), *path);
+        }
     }
-    // The wrong program in the wrong place.
-    ChipWorker::Options options = options_for();
-    options.files.aicpu = options.files.aicore;
-    EXPECT_EQ(worker.try_initialize(options).find("ENTRY_MISSING: " + options.files.aicore), 0u);
-    EXPECT_EQ(worker.try_initialize(options_for()), "ok");
-    EXPECT_EQ(run_chain(worker), "ok");
-    std::filesystem::remove_all(folder);
+    ~RuntimeFilesTest() override {
+        for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+            std::filesystem::remove_all(entry.path());
+        }
+    }
+    static void write(const std::string& path, const std::string& text) {
+        std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
+    }
+    // The key, or the words of the error.
+    std::string key() {
+        std::string key = "the key before";
+        return runtime_key(files, &key, &error).ok() ? key : tests::text_of(error);
+    }
+    // "accepted", or the words of the error.
+    std::string checked() {
+        return check_files(files, &unique_symbol, &error).ok() ? "accepted" : tests::text_of(error);
+    }
+
+    tests::TempFolder folder;
+    RuntimeFiles files{folder.path() + "/host.so", folder.path() + "/aicpu.so", folder.path() + "/aicore.so"};
+    std::string unique_symbol = "of another";
+    ch_error error = no_error();
+};
+
+}  // namespace
+
+TEST_F(RuntimeFilesTest, HaveAnotherKeyWhenOneWasWrittenAgain) {
+    for (const std::string* path : {&files.host, &files.aicpu, &files.aicore}) {
+        const std::string before = key();
+        EXPECT_EQ(key(), before);
+        // The size is as before, and the second may be.
+        timespec times[2] = {{0, UTIME_OMIT}, {1'000'000'000, 1}};
+        ASSERT_EQ(utimensat(AT_FDCWD, path->c_str(), times, 0), 0);
+        const std::string then = key();
+        EXPECT_NE(then, before) << *path;
+        times[1].tv_nsec = 2;
+        ASSERT_EQ(utimensat(AT_FDCWD, path->c_str(), times, 0), 0);
+        EXPECT_NE(key(), then) << *path;
+        const std::string of_one_size = key();
+        write(*path, "text");
+        ASSERT_EQ(utimensat(AT_FDCWD, path->c_str(), times, 0), 0);
+        EXPECT_NE(key(), of_one_size) << *path;
+    }
 }
 
-// A file that was rebuilt in place is another library: the next worker gets it, the old one goes on.
-TEST(RuntimeLibraries, FollowARebuiltFile) {
-    const std::string folder = testing::TempDir() + "chiphost_rebuilt_" + std::to_string(getpid());
-    std::filesystem::create_directory(folder);
-    ChipWorker::Options options = options_for();
-    const std::string real = options.files.host;
-    options.files.host = folder + "/host.so";
-    const auto replace = [&](const std::string& with) {
-        std::filesystem::copy_file(with, folder + "/new.so", std::filesystem::copy_options::overwrite_existing);
-        std::filesystem::rename(folder + "/new.so", options.files.host);
-    };
-    replace(library_path("fake_good"));
-    TestWorker old(options);
-    replace(real);
-    TestWorker fresh(options);
-    EXPECT_NE(old.library(), fresh.library());
-    EXPECT_EQ(run_chain(fresh), "ok");
-    static const TestCallable callable("graph_from_table");
-    Table table;
-    table.add_chain(1);
-    EXPECT_EQ(old.try_run(callable, table.args()), "ok");
-    EXPECT_EQ(old.result.task_count, 42u) << "the old worker must keep the old file";
-    std::filesystem::remove_all(folder);
+TEST_F(RuntimeFilesTest, HaveAKeyForEachOrder) {
+    const std::string before = key();
+    std::swap(files.aicpu, files.aicore);
+    EXPECT_NE(key(), before);
 }
+
+TEST_F(RuntimeFilesTest, MayMissDeviceProgramsOfOtherProcessors) {
+    std::filesystem::remove(files.aicore);
+    EXPECT_EQ(key(), "FILE_UNREADABLE: " + files.aicore + ": cannot open: No such file or directory");
+    files.cross_compiled = true;
+    const std::string without = key();
+    EXPECT_EQ(without.substr(without.rfind('|') + 1), files.aicore);
+    write(files.aicore, "text");
+    EXPECT_NE(key(), without) << "it is there now";
+    std::filesystem::remove(files.host);
+    EXPECT_EQ(key(), "FILE_UNREADABLE: " + files.host + ": cannot open: No such file or directory");
+}
+
+TEST_F(RuntimeFilesTest, AreAcceptedIfTheyAreLibraries) {
+    EXPECT_EQ(checked(), "accepted");
+    EXPECT_EQ(unique_symbol, "");
+    for (const std::string* path : {&files.aicore, &files.aicpu, &files.host}) {
+        write(*path, "text");
+        EXPECT_EQ(checked().find("NOT_ELF: " + *path), 0u) << checked();
+        std::filesystem::copy_file(tests::library_path("counter"), *path,
+                                   std::filesystem::copy_options::overwrite_existing);
+    }
+}
+
+TEST_F(RuntimeFilesTest, MayBeProgramsOfOtherProcessors) {
+    files.cross_compiled = true;
+    write(files.aicore, "text");
+    std::filesystem::remove(files.aicpu);
+    EXPECT_EQ(checked(), "accepted");
+    write(files.host, "text");
+    EXPECT_EQ(checked().find("NOT_ELF: " + files.host), 0u) << checked();
+}
+
+#if defined(__GNUC__) && !defined(__clang__)
+TEST_F(RuntimeFilesTest, TellTheUniqueSymbolOfTheHostProgram) {
+    const auto replace = [](const std::string& path) {
+        std::filesystem::copy_file(tests::library_path("unique_symbols"), path,
+                                   std::filesystem::copy_options::overwrite_existing);
+    };
+    replace(files.aicpu);
+    EXPECT_EQ(checked(), "accepted");
+    EXPECT_EQ(unique_symbol, "") << "that of a device program does not count";
+    replace(files.host);
+    EXPECT_EQ(checked(), "accepted");
+    EXPECT_NE(unique_symbol, "");
+}
+#endif
 
 }  // namespace chiphost::worker
