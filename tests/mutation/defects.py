@@ -896,6 +896,7 @@ _WORKER: Final = (
 
 _REPORT: Final = "python/chiphost/scenes/report.py"
 _SCENE: Final = "python/chiphost/scene.py"
+_COMPARISON: Final = "python/chiphost/_scene/comparison.py"
 _CACHE: Final = "python/chiphost/_compiling/cache.py"
 _HEADERS: Final = "python/chiphost/_compiling/headers.py"
 _PYTHON: Final = (
@@ -943,7 +944,7 @@ _PYTHON: Final = (
     ),
     _required(
         "scene: unsigned outputs may be off by the tolerance",
-        _SCENE,
+        _COMPARISON,
         'exact = want.dtype.kind in "biu"',
         'exact = want.dtype.kind in "bi"',
         "scenes/test_comparison.py::test_no_tolerance_is_for_integers",
@@ -957,14 +958,14 @@ _PYTHON: Final = (
     ),
     _sibling(
         "scene: a difference to infinity",
-        _SCENE,
+        _COMPARISON,
         "right = np.isfinite(want) & (difference",
         "right = (difference",
         "scenes/test_comparison.py::test_check_knows_nan_and_infinity",
     ),
     _sibling(
         "scene: no number is no number",
-        _SCENE,
+        _COMPARISON,
         " | (np.isnan(wide) & np.isnan(want))",
         "",
         "scenes/test_comparison.py::test_check_knows_nan_and_infinity",
