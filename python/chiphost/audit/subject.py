@@ -13,7 +13,8 @@ from typing import cast
 
 from .. import _core
 from .._elf.dependencies import Dependencies
-from .._elf.file import ElfFile, Symbol
+from .._elf.file import ElfFile
+from .._elf.records import Symbol
 from .._runtimes import runtimes
 from ..errors import LoadError
 
