@@ -1072,19 +1072,19 @@ _PYTHON: Final = (
     ),
 )
 
-_HAZARDS: Final = "python/chiphost/audit/hazards.py"
+_SHARING: Final = "python/chiphost/audit/sharing.py"
 _LOADING: Final = "python/chiphost/audit/loading.py"
 _AUDIT: Final = (
     _required(
         "audit: a unique symbol in a dependency only",
-        _HAZARDS,
+        _SHARING,
         '(file.flag("DF_1_NODELETE") or _unique(file))',
         'file.flag("DF_1_NODELETE")',
         "audit/test_audit_dependencies.py::test_a_unique_symbol_in_a_dependency_only",
     ),
     _required(
         "audit: a library that the program has",
-        _HAZARDS,
+        _SHARING,
         "itself = any(_same_library(owner, file) for owner in owners)",
         "itself = False",
         "audit/test_audit_clashes.py::test_a_library_that_the_program_has",
@@ -1119,7 +1119,7 @@ _AUDIT: Final = (
     ),
     _sibling(
         "audit: a variable that the program has too",
-        _HAZARDS,
+        _SHARING,
         "                state.append(symbol.name)\n",
         "                pass\n",
         "audit/test_audit_clashes.py::test_a_copy_of_what_the_program_has_shares_its_variables",

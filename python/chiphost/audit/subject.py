@@ -129,6 +129,11 @@ class Subject:
         """Names of all libraries that it needs, also indirectly."""
         return [dependency.name for dependency in self.dependencies.all]
 
+    @cached_property
+    def files(self) -> list[ElfFile]:
+        """The file, and the libraries that come into a namespace with it."""
+        return [self.file, *(d.file for d in self.dependencies.all if d.file and not d.of_the_implementation)]
+
     def imported(self, *names: str) -> list[str]:
         """The given names that the file takes from others, but for weak ones, which only ask what is there."""
         return [name for name in names if (symbol := self.file.imports.get(name)) and symbol.binding != "STB_WEAK"]
