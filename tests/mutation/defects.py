@@ -933,14 +933,14 @@ _PYTHON: Final = (
         "python/chiphost/_reports/file.py",
         "                temporary.unlink()\n",
         "                pass\n",
-        "scenes/test_report.py",
+        "reports/test_report_file.py",
     ),
     _sibling(
         "report: what XML has no place for",
         "python/chiphost/_reports/junit.py",
         "test = TestCase(one_line(case.name), ",
         "test = TestCase(case.name, ",
-        "scenes/test_report.py",
+        "reports/test_junit.py",
     ),
     _required(
         "scene: unsigned outputs may be off by the tolerance",
