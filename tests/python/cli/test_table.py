@@ -42,6 +42,12 @@ def test_the_last_column_is_broken_before_the_first_one():
     assert not any("a remark of many words" in line for line in lines)
 
 
+def test_the_first_column_is_broken_if_the_last_one_is_not_enough():
+    lines = printed([("many small words in here", "12.5", "odd")], 38)
+    assert not any("many small words in here" in line for line in lines)
+    assert not any("measured" in line for line in lines)  # it is still a table
+
+
 def test_what_does_not_fit_becomes_lines():
     assert printed([("runs", "12.5", "extraordinarily"), ("load", "", "odd")], 20) == [
         "runs: measured 12.5 remark extraordinarily",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chiphost._reports.junit import Case, Suite, as_junit
@@ -41,6 +41,7 @@ def test_a_case_has_failed_or_was_skipped_or_neither() -> None:
 
 
 @given(TEXT, TEXT.filter(bool), TEXT.filter(bool))
+@example("\udce9", "\x1b[31m", "\ufffe")
 def test_any_text_comes_through_as_it_is_shown(name: str, error: str, output: str) -> None:
     case = next(iter(read(Suite(name, {}, [Case(name, name, 0, error=error, output=output)])).iter("testcase")))
     assert case.get("name") == case.get("classname") == one_line(name)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chiphost._reports.file import ReportFile, as_json, write_all
@@ -29,6 +29,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
+@example(["\udce9", {"\ud800": 1}])
 def test_json_is_what_it_was_made_from_and_fits_in_utf8(content: Any) -> None:
     text = as_json(content)
     assert text.endswith("\n")
