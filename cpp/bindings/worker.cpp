@@ -30,13 +30,13 @@ namespace {
 // A worker and what Python needs to call it.
 class Worker {
 public:
-    void init(const FilePath& host, const FilePath& aicpu, const FilePath& aicore, const std::string& platform,
-              const FilePath& anchor, const FilePath& child, const std::string& isolation, bool fall_back_if_spent,
-              int device_id, uint64_t device_memory_bytes, uint64_t stack_bytes) {
+    void init(const FilePath& host, const FilePath& aicpu, const FilePath& aicore, bool cross_compiled,
+              const std::string& platform, const FilePath& anchor, const FilePath& child, const std::string& isolation,
+              bool fall_back_if_spent, int device_id, uint64_t device_memory_bytes, uint64_t stack_bytes) {
         const CallGuard guard;
         write_python_output();
         worker::ChipWorker::Options options;
-        options.files = {host.string(), aicpu.string(), aicore.string()};
+        options.files = {host.string(), aicpu.string(), aicore.string(), cross_compiled};
         options.platform = platform;
         options.anchor_path = anchor.string();
         options.child_path = child.string();
@@ -180,8 +180,8 @@ nb::object chip_of(const Worker& self) {
 void bind_worker(nb::module_& module) {
     nb::class_<Worker>(module, "Worker", "A device context in a host runtime; see chiphost.ChipWorker.")
         .def(nb::init<>())
-        .def("init", &Worker::init, "host"_a, "aicpu"_a, "aicore"_a, "platform"_a, "anchor"_a, "child"_a, "isolation"_a,
-             "fall_back_if_spent"_a, "device_id"_a, "device_memory_bytes"_a, "stack_bytes"_a)
+        .def("init", &Worker::init, "host"_a, "aicpu"_a, "aicore"_a, "cross_compiled"_a, "platform"_a, "anchor"_a,
+             "child"_a, "isolation"_a, "fall_back_if_spent"_a, "device_id"_a, "device_memory_bytes"_a, "stack_bytes"_a)
         .def("run", &Worker::run, "callable"_a, "args"_a, "config"_a,
              nb::sig("def run(self, callable: Callable, args: collections.abc.Sequence[object], config: CallConfig) "
                      "-> RunResult"))

@@ -4,10 +4,10 @@
 # cores have the vendor's compiler. Where one is missing, its program is left out: the configuration says so, and opening a
 # device.
 
-# The vendor's folders, best first, as Python and the worker take them from the environment: empty counts as unset.
-set(chiphost_sdk_variables ASCEND_HOME_PATH ASCEND_TOOLKIT_HOME)
+# The vendor's folders, best first, as the SDK_VARIABLES of PLATFORM onboard name them. An empty variable counts as
+# unset.
 set(chiphost_sdk_folders "")
-foreach(variable IN LISTS chiphost_sdk_variables)
+foreach(variable IN LISTS chiphost_onboard_sdk_variables)
     if(NOT "$ENV{${variable}}" STREQUAL "")
         list(APPEND chiphost_sdk_folders "$ENV{${variable}}")
     endif()
@@ -39,7 +39,7 @@ function(chiphost_say_left_out processor variable compiler)
     elseif(variable STREQUAL "CHIPHOST_CCEC_LD")
         set(why "no ${compiler} (${variable}) in ${chiphost_ccec_folder}, where ccec is")
     else()
-        list(JOIN chiphost_sdk_variables " nor " where)
+        list(JOIN chiphost_onboard_sdk_variables " nor " where)
         set(where "neither ${where} is set")
         if(chiphost_sdk_folders)
             list(JOIN chiphost_sdk_folders " and " where)

@@ -108,6 +108,12 @@ endfunction()
 function(chiphost_include_platform target platform)
     target_include_directories(${target} PRIVATE ${chiphost_${platform}_include_dirs})
     target_compile_definitions(${target} PRIVATE ${chiphost_${platform}_definition})
+    set(variables ${chiphost_${platform}_sdk_variables})
+    if(variables)
+        list(TRANSFORM variables REPLACE "(.+)" "\"\\1\",")
+        list(JOIN variables " " variables)
+        target_compile_definitions(${target} PRIVATE "CHIPHOST_SDK_VARIABLES=${variables}")
+    endif()
     set_property(SOURCE ${ARGN} APPEND PROPERTY OBJECT_DEPENDS ${chiphost_${platform}_file_lists})
 endfunction()
 
@@ -123,6 +129,7 @@ function(chiphost_add_objects target platform)
 endfunction()
 
 # chiphost_add_platform(NAME name [FOLDER folder] [BASED_ON sim] [CHIP file] [DESCRIPTION text]
+#                       [KIND simulated|real] [SOFTWARE words] [SDK_VARIABLES name...]
 #                       [HOST_SOURCES file...] [AICPU_SOURCES file...] [AICORE_SOURCES file...])
 #
 # Makes a platform for chiphost_add_runtime(PLATFORM name): the functions of platform/include, for each of the three
@@ -133,6 +140,10 @@ endfunction()
 # BASED_ON: takes over another platform, but for sources that a file of the same name stands in for.
 # CHIP: a source that defines chiphost::platform::chip; otherwise the constants are those of the ARCH.
 # DESCRIPTION: a line for `chiphost doctor`.
+# KIND: real if its programs run on a chip; otherwise the kind of BASED_ON, or simulated.
+# SOFTWARE: which software the chip needs, in words for messages.
+# SDK_VARIABLES: the environment variables that may name the folder of that software, best first. `open_device` gets the
+#   folder in the first that is set. Python reads all of this in lib/<arch><name>/platform.json.
 # HOST_SOURCES: what is linked into host runtimes. A source that is not in FOLDER may be one that chiphost's platforms
 #   share: shared/orch_so_file.cpp, sim/fiber.cpp.
 # AICPU_SOURCES: what is linked into AICPU programs.
@@ -140,12 +151,18 @@ endfunction()
 # Errors: the configuration ends with a message that says what was wanted and what was found.
 function(chiphost_add_platform)
     # By PARSE_ARGV a DESCRIPTION may have semicolons.
-    cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;FOLDER;BASED_ON;CHIP;DESCRIPTION"
-                          "HOST_SOURCES;AICPU_SOURCES;AICORE_SOURCES")
+    cmake_parse_arguments(PARSE_ARGV 0 arg "" "NAME;FOLDER;BASED_ON;CHIP;DESCRIPTION;KIND;SOFTWARE"
+                          "SDK_VARIABLES;HOST_SOURCES;AICPU_SOURCES;AICORE_SOURCES")
     if(NOT arg_NAME MATCHES "^[a-z][a-z0-9_]*$" OR arg_UNPARSED_ARGUMENTS)
         message(FATAL_ERROR "chiphost_add_platform: wanted NAME in small letters, found '${arg_NAME}', "
                             "and '${arg_UNPARSED_ARGUMENTS}'")
     endif()
+    # The platform would be another than the one that was meant: with the constants of the chip family, or simulated.
+    foreach(keyword IN ITEMS FOLDER BASED_ON CHIP KIND)
+        if("${keyword}" IN_LIST ARGV AND "${arg_${keyword}}" STREQUAL "")
+            message(FATAL_ERROR "chiphost_add_platform: wanted a value of ${keyword} for ${arg_NAME}; found none")
+        endif()
+    endforeach()
     # Targets are named after the platform. Every folder that finds chiphost adds chiphost's own again.
     get_property(added_by GLOBAL PROPERTY chiphost_added_${arg_NAME})
     if(DEFINED chiphost_${arg_NAME}_host_sources
@@ -168,10 +185,38 @@ function(chiphost_add_platform)
     endif()
     string(ASCII 1 first)
     string(ASCII 31 last)
-    if(arg_DESCRIPTION MATCHES "[${first}-${last}]")
-        message(FATAL_ERROR "chiphost_add_platform: the DESCRIPTION of ${arg_NAME} has a line break or another control "
-                            "character: ${arg_DESCRIPTION}")
+    foreach(text IN ITEMS DESCRIPTION SOFTWARE)
+        if("${arg_${text}}" MATCHES "[${first}-${last}]")
+            message(FATAL_ERROR "chiphost_add_platform: the ${text} of ${arg_NAME} has a line break or another control "
+                                "character: ${arg_${text}}")
+        endif()
+    endforeach()
+    set(kind simulated)
+    set(software "")
+    set(sdk_variables "")
+    if(arg_BASED_ON)
+        set(kind "${chiphost_${arg_BASED_ON}_kind}")
+        set(software "${chiphost_${arg_BASED_ON}_software}")
+        set(sdk_variables ${chiphost_${arg_BASED_ON}_sdk_variables})
     endif()
+    foreach(name IN ITEMS KIND SOFTWARE SDK_VARIABLES)
+        if(DEFINED arg_${name})
+            string(TOLOWER ${name} own)
+            set(${own} "${arg_${name}}")
+        endif()
+    endforeach()
+    if(NOT kind MATCHES "^(simulated|real)$")
+        message(FATAL_ERROR "chiphost_add_platform: wanted KIND simulated or real for ${arg_NAME}; found '${kind}'")
+    endif()
+    foreach(variable IN LISTS sdk_variables)
+        if(NOT variable MATCHES "${chiphost_identifier}")
+            message(FATAL_ERROR "chiphost_add_platform: wanted names of environment variables as the SDK_VARIABLES of "
+                                "${arg_NAME}; found '${variable}'")
+        endif()
+    endforeach()
+    set(chiphost_${arg_NAME}_kind "${kind}" PARENT_SCOPE)
+    set(chiphost_${arg_NAME}_software "${software}" PARENT_SCOPE)
+    set(chiphost_${arg_NAME}_sdk_variables ${sdk_variables} PARENT_SCOPE)
     foreach(program IN ITEMS HOST AICPU AICORE)
         string(TOLOWER ${program} part)
         set(sources "")
@@ -365,21 +410,37 @@ function(chiphost_list_names pattern out_names)
     set(${out_names} "${names}" PARENT_SCOPE)
 endfunction()
 
-# Tells Python of a platform that it does not know: lib/<arch><platform>/platform.json.
+# Describes a platform in lib/<arch><platform>/platform.json, for those who have loaded none of its programs
+# (python/chiphost/_runtimes/platforms.py). The package describes chiphost's own: a project that builds a runtime for one
+# of them does not describe it again.
 function(chiphost_describe_platform arch platform)
     chiphost_platform_name(${arch} ${platform} name)
     get_property(described GLOBAL PROPERTY chiphost_described_platforms)
-    if(name IN_LIST described OR platform MATCHES "^(sim|onboard)$")
+    if(name IN_LIST described
+       OR (platform MATCHES "^(sim|onboard)$" AND NOT "${chiphost_SOURCE_DIR}" STREQUAL "${chiphost_root}"))
         return()
     endif()
     set_property(GLOBAL APPEND PROPERTY chiphost_described_platforms "${name}")
-    set(description "${chiphost_${platform}_description}")
-    if(NOT description)
-        set(description "${name}")
+    set(description "${name}")
+    foreach(text IN ITEMS "${chiphost_${platform}_description}" "${chiphost_${platform}_${arch}_description}")
+        if(text)
+            set(description "${text}")
+        endif()
+    endforeach()
+    set(software "${chiphost_${platform}_software}")
+    foreach(text IN ITEMS description software)
+        string(REGEX REPLACE "([\\\"])" "\\\\\\1" ${text} "${${text}}")
+    endforeach()
+    set(programs host)
+    if(platform STREQUAL "onboard")
+        set(programs device)
     endif()
-    string(REGEX REPLACE "([\\\"])" "\\\\\\1" description "${description}")
+    set(variables ${chiphost_${platform}_sdk_variables})
+    list(TRANSFORM variables REPLACE "(.+)" "\"\\1\"")
+    list(JOIN variables ", " variables)
     file(WRITE "${CMAKE_BINARY_DIR}/lib/${name}/platform.json"
-         "{\"arch\": \"${arch}\", \"description\": \"${description}\"}\n")
+         "{\"arch\": \"${arch}\", \"description\": \"${description}\", \"kind\": \"${chiphost_${platform}_kind}\", "
+         "\"programs\": \"${programs}\", \"software\": \"${software}\", \"sdk_variables\": [${variables}]}\n")
     install(FILES "${CMAKE_BINARY_DIR}/lib/${name}/platform.json" DESTINATION "chiphost/lib/${name}")
 endfunction()
 

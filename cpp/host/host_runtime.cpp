@@ -10,6 +10,11 @@
 #include "status/record.h"
 #include "status/report.h"
 
+// "NAME", for each of the SDK_VARIABLES of chiphost_add_platform.
+#ifndef CHIPHOST_SDK_VARIABLES
+#define CHIPHOST_SDK_VARIABLES
+#endif
+
 const char* const chiphost::platform::platform_name = CHIPHOST_PLATFORM;
 
 namespace chiphost::host {
@@ -73,6 +78,7 @@ extern "C" __attribute__((visibility("default"))) const ch_host_runtime* chiphos
     const chiphost::platform::Chip& constants = chiphost::platform::chip;
     static const ch_chip chip = {sizeof(ch_chip), constants.clusters, constants.aicpu_threads, 0,
                                  constants.memory_bytes};
+    static const char* const sdk_variables[] = {CHIPHOST_SDK_VARIABLES nullptr};
     static const ch_host_runtime table = {
         CH_ABI_HEADER(ch_host_runtime, CH_ABI_HOST_RUNTIME, CH_HOST_RUNTIME_MAJOR, CH_HOST_RUNTIME_MINOR,
                       CHIPHOST_PLATFORM),
@@ -85,6 +91,7 @@ extern "C" __attribute__((visibility("default"))) const ch_host_runtime* chiphos
         run,
         finalize_device,
         &chip,
+        sdk_variables,
     };
     return &table;
 }

@@ -34,7 +34,7 @@ Status ChildContext::open(const Options& options, const isolate::GoOn& go_on, st
 Status ChildContext::open_child(const isolate::GoOn& go_on, ch_error* out_error) {
     child_.reset();
     process_id_ = -1;
-    CH_TRY(runtime_key(options_.files, options_.platform, &key_, out_error));
+    CH_TRY(runtime_key(options_.files, &key_, out_error));
     key_ += "|" + options_.program;
     for (bool again = false;; again = true) {
         const auto prepare = [options = options_](ChildProcess& child) { return prepare_spare(options, child); };
@@ -58,7 +58,8 @@ Status ChildContext::post_files(const Options& options, ChildVerb verb, ChildPro
     }
     isolate::SharedMemory& memory = child.memory();
     const OpenRuntime message{options.device.device_id, static_cast<uint32_t>(texts.bytes().size()),
-                              options.device.device_memory_bytes, options.device.stack_bytes};
+                              options.device.device_memory_bytes, options.device.stack_bytes,
+                              options.files.cross_compiled};
     if (const int failed = memory.reserve(sizeof message + texts.bytes().size())) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "%s", strerror(failed));
     }

@@ -48,7 +48,8 @@ struct OpenRuntime {
     int32_t device_id;
     uint32_t text_bytes;
     uint64_t device_memory_bytes;
-    uint64_t stack_bytes;  // of the threads that run its code, at least; 0: as usual
+    uint64_t stack_bytes;     // of the threads that run its code, at least; 0: as usual
+    uint64_t cross_compiled;  // 1: see RuntimeFiles
     // char texts[text_bytes];
 };
 

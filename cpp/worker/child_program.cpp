@@ -69,6 +69,7 @@ private:
         memcpy(&message, memory.at(0), sizeof message);
         TextReader texts(memory.at(sizeof message), message.text_bytes);
         RuntimeFiles files;
+        files.cross_compiled = message.cross_compiled != 0;
         for (std::string* file : {&files.host, &files.aicpu, &files.aicore}) *file = texts.next();
         const std::string platform(texts.next());
         thread_ = static_cast<int32_t>(syscall(SYS_gettid));
@@ -83,7 +84,7 @@ private:
         const RuntimeFiles& files = library_->files();
         for (const auto& [path, key] :
              {std::pair(&files.aicpu, &library_->aicpu_key()), std::pair(&files.aicore, &library_->aicore_key())}) {
-            if (key->empty()) continue;  // a real chip's
+            if (key->empty()) continue;  // of another processor
             ch_library* program = nullptr;
             ch_open_request request{};
             request.binary.key = key->c_str();

@@ -17,9 +17,11 @@ ch_call as_call(Function* function) {
     return reinterpret_cast<ch_call>(function);
 }
 
-// Where the environment says that the chip vendor's software is, and which variable; nullptr: nowhere.
-void find_sdk(ch_device_options* out_device) {
-    for (const char* name : {"ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME"}) {
+// Finds the folder of the chip's software in the environment, and which variable names it; nullptr if none does. The
+// runtime says which variables may, and cannot read them itself: the environment of its C library is another.
+void find_sdk(const char* const* variables, ch_device_options* out_device) {
+    for (; variables && *variables; ++variables) {
+        const char* name = *variables;
         const char* folder = getenv(name);
         if (!folder || !*folder) continue;
         out_device->sdk_folder = folder;
@@ -54,7 +56,7 @@ DeviceContext::Call DeviceContext::set_device(const DeviceOptions& options, cons
     device_.device_memory_bytes = options.device_memory_bytes;
     device_.stack_bytes = options.stack_bytes;
     device_.temp_folder = temp_folder;
-    find_sdk(&device_);
+    find_sdk(library_->table().sdk_variables, &device_);
     device_.anchor = library_->domain().anchor();
     device_.anchor_state = library_->domain().anchor_state();
     return {"set_device", as_call(library_->table().set_device), memory_, &device_, out_error};

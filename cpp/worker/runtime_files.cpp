@@ -13,10 +13,6 @@
 
 namespace chiphost::worker {
 
-bool is_real_chip(const std::string& platform) {
-    return platform == "a2a3" || platform == "a5";
-}
-
 Status file_key(const std::string& path, std::string* out_key, ch_error* out_error) {
     struct stat status{};
     if (stat(path.c_str(), &status) != 0) {
@@ -27,10 +23,9 @@ Status file_key(const std::string& path, std::string* out_key, ch_error* out_err
     return CH_OK;
 }
 
-Status check_files(const RuntimeFiles& files, const std::string& platform, std::string* out_unique_symbol,
-                   ch_error* out_error) {
+Status check_files(const RuntimeFiles& files, std::string* out_unique_symbol, ch_error* out_error) {
     for (const std::string* path : {&files.aicore, &files.aicpu, &files.host}) {
-        if (path != &files.host && is_real_chip(platform)) continue;
+        if (path != &files.host && files.cross_compiled) continue;
         std::vector<char> bytes;
         CH_TRY(loader::read_file(*path, &bytes, out_error));
         CH_TRY(loader::check_elf_library(bytes.data(), bytes.size(), *path, out_error));
@@ -39,11 +34,11 @@ Status check_files(const RuntimeFiles& files, const std::string& platform, std::
     return CH_OK;
 }
 
-Status runtime_key(const RuntimeFiles& files, const std::string& platform, std::string* out_key, ch_error* out_error) {
+Status runtime_key(const RuntimeFiles& files, std::string* out_key, ch_error* out_error) {
     out_key->clear();
     for (const std::string* path : {&files.host, &files.aicpu, &files.aicore}) {
         std::string key = *path;
-        const bool may_be_missing = path != &files.host && is_real_chip(platform);
+        const bool may_be_missing = path != &files.host && files.cross_compiled;
         ch_error missing = no_error();
         const Status failed = file_key(*path, &key, may_be_missing ? &missing : out_error);
         if (!failed.ok() && !may_be_missing) return failed;

@@ -33,8 +33,8 @@ Status RuntimeLibraries::load(const RuntimeFiles& files, const std::string& plat
     Shared library(new RuntimeLibrary);
     library->files_ = files;
     std::string key;
-    CH_TRY(runtime_key(files, platform, &key, out_error));
-    if (!is_real_chip(platform)) {
+    CH_TRY(runtime_key(files, &key, out_error));
+    if (!files.cross_compiled) {
         CH_TRY(file_key(files.aicpu, &library->aicpu_key_, out_error));
         CH_TRY(file_key(files.aicore, &library->aicore_key_, out_error));
     }
@@ -44,7 +44,7 @@ Status RuntimeLibraries::load(const RuntimeFiles& files, const std::string& plat
     const os::MutexLock one_at_a_time(load_mutex_);
     if ((*out_library = use(full_key))) return check_platform(out_library, platform, out_error);
     std::string unique_symbol;
-    CH_TRY(check_files(files, platform, &unique_symbol, out_error));
+    CH_TRY(check_files(files, &unique_symbol, out_error));
     mark_stale(files, key);
     retire_stale();
     // From here on nothing may be lost for want of memory, least of all a namespace.

@@ -27,6 +27,14 @@ std::vector<std::string> places(const char* sdk_folder, const char* name) {
     return found;
 }
 
+// For messages: no variable names the vendor's folder.
+std::string none_is_set() {
+    std::string words;
+    for (const char* name : {CHIPHOST_SDK_VARIABLES})
+        words += (words.empty() ? "neither " : " nor ") + std::string(name);
+    return words + " is set";
+}
+
 void* open_first(const std::vector<std::string>& paths, std::string* out_refusals) {
     for (const std::string& path : paths) {
         if (void* library = dlopen(loader::LoaderPath(path).c_str(), RTLD_NOW | RTLD_LOCAL)) return library;
@@ -58,7 +66,7 @@ Status Driver::load(const char* sdk_folder, const char* sdk_variable, const char
         if (refusals.empty()) refusals = why;
     }
     if (!missing.empty()) {
-        std::string sdk = "(neither ASCEND_HOME_PATH nor ASCEND_TOOLKIT_HOME is set) ";
+        std::string sdk = "(" + none_is_set() + ") ";
         if (*sdk_folder) {
             const std::string named_by = *sdk_variable ? " (" + std::string(sdk_variable) + ")" : "";
             sdk = "in " + std::string(sdk_folder) + "/lib64" + named_by + ", ";

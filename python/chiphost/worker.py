@@ -117,6 +117,7 @@ class ChipWorker:
             os.fspath(files.host),
             os.fspath(files.aicpu),
             os.fspath(files.aicore),
+            runtimes.is_cross_compiled(platform),
             platform,
             runtimes.anchor_path(),
             runtimes.child_path(),
@@ -273,7 +274,7 @@ def choose_strategy(
     if isolation is not None and isolation in _core.STRATEGIES:
         return isolation, "asked for"
     who = "the default" if isolation is None else isolation
-    if platform in runtimes.ONBOARD:
+    if runtimes.is_real_chip(platform):
         return "copy", f"{who}: the chip vendor's software is one for the process"
     if why := _core.namespaces_unavailable():
         return "copy", f"{who}: {why}"

@@ -62,6 +62,7 @@ int main(int argc, char** argv) {
     const std::string folder = argv[1], runtime = argv[2];
     ChipWorker::Options options;
     options.files = {folder + "/a2a3/" + runtime + "/host.so", argv[3], folder + "/a2a3/" + runtime + "/aicore.so"};
+    options.files.cross_compiled = true;
     options.platform = "a2a3";
     options.anchor_path = folder + "/chiphost_anchor.so";
     options.isolation.strategy = chiphost::isolate::Strategy::copy;

@@ -108,7 +108,7 @@ def _look(wanted: _Wanted, deadline: Deadline) -> tuple[Settings, list[Entry]]:
     entries = catalog.select(
         root, platform=platform, runtime=wanted.runtime, text=wanted.text, library=library, deadline=deadline
     )
-    if platform in runtimes.ONBOARD and (
+    if runtimes.is_real_chip(platform, library) and (
         needed := [entry.runtime for entry in entries if not entry.not_for(platform, library)]
     ):
         chips.require(runtimes.find(needed[0], platform, library), platform)

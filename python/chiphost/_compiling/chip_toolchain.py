@@ -11,20 +11,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from .._runtimes import runtimes
 from ..errors import make_error
 from ..toolchain import include_dir
 from . import host_toolchain
 from .host_toolchain import Candidate, Compiler, CoreType, Target
 
-SDK_VARIABLES: Final = ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME")
 _AICPU_NAMES: Final = ("aarch64-linux-gnu-g++", "aarch64-target-linux-gnu-g++")
 _ARCHS: Final = {"a2a3": "dav-c220", "a5": "dav-c310"}
 _CORES: Final[dict[CoreType, str]] = {"aic": "cube", "aiv": "vec"}
 
 
+def sdk_variables() -> list[str]:
+    """The variables that may name the folder of the vendor's software: of the platforms that need its compilers."""
+    chips = (about for about in runtimes.own_platforms().values() if about.cross_compiled)
+    return list(dict.fromkeys(name for about in chips for name in about.sdk_variables))
+
+
 def sdk_folders() -> list[Path]:
     """The folders that the environment names for the vendor's software, best first."""
-    return [Path(folder) for name in SDK_VARIABLES if (folder := os.environ.get(name))]
+    return [Path(folder) for name in sdk_variables() if (folder := os.environ.get(name))]
 
 
 def find_compiler(target: Target) -> Compiler:
@@ -39,7 +45,7 @@ def find_compiler(target: Target) -> Compiler:
     where = f"PATH is {os.environ.get('PATH', '')!r}, {_sdk_text()}"
     if target == "core":
         message = f"kernels of a real chip need ccec, the chip vendor's compiler; {'; '.join(looked)} ({where})"
-        hint = "install the vendor's toolkit and name its folder in ASCEND_HOME_PATH, or use a simulated platform"
+        hint = f"install the vendor's toolkit{_name_its_folder()}, or use a simulated platform"
     else:
         message = f"orchestrations on the AICPU need a compiler for aarch64; {'; '.join(looked)} ({where})"
         hint = "install aarch64-linux-gnu-g++ (Debian: g++-aarch64-linux-gnu), or name one in CHIPHOST_AICPU_CXX"
@@ -62,7 +68,11 @@ def candidates(target: Target) -> Iterator[Candidate]:
 
 
 def kernel_flags(platform: str, core_type: CoreType) -> tuple[str, ...]:
-    """Options of ccec for the object file of a kernel."""
+    """Options of ccec for the object file of a kernel. Raises SceneError (PLATFORM_UNKNOWN)."""
+    arch = host_toolchain.arch(platform)
+    if arch.lower() not in _ARCHS:
+        message = f"wanted a platform of {' or '.join(_ARCHS)}, for which ccec compiles; found one of {arch.lower()}"
+        raise make_error("PLATFORM_UNKNOWN", message, platform)
     llvm = (
         "-cce-aicore-stack-size=0x8000",
         "-cce-aicore-function-stack-size=0x8000",
@@ -72,12 +82,16 @@ def kernel_flags(platform: str, core_type: CoreType) -> tuple[str, ...]:
     )
     return (
         *("-c", "-O3", "-g", "-std=c++17", "-Wall"),
-        *("--cce-aicore-only", f"--cce-aicore-arch={_ARCHS[platform]}-{_CORES[core_type]}"),
+        *("--cce-aicore-only", f"--cce-aicore-arch={_ARCHS[arch.lower()]}-{_CORES[core_type]}"),
         *(word for option in llvm for word in ("-mllvm", option)),
-        *(f"-DCHIPHOST_ARCH_{host_toolchain.arch(platform)}=1", f"-I{include_dir()}"),
+        *(f"-DCHIPHOST_ARCH_{arch}=1", f"-I{include_dir()}"),
     )
 
 
 def _sdk_text() -> str:
-    folders = [f"{name} is {value!r}" for name in SDK_VARIABLES if (value := os.environ.get(name))]
-    return ", ".join(folders) or f"neither {' nor '.join(SDK_VARIABLES)} is set"
+    folders = [f"{name} is {value!r}" for name in sdk_variables() if (value := os.environ.get(name))]
+    return ", ".join(folders) or f"neither {' nor '.join(sdk_variables())} is set"
+
+
+def _name_its_folder() -> str:
+    return "".join(f" and name its folder in {name}" for name in sdk_variables()[:1])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from .. import _core
-from .._runtimes.runtimes import ONBOARD
+from .._runtimes import runtimes
 from ..callable import repeated_func_ids
 from ..errors import ChiphostError, make_error
 from . import host_toolchain
@@ -103,7 +103,7 @@ def kernel_job(kernel: Kernel, platform: str) -> Job:
     """The job that compiles a kernel. Raises ArgumentError if a path or an option cannot be used."""
     title = f"kernel {kernel.name!r} (func_id {kernel.func_id}, {kernel.core_type})"
     name = kernel.name or title
-    target: Target = "core" if platform in ONBOARD else "host"
+    target: Target = "core" if runtimes.is_cross_compiled(platform) else "host"
     job = _job(
         kernel.source,
         name,
@@ -139,7 +139,8 @@ def orchestration_job(
     if not runtime.isidentifier() or not runtime.isascii():
         raise invalid(f"runtime is {runtime!r}; it must be a name such as 'host_build_graph'", title)
     defines = (f"CHIPHOST_RUNTIME_{runtime.upper()}=1", *_words("defines", defines, title))
-    target: Target = "aicpu" if platform in ONBOARD and runtime != _ORCHESTRATES_ON_THE_HOST else "host"
+    on_the_host = runtime == _ORCHESTRATES_ON_THE_HOST or not runtimes.is_cross_compiled(platform)
+    target: Target = "host" if on_the_host else "aicpu"
     return _job(source, name, title, platform, None, include_dirs, defines, flags, target)
 
 

@@ -100,8 +100,7 @@ def run(
         PlatformError: PLATFORM_FAILED, there is no chip of this kind, or not the vendor's software for it.
         CompileError: a compiler for the suite's kernels on a real chip is missing, or refuses them.
     """
-    # A list of the tests needs no worker, and a simulated platform needs no compiler.
-    from .._compiling.chip_toolchain import sdk_folders
+    # A list of the tests needs no worker.
     from ..worker import default_isolation
 
     root = library or runtimes.library_dir()
@@ -112,14 +111,17 @@ def run(
     if not kernels.is_dir():
         kernels = root / "conformance"
     words = ["--only", text, "--timeout", str(timeout_s), "--isolation", isolation or default_isolation(platform)]
-    words += [word for folder in sdk_folders()[:1] for word in ("--sdk", str(folder))]
+    about = runtimes.described(platform, library)  # None: the suite was built for it, and no runtime
+    folders = about.sdk_folders() if about else []
+    words += [word for sdk in folders[:1] for word in ("--sdk", str(sdk))]
     with tempfile.TemporaryDirectory(prefix="chiphost-") as folder:
-        if platform in runtimes.ONBOARD:
-            from . import chip
+        if about and about.real:
+            from . import chip  # a simulated platform needs nothing that compiles
 
             chip.require(platform, library)
-            kernels = Path(folder)
-            chip.compile_programs(platform, root / "conformance" / "sources", kernels)
+            if about.cross_compiled:
+                kernels = Path(folder)
+                chip.compile_programs(platform, root / "conformance" / "sources", kernels)
         for entry in _lines([*_command(platform, suite, root, kernels), *words]):
             entry["requirements"] = tuple(entry["requirements"].split())
             yield ConformanceResult(**entry)

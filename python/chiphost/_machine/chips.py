@@ -13,7 +13,7 @@ from .._runtimes import runtimes
 from ..errors import ChiphostError, PlatformError, make_error
 from ..worker import ChipWorker
 
-_VARIABLES: Final = (*chip_toolchain.SDK_VARIABLES, "LD_LIBRARY_PATH", "PATH")
+_VARIABLES: Final = ("LD_LIBRARY_PATH", "PATH")  # for every chip, besides those that its platform names
 _COMPILERS: Final[dict[str, Target]] = {"kernels": "core", "orchestrations on the AICPU": "aicpu"}
 
 
@@ -24,7 +24,7 @@ class ChipCheck:
     Attributes:
         ok: a device was opened.
         problem: why none was: what is missing of the vendor's software, and where it was looked for.
-        programs_missing: of the device programs, those that this chiphost was built without.
+        programs_missing: of the device programs, those that were not built, for want of a compiler.
     """
 
     platform: str
@@ -53,10 +53,12 @@ class ChipChecks:
 
 def look() -> ChipChecks:
     """Look at everything, and try to open device 0 of each kind of chip, in a child process."""
+    real = runtimes.real_chips()
+    named = [name for about in real.values() for name in about.sdk_variables]
     return ChipChecks(
-        [_chip(platform) for platform in runtimes.ONBOARD],
+        [_chip(platform) for platform in real],
         [_compiler(purpose, target) for purpose, target in _COMPILERS.items()],
-        {name: os.environ.get(name) for name in _VARIABLES},
+        {name: os.environ.get(name) for name in dict.fromkeys([*named, *_VARIABLES])},
     )
 
 
@@ -69,9 +71,21 @@ def require(files: runtimes.RuntimeFiles, platform: str) -> None:
     try:
         ChipWorker(files, platform, isolation="process").finalize()
     except PlatformError as error:
-        hint = f"-p {runtimes.ONBOARD[platform]} runs the same on a simulated chip; for a real one install what is "
-        hint += "missing, name its folder in ASCEND_HOME_PATH, and try with chiphost doctor --details"
-        raise make_error(error.name, error.message, platform, hint=hint) from error
+        raise make_error(error.name, error.message, platform, hint=_remedy(platform)) from error
+
+
+def _remedy(platform: str) -> str:
+    """The hint for a device that could not be opened."""
+    about = runtimes.described(platform)
+    hint = ""
+    if about and (simulated := runtimes.simulated_chip(about.arch)):
+        hint = f"-p {simulated} runs the same on a simulated chip; "
+    hint += "for a real one install what is missing"
+    if about and about.software:
+        hint += f" of {about.software}"
+    if about and about.sdk_variables:
+        hint += f", name its folder in {about.sdk_variables[0]}"
+    return f"{hint}, and try with chiphost doctor --details"
 
 
 def _chip(platform: str) -> ChipCheck:

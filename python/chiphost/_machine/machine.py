@@ -103,13 +103,15 @@ class Machine:
 def look() -> Machine:
     """Look at everything. Loads every runtime, which takes a namespace each for the life of this process."""
     compilers, cache = _compilers(), _cache()
-    here = {name: what for name, what in runtimes.platforms().items() if name not in runtimes.ONBOARD}
+    real = runtimes.real_chips()
+    here = {name: what for name, what in runtimes.platforms().items() if name not in real}
     installed = runtimes.installed()
     loads = [_load(name, platform) for platform in here for name in installed[platform]]
-    simulated = [platform for platform in here if platform in runtimes.PLATFORMS]
+    simulated = [platform for platform in here if platform in runtimes.own_platforms()]
     onetbb, onetbb_problem = _onetbb()
     problems = [] if any(check.used for check in compilers) else ["no C++ compiler works"]
     problems += [] if cache.ok else ["the compile cache cannot be used"]
+    problems += [] if simulated else ["none of chiphost's own platforms is installed"]
     for platform in simulated:
         if not any(load.platform == platform for load in loads):
             problems.append(f"no runtime is installed for {platform} in {runtimes.where_looked()}")

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,17 +15,8 @@ from .._system import home
 from .._text.suggestion import did_you_mean
 from ..errors import SceneError, make_error
 from . import installation
+from .platforms import Platform, platform_files, read_platform
 
-# chiphost's own platforms, each with a description. "sim" runs in this process, "onboard" on the chip.
-PLATFORMS: Final[dict[str, str]] = {
-    "a2a3sim": "Ascend 910B/C, simulated",
-    "a5sim": "Ascend 950, simulated",
-    "a2a3": "Ascend 910B/C",
-    "a5": "Ascend 950",
-}
-# The real chips among them, with the simulated platform that runs the same programs.
-ONBOARD: Final[dict[str, str]] = {"a2a3": "a2a3sim", "a5": "a5sim"}
-_ABOUT: Final = "platform.json"  # written by chiphost_add_runtime of the CMake package
 _PROGRAMS: Final = ("host", "aicpu", "aicore")
 
 
@@ -79,21 +70,57 @@ def platforms(library: Path | None = None) -> dict[str, str]:
 
     The description of one that cannot be used, because its file does not describe it, says what is wrong.
     """
-    found = dict(PLATFORMS)
-    for name, file in _further_platforms(library).items():
-        try:
-            found[name] = _read_about(file)[1]
-        except SceneError as error:
-            found[name] = f"{error.where}: {error.message}"
-    return found
+    return {
+        name: about.description if isinstance(about, Platform) else f"{about.where}: {about.message}"
+        for name, about in _descriptions(library)
+    }
+
+
+@lru_cache
+def own_platforms() -> dict[str, Platform]:
+    """chiphost's own, simulated ones first. They are described in the package, whatever CHIPHOST_LIB_DIR says."""
+    found = {}
+    for name, file in platform_files([_own_library_dir()]).items():
+        with contextlib.suppress(SceneError):  # it is told with the further ones
+            found[name] = read_platform(file)
+    return dict(sorted(found.items(), key=lambda item: (item[1].real, item[0])))
+
+
+def real_chips(library: Path | None = None) -> dict[str, Platform]:
+    """The platforms that run on a chip, by name: chiphost's own, then those that were built besides."""
+    return {name: about for name, about in _descriptions(library) if isinstance(about, Platform) and about.real}
+
+
+def simulated_chip(arch: str) -> str | None:
+    """The platform that simulates a chip family, chiphost's own before others; None if there is none."""
+    known = ((name, about) for name, about in _descriptions() if isinstance(about, Platform))
+    return next((name for name, about in known if about.arch == arch and not about.real), None)
+
+
+def described(platform: str, library: Path | None = None) -> Platform | None:
+    """The description of a platform; None if there is no such platform. Raises SceneError if its file is wrong."""
+    if platform in own_platforms():
+        return own_platforms()[platform]
+    file = _further_platforms(library).get(platform)
+    return read_platform(file) if file else None
 
 
 def arch_of(platform: str) -> str | None:
     """The chip family of a platform, such as "a2a3"; None if there is no such platform."""
-    if platform in PLATFORMS:
-        return platform.removesuffix("sim")
-    file = _further_platforms().get(platform)
-    return _read_about(file)[0] if file else None
+    about = described(platform)
+    return about.arch if about else None
+
+
+def is_real_chip(platform: str, library: Path | None = None) -> bool:
+    """True if the programs of a platform run on a chip; False also if there is no such platform."""
+    about = described(platform, library)
+    return about is not None and about.real
+
+
+def is_cross_compiled(platform: str) -> bool:
+    """True if the programs of a platform are for other processors; False also if there is no such platform."""
+    about = described(platform)
+    return about is not None and about.cross_compiled
 
 
 def suites(library: Path | None = None) -> dict[str, Path]:
@@ -115,26 +142,18 @@ def _found(folder: Path, pattern: str) -> list[Path]:
 
 def _further_platforms(library: Path | None = None) -> dict[str, Path]:
     """The file that describes each platform of another project."""
-    found: dict[str, Path] = {}
-    for folder in search(library):
-        for file in _found(folder, f"*/{_ABOUT}"):
-            if file.parent.name not in PLATFORMS:
-                found.setdefault(file.parent.name, file)
-    return found
+    own = own_platforms()
+    return {name: file for name, file in platform_files(search(library)).items() if name not in own}
 
 
-def _read_about(file: Path) -> tuple[str, str]:
-    """Chip family and description; raises SceneError."""
-    try:
-        about = json.loads(file.read_bytes())
-        arch, description = about["arch"], about["description"]
-        if not isinstance(arch, str) or not isinstance(description, str):
-            raise TypeError("arch and description are texts")
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        message = f"it does not describe a platform: {error}"
-        hint = "build the platform again: chiphost_add_runtime writes the file"
-        raise make_error("PLATFORM_UNKNOWN", message, str(file), hint=hint) from error
-    return arch, description
+def _descriptions(library: Path | None = None) -> Iterator[tuple[str, Platform | SceneError]]:
+    """Every platform by name, with its description or the error in that: chiphost's own first."""
+    yield from own_platforms().items()
+    for name, file in _further_platforms(library).items():
+        try:
+            yield name, read_platform(file)
+        except SceneError as error:
+            yield name, error
 
 
 def anchor_path() -> str:
@@ -160,9 +179,10 @@ def _anchor_path(library: str | None) -> str:
 def installed(library: Path | None = None) -> dict[str, list[str]]:
     """Names of the runtimes that are complete, by platform: those in `library`, or the installed ones."""
     found: dict[str, list[str]] = {}
-    for platform in platforms(library):
-        # A runtime of a real chip may lack device programs: opening the device says which compiler was missing.
-        programs = _PROGRAMS[:1] if platform in ONBOARD else _PROGRAMS
+    for platform, about in _descriptions(library):
+        # A runtime for other processors may lack device programs: opening the device says which compiler was missing.
+        may_lack_some = isinstance(about, Platform) and about.cross_compiled
+        programs = _PROGRAMS[:1] if may_lack_some else _PROGRAMS
         hosts = {host.parent for folder in search(library) for host in _found(folder / platform, "*/host.so")}
         complete = {path.name for path in hosts if all((path / f"{program}.so").is_file() for program in programs)}
         found[platform] = sorted(complete)
@@ -180,15 +200,13 @@ def runs_on(platform: str, names: Collection[str]) -> bool:
 
 def check_platform(platform: str, library: Path | None = None) -> str:
     """Return the name; raise SceneError for one that is unknown, or that its file does not describe."""
-    if isinstance(platform, str) and platform in PLATFORMS:
+    if isinstance(platform, str) and described(platform, library):
         return platform
-    further = _further_platforms(library)
-    if not isinstance(platform, str) or platform not in further:
-        known = [*PLATFORMS, *further]
-        message = f"wanted one of {', '.join(known)}; found {platform!r}"
-        raise make_error("PLATFORM_UNKNOWN", message, "platform", guess=did_you_mean(platform, known))
-    _read_about(further[platform])
-    return platform
+    known = [*own_platforms(), *_further_platforms(library)]
+    message = f"wanted one of {', '.join(known)}; found {platform!r}"
+    if not known:
+        message = f"none is installed; looked in {where_looked(library)}"
+    raise make_error("PLATFORM_UNKNOWN", message, "platform", guess=did_you_mean(platform, known))
 
 
 def check_any(platform: str, library: Path | None = None) -> None:
@@ -203,7 +221,7 @@ def may_have(runtime: str, platform: str, library: Path | None = None) -> bool:
 
     chiphost's own platforms have all runtimes: if one is missing there, `find` raises an error.
     """
-    return platform in PLATFORMS or _first_files(runtime, platform, library) is not None
+    return platform in own_platforms() or _first_files(runtime, platform, library) is not None
 
 
 def find(runtime: str, platform: str, library: Path | None = None) -> RuntimeFiles:

@@ -33,7 +33,7 @@ def test_doctor_on_a_machine_that_works(tmp_path: Path) -> None:
         (platform, name)
         for platform, names in runtimes.installed().items()
         for name in names
-        if platform not in runtimes.ONBOARD
+        if platform not in runtimes.real_chips()
     }
     assert all(load["ok"] for load in found["runtimes"])
     assert sum(compiler["used"] for compiler in found["compilers"]) == 1
@@ -65,7 +65,7 @@ def test_doctor_finds_what_is_missing(monkeypatch: pytest.MonkeyPatch, variable:
 def test_doctor_reports_a_runtime_that_cannot_be_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = runtimes.library_dir()
     for platform, names in runtimes.installed().items():
-        for name in names if platform not in runtimes.ONBOARD else ():
+        for name in names if platform not in runtimes.real_chips() else ():
             (tmp_path / platform / name).mkdir(parents=True)
             for file in (original / platform / name).iterdir():
                 (tmp_path / platform / name / file.name).write_bytes(file.read_bytes()[:100])

@@ -366,7 +366,7 @@ def test_doctor_has_one_line_for_chips_that_are_not_there(monkeypatch: pytest.Mo
 
     nothing = "the chip vendor's software is missing: a.so; looked here; and there"
     found = chips.ChipChecks(
-        [chips.ChipCheck(name, False, nothing, ["aicore.so"]) for name in runtimes.ONBOARD],
+        [chips.ChipCheck(name, False, nothing, ["aicore.so"]) for name in runtimes.real_chips()],
         [chips.ChipCompilerCheck("kernels", None, "ccec: not on PATH")],
         {"ASCEND_HOME_PATH": None, "PATH": "/bin"},
     )

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 import chiphost
 from chiphost import _core, call_config, errors
 from chiphost._cli.program import cli
+from chiphost._runtimes import runtimes
 
 ERRORS = ROOT / "cpp/include/chiphost/abi/errors.def"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md")])
@@ -208,6 +209,8 @@ def test_every_environment_variable_is_in_the_one_table():
             if re.search(r"\bgetenv\(|environ\.(get|pop)\(|environ\[", line):
                 known = any(re.search(pattern, line) for pattern in VARIABLE_PATTERNS)
                 assert known or re.search(r"\((name|variable|_RESTARTED|_TUNABLES)\b", line), f"{path}: {line.strip()}"
+    for about in runtimes.own_platforms().values():
+        read.update(about.sdk_variables)
     page = (ROOT / "docs" / "settings.md").read_text().partition("## Environment variables")[2]
     rows = re.findall(r"^\| (`.*?) \|", page, re.M)
     table = [name for row in rows for name in re.findall("`([A-Z_]+)`", row)]

@@ -12,7 +12,21 @@ import pytest
 from chiphost._compiling import chip_toolchain
 from chiphost._machine import chips
 from chiphost._runtimes import runtimes
+from chiphost._runtimes.platforms import Platform
 from chiphost.errors import PlatformError, make_error
+
+CHIPS = {
+    "one": Platform("one", "first", "a chip", real=True, software="a kit", sdk_variables=("KIT_HOME", "KIT_PATH")),
+    "two": Platform("two", "second", "a chip", real=True),
+}
+
+
+@pytest.fixture(autouse=True)
+def platforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two kinds of real chips, of which one is simulated, too."""
+    monkeypatch.setattr(runtimes, "real_chips", lambda: CHIPS)
+    monkeypatch.setattr(runtimes, "described", CHIPS.get)
+    monkeypatch.setattr(runtimes, "simulated_chip", {"first": "onesim"}.get)
 
 
 @pytest.fixture
@@ -20,7 +34,7 @@ def files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     """The files of a runtime that is installed for real chips: all but the AICore program."""
     found = SimpleNamespace(aicpu=tmp_path / "aicpu.so", aicore=tmp_path / "aicore.so")
     found.aicpu.touch()
-    monkeypatch.setattr(runtimes, "installed", lambda: {name: ["host_build_graph"] for name in runtimes.ONBOARD})
+    monkeypatch.setattr(runtimes, "installed", lambda: {name: ["host_build_graph"] for name in CHIPS})
     monkeypatch.setattr(runtimes, "find", lambda name, platform: found)
     return found
 
@@ -42,10 +56,8 @@ def worker(monkeypatch: pytest.MonkeyPatch, error: Exception | None) -> list[Any
 def test_a_chip_that_opens_is_closed_again(files: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     given_back = worker(monkeypatch, None)
     checks = chips.look()
-    assert given_back == list(runtimes.ONBOARD)
-    assert [(chip.platform, chip.ok, chip.problem) for chip in checks.chips] == [
-        (p, True, "") for p in runtimes.ONBOARD
-    ]
+    assert given_back == list(CHIPS)
+    assert [(chip.platform, chip.ok, chip.problem) for chip in checks.chips] == [(p, True, "") for p in CHIPS]
     assert {tuple(chip.programs_missing) for chip in checks.chips} == {("aicore.so",)}
 
 
@@ -59,15 +71,17 @@ def test_a_run_on_a_chip_that_does_not_open_says_what_else_runs_it(
     files: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker(monkeypatch, make_error("PLATFORM_FAILED", "no driver", "somewhere"))
-    for platform, simulated in runtimes.ONBOARD.items():
+    for platform in CHIPS:
         with pytest.raises(PlatformError, match="no driver") as caught:
             chips.require(files, platform)
         assert (caught.value.name, caught.value.where) == ("PLATFORM_FAILED", platform)
-        assert f"-p {simulated} runs the same" in caught.value.hint
+        hint = caught.value.hint
+        assert ("-p onesim runs the same on a simulated chip; " in hint) == (platform == "one")
+        assert ("install what is missing of a kit, name its folder in KIT_HOME, and" in hint) == (platform == "one")
 
 
 def test_a_kind_of_chip_without_a_runtime_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtimes, "installed", lambda: {name: [] for name in runtimes.ONBOARD})
+    monkeypatch.setattr(runtimes, "installed", lambda: {name: [] for name in CHIPS})
     for chip in chips.look().chips:
         assert not chip.ok
         assert chip.problem.startswith("no runtime is installed for it in ")
@@ -83,13 +97,18 @@ def test_the_compilers_and_the_variables_are_told(files: SimpleNamespace, monkey
 
     monkeypatch.setattr(chip_toolchain, "find_compiler", find)
     monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/lib")
-    for name in chip_toolchain.SDK_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KIT_PATH", "/opt/kit")
+    monkeypatch.delenv("KIT_HOME", raising=False)
+    monkeypatch.setenv("PATH", "/usr/bin")
     checks = chips.look()
     found = {each.purpose: (each.found, each.problem) for each in checks.compilers}
     assert found == {
         "kernels": ("/opt/compiler", ""),
         "orchestrations on the AICPU": (None, "there is none in /opt"),
     }
-    assert checks.environment["LD_LIBRARY_PATH"] == "/opt/lib"
-    assert {checks.environment[name] for name in chip_toolchain.SDK_VARIABLES} == {None}
+    assert list(checks.environment.items()) == [
+        ("KIT_HOME", None),
+        ("KIT_PATH", "/opt/kit"),
+        ("LD_LIBRARY_PATH", "/opt/lib"),
+        ("PATH", "/usr/bin"),
+    ]

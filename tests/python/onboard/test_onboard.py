@@ -68,7 +68,7 @@ def chip(standin: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def no_chip(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in device_toolchain.SDK_VARIABLES:
+    for name in device_toolchain.sdk_variables():
         monkeypatch.delenv(name, raising=False)
 
 
@@ -88,7 +88,7 @@ def test_all_scenes_pass_with_a_stand_in(standin: Path, platform: str, scenes_ro
     assert (found["passed"], found["skipped"], found["failed"]) == (*SCENES[platform], 0)
 
 
-@pytest.mark.parametrize("platform", runtimes.ONBOARD)
+@pytest.mark.parametrize("platform", runtimes.real_chips())
 def test_the_conformance_suite_passes_with_a_stand_in(standin: Path, platform: str, tmp_path: Path) -> None:
     """The suite's kernels and orchestrations are compiled as users' are. Its list names what a chip cannot do."""
     report = tmp_path / "report.json"
@@ -282,7 +282,7 @@ def test_a_folder_that_nobody_may_look_into_is_named(tmp_path: Path, monkeypatch
         assert f"looked in {folder}/lib64 (ASCEND_HOME_PATH)" in result.stderr
 
 
-@pytest.mark.parametrize("variable", device_toolchain.SDK_VARIABLES)
+@pytest.mark.parametrize("variable", device_toolchain.sdk_variables())
 @pytest.mark.parametrize("isolation", ["copy", "process"])
 def test_a_folder_without_the_libraries_is_named_with_the_variable_that_names_it(
     no_chip: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, isolation: str
@@ -365,7 +365,7 @@ def test_doctor_says_what_is_missing_for_a_chip(no_chip: None) -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout.count(f"PATH={os.environ['PATH']}") == 1
     assert result.stdout.count(os.environ["PATH"]) == 1
-    for platform in runtimes.ONBOARD:
+    for platform in runtimes.real_chips():
         assert f"{platform}: the chip vendor's software is missing: libascendcl.so" in result.stdout
     assert "ASCEND_HOME_PATH is not set, ASCEND_TOOLKIT_HOME is not set" in result.stdout
 

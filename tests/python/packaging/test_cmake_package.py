@@ -13,6 +13,8 @@ import pytest
 from checkout import ROOT
 from cmake_tools import cmake_dir, ninja, run
 
+from chiphost._runtimes.platforms import Platform, read_platform
+
 pytestmark = pytest.mark.timeout(1800)  # projects are built
 
 
@@ -55,6 +57,12 @@ def test_an_unknown_component_is_an_error(cmake, tmp_path):
         ("chiphost_add_runtime(ARCH a2a3 PLATFORM sim SOURCES a.cpp)", "wanted NAME (an identifier)"),
         ("chiphost_add_runtime(NAME a-b ARCH a2a3 PLATFORM sim SOURCES a.cpp)", "wanted NAME (an identifier)"),
         ("chiphost_add_conformance(ARCH a2a3 PLATFORM moon)", "there is no platform 'moon'"),
+        (
+            "file(MAKE_DIRECTORY moon)\nfile(WRITE a.cpp)\n"
+            "chiphost_add_platform(NAME moon FOLDER moon HOST_SOURCES a.cpp AICPU_SOURCES a.cpp AICORE_SOURCES a.cpp)\n"
+            "chiphost_add_conformance(ARCH a2a3 PLATFORM moon)",
+            "moon has no conformance.def, which may be empty: there is none of /",
+        ),
         ("chiphost_add_conformance(PLATFORM sim)", "wanted one ARCH and one PLATFORM; found PLATFORM;sim"),
         ("chiphost_add_conformance(ARCH a2a3 a5 PLATFORM sim)", "wanted one ARCH and one PLATFORM; found ARCH;a2a3;a5"),
         ("chiphost_add_platform(NAME moon HOST_SOURCES a.cpp)", "moon has no AICPU_SOURCES"),
@@ -70,6 +78,19 @@ def test_an_unknown_component_is_an_error(cmake, tmp_path):
         ("chiphost_add_platform(NAME moon BASED_ON sim FOLDER no)", "the FOLDER of moon is missing: /"),
         ('chiphost_add_platform(NAME moon BASED_ON sim DESCRIPTION "a\tb")', "has a line break or another control"),
         ('chiphost_add_platform(NAME moon BASED_ON sim DESCRIPTION "a\nb")', "has a line break or another control"),
+        (
+            "chiphost_add_platform(NAME moon BASED_ON sim KIND virtual)",
+            "wanted KIND simulated or real for moon; found 'virtual'",
+        ),
+        ("chiphost_add_platform(NAME moon BASED_ON sim KIND)", "wanted a value of KIND for moon; found none"),
+        ('chiphost_add_platform(NAME moon BASED_ON sim KIND "${none}")', "wanted a value of KIND for moon; found none"),
+        ("chiphost_add_platform(NAME moon BASED_ON sim CHIP)", "wanted a value of CHIP for moon; found none"),
+        ('chiphost_add_platform(NAME moon BASED_ON "")', "wanted a value of BASED_ON for moon; found none"),
+        (
+            "chiphost_add_platform(NAME moon BASED_ON sim SDK_VARIABLES MOON_HOME $HOME)",
+            "wanted names of environment variables as the SDK_VARIABLES of moon; found '$HOME'",
+        ),
+        ('chiphost_add_platform(NAME moon BASED_ON sim SOFTWARE "a\nb")', "the SOFTWARE of moon has a line break"),
         ("chiphost_add_platform(NAME sim BASED_ON null)", "found 'sim', which /"),
         (
             "chiphost_add_platform(NAME moon BASED_ON sim)\nchiphost_add_platform(NAME moon BASED_ON null)",
@@ -130,7 +151,35 @@ def test_folders_of_a_project_find_the_package_each_for_itself(cmake, tmp_path):
     assert done.returncode == 0, done.stderr
     for name in ("one", "two"):
         about = json.loads((tmp_path / "build" / "lib" / f"a2a3{name}" / "platform.json").read_text())
-        assert about == {"arch": "a2a3", "description": text}
+        assert about == {
+            "arch": "a2a3",
+            "description": text,
+            "kind": "simulated",
+            "programs": "host",
+            "software": "",
+            "sdk_variables": [],
+        }
+
+
+def test_a_platform_says_that_it_is_a_real_chip_and_so_does_one_that_is_based_on_it(cmake, tmp_path):
+    done = configure(
+        cmake,
+        tmp_path,
+        "project(p CXX)\nfind_package(chiphost REQUIRED)\n"
+        'chiphost_add_platform(NAME moon BASED_ON sim KIND real DESCRIPTION moon SOFTWARE [[the "moon" driver]]\n'
+        "                      SDK_VARIABLES MOON_HOME MOON_ROOT)\n"
+        "chiphost_add_platform(NAME later BASED_ON moon)\n"
+        "chiphost_add_platform(NAME model BASED_ON moon KIND simulated SDK_VARIABLES MODEL_HOME)\n"
+        "chiphost_add_runtime(NAME host_build_graph ARCH a2a3 PLATFORM moon later model sim)\n",
+    )
+    assert done.returncode == 0, done.stderr
+    found = {path.parent.name: read_platform(path) for path in (tmp_path / "build" / "lib").glob("*/platform.json")}
+    software = 'the "moon" driver'
+    assert found == {  # the package describes a2a3sim
+        "a2a3moon": Platform("a2a3moon", "a2a3", "moon", True, False, software, ("MOON_HOME", "MOON_ROOT")),
+        "a2a3later": Platform("a2a3later", "a2a3", "a2a3later", True, False, software, ("MOON_HOME", "MOON_ROOT")),
+        "a2a3model": Platform("a2a3model", "a2a3", "a2a3model", False, False, software, ("MODEL_HOME",)),
+    }
 
 
 KERNEL_LISTS = """

@@ -34,7 +34,8 @@ def look(cmake, tmp_path, monkeypatch):
         file = f"-DFILE={cmake_dir() / 'ChiphostDevice.cmake'}"
         # This excludes the tools of this machine: it may have a compiler for aarch64, and a linker of that name.
         none = "-DCMAKE_FIND_USE_CMAKE_SYSTEM_PATH=FALSE"
-        return run(cmake, file, none, *definitions, "-P", tmp_path / "look.cmake", **environment)
+        variables = f"-Dchiphost_onboard_sdk_variables={';'.join(SDK)}"  # as platform/sources.cmake names them
+        return run(cmake, file, none, variables, *definitions, "-P", tmp_path / "look.cmake", **environment)
 
     return function
 

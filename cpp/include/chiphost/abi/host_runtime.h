@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 #define CH_HOST_RUNTIME_MAJOR 3                        // version of ch_host_runtime
-#define CH_HOST_RUNTIME_MINOR 2                        // its minor version
+#define CH_HOST_RUNTIME_MINOR 3                        // its minor version
 #define CH_HOST_RUNTIME_ENTRY "chiphost_host_runtime"  // exported: a ch_host_runtime_entry
 
 // Most host threads that one run may use (ch_call_config.sim_threads).
@@ -56,7 +56,7 @@ typedef struct ch_device_options {
     const char* temp_folder;
     // Folder of the chip vendor's software, NULL or "" if none is named.
     const char* sdk_folder;
-    // The environment variable that named it (ASCEND_HOME_PATH), for messages; NULL or "" if none did.
+    // The environment variable that named it, for messages; NULL or "" if none did.
     const char* sdk_variable;
     // Bytes of stack for orchestrations and kernels that run on this host, at least; 0: as usual. The thread that calls
     // the runtime has them already. Since version 3.1.
@@ -212,6 +212,10 @@ typedef struct ch_host_runtime {
 
     // The size of the chip. It lives as long as the library. Since version 3.2.
     const ch_chip* chip;
+
+    // The environment variables that may name sdk_folder, best first, and NULL behind the last; NULL if there are none.
+    // The first that is set and not empty counts. The names live as long as the library. Since version 3.3.
+    const char* const* sdk_variables;
 } ch_host_runtime;
 
 // The function that a host runtime exports as CH_HOST_RUNTIME_ENTRY.
