@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ._core import VERSION as __version__
     from ._core import CallConfig, RunResult
     from ._runtimes.runtimes import RuntimeFiles
+    from ._scene.program import Program
     from .binary import Binary
     from .callable import ChipCallable
     from .chip import Chip
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
         StallError,
         StateError,
     )
-    from .scene import Program, Scene
+    from .scene import Scene
     from .signature import Arg, In, InOut, Out, Scalar
     from .worker import ChipWorker
 
@@ -71,7 +72,8 @@ _PLACES = {
         "StateError",
     ),
     "_runtimes.runtimes": ("RuntimeFiles",),
-    "scene": ("Program", "Scene"),
+    "_scene.program": ("Program",),
+    "scene": ("Scene",),
     "signature": ("Arg", "In", "InOut", "Out", "Scalar"),
     "worker": ("ChipWorker",),
 }

@@ -933,6 +933,7 @@ _WORKER: Final = (
 
 _REPORT: Final = "python/chiphost/scenes/report.py"
 _SCENE: Final = "python/chiphost/scene.py"
+_COMPARISON: Final = "python/chiphost/_scene/comparison.py"
 _CACHE: Final = "python/chiphost/_compiling/cache.py"
 _HEADERS: Final = "python/chiphost/_compiling/headers.py"
 _PYTHON: Final = (
@@ -969,18 +970,18 @@ _PYTHON: Final = (
         "python/chiphost/_reports/file.py",
         "                temporary.unlink()\n",
         "                pass\n",
-        "scenes/test_report.py",
+        "reports/test_report_file.py",
     ),
     _sibling(
         "report: what XML has no place for",
         "python/chiphost/_reports/junit.py",
         "test = TestCase(one_line(case.name), ",
         "test = TestCase(case.name, ",
-        "scenes/test_report.py",
+        "reports/test_junit.py",
     ),
     _required(
         "scene: unsigned outputs may be off by the tolerance",
-        _SCENE,
+        _COMPARISON,
         'exact = want.dtype.kind in "biu"',
         'exact = want.dtype.kind in "bi"',
         "scenes/test_comparison.py::test_no_tolerance_is_for_integers",
@@ -994,14 +995,14 @@ _PYTHON: Final = (
     ),
     _sibling(
         "scene: a difference to infinity",
-        _SCENE,
+        _COMPARISON,
         "right = np.isfinite(want) & (difference",
         "right = (difference",
         "scenes/test_comparison.py::test_check_knows_nan_and_infinity",
     ),
     _sibling(
         "scene: no number is no number",
-        _SCENE,
+        _COMPARISON,
         " | (np.isnan(wide) & np.isnan(want))",
         "",
         "scenes/test_comparison.py::test_check_knows_nan_and_infinity",
@@ -1108,19 +1109,19 @@ _PYTHON: Final = (
     ),
 )
 
-_HAZARDS: Final = "python/chiphost/audit/hazards.py"
+_SHARING: Final = "python/chiphost/audit/sharing.py"
 _LOADING: Final = "python/chiphost/audit/loading.py"
 _AUDIT: Final = (
     _required(
         "audit: a unique symbol in a dependency only",
-        _HAZARDS,
+        _SHARING,
         '(file.flag("DF_1_NODELETE") or _unique(file))',
         'file.flag("DF_1_NODELETE")',
         "audit/test_audit_dependencies.py::test_a_unique_symbol_in_a_dependency_only",
     ),
     _required(
         "audit: a library that the program has",
-        _HAZARDS,
+        _SHARING,
         "itself = any(_same_library(owner, file) for owner in owners)",
         "itself = False",
         "audit/test_audit_clashes.py::test_a_library_that_the_program_has",
@@ -1155,7 +1156,7 @@ _AUDIT: Final = (
     ),
     _sibling(
         "audit: a variable that the program has too",
-        _HAZARDS,
+        _SHARING,
         "                state.append(symbol.name)\n",
         "                pass\n",
         "audit/test_audit_clashes.py::test_a_copy_of_what_the_program_has_shares_its_variables",

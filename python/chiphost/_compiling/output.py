@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from ..errors import LoadError
 
 if TYPE_CHECKING:
-    from .._elf.file import ElfFile, Symbol
+    from .._elf.file import ElfFile
+    from .._elf.records import Symbol
 
 _ENTRY: Final = "kernel_entry"
 _SANITIZER_RUNTIMES: Final = ("libasan.", "libtsan.", "liblsan.", "libhwasan.")

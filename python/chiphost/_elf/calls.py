@@ -14,7 +14,8 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from .file import Code, ElfFile
+from .file import ElfFile
+from .records import Code
 
 # Relocations of slots that are only called through, by processor.
 _CALL_SLOTS: Final = {"EM_X86_64": (6, 7), "EM_AARCH64": (1026,)}  # GLOB_DAT, JUMP_SLOT

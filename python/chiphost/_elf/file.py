@@ -10,21 +10,18 @@ is raised whatever the bytes are.
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 import struct
 from collections.abc import Iterator
 from functools import cached_property
-from io import BytesIO
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from elftools.common.exceptions import ELFParseError
 from elftools.elf import enums
 from elftools.elf.structs import ELFStructs
 
-from ..errors import make_error
+from .contents import Contents, string_at
+from .records import Code, Section, Segment, Symbol, VersionNeed
 
 _MAGIC: Final = b"\x7fELF"
 _IDENT_BYTES: Final = 16
@@ -33,8 +30,6 @@ _SEGMENTS_MAX: Final = 512
 _SECTIONS_MAX: Final = 8192
 _TAGS_MAX: Final = 4096
 _VERSIONS_MAX: Final = 8192
-_NAME_BYTES_MAX: Final = 1 << 16
-_SCRIPT_BYTES: Final = 4096
 _CODE_BYTES_MAX: Final = 64 << 20
 _PF_EXECUTE: Final = 1
 _PF_WRITE: Final = 2
@@ -45,81 +40,11 @@ _RELOCATION_TYPES: Final = {
     "EM_386": enums.ENUM_RELOC_TYPE_i386,
     "EM_ARM": enums.ENUM_RELOC_TYPE_ARM,
 }
-_SHN_UNDEF: Final = 0
 _BINDINGS: Final = {number: name for name, number in enums.ENUM_ST_INFO_BIND.items() if name != "_default_"}
 _TYPES: Final = {number: name for name, number in enums.ENUM_ST_INFO_TYPE.items() if name != "_default_"}
 _BINDINGS[10], _TYPES[10] = "STB_GNU_UNIQUE", "STT_GNU_IFUNC"  # pyelftools has the names of other systems for 10
-_HIDDEN: Final = (1, 2)  # STV_INTERNAL, STV_HIDDEN
-_PROTECTED: Final = 3
 _VERSION_NUMBER: Final = 0x7FFF  # the bit above hides a version from new users
 _VERSION_OF_FILE: Final = 1  # VER_FLG_BASE: names the file, no version
-
-
-class Segment(NamedTuple):
-    """A program header."""
-
-    type: str | int
-    offset: int
-    address: int
-    file_bytes: int
-    memory_bytes: int
-    flags: int
-    align: int
-
-
-class Section(NamedTuple):
-    """A section header."""
-
-    name: str
-    type: str | int
-    flags: int
-    address: int
-    offset: int
-    bytes: int
-    link: int
-    info: int
-
-
-class Symbol(NamedTuple):
-    """A symbol. `section` is the number of its section, 0 if another file has to define it."""
-
-    name: str
-    binding: str
-    type: str
-    visibility: int
-    section: int
-    address: int
-    bytes: int
-
-    @property
-    def defined(self) -> bool:
-        """True if this file defines it."""
-        return self.section != _SHN_UNDEF
-
-    @property
-    def exported(self) -> bool:
-        """True if other files can bind to it."""
-        return self.defined and self.binding != "STB_LOCAL" and self.visibility not in _HIDDEN
-
-    @property
-    def preemptible(self) -> bool:
-        """True if this file's own references to it may end at another file's symbol of that name."""
-        return self.exported and self.visibility != _PROTECTED
-
-
-class Code(NamedTuple):
-    """Machine code: where it is in memory, relative to the file's beginning, and its bytes."""
-
-    address: int
-    data: bytes
-
-
-class VersionNeed(NamedTuple):
-    """A symbol version that a dependency must have, for example GLIBC_2.34 of libc.so.6."""
-
-    library: str
-    version: str
-    weak: bool
 
 
 class ElfFile:
@@ -133,35 +58,13 @@ class ElfFile:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Open the file and read its headers."""
         self.path = Path(os.fsdecode(os.fspath(path)))
-        self._identity: tuple[int, ...] | None = None
-        self._descriptor = self._open()
+        self._contents = Contents(self.path)
+        self.bytes = self._contents.bytes
         try:
             self._read_headers()
         except BaseException:
             self.close()
             raise
-
-    def _open(self) -> int:
-        try:
-            # A named pipe may have no writer; opening it must not wait for one.
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-            reason = error.strerror if isinstance(error, OSError) else error
-            if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-                reason = f"{reason}; raise the limit of open files (ulimit -n), or close some"
-            raise make_error("FILE_UNREADABLE", f"cannot open: {reason}", str(self.path)) from error
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise make_error("FILE_UNREADABLE", "not a regular file", str(self.path))
-            identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
-            if self._identity not in (None, identity):
-                raise make_error("FILE_UNREADABLE", "it was replaced while it was read", str(self.path))
-            self._identity, self.bytes = identity, status.st_size
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
 
     def __enter__(self) -> ElfFile:
         """Keep it open."""
@@ -173,25 +76,23 @@ class ElfFile:
 
     def close(self) -> None:
         """Give the descriptor back."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._contents.close()
 
     # Headers.
 
     def _read_headers(self) -> None:
-        ident = self._read(0, min(self.bytes, _IDENT_BYTES))
+        ident = self._contents.read(0, min(self.bytes, _IDENT_BYTES))
         if ident[:4] != _MAGIC:
-            raise self._not_elf()
+            raise self._contents.not_elf()
         if len(ident) < _IDENT_BYTES:
-            raise self._truncated("the ELF header", 0, _IDENT_BYTES)
+            raise self._contents.truncated("the ELF header", 0, _IDENT_BYTES)
         if ident[4] not in (1, 2) or ident[5] not in (1, 2):
-            raise self._broken(f"class {ident[4]} and byte order {ident[5]}; wanted 1 or 2 for each")
+            raise self._contents.broken(f"class {ident[4]} and byte order {ident[5]}; wanted 1 or 2 for each")
         self.bits = 32 * ident[4]
         self.little_endian = ident[5] == 1
         self._structs = ELFStructs(self.little_endian, self.bits)
         self._structs.create_basic_structs()
-        header = self._parse(self._structs.Elf_Ehdr, 0, "the ELF header")
+        header = self._contents.parse(self._structs.Elf_Ehdr, 0, "the ELF header")
         self._header = header
         self.type: str | int = header.e_type
         self.machine: str | int = header.e_machine
@@ -200,17 +101,17 @@ class ElfFile:
         self.segments = self._read_segments()
         for segment in self.segments:
             if segment.type == "PT_LOAD" and segment.offset + segment.file_bytes > self.bytes:
-                raise self._truncated("a segment", segment.offset, segment.file_bytes)
+                raise self._contents.truncated("a segment", segment.offset, segment.file_bytes)
 
     def _read_segments(self) -> list[Segment]:
         header, layout = self._header, self._structs.Elf_Phdr
         if header.e_phnum == 0:
             return []
         if header.e_phentsize != layout.sizeof() or header.e_phnum > _SEGMENTS_MAX:
-            raise self._broken(f"{header.e_phnum} program headers of {header.e_phentsize} bytes")
+            raise self._contents.broken(f"{header.e_phnum} program headers of {header.e_phentsize} bytes")
         return [
             Segment(p.p_type, p.p_offset, p.p_vaddr, p.p_filesz, p.p_memsz, p.p_flags, p.p_align)
-            for p in self._parse_all(layout, header.e_phoff, header.e_phnum, "the program headers")
+            for p in self._contents.parse_all(layout, header.e_phoff, header.e_phnum, "the program headers")
         ]
 
     @cached_property
@@ -221,14 +122,14 @@ class ElfFile:
         usable = 0 < header.e_shstrndx < header.e_shnum <= _SECTIONS_MAX and header.e_shentsize == layout.sizeof()
         if not usable or header.e_shoff + size > self.bytes:
             return []
-        raw = self._parse_all(layout, header.e_shoff, header.e_shnum, "the section headers")
+        raw = self._contents.parse_all(layout, header.e_shoff, header.e_shnum, "the section headers")
         names = raw[header.e_shstrndx]
         if names.sh_offset + names.sh_size > self.bytes:
             return []
-        strings = self._read(names.sh_offset, names.sh_size)
+        strings = self._contents.read(names.sh_offset, names.sh_size)
         return [
             Section(
-                _string(strings, s.sh_name),
+                string_at(strings, s.sh_name),
                 s.sh_type,
                 s.sh_flags,
                 s.sh_addr,
@@ -242,7 +143,7 @@ class ElfFile:
 
     def section_bytes(self, section: Section) -> bytes:
         """The content of a section."""
-        return self._read(section.offset, section.bytes)
+        return self._contents.read(section.offset, section.bytes)
 
     def relocated_symbols(self, number: int) -> Iterator[Symbol | None]:
         """The targets of the relocations of a section in an object file, one after the other; None for no target."""
@@ -250,7 +151,8 @@ class ElfFile:
             if section.type not in ("SHT_REL", "SHT_RELA") or section.info != number:
                 continue
             entry = self._relocation_layout(section.type == "SHT_RELA")
-            for fields in entry.iter_unpack(self._read(section.offset, section.bytes // entry.size * entry.size)):
+            data = self._contents.read(section.offset, section.bytes // entry.size * entry.size)
+            for fields in entry.iter_unpack(data):
                 _, symbol = self._relocation(fields[1])
                 yield self.full_symbols[symbol] if symbol < len(self.full_symbols) else None
 
@@ -265,7 +167,7 @@ class ElfFile:
         entry = struct.Struct(self._order + ("qQ" if self.bits == 64 else "iI"))
         size = min(segment.file_bytes, _TAGS_MAX * entry.size) // entry.size * entry.size
         tags: dict[str, list[int]] = {}
-        for tag, value in entry.iter_unpack(self._read(segment.offset, size)):
+        for tag, value in entry.iter_unpack(self._contents.read(segment.offset, size)):
             if tag == 0:
                 break
             if name := _TAGS.get(tag):
@@ -306,7 +208,7 @@ class ElfFile:
         return [folder for path in self._tag_strings(tag) for folder in path.split(":") if folder]
 
     def _tag_strings(self, tag: str) -> list[str]:
-        return [_string(self._strings, offset) for offset in self.dynamic.get(tag, [])]
+        return [string_at(self._strings, offset) for offset in self.dynamic.get(tag, [])]
 
     @cached_property
     def _strings(self) -> bytes:
@@ -332,7 +234,8 @@ class ElfFile:
         if max(table.offset + table.bytes, strings.offset + strings.bytes) > self.bytes:
             return []
         size = table.bytes // self._symbol_layout.size * self._symbol_layout.size
-        return self._symbols_of(self._read(table.offset, size), self._read(strings.offset, strings.bytes))
+        data = self._contents.read(table.offset, size)
+        return self._symbols_of(data, self._contents.read(strings.offset, strings.bytes))
 
     @cached_property
     def imports(self) -> dict[str, Symbol]:
@@ -387,7 +290,7 @@ class ElfFile:
             fields = ((name, info, other, section, value, size) for name, value, size, info, other, section in fields)
         return [
             Symbol(
-                _string(strings, name),
+                string_at(strings, name),
                 _BINDINGS.get(info >> 4, ""),
                 _TYPES.get(info & 15, ""),
                 other & 3,
@@ -419,12 +322,12 @@ class ElfFile:
             return int(first)  # nothing is exported
         # The chain of the last bucket ends with the last symbol, marked by bit 0.
         offset = self._offset(self.tag("DT_GNU_HASH")) + start + 4 * buckets + 4 * (last - first)
-        chain = self._read(offset, max(min(self.bytes - offset, 1 << 20), 0) // 4 * 4)
+        chain = self._contents.read(offset, max(min(self.bytes - offset, 1 << 20), 0) // 4 * 4)
         for (value,) in struct.iter_unpack(self._order + "I", chain):
             last += 1
             if value & 1:
                 return int(last)
-        raise self._broken("the symbol hash table has no end")
+        raise self._contents.broken("the symbol hash table has no end")
 
     # Symbol versions.
 
@@ -447,7 +350,7 @@ class ElfFile:
     @cached_property
     def _versions_by_number(self) -> dict[int, str]:
         return {
-            version.vd_ndx & _VERSION_NUMBER: _string(self._strings, name.vda_name)
+            version.vd_ndx & _VERSION_NUMBER: string_at(self._strings, name.vda_name)
             for offset, version in self._chain("DT_VERDEF", self._structs.Elf_Verdef, "vd_next")
             if not version.vd_flags & _VERSION_OF_FILE
             for _, name in self._chain_at(offset + version.vd_aux, self._structs.Elf_Verdaux, "vda_next", 1)
@@ -458,10 +361,10 @@ class ElfFile:
         """Versions that the dependencies must have (DT_VERNEED)."""
         needs = []
         for offset, need in self._chain("DT_VERNEED", self._structs.Elf_Verneed, "vn_next"):
-            library = _string(self._strings, need.vn_file)
+            library = string_at(self._strings, need.vn_file)
             for _, version in self._chain_at(offset + need.vn_aux, self._structs.Elf_Vernaux, "vna_next", need.vn_cnt):
                 needs.append(
-                    VersionNeed(library, _string(self._strings, version.vna_name), bool(version.vna_flags & 2))
+                    VersionNeed(library, string_at(self._strings, version.vna_name), bool(version.vna_flags & 2))
                 )
         return needs
 
@@ -469,7 +372,7 @@ class ElfFile:
     def version_definitions(self) -> set[str]:
         """Versions that this file defines (DT_VERDEF)."""
         return {
-            _string(self._strings, name.vda_name)
+            string_at(self._strings, name.vda_name)
             for offset, version in self._chain("DT_VERDEF", self._structs.Elf_Verdef, "vd_next")
             for _, name in self._chain_at(offset + version.vd_aux, self._structs.Elf_Verdaux, "vda_next", 1)
         }
@@ -481,13 +384,13 @@ class ElfFile:
     def _chain_at(self, offset: int, layout: Any, next_field: str, count: int) -> Iterator[tuple[int, Any]]:
         """Records of which each gives the distance to the next; the last one has 0."""
         for _ in range(min(count, _VERSIONS_MAX)):
-            record = self._parse(layout, offset, "the symbol versions")
+            record = self._contents.parse(layout, offset, "the symbol versions")
             yield offset, record
             distance = record[next_field]
             if distance == 0:
                 return
             if distance < layout.sizeof():
-                raise self._broken("records of symbol versions overlap")
+                raise self._contents.broken("records of symbol versions overlap")
             offset += distance
 
     # Small things in segments.
@@ -506,7 +409,8 @@ class ElfFile:
         """The segments with code, of each the first 64 MB."""
         for segment in self.segments:
             if segment.type == "PT_LOAD" and segment.flags & _PF_EXECUTE:
-                yield Code(segment.address, self._read(segment.offset, min(segment.file_bytes, _CODE_BYTES_MAX)))
+                data = self._contents.read(segment.offset, min(segment.file_bytes, _CODE_BYTES_MAX))
+                yield Code(segment.address, data)
 
     def count_in_code(self, pattern: bytes) -> int:
         """The number of times that bytes occur in the code."""
@@ -534,7 +438,7 @@ class ElfFile:
         """The linker's build id in hex, "" without one."""
         for segment in self.segments:
             if segment.type == "PT_NOTE":
-                notes, at = self._read(segment.offset, min(segment.file_bytes, 1 << 16)), 0
+                notes, at = self._contents.read(segment.offset, min(segment.file_bytes, 1 << 16)), 0
                 while at + 12 <= len(notes):
                     name_bytes, bytes_, kind = struct.unpack_from(self._order + "III", notes, at)
                     name, content = at + 12, at + 12 + (name_bytes + 3) // 4 * 4
@@ -558,61 +462,11 @@ class ElfFile:
         for segment in self.segments:
             if segment.type == "PT_LOAD" and 0 <= address - segment.address < segment.file_bytes:
                 return segment.offset + address - segment.address
-        raise self._broken(f"the dynamic section names address {address:#x}, which is in no segment")
+        raise self._contents.broken(f"the dynamic section names address {address:#x}, which is in no segment")
 
     def _table(self, tag: str, size: int) -> bytes:
         """Bytes of a table whose address a tag gives."""
-        return self._read(self._offset(self.tag(tag)), size) if size and tag in self.dynamic else b""
-
-    def _parse(self, layout: Any, offset: int, what: str) -> Any:
-        return self._parse_all(layout, offset, 1, what)[0]
-
-    def _parse_all(self, layout: Any, offset: int, count: int, what: str) -> list[Any]:
-        size = layout.sizeof()
-        if offset + count * size > self.bytes:
-            raise self._truncated(what, offset, count * size)
-        stream = BytesIO(self._read(offset, count * size))
-        try:
-            return [layout.parse_stream(stream) for _ in range(count)]
-        except ELFParseError as error:
-            raise self._broken(f"{what}: {error}") from error
-
-    def _read(self, offset: int, size: int) -> bytes:
-        if size < 0 or offset + size > self.bytes:
-            raise self._truncated("a table", offset, size)
-        parts, wanted = [], size
-        descriptor = self._descriptor if self._descriptor >= 0 else self._open()
-        try:
-            while size and (part := os.pread(descriptor, min(size, 1 << 30), offset)):
-                parts.append(part)
-                size, offset = size - len(part), offset + len(part)
-        except OSError as error:
-            raise make_error("FILE_UNREADABLE", f"cannot read: {error.strerror}", str(self.path)) from error
-        finally:
-            if descriptor != self._descriptor:
-                os.close(descriptor)
-        if size:
-            raise make_error("FILE_TRUNCATED", f"it became shorter by {size} of {wanted} bytes", str(self.path))
-        return b"".join(parts)
-
-    # Errors.
-
-    def _not_elf(self) -> Exception:
-        start = self._read(0, min(self.bytes, _SCRIPT_BYTES))
-        for word in (b"GROUP", b"INPUT"):
-            if word in start and b"\0" not in start:
-                text = " ".join(start[start.index(word) :].decode(errors="replace").split())
-                message = f"a linker script (text for ld), not an ELF file: {text[:200]}"
-                return make_error("NOT_ELF", message, str(self.path), hint="name the library that the script names")
-        message = f"wanted an ELF shared library, found {self.bytes} bytes that begin otherwise"
-        return make_error("NOT_ELF", message, str(self.path))
-
-    def _truncated(self, what: str, offset: int, size: int) -> Exception:
-        message = f"{what} needs {size} bytes at offset {offset}, the file has {self.bytes} in all"
-        return make_error("FILE_TRUNCATED", message, str(self.path))
-
-    def _broken(self, message: str) -> Exception:
-        return make_error("NOT_ELF", f"damaged: {message}", str(self.path), hint="copy or build the file again")
+        return self._contents.read(self._offset(self.tag(tag)), size) if size and tag in self.dynamic else b""
 
 
 # Some numbers have several names, for other processors and systems: the first one is the general one.
@@ -620,9 +474,3 @@ _TAGS: Final[dict[int, str]] = {}
 for _name, _number in enums.ENUM_D_TAG.items():
     if isinstance(_number, int):
         _TAGS.setdefault(_number, _name)
-
-
-def _string(strings: bytes, offset: int) -> str:
-    """The string that begins at an offset; "" if there is none."""
-    end = strings.find(b"\0", offset, offset + _NAME_BYTES_MAX)
-    return strings[offset:end].decode(errors="backslashreplace") if end >= 0 else ""

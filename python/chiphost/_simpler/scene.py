@@ -32,8 +32,11 @@ import numpy as np
 from .. import toolchain
 from .._compiling.host_toolchain import CoreType
 from .._compiling.job import Job, Kernel
+from .._scene.program import Program
+from .._scene.python_file import import_file
+from .._scene.values import Args, Array
 from ..errors import ChiphostError, CompileError, SceneError, make_error
-from ..scene import Args, Array, Program, Scene, import_file
+from ..scene import Scene
 from . import pto_isa, pto_isa_names, source_check, torch_import
 
 CONFIG_FILE: Final = "kernels/kernel_config.py"
@@ -146,12 +149,12 @@ class SimplerScene(Scene):
         self.folder = folder
         self.runtime = name.partition("/")[0]
         said = settings.get("runtime", self.runtime)
-        self._require(said == self.runtime, "RUNTIME_CONFIG", f"is for the runtime {said}, and called {name}")
+        self._checks.require(said == self.runtime, "RUNTIME_CONFIG", f"is for the runtime {said}, and called {name}")
         self._outputs = [str(output) for output in _get(golden, "__outputs__", (list, tuple), ())]
-        self._require(self._outputs, "__outputs__", "there are none: nothing could be checked")
-        self._require(self.default_case in self.cases, "DEFAULT_CASE", f"there is no case {self.default_case!r}")
+        self._checks.require(self._outputs, "__outputs__", "there are none: nothing could be checked")
+        self._checks.require(self.default_case in self.cases, "DEFAULT_CASE", f"there is no case {self.default_case!r}")
         for function in ("generate_inputs", "compute_golden"):
-            self._require(callable(getattr(golden, function, None)), function, "there is no such function")
+            self._checks.require(callable(getattr(golden, function, None)), function, "there is no such function")
         self.programs = (self._program(config),)
 
     @classmethod
@@ -182,14 +185,14 @@ class SimplerScene(Scene):
         case = self.default_case if case is None else case
         made = self._call("generate_inputs", self._golden_module.generate_inputs, case, self._params(case))
         ok = isinstance(made, Sequence) and all(isinstance(each, tuple) and len(each) == 2 for each in made)
-        self._require(ok, "generate_inputs", f"case {case!r}: it must return a list of (name, value)")
+        self._checks.require(ok, "generate_inputs", f"case {case!r}: it must return a list of (name, value)")
         return TensorArgs(made)
 
     def expected(self, case: str, before: Mapping[str, Any]) -> dict[str, Array]:
         """The results that compute_golden writes into copies of the outputs, which are as they were before the run."""
         made = dict(cast(TensorArgs, before).made)
         missing = [name for name in self._outputs if name not in made]
-        self._require(not missing, "__outputs__", f"generate_inputs made no {', '.join(missing)}")
+        self._checks.require(not missing, "__outputs__", f"generate_inputs made no {', '.join(missing)}")
         seen = {name: getattr(value, "value", value) for name, value in made.items()}
         for name in self._outputs:
             seen[name] = made[name].clone() if hasattr(made[name], "clone") else copy.copy(made[name])
@@ -248,15 +251,15 @@ class SimplerScene(Scene):
 
     def _program(self, config: types.ModuleType) -> Program:
         orchestration = _get(config, "ORCHESTRATION", dict, None)
-        self._require(orchestration, f"{CONFIG_FILE}: ORCHESTRATION", "there is none")
+        self._checks.require(orchestration, f"{CONFIG_FILE}: ORCHESTRATION", "there is none")
         assert orchestration is not None
         include_dirs = (toolchain.compat_dir() / "simpler", *pto_isa.include_folders())
         kernels = []
         for index, each in enumerate(_get(config, "KERNELS", list, [])):
             where = f"{CONFIG_FILE}: KERNELS[{index}]"
             ok = isinstance(each, dict) and {"func_id", "source", "core_type"} <= each.keys()
-            self._require(ok, where, f"wanted a dict with func_id, source and core_type, found {each!r}")
-            self._require(Path(each["source"]).is_file(), where, f"there is no file {each['source']}")
+            self._checks.require(ok, where, f"wanted a dict with func_id, source and core_type, found {each!r}")
+            self._checks.require(Path(each["source"]).is_file(), where, f"there is no file {each['source']}")
             kernels.append(
                 Kernel(
                     each["func_id"],
@@ -269,13 +272,13 @@ class SimplerScene(Scene):
                     prelude=pto_isa.prelude_of(each["source"]),
                 )
             )
-        self._require(kernels, f"{CONFIG_FILE}: KERNELS", "there are none")
+        self._checks.require(kernels, f"{CONFIG_FILE}: KERNELS", "there are none")
         source, function = orchestration.get("source", ""), _DEVICE_ENTRY
         if self.runtime == "host_build_graph":
             function = str(orchestration.get("function_name", ""))
         where = f"{CONFIG_FILE}: ORCHESTRATION"
-        self._require(Path(source).is_file(), where, f"there is no file {source!r}")
-        self._require(function.isidentifier(), where, f"function_name is no name: {function!r}")
+        self._checks.require(Path(source).is_file(), where, f"there is no file {source!r}")
+        self._checks.require(function.isidentifier(), where, f"function_name is no name: {function!r}")
         return Program(
             source,
             ENTRY,

@@ -13,7 +13,8 @@ from typing import cast
 
 from .. import _core
 from .._elf.dependencies import Dependencies
-from .._elf.file import ElfFile, Symbol
+from .._elf.file import ElfFile
+from .._elf.records import Symbol
 from .._runtimes import runtimes
 from ..errors import LoadError
 
@@ -127,6 +128,11 @@ class Subject:
     def needed(self) -> list[str]:
         """Names of all libraries that it needs, also indirectly."""
         return [dependency.name for dependency in self.dependencies.all]
+
+    @cached_property
+    def files(self) -> list[ElfFile]:
+        """The file, and the libraries that come into a namespace with it."""
+        return [self.file, *(d.file for d in self.dependencies.all if d.file and not d.of_the_implementation)]
 
     def imported(self, *names: str) -> list[str]:
         """The given names that the file takes from others, but for weak ones, which only ask what is there."""

@@ -18,7 +18,7 @@ from typing import Final, Literal
 
 from .._elf.dependencies import Dependencies
 from .._elf.file import ElfFile
-from . import hazards, loading
+from . import file_locks, imports, loading, lookups, sharing, variables
 from .finding import STRATEGIES, Answer, Finding, Strategy, Use
 from .subject import Program, Subject, describe
 
@@ -36,12 +36,15 @@ _CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     loading.dependencies,
     loading.sanitizers,
     loading.static_tls,
-    hazards.pins,
-    hazards.sharing,
-    hazards.imports,
-    hazards.file_locks,
-    hazards.threads,
-    hazards.load,
+    sharing.pins,
+    sharing.copies,
+    imports.functions,
+    imports.thread_keys,
+    imports.dlopen,
+    lookups.default_lookup,
+    file_locks.locks,
+    variables.threads,
+    variables.load,
 )
 
 

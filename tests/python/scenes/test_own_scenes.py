@@ -206,19 +206,37 @@ IDLE = {
 }
 
 
+# The end of a scene.py: a file of its own in place of the one with that name that it takes from another scene.
+OWN_KERNEL = """
+import dataclasses
+
+[program] = scene.programs
+kernels = [
+    dataclasses.replace(kernel, source="{file}") if Path(kernel.source).name == Path("{file}").name else kernel
+    for kernel in program.kernels
+]
+scene.programs = (dataclasses.replace(program, kernels=kernels),)
+"""
+
+
 @pytest.mark.parametrize(("platform", "text"), [("a2a3sim", "__"), ("a5sim", f"{TMR}/bgemm__")])
 def test_a_kernel_that_does_nothing_is_noticed(tmp_path: Path, platform: str, text: str) -> None:
-    """For every kernel of every scene: the scene with that kernel empty."""
+    """For every kernel of every scene with an orchestration of its own: the scene with that kernel empty."""
     root = shutil.copytree(SCENES, tmp_path / "scenes")
     kernels = {}
-    for source in sorted(SCENES.glob("*/*/kernels/*.cpp")):
-        runtime, scene, _, file = source.relative_to(SCENES).parts
-        kernel = file.removesuffix(".cpp")
-        folder = shutil.copytree(SCENES / runtime / scene, root / runtime / f"{scene}__{kernel}")
-        code = source.read_text()
-        start = code.index("{", code.index("void kernel_entry(")) + 1
-        (folder / "kernels" / file).write_text(f"{code[:start]}\n    return;\n{code[start:]}")
-        kernels[f"{runtime}/{folder.name}"] = (scene, kernel)
+    for original in sorted({file.parent for file in SCENES.glob("*/*/*.cpp")}):
+        for source in {Path(kernel.source) for each in Scene.load(original).programs for kernel in each.kernels}:
+            runtime, scene, kernel = original.parent.name, original.name, source.stem
+            folder = shutil.copytree(original, root / runtime / f"{scene}__{kernel}")
+            code = source.read_text()
+            start = code.index("{", code.index("void kernel_entry(")) + 1
+            empty = folder / "kernels" / source.name
+            empty.parent.mkdir(exist_ok=True)
+            empty.write_text(f"{code[:start]}\n    return;\n{code[start:]}")
+            if original not in source.parents:
+                with (folder / "scene.py").open("a") as scene_file:
+                    scene_file.write(OWN_KERNEL.format(file=f"kernels/{source.name}"))
+            kernels[f"{runtime}/{folder.name}"] = (scene, kernel)
     report = tmp_path / "report.json"
     words = [sys.executable, "-m", "chiphost", "ci", "-p", platform, "--scenes", root, "-k", text, "--json", report]
     child = subprocess.run([*words, "--parallel"], capture_output=True, text=True, timeout=TIMEOUT_S)

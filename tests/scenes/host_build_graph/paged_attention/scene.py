@@ -5,6 +5,16 @@ import numpy as np
 
 from chiphost import In, Kernel, Out, Scalar, Scene
 
+SMALL = {
+    "heads": 16,
+    "kv_heads": 1,
+    "head_dim": 16,
+    "block_size": 16,
+    "max_model_len": 256,
+    "scale": 1.0,
+    "query_range": 0.5,
+}
+
 scene = Scene(
     description="paged attention with an online softmax: four tasks for each block of the cache",
     orchestration="orchestration.cpp",
@@ -27,26 +37,8 @@ scene = Scene(
     config={"block_dim": 3, "aicpu_thread_num": 3},
     needs={"clusters": 1, "aicpu_threads": 1},
     cases={
-        "Case1": {
-            "context_lens": [16],
-            "heads": 16,
-            "kv_heads": 1,
-            "head_dim": 16,
-            "block_size": 16,
-            "max_model_len": 256,
-            "scale": 1.0,
-            "query_range": 0.5,
-        },
-        "Case2": {
-            "context_lens": [64],
-            "heads": 16,
-            "kv_heads": 1,
-            "head_dim": 16,
-            "block_size": 16,
-            "max_model_len": 256,
-            "scale": 1.0,
-            "query_range": 0.5,
-        },
+        "Case1": SMALL | {"context_lens": [16]},
+        "Case2": SMALL | {"context_lens": [64]},
         # Two requests, the second ends inside a block; two groups of heads; scores that differ enough for the scale and
         # the running maximum to matter.
         "mixed": {

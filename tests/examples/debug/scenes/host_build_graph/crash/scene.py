@@ -5,7 +5,7 @@ import numpy as np
 
 from chiphost import InOut, Kernel, Scalar, Scene
 
-# The numbers that kernel.cpp and orchestration.cpp know.
+# The numbers that crash.cpp and orchestration.cpp know.
 DEEDS = ("orchestration", "segv", "fpe", "ill", "bus", "abort", "raise", "overflow")
 
 scene = Scene(
