@@ -16,9 +16,9 @@ from .signature import Arg
 
 CoreType = Literal["aic", "aiv"]
 
+CORE_TYPES: Final[tuple[CoreType, ...]] = ("aic", "aiv")  # each at the place of its ch_core_type
 DEFAULT_ENTRY: Final = "build_graph"  # name of an orchestration's function, if none is given
 
-_CORE_TYPES: Final[dict[str, int]] = {"aic": 0, "aiv": 1}
 _DTYPES: Final[dict[str, int]] = _core.dtype_table()
 _LENGTH_MAX: Final = 2**32 - 1
 _SCALAR_DTYPES: Final = frozenset(_DTYPES) - {"float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"}
@@ -58,7 +58,7 @@ class ChipCallable:
         self._core = _core.Callable(
             _raw(orchestration),
             entry,
-            [(func_id, _CORE_TYPES[core], _raw(binary)) for func_id, core, binary in self._checked_kernels()],
+            [(func_id, CORE_TYPES.index(core), _raw(binary)) for func_id, core, binary in self._checked_kernels()],
             self.key,
             None if self.signature is None else [_raw_arg(arg) for arg in self._checked_signature(self.signature)],
         )
@@ -95,7 +95,7 @@ class ChipCallable:
                 raise make_error("FUNC_ID_OUT_OF_RANGE", f"wanted 0 to {_core.MAX_FUNC_ID}, found {func_id}", where)
             if index in repeated:
                 raise make_error("INVALID_ARGUMENT", f"func_id {func_id} is used twice", where)
-            if core not in _CORE_TYPES:
+            if core not in CORE_TYPES:
                 raise make_error("CORE_TYPE_INVALID", f"wanted 'aic' or 'aiv', found {core!r}", where)
         return self.kernels
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Final
 
 from .._runtimes import runtimes
+from ..callable import CoreType
 from ..errors import make_error
 from ..toolchain import include_dir
 from . import host_toolchain
-from .host_toolchain import Candidate, Compiler, CoreType, Target
+from .host_toolchain import Candidate, Compiler, Target
 
 _AICPU_NAMES: Final = ("aarch64-linux-gnu-g++", "aarch64-target-linux-gnu-g++")
 _ARCHS: Final = {"a2a3": "dav-c220", "a5": "dav-c310"}

@@ -25,15 +25,14 @@ from typing import Final, Literal
 
 from .._runtimes import runtimes
 from .._text.suggestion import did_you_mean
+from ..callable import CoreType
 from ..errors import make_error
 from ..toolchain import include_dir
 
-CoreType = Literal["aic", "aiv"]
 Family = Literal["gcc", "clang"]
 # The processor that a program is for: this one, the AICPU of a real chip, or its cores.
 Target = Literal["host", "aicpu", "core"]
 
-CORE_TYPES: Final[tuple[CoreType, ...]] = ("aic", "aiv")
 # Variables with folders for #include. Below, options that take folders: one that begins like another comes before it.
 FOLDER_VARIABLES: Final = ("CPATH", "CPLUS_INCLUDE_PATH", "C_INCLUDE_PATH")
 _FOLDER_OPTIONS: Final = (

@@ -16,10 +16,10 @@ from typing import Final
 
 from .. import _core
 from .._runtimes import runtimes
-from ..callable import repeated_func_ids
+from ..callable import CORE_TYPES, CoreType, repeated_func_ids
 from ..errors import ChiphostError, make_error
 from . import host_toolchain
-from .host_toolchain import CORE_TYPES, CoreType, Target
+from .host_toolchain import Target
 
 StrPath = str | Path
 

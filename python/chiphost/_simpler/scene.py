@@ -30,11 +30,11 @@ import ml_dtypes
 import numpy as np
 
 from .. import toolchain
-from .._compiling.host_toolchain import CoreType
 from .._compiling.job import Job, Kernel
 from .._scene.program import Program
 from .._scene.python_file import import_file
 from .._scene.values import Args, Array
+from ..callable import CoreType
 from ..errors import ChiphostError, CompileError, SceneError, make_error
 from ..scene import Scene
 from . import pto_isa, pto_isa_names, source_check, torch_import
