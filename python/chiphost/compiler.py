@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ._compiling.batch import Batch, CompilePool, compilers_for
-from ._compiling.cache import CompileCache, Program
+from ._compiling.cache import CompileCache, CompiledFile
 from ._compiling.job import Job, Kernel, StrPath, check_func_ids, invalid, kernel_job, orchestration_job
 from ._system.cpus import usable_cpus
 from .binary import Binary
@@ -123,16 +123,16 @@ def compile_all(
     if not jobs:
         return []
     batch = Batch(compilers_for(jobs), cache or CompileCache(), timeout_s)
-    outcomes: dict[int, Program | CompileError] = {}
+    outcomes: dict[int, CompiledFile | CompileError] = {}
 
-    def note(index: int, outcome: Program | CompileError) -> None:
+    def note(index: int, outcome: CompiledFile | CompileError) -> None:
         outcomes[index] = outcome
         if progress:
             progress(len(outcomes), len(jobs), jobs[index].name)
 
     for index, job in enumerate(jobs):
-        if program := batch.look_up(job):
-            note(index, program)
+        if compiled := batch.look_up(job):
+            note(index, compiled)
     missing = [index for index in range(len(jobs)) if index not in outcomes]
     if missing:
         _compile_missing(batch, jobs, missing, max_workers or usable_cpus(), note)
@@ -144,7 +144,7 @@ def _compile_missing(
     jobs: Sequence[Job],
     missing: Sequence[int],
     max_workers: int,
-    note: Callable[[int, Program | CompileError], None],
+    note: Callable[[int, CompiledFile | CompileError], None],
 ) -> None:
     with CompilePool[int](batch, min(max_workers, len(missing))) as pool:
         pool.submit({index: jobs[index] for index in missing})
@@ -153,7 +153,7 @@ def _compile_missing(
                 note(index, ended.result())
 
 
-def binaries(jobs: Sequence[Job], outcomes: Sequence[Program | Exception]) -> list[Binary]:
+def binaries(jobs: Sequence[Job], outcomes: Sequence[CompiledFile | Exception]) -> list[Binary]:
     """The binaries of jobs, in their order. Raises any other error, or one CompileError that names all files."""
     for outcome in outcomes:
         if isinstance(outcome, Exception) and not isinstance(outcome, CompileError):
@@ -165,8 +165,5 @@ def binaries(jobs: Sequence[Job], outcomes: Sequence[Program | Exception]) -> li
         texts = (f"{failure.where}: {failure.message}" for failure in failures)
         message = f"{len(failures)} of {len(jobs)} files failed\n\n" + "\n\n".join(texts)
         raise make_error("COMPILE_FAILED", message)
-    programs = (outcome for outcome in outcomes if isinstance(outcome, Program))
-    return [
-        Binary(program.data, program.digest, job.name, job.platform)
-        for job, program in zip(jobs, programs, strict=True)
-    ]
+    files = (outcome for outcome in outcomes if isinstance(outcome, CompiledFile))
+    return [Binary(file.data, file.digest, job.name, job.platform) for job, file in zip(jobs, files, strict=True)]

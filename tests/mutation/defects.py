@@ -1068,8 +1068,8 @@ _PYTHON: Final = (
     _sibling(
         "compile_cache: a damaged program is used",
         _CACHE,
-        "return program if program.digest == digest else None",
-        "return program",
+        "return compiled if compiled.digest == digest else None",
+        "return compiled",
         "compiling/test_cache_damage.py::test_a_damaged_entry_is_a_miss_and_is_repaired",
     ),
     _sibling(

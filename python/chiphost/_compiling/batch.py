@@ -21,7 +21,7 @@ from .._system.swept_folder import swept_folder
 from .._text.printable import shell_join
 from ..errors import ChiphostError, CompileError, LoadError, make_error
 from . import chip_toolchain, host_toolchain, output
-from .cache import CompileCache, Program
+from .cache import CompileCache, CompiledFile
 from .headers import Request, Snapshot
 from .host_toolchain import Compiler, Target
 from .job import Job, invalid
@@ -72,11 +72,11 @@ class Batch:
         if recipe := self._recipe(job):
             self._preludes.expect(recipe)
 
-    def look_up(self, job: Job) -> Program | None:
+    def look_up(self, job: Job) -> CompiledFile | None:
         """The job's program if the cache has it."""
         return self._looked_up(job, self._request(job), self._snapshot)
 
-    def compile(self, job: Job) -> Program | CompileError:
+    def compile(self, job: Job) -> CompiledFile | CompileError:
         """The job's program, or the reason why its source gives none. Other errors are raised."""
         try:
             with self._processes.job():
@@ -107,12 +107,12 @@ class Batch:
         self._processes.cancel()
         self._preludes.close()
 
-    def _compile(self, job: Job) -> Program:
+    def _compile(self, job: Job) -> CompiledFile:
         with self._cache.lock(self._request(job), self._processes.cancelled, self._timeout_s):
             for attempt in range(_ATTEMPTS):
                 request = self._request(job)
-                if program := self._looked_up(job, request):  # somebody else was faster
-                    return program
+                if compiled := self._looked_up(job, request):  # somebody else was faster
+                    return compiled
                 started_ns = time.time_ns()
                 prelude = self._prelude(job) if attempt == 0 else None  # what is in it may have changed
                 try:
@@ -123,16 +123,16 @@ class Batch:
                     made = self._run_compiler(job, None)  # then it shows whether the prelude was at fault
                 if prelude:
                     started_ns = min(started_ns, prelude.seen_ns)
-                if self._cache.store(request, made.program, made.dependencies, made.folders, started_ns):
+                if self._cache.store(request, made.compiled, made.dependencies, made.folders, started_ns):
                     break
         if made.words:
             _log.warning("%s: %s", job.title, made.words)
-        return made.program  # if files keep changing: what the last compile saw
+        return made.compiled  # if files keep changing: what the last compile saw
 
-    def _looked_up(self, job: Job, request: Request, snapshot: Snapshot | None = None) -> Program | None:
-        program = self._cache.look_up(request, snapshot)
-        if program is None or job.target == "core" or output.is_shared_library(program.data):
-            return program
+    def _looked_up(self, job: Job, request: Request, snapshot: Snapshot | None = None) -> CompiledFile | None:
+        compiled = self._cache.look_up(request, snapshot)
+        if compiled is None or job.target == "core" or output.is_shared_library(compiled.data):
+            return compiled
         return None  # others were kept once
 
     def _request(self, job: Job) -> Request:
@@ -198,7 +198,7 @@ class Batch:
             if prelude:
                 files = [*filter(lambda path: Path(path).parent != prelude.path.parent, files), *prelude.dependencies]
             folders = [str(job.source.parent), *host_toolchain.include_folders(command, job.source.parent)]
-            return _Made(Program.of(data), files, folders, words)
+            return _Made(CompiledFile.of(data), files, folders, words)
 
     def _read_back(self, job: Job, program: Path, words: str, temporary: str) -> bytes:
         """The bytes that a worker loads; raises CompileError (COMPILE_FAILED) if they are not what was asked for."""
@@ -242,8 +242,8 @@ class CompilePool(Generic[_Key]):
         """Prepare; nothing runs yet. At most `threads` compilers will run at once."""
         self._batch = batch
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="chiphost-compile")
-        self._compiles: dict[Future[Program | CompileError], _Key] = {}  # results that nobody has taken
-        self._ended: queue.SimpleQueue[Future[Program | CompileError]] = queue.SimpleQueue()
+        self._compiles: dict[Future[CompiledFile | CompileError], _Key] = {}  # results that nobody has taken
+        self._ended: queue.SimpleQueue[Future[CompiledFile | CompileError]] = queue.SimpleQueue()
 
     def __enter__(self) -> CompilePool[_Key]:
         """Return itself."""
@@ -265,13 +265,13 @@ class CompilePool(Generic[_Key]):
             self._compiles[compile_] = key
             compile_.add_done_callback(self._ended.put)
 
-    def take_ended(self, timeout_s: float) -> list[tuple[_Key, Future[Program | CompileError]]]:
+    def take_ended(self, timeout_s: float) -> list[tuple[_Key, Future[CompiledFile | CompileError]]]:
         """Ended compiles, as soon as there is one. The list may also be empty: when the time is over, or for no reason.
 
         This does not use futures.wait() or as_completed(): a signal's exception may be raised in any line of these,
         also with a lock held that a compile needs to end. A queue's get() holds no lock.
         """
-        ended: list[Future[Program | CompileError]] = []
+        ended: list[Future[CompiledFile | CompileError]] = []
         with contextlib.suppress(queue.Empty):
             if self._compiles:
                 ended.append(self._ended.get(timeout=min(timeout_s, _WAIT_S_MAX)))
@@ -290,9 +290,9 @@ class CompilePool(Generic[_Key]):
 
 
 class _Made(NamedTuple):
-    """The result of a compiler: a program, absolute paths of files it read and of folders it looks in, its warnings."""
+    """The file that a compiler wrote, absolute paths of files it read and of folders it looks in, its warnings."""
 
-    program: Program
+    compiled: CompiledFile
     dependencies: list[str]
     folders: list[str]
     words: str

@@ -45,15 +45,15 @@ _ATTEMPTS: Final = 20  # to write where others remove folders meanwhile
 _FULL_HINT: Final = "make room there, or name a folder on another disk in CHIPHOST_CACHE_DIR"
 
 
-class Program(NamedTuple):
-    """A compiled program: its bytes and their sha256 in hex."""
+class CompiledFile(NamedTuple):
+    """The bytes of a file that a compiler wrote, such as a library or a compiled header, and their sha256 in hex."""
 
     data: bytes
     digest: str
 
     @classmethod
-    def of(cls, data: bytes) -> Program:
-        """The program with these bytes."""
+    def of(cls, data: bytes) -> CompiledFile:
+        """The file with these bytes."""
         return cls(data, hashlib.sha256(data).hexdigest())
 
 
@@ -108,8 +108,8 @@ class CompileCache:
         key = hashlib.sha256(json.dumps([_FORMAT, str(source), digest, *facts]).encode()).hexdigest()
         return Request(str(source), digest, key)
 
-    def look_up(self, request: Request, snapshot: Snapshot | None = None) -> Program | None:
-        """The program of an earlier compile, if a compile now would give it again; else None.
+    def look_up(self, request: Request, snapshot: Snapshot | None = None) -> CompiledFile | None:
+        """The result of an earlier compile, if a compile now would give it again; else None.
 
         "Now" is when the snapshot looked at a file; None looks at all files again.
         """
@@ -118,21 +118,21 @@ class CompileCache:
 
     def look_up_with_headers(
         self, request: Request, snapshot: Snapshot | None = None
-    ) -> tuple[Program, list[str]] | None:
-        """Like `look_up`; also returns the absolute paths of all files compiled into the program, the source too."""
+    ) -> tuple[CompiledFile, list[str]] | None:
+        """Like `look_up`; also returns the absolute paths of all files compiled into it, the source too."""
         snapshot = snapshot or Snapshot()
         with self._opened() as root:
             if root is None:
                 return None
             for record in self._records(root, request.key):
-                if is_current(record, snapshot) and (program := self._program(root, record.object)):
-                    return program, [request.source, *record.headers]
+                if is_current(record, snapshot) and (compiled := self._compiled(root, record.object)):
+                    return compiled, [request.source, *record.headers]
         return None
 
     def store(
         self,
         request: Request,
-        program: Program,
+        compiled: CompiledFile,
         dependencies: Iterable[str],
         folders: Iterable[str],
         started_ns: int,
@@ -141,13 +141,13 @@ class CompileCache:
 
         `dependencies` are all files it read; `folders` are those where `#include` looks, as far as files may appear
         there; all are absolute paths. The compile was started at `started_ns` (time.time_ns). False means: a file
-        changed since the request was made, so nobody knows what the program was compiled from. The result is not kept,
+        changed since the request was made, so nobody knows what the result was compiled from. The result is not kept,
         and the source should be compiled again.
         """
-        record = observe(request, program.digest, dependencies, folders, started_ns)
+        record = observe(request, compiled.digest, dependencies, folders, started_ns)
         if record is None:
             return False
-        self._write(_place("objects", program.digest), program.data)
+        self._write(_place("objects", compiled.digest), compiled.data)
         with self._opened() as root:
             known = [] if root is None else self._records(root, request.key)
         others = [other for other in known if not is_same_case(other, record)]
@@ -270,12 +270,12 @@ class CompileCache:
         content = root.read(*_place("manifests", key), touched_s=_HOUR_S)
         return [] if content is None else decode(content)
 
-    def _program(self, root: PrivateFolder, digest: str) -> Program | None:
+    def _compiled(self, root: PrivateFolder, digest: str) -> CompiledFile | None:
         data = root.read(*_place("objects", digest), touched_s=_HOUR_S)
         if data is None:
             return None
-        program = Program.of(data)
-        return program if program.digest == digest else None  # else damaged: the next store writes it again
+        compiled = CompiledFile.of(data)
+        return compiled if compiled.digest == digest else None  # else damaged: the next store writes it again
 
     def _prune_if_due(self) -> None:
         marker = (_FORMAT, "pruned")

@@ -20,7 +20,7 @@ from typing import Final
 
 from .._system.swept_folder import SweptFolder, swept_folder
 from . import host_toolchain
-from .cache import CompileCache, Program
+from .cache import CompileCache, CompiledFile
 from .headers import Request
 from .processes import CompilerProcesses
 
@@ -129,13 +129,13 @@ class Preludes:
         found = self._cache.look_up_with_headers(request)
         if found is None:
             return None
-        program, headers = found
+        compiled, headers = found
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             folder = stack.enter_context(swept_folder())
-            if shutil.disk_usage(folder.path).free < 2 * len(program.data):
+            if shutil.disk_usage(folder.path).free < 2 * len(compiled.data):
                 return None  # the files themselves need room, too
             path = _place_in(folder, header)
-            path.with_name(path.name + ".gch").write_bytes(program.data)
+            path.with_name(path.name + ".gch").write_bytes(compiled.data)
             folders.push(stack.pop_all())
             return Prelude(path, tuple(headers), seen_ns)
         return None
@@ -154,7 +154,7 @@ class Preludes:
             names = host_toolchain.dependencies(depfile.read_bytes())
             dependencies = list(dict.fromkeys([str(header), *(str(recipe.folder / name) for name in names)]))
             looked_in = [str(header.parent), *host_toolchain.include_folders(command, recipe.folder)]
-            self._cache.store(request, Program.of(output.read_bytes()), dependencies, looked_in, started_ns)
+            self._cache.store(request, CompiledFile.of(output.read_bytes()), dependencies, looked_in, started_ns)
             folders.push(stack.pop_all())
             return Prelude(path, tuple(dependencies), started_ns)
         return None

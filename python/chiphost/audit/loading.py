@@ -69,7 +69,7 @@ def kind(subject: Subject) -> Iterator[Finding]:
 
 def machine(subject: Subject) -> Iterator[Finding]:
     """Does this machine have namespaces?"""
-    if not subject.program.has_dlmopen:
+    if not subject.host_process.has_dlmopen:
         yield make_finding(
             "no-dlmopen",
             "this system's loader has no dlmopen",
@@ -88,7 +88,7 @@ def dependencies(subject: Subject) -> Iterator[Finding]:
         not_found = [f"{d.name} (for {d.needed_by})" for d in missing if not d.unusable]
         seen = [f"not found: {some(not_found)}; looked in {', '.join(places)}"] if not_found else []
         seen += [f"{d.unusable} (for {d.needed_by})" for d in missing if d.unusable]
-        loaded = all(subject.program.has_loaded(dependency.name) for dependency in missing)
+        loaded = all(subject.host_process.has_loaded(dependency.name) for dependency in missing)
         yield make_finding(
             "missing-dependencies",
             "; ".join(seen) + ("; this program has loaded them already" if loaded else ""),
@@ -123,7 +123,7 @@ def dependencies(subject: Subject) -> Iterator[Finding]:
 def _undefined(subject: Subject) -> Iterator[Finding]:
     if subject.dependencies.missing or not (names := subject.unresolved):
         return
-    absent = [name for name in names if subject.program.defines(name) is None]
+    absent = [name for name in names if subject.host_process.defines(name) is None]
     process: Answer = "no" if set(names) - subject.of_the_child else "ok"
     if absent:
         yield make_finding(
@@ -168,7 +168,7 @@ def _name(subject: Subject) -> str:
 
 def memory(subject: Subject) -> Iterator[Finding]:
     """Does the library want memory that is code and data at once?"""
-    file, glibc = subject.file, subject.program.glibc
+    file, glibc = subject.file, subject.host_process.glibc
     if "DT_TEXTREL" in file.dynamic or file.flag("DF_TEXTREL"):
         yield make_finding(
             "text-relocations",
@@ -212,7 +212,7 @@ def sanitizers(subject: Subject) -> Iterator[Finding]:
             continue
         if not needed and not imported:
             continue
-        there = subject.program.defines(function) is not None
+        there = subject.host_process.defines(function) is not None
         yield make_finding(
             "sanitizer",
             f"built with {name}: {', '.join(needed + imported)}",
@@ -230,7 +230,7 @@ def sanitizers(subject: Subject) -> Iterator[Finding]:
 
 def static_tls(subject: Subject) -> Iterator[Finding]:
     """Does it take static TLS, for which glibc has set little aside?"""
-    program, file = subject.program, subject.file
+    host_process, file = subject.host_process, subject.file
     own = file.tls_bytes if file.has_initial_exec else 0
     sizes = {_name(subject): own} if own else {}
     for dependency in subject.dependencies.all:
@@ -238,22 +238,22 @@ def static_tls(subject: Subject) -> Iterator[Finding]:
         if library and dependency.name != "libc.so.6" and library.flag("DF_STATIC_TLS"):  # libc is in every namespace
             sizes[dependency.name] = library.tls_bytes
     extra = sum(sizes.values())
-    if extra == 0 or program.glibc is None:
+    if extra == 0 or host_process.glibc is None:
         return
     sizes = {name: size for name, size in sizes.items() if size}
-    reserve = program.static_tls()
-    fit, plain = program.namespaces(extra), program.namespaces()
+    reserve = host_process.static_tls()
+    fit, plain = host_process.namespaces(extra), host_process.namespaces()
     namespace: Answer = "no" if fit == 0 else "care" if fit < plain else "ok"
     # A copy gets the libraries that the program has loaded already, and they cost nothing more.
     for_copy = own + sum(
-        size for name, size in sizes.items() if name != _name(subject) and not program.has_loaded(name)
+        size for name, size in sizes.items() if name != _name(subject) and not host_process.has_loaded(name)
     )
     copies = f" About {reserve // own} copies of it fit." if own else ""
     yield make_finding(
         "static-tls",
         f"{extra} bytes of static TLS: {some(f'{name} {size}' for name, size in sizes.items())}",
         f"glibc has set aside {reserve} bytes. About {fit} such namespaces fit, {plain} without it.{copies}",
-        f"-ftls-model=global-dynamic instead of initial-exec; or start with {program.tunables_for(extra)}",
+        f"-ftls-model=global-dynamic instead of initial-exec; or start with {host_process.tunables_for(extra)}",
         facts=("C1", "C2", "C3"),
         symbols=sizes,
         bytes=extra,

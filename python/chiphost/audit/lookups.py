@@ -47,7 +47,7 @@ def default_lookup(subject: Subject) -> Iterator[Finding]:
         return
     how = f"with RTLD_DEFAULT in {some(seen)}" if seen else "with RTLD_DEFAULT, maybe"
     imports = f" (imports {some(names)})" if names else ""
-    glibc = subject.program.glibc
+    glibc = subject.host_process.glibc
     hangs = glibc is not None and glibc < _FAILED_LOOKUP_IS_HARMLESS
     yield make_finding(
         "default-lookup",

@@ -76,7 +76,7 @@ def copies(subject: Subject) -> Iterator[Finding]:
         )
     file, clashes, state = subject.file, dict[str, str](), list[str]()
     for symbol in subject.preemptible:
-        if owner := subject.program.defines(symbol.name, file.version_of(symbol)):
+        if owner := subject.host_process.defines(symbol.name, file.version_of(symbol)):
             clashes[symbol.name] = owner
             # Type descriptions and tables of virtual functions are the same everywhere, and nobody writes to them.
             if file.holds_state(symbol) and not symbol.name.startswith(_CXX_TABLES):

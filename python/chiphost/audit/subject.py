@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The objects of an audit: the file, its dependencies, and the program that would load it, which is this process."""
+"""The objects of an audit: the file, its dependencies, and the process that would load it, which is this one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _DlInfo(ctypes.Structure):
     )
 
 
-class Program:
+class HostProcess:
     """This process, as far as it decides about a library. The loader itself is asked; nothing is loaded or called."""
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class Subject:
 
     file: ElfFile
     dependencies: Dependencies
-    program: Program
+    host_process: HostProcess
     default_lookup: bool = False  # the wish that isolate.open will be given
 
     @cached_property

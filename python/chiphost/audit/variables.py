@@ -58,7 +58,7 @@ def threads(subject: Subject) -> Iterator[Finding]:
             "openmp",
             f"OpenMP ({some(openmp)})",
             "Its runtime takes static TLS of every namespace, and makes threads for each thread that enters it.",
-            f"start with {subject.program.tunables_for(_OPENMP_TLS)} to have more namespaces",
+            f"start with {subject.host_process.tunables_for(_OPENMP_TLS)} to have more namespaces",
             facts=("C3", "H4"),
             symbols=openmp,
             namespace="care",

@@ -20,7 +20,7 @@ from .._elf.dependencies import Dependencies
 from .._elf.file import ElfFile
 from . import file_locks, imports, loading, lookups, sharing, variables
 from .finding import STRATEGIES, Answer, Finding, Strategy, Use
-from .subject import Program, Subject, describe
+from .subject import HostProcess, Subject, describe
 
 __all__ = ["STRATEGIES", "Answer", "Audit", "Choice", "Finding", "Strategy", "Use", "Verdict", "audit"]
 
@@ -115,7 +115,7 @@ def audit(path: str | os.PathLike[str], *, default_lookup: bool = False) -> Audi
     that is FILE_UNREADABLE too. An ELF file that cannot be loaded has an audit that says "no".
     """
     with ElfFile(path) as file:
-        subject = Subject(file, Dependencies(file), Program(), default_lookup)
+        subject = Subject(file, Dependencies(file), HostProcess(), default_lookup)
         findings = [finding for check in _CHECKS_OF_FILE for finding in check(subject)]
         if subject.same_machine and "DT_STRTAB" in file.dynamic:
             findings += [finding for check in _CHECKS for finding in check(subject)]

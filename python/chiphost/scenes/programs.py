@@ -12,7 +12,7 @@ from typing import Final
 
 from .. import compiler
 from .._compiling.batch import Batch, CompilePool, compilers_for
-from .._compiling.cache import CompileCache, Program
+from .._compiling.cache import CompileCache, CompiledFile
 from .._system.cpus import usable_cpus
 from .._system.deadline import Deadline
 from ..callable import ChipCallable
@@ -46,7 +46,7 @@ class ScenePrograms:
         self.stopped: Final[dict[str, str]] = {}
         self._scenes: Final[dict[str, Scene]] = {}
         self._jobs: Final[dict[str, list[Job]]] = {}
-        self._outcomes: Final[dict[tuple[str, int], Program | Exception]] = {}
+        self._outcomes: Final[dict[tuple[str, int], CompiledFile | Exception]] = {}
         self._deadline = deadline
         self._share_ends = time.monotonic() + deadline.left_s * _SHARE
         self._progress = progress
@@ -114,7 +114,7 @@ class ScenePrograms:
         return [(scene, index) for scene, jobs in self._jobs.items() for index in range(len(jobs))]
 
     def _look_up(self, batch: Batch, scene: str, index: int) -> bool:
-        outcome: Program | Exception | None
+        outcome: CompiledFile | Exception | None
         try:
             outcome = batch.look_up(self._jobs[scene][index])
         except Exception as error:
@@ -126,7 +126,7 @@ class ScenePrograms:
         self._note(scene, index, outcome)
         return True
 
-    def _note(self, scene: str, index: int, outcome: Program | Exception) -> None:
+    def _note(self, scene: str, index: int, outcome: CompiledFile | Exception) -> None:
         self._outcomes[scene, index] = outcome
         jobs = self._jobs[scene]
         self._progress(len(self._outcomes), len(self._places()), jobs[index].name)
@@ -186,7 +186,9 @@ def _jobs(scene: Scene, platform: str) -> list[Job]:
     return jobs
 
 
-def _callables(scene: Scene, jobs: Sequence[Job], outcomes: Sequence[Program | Exception]) -> tuple[ChipCallable, ...]:
+def _callables(
+    scene: Scene, jobs: Sequence[Job], outcomes: Sequence[CompiledFile | Exception]
+) -> tuple[ChipCallable, ...]:
     """The callables, in the order of `_jobs`."""
     left = iter(compiler.binaries(jobs, outcomes))
     callables = []

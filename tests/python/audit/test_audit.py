@@ -16,7 +16,7 @@ from audited_libraries import PLAIN, THREAD_LOCAL, UNIQUE, build, calling, ids
 from chiphost import isolate
 from chiphost._compiling import host_toolchain
 from chiphost.audit import STRATEGIES, Choice, audit
-from chiphost.audit.subject import Program
+from chiphost.audit.subject import HostProcess
 from chiphost.errors import ChiphostError, IsolationError
 
 OWN_CALL = 'extern "C" { void* malloc(unsigned long) { return nullptr; }\nvoid* f() { return malloc(1); } }\n'
@@ -125,7 +125,7 @@ def test_why_speaks_of_what_was_passed_over_only(tmp_path):
 
 
 def test_more_thread_local_storage_than_the_reserve(tmp_path):
-    source = THREAD_LOCAL.replace("512", str(Program().static_tls() + 512))
+    source = THREAD_LOCAL.replace("512", str(HostProcess().static_tls() + 512))
     library = build(tmp_path, source, "-ftls-model=initial-exec")
     found = audit(library)
     for strategy in STRATEGIES:

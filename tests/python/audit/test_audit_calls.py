@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from chiphost._cli.program import cli
 from chiphost.audit import audit
-from chiphost.audit.subject import Program
+from chiphost.audit.subject import HostProcess
 
 LOCKING = """
 #include <fcntl.h>
@@ -93,15 +93,15 @@ def test_lookups_with_rtld_default(tmp_path, monkeypatch):
         return f"{finding.namespace} {' '.join(finding.facts)}"
 
     for flags in (["-O0"], ["-O2"], ["-O2", "-fno-plt"] if os.uname().machine == "x86_64" else ["-Os"]):
-        monkeypatch.setattr(Program, "glibc", (2, 36))
+        monkeypatch.setattr(HostProcess, "glibc", (2, 36))
         assert answer('dlsym(0, "x")', *flags) == "no H9 H15"
         assert answer('dlsym(h, "x")', *flags) == "care H9 H15"
-        monkeypatch.setattr(Program, "glibc", (2, 41))
+        monkeypatch.setattr(HostProcess, "glibc", (2, 41))
         assert answer('dlsym(0, "x")', *flags) == "care H9"
 
 
 def test_lookups_that_are_to_find_the_library(tmp_path, monkeypatch):
-    monkeypatch.setattr(Program, "glibc", (2, 36))
+    monkeypatch.setattr(HostProcess, "glibc", (2, 36))
     path = build(tmp_path, calling("void *dlsym(void*, const char*)", 'dlsym(0, "x")'))
     found = audit(path)
     assert found.verdicts["process"].reasons == ("default-lookup",)

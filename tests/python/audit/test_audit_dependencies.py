@@ -10,7 +10,7 @@ from audited_libraries import PLAIN, THREAD_LOCAL, UNIQUE, build, calling, ids, 
 
 from chiphost import isolate
 from chiphost.audit import STRATEGIES, audit
-from chiphost.audit.subject import Program
+from chiphost.audit.subject import HostProcess
 from chiphost.errors import ChiphostError, IsolationError, LoadError
 
 
@@ -99,7 +99,7 @@ def test_a_unique_symbol_in_a_dependency_only(tmp_path):
 
 
 def test_thread_local_storage_of_a_dependency_above_the_reserve(tmp_path):
-    source = THREAD_LOCAL.replace("512", str(Program().static_tls() + 512))
+    source = THREAD_LOCAL.replace("512", str(HostProcess().static_tls() + 512))
     build(tmp_path, source, "-ftls-model=initial-exec", "-Wl,-soname,libdepends.so", name="libdepends.so")
     library = build(tmp_path, calling("char* f()", "f()"), f"-L{tmp_path}", "-ldepends", f"-Wl,-rpath,{tmp_path}")
     found = audit(library)

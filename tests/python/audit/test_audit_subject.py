@@ -11,28 +11,28 @@ import c_libraries
 import pytest
 
 from chiphost import isolate
-from chiphost.audit.subject import Program, describe
+from chiphost.audit.subject import HostProcess, describe
 
 
 def test_what_the_program_defines_for_everybody(tmp_path: Path) -> None:
-    program = Program()
-    found = program.defines("malloc")
+    process = HostProcess()
+    found = process.defines("malloc")
     assert found is not None and Path(found).name
-    assert program.defines("no_program_has_this") is None
+    assert process.defines("no_program_has_this") is None
     library = c_libraries.build('extern "C" int only_of_an_isolated_library() { return 1; }', tmp_path / "own.so")
     with isolate.open(library, "copy") as opened:
         assert opened.function("only_of_an_isolated_library")
-        assert program.defines("only_of_an_isolated_library") is None
+        assert process.defines("only_of_an_isolated_library") is None
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has versions")
 def test_the_c_library_is_known() -> None:
-    program = Program()
-    assert program.glibc == tuple(int(part) for part in platform.libc_ver()[1].split(".")[:2])
-    assert program.has_dlmopen
-    assert program.has_loaded("libc.so.6")
-    assert not program.has_loaded("libno_program_has_this.so")
-    assert program.defines("malloc", "CHIPHOST_NO_SUCH_VERSION") is None
+    process = HostProcess()
+    assert process.glibc == tuple(int(part) for part in platform.libc_ver()[1].split(".")[:2])
+    assert process.has_dlmopen
+    assert process.has_loaded("libc.so.6")
+    assert not process.has_loaded("libno_program_has_this.so")
+    assert process.defines("malloc", "CHIPHOST_NO_SUCH_VERSION") is None
 
 
 def test_a_processor_is_described() -> None:

@@ -10,7 +10,7 @@ import pytest
 from cached_compiles import FAR_FUTURE_NS, build, build_fresh, set_back, spy_on_compiler, write_source
 
 from chiphost._compiling import headers
-from chiphost._compiling.cache import CompileCache, Program
+from chiphost._compiling.cache import CompileCache, CompiledFile
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -89,6 +89,6 @@ def test_a_source_that_changed_since_the_request_is_not_stored(tmp_path: Path, c
     source = write_source(tmp_path / "k.cpp", 1)
     request = cache.request(source, [])
     write_source(source, 2)
-    assert not cache.store(request, Program.of(b"program"), [str(source)], [], FAR_FUTURE_NS)
-    assert not cache.store(request, Program.of(b"program"), [str(tmp_path / "gone.h")], [], FAR_FUTURE_NS)
+    assert not cache.store(request, CompiledFile.of(b"program"), [str(source)], [], FAR_FUTURE_NS)
+    assert not cache.store(request, CompiledFile.of(b"program"), [str(tmp_path / "gone.h")], [], FAR_FUTURE_NS)
     assert cache.look_up(request) is None

@@ -15,7 +15,7 @@ from typing import IO
 import pytest
 from cached_compiles import FAR_FUTURE_NS, build, build_fresh, files_of, run_python, write_source
 
-from chiphost._compiling.cache import CompileCache, Program
+from chiphost._compiling.cache import CompileCache, CompiledFile
 from chiphost.errors import CacheError
 
 pytestmark = pytest.mark.usefixtures("cache")
@@ -99,8 +99,8 @@ def test_any_changed_byte_of_a_manifest_is_noticed(tmp_path: Path, cache: Compil
     source = write_source(tmp_path / "k.cpp", includes='#include "h.h"')
     (tmp_path / "h.h").touch()
     request = cache.request(source, [])
-    assert cache.store(request, Program.of(b"program"), [str(source), str(tmp_path / "h.h")], [], FAR_FUTURE_NS)
-    assert cache.look_up(request) == Program.of(b"program")
+    assert cache.store(request, CompiledFile.of(b"program"), [str(source), str(tmp_path / "h.h")], [], FAR_FUTURE_NS)
+    assert cache.look_up(request) == CompiledFile.of(b"program")
     (path,) = files_of(cache.root, "manifests")
     good = path.read_bytes()
     for at in range(len(good)):

@@ -16,7 +16,7 @@ import pytest
 from cached_compiles import FAR_FUTURE_NS, build, build_fresh, files_of, write_source
 from foreign_user import CAN_GIVE_FILES_AWAY, FOREIGN_USER, a_foreign_folder, as_root
 
-from chiphost._compiling.cache import CompileCache, Program
+from chiphost._compiling.cache import CompileCache, CompiledFile
 from chiphost._system import home, private_folder
 from chiphost.errors import CacheError
 
@@ -216,7 +216,7 @@ def test_a_folder_that_is_exchanged_after_the_check_is_not_used(
     request = cache.request(source, [])
     other = CompileCache(tmp_path / "evil")
     for each, data in ((cache, b"good"), (other, b"evil")):
-        assert each.store(request, Program.of(data), [str(source)], [], FAR_FUTURE_NS)
+        assert each.store(request, CompiledFile.of(data), [str(source)], [], FAR_FUTURE_NS)
     real = CompileCache._records
 
     def exchange(self: CompileCache, *words: object) -> object:
@@ -225,7 +225,7 @@ def test_a_folder_that_is_exchanged_after_the_check_is_not_used(
         return real(self, *words)  # type: ignore[arg-type]
 
     monkeypatch.setattr(CompileCache, "_records", exchange)
-    assert cache.look_up(request) == Program.of(b"good")
+    assert cache.look_up(request) == CompiledFile.of(b"good")
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:

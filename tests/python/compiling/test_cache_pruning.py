@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cached_compiles import DAY_S, build, files_of, write_source
 
-from chiphost._compiling.cache import CompileCache, Program
+from chiphost._compiling.cache import CompileCache, CompiledFile
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -46,13 +46,13 @@ def test_the_size_is_limited(tmp_path: Path, cache: CompileCache) -> None:
     small = CompileCache(cache.root, size_bytes_max=size // 2)
     small.prune()
     assert 0 < small.stats().size_bytes <= size // 2
-    newest = Program.of(build(source)).digest
+    newest = CompiledFile.of(build(source)).digest
     assert newest in [path.name for path in files_of(cache.root, "objects")]
 
 
 def test_what_was_used_last_stays(tmp_path: Path, cache: CompileCache) -> None:
     sources = [write_source(tmp_path / f"k{i}.cpp", i) for i in range(3)]
-    programs = [Program.of(build(source)).digest for source in sources]
+    programs = [CompiledFile.of(build(source)).digest for source in sources]
     for hours, digest in enumerate(programs, 2):
         os.utime(cache.root / "v1/objects" / digest[:2] / digest, (time.time() - hours * 3600,) * 2)
     build(sources[2])  # uses the program that was unused for longest

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cached_compiles import build, build_fresh, files_of, pipe, run_python, spy_on_compiler, write_source
 
-from chiphost._compiling.cache import CompileCache, Program
+from chiphost._compiling.cache import CompileCache, CompiledFile
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -27,7 +27,7 @@ print(*(binary.key for binary in compiler.compile_all(jobs)), flush=True)
 
 def test_processes_share_an_empty_cache(tmp_path: Path, cache: CompileCache) -> None:
     sources = [write_source(tmp_path / f"k{i}.cpp", i, "#include <stdint.h>") for i in range(3)]
-    expected = [Program.of(build_fresh(source)).digest for source in sources]
+    expected = [CompiledFile.of(build_fresh(source)).digest for source in sources]
     for _ in range(2):
         children = [run_python(STRESS, *sources) for _ in range(6)]
         for child in children:

@@ -11,7 +11,7 @@ import c_libraries
 import pytest
 
 from chiphost import _core, isolate
-from chiphost.audit.subject import Program
+from chiphost.audit.subject import HostProcess
 from chiphost.errors import ArgumentError
 
 LOOKER = r"""
@@ -64,7 +64,7 @@ def test_default_lookup_is_not_to_be_had_for_a_copy(looker):
 def test_auto_takes_no_namespace_for_lookups_that_may_find_nothing(looker, monkeypatch):
     """H15: only the option makes a library take a namespace, and a copy cannot have the option."""
     path, plugin = looker
-    monkeypatch.setattr(Program, "glibc", (2, 36))
+    monkeypatch.setattr(HostProcess, "glibc", (2, 36))
     with isolate.open(plugin, "auto") as library:
         assert library.strategy == "copy"
         assert library.strategy_reason.startswith("auto: namespace is out (default-lookup); copy works with care (")
