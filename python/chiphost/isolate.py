@@ -39,6 +39,7 @@ from typing import Any, Final, Literal
 
 from . import _core
 from ._runtimes import runtimes
+from ._strategies import STRATEGIES
 from ._system.stacks import stack_bytes_or_default
 from .errors import LoadError, make_error
 from .signature import Dtype, dtype_name
@@ -338,14 +339,13 @@ def _load(
 
 def _open_audited(path: str | os.PathLike[str], load: Callable[[str], _core.Library], default_lookup: bool) -> Library:
     """Open with "auto": with the first strategy that the audit allows and this process still has room for."""
-    from .audit import STRATEGIES as by_preference
     from .audit import audit  # takes its time: only "auto" waits for it
 
     unavailable = _core.namespaces_unavailable()
     verdicts = audit(path, default_lookup=default_lookup).verdicts
     out: dict[str, str] = {}
     refused: LoadError | None = None
-    for strategy in by_preference:
+    for strategy in STRATEGIES:
         reasons = verdicts[strategy].reasons
         if strategy == "namespace" and unavailable:
             out[strategy] = unavailable

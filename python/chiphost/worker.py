@@ -15,13 +15,12 @@ from . import _core
 from ._core import CallConfig, RunResult
 from ._runtimes import runtimes
 from ._runtimes.runtimes import RuntimeFiles
+from ._strategies import CHOICES, STRATEGIES
 from ._system.stacks import stack_bytes_or_default
 from ._text.suggestion import did_you_mean
 from .callable import ChipCallable
 from .chip import Chip
 from .errors import make_error
-
-STRATEGIES: Final = (*_core.STRATEGIES, "auto")
 
 _DEVICE_ID_MAX: Final = 2**31 - 1
 _BYTES_MAX: Final = 2**64 - 1
@@ -268,10 +267,10 @@ def choose_strategy(
 
     Raises ArgumentError for an unknown word; `argument` names it.
     """
-    if isolation is not None and (not isinstance(isolation, str) or isolation not in STRATEGIES):
-        message = f"wanted one of {', '.join(STRATEGIES)}; found {isolation!r}"
-        raise make_error("INVALID_ARGUMENT", message, argument, guess=did_you_mean(isolation, STRATEGIES))
-    if isolation is not None and isolation in _core.STRATEGIES:
+    if isolation is not None and (not isinstance(isolation, str) or isolation not in CHOICES):
+        message = f"wanted one of {', '.join(CHOICES)}; found {isolation!r}"
+        raise make_error("INVALID_ARGUMENT", message, argument, guess=did_you_mean(isolation, CHOICES))
+    if isolation is not None and isolation in STRATEGIES:
         return isolation, "asked for"
     who = "the default" if isolation is None else isolation
     if runtimes.is_real_chip(platform):

@@ -28,13 +28,13 @@ import numpy as np
 
 from .. import _core, isolate
 from .._compiling import host_toolchain
+from .._strategies import STRATEGIES
 from ..errors import ChiphostError, make_error
 from ..worker import ChipWorker
 from .figures import FIRST_RUNTIME, PLATFORM, four_tasks, in_fresh_process, sources_dir, times
 from .resources import Resources
 
-STRATEGIES: Final = ("namespace", "copy", "process")
-WAYS: Final = {  # the columns, with their titles; the last two are a process for each run
+WAYS: Final[dict[str, str]] = {  # the columns, with their titles; the last two are a process for each run
     **{strategy: strategy for strategy in STRATEGIES},
     "new_python": "new Python",
     "fork": "os.fork()",
@@ -138,7 +138,9 @@ def measure(effort: Effort) -> list[Row]:
     four_tasks(FIRST_RUNTIME)  # fails at once where nothing works; from here on it is in the compile cache
     with tempfile.TemporaryDirectory(prefix="chiphost-") as folder:
         library = _build(Path(folder))
-        columns = {strategy: _strategy(strategy, library, effort) for strategy in STRATEGIES}
+        columns: dict[str, dict[str, Cell]] = {
+            strategy: _strategy(strategy, library, effort) for strategy in STRATEGIES
+        }
         direct = _all_times("call_directly", "", library, effort.calls, effort)
     columns["new_python"] = _new_python(effort)
     columns["fork"] = _fork(effort)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from .._strategies import CHOICES, STRATEGIES
 from ..scenes import events
 from . import completion, options, supervisor
 
@@ -155,7 +156,7 @@ def bench(**chosen: Any) -> None:
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option(
     "--strategy",
-    type=options.Choice(["namespace", "copy", "process", "auto"]),
+    type=options.Choice(CHOICES),
     default="auto",
     show_default=True,
     help="What the exit code is about.",
@@ -194,7 +195,7 @@ def audit(**chosen: Any) -> None:
 )
 @click.option(
     "--isolation",
-    type=options.Choice(["namespace", "copy"]),
+    type=options.Choice([strategy for strategy in STRATEGIES if strategy != "process"]),
     help="How the platform's programs are loaded.  [default: the best that this system has]",
 )
 @click.option("--list", "only_list", is_flag=True, help="Show the tests and what they try; run nothing.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from .._strategies import CHOICES
 from .._text.suggestion import nearest
 from . import completion, restart
 
@@ -137,7 +138,7 @@ def how_to_run(command: Command) -> Command:
     for add in (
         click.option(
             "--isolation",
-            type=Choice(["namespace", "copy", "process", "auto"]),
+            type=Choice(CHOICES),
             help="How runtimes are kept apart from this process.  [default: the best that this system has]",
         ),
         click.option(

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Strategy = Literal["namespace", "copy", "process"]
+from .._strategies import Strategy
+
 # "recycle" is no strategy: it asks if the library's namespace can be given to another library after it was closed.
-Use = Literal["namespace", "copy", "process", "recycle"]
+Use = Strategy | Literal["recycle"]
 # "care": it works if the user follows the finding. Findings that chiphost takes care of itself are "ok".
 Answer = Literal["ok", "care", "no"]
 
-STRATEGIES: Final[tuple[Strategy, ...]] = ("namespace", "copy", "process")
 _SYMBOLS_MAX: Final = 32
 
 

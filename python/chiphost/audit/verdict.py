@@ -18,8 +18,9 @@ from typing import Final, Literal
 
 from .._elf.dependencies import Dependencies
 from .._elf.file import ElfFile
+from .._strategies import STRATEGIES, Strategy
 from . import file_locks, imports, loading, lookups, sharing, variables
-from .finding import STRATEGIES, Answer, Finding, Strategy, Use
+from .finding import Answer, Finding, Use
 from .subject import HostProcess, Subject, describe
 
 __all__ = ["STRATEGIES", "Answer", "Audit", "Choice", "Finding", "Strategy", "Use", "Verdict", "audit"]

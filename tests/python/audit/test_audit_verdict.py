@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chiphost._strategies import STRATEGIES
 from chiphost.audit import verdict
-from chiphost.audit.finding import STRATEGIES, Finding, make_finding
+from chiphost.audit.finding import Finding, make_finding
 from chiphost.audit.verdict import Audit, Choice, Verdict
 
 USES = (*STRATEGIES, "recycle")

@@ -12,10 +12,14 @@ import pytest
 from sample_library import STRATEGIES, UNIQUE, in_a_process
 
 import chiphost
-from chiphost import _core, isolate
+from chiphost import _core, _strategies, isolate
 from chiphost._compiling import host_toolchain
 from chiphost.errors import ArgumentError, LoadError
 from chiphost.worker import choose_strategy
+
+
+def test_the_names_of_the_strategies_are_those_of_the_core():
+    assert _core.STRATEGIES == _strategies.STRATEGIES
 
 
 def test_a_strategy_that_was_asked_for_has_that_reason(library):
