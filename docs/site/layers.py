@@ -116,26 +116,36 @@ def _module(path: str, known: set[str], file: Path) -> str:
 def includes(root: Path = ROOT) -> dict[str, set[str]]:
     """What each file of cpp/ and platform/ includes of these, by paths below the root of the repository.
 
-    Headers of the system, of the vendor and of nanobind are none of them. Raises ValueError for a header in quotes that
-    is neither in the tree nor known to come from elsewhere.
+    The files of cpp/compat are not asked what they include. Headers of the system and of nanobind stand in angle
+    brackets and are none of the tree. Raises ValueError for a header in quotes that is not in the tree.
     """
     files = {
         file.relative_to(root).as_posix()
         for top in ("cpp", "platform")
         for file in (root / top).rglob("*")
-        if file.suffix in (".h", ".hpp", ".cpp", ".def") and not file.is_relative_to(root / "cpp" / "compat")
+        if file.suffix in (".h", ".hpp", ".cpp", ".def")
     }
-    return {name: set(_included(name, root / name, files)) for name in sorted(files)}
+    compat = {file for file in files if file.startswith("cpp/compat/")}
+    names = {name: file for file in sorted(compat) for name in _tails(file)}
+    return {name: set(_included(name, root / name, files - compat, names)) for name in sorted(files - compat)}
 
 
-def _included(name: str, file: Path, files: set[str]) -> Iterator[str]:
-    folders = [str(Path(name).parent), "cpp", "cpp/include", "platform/include", "platform"]
-    for sign, path in re.findall(r'^#\s*include ([<"])([^">]+)[">]', file.read_text(), re.M):
-        places = [Path(folder, path).as_posix() for folder in folders]
-        found = next((place for place in places if place in files), None)
+def _tails(path: str) -> Iterator[str]:
+    """The names that a file has if its own folder, or any above it, is where #include looks."""
+    parts = path.split("/")
+    for begin in range(1, len(parts)):
+        yield "/".join(parts[begin:])
+
+
+def _included(name: str, file: Path, files: set[str], compat: Mapping[str, str]) -> Iterator[str]:
+    folders = ["cpp", "cpp/include", "platform/include", "platform"]
+    for sign, path in re.findall(r'^\s*#\s*include\s*([<"])([^">]+)[">]', file.read_text(), re.M):
+        own = [str(Path(name).parent)] if sign == '"' else []
+        places = [Path(folder, path).as_posix() for folder in (*own, *folders)]
+        found = next((place for place in places if place in files), compat.get(path))
         if found:
             yield found
-        elif sign == '"' and not name.startswith("platform/onboard/"):  # where quotes also name the vendor's headers
+        elif sign == '"':
             raise ValueError(f"{file} includes {path}, which is not there")
 
 
