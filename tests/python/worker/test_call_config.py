@@ -20,6 +20,12 @@ def test_the_table_has_the_fields_of_the_class():
     assert {field.user for field in FIELDS.values()} <= {"graph", "simulation", "caller"}
 
 
+@pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if field.kind != "optional"])
+def test_the_words_for_a_default_begin_with_it(name):
+    first, *_ = FIELDS[name].default.replace(",", " ").split()
+    assert first == str(getattr(ch.CallConfig(), name))
+
+
 @pytest.mark.parametrize("name", NUMBERS)
 def test_the_least_value_is_taken_and_a_negative_one_is_not(name):
     least = FIELDS[name].least
