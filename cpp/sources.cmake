@@ -14,6 +14,7 @@ set(chiphost_host_frame_sources
     ${chiphost_root}/cpp/runtimes/device_built/device_built_runtime.cpp
     ${chiphost_root}/cpp/runtimes/device_built/device_library.cpp
     ${chiphost_root}/cpp/runtimes/device_built/ring_memory.cpp
+    ${chiphost_root}/cpp/status/abi_check.cpp
     ${chiphost_root}/cpp/status/report.cpp)
 set(chiphost_host_sources ${chiphost_host_frame_sources} ${chiphost_root}/cpp/host/host_runtime.cpp)
 set(chiphost_runtime_aicpu_build_graph_sources ${chiphost_root}/cpp/runtimes/aicpu_build_graph/aicpu_build_graph.cpp)
@@ -27,6 +28,7 @@ set(chiphost_loading_sources
     ${chiphost_root}/cpp/loader/constructors.cpp
     ${chiphost_root}/cpp/loader/elf_image.cpp
     ${chiphost_root}/cpp/os/thread_state.cpp
+    ${chiphost_root}/cpp/status/abi_check.cpp
     ${chiphost_root}/cpp/status/report.cpp)
 set(chiphost_aicpu_sources
     ${chiphost_loading_sources}

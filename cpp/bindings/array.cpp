@@ -19,7 +19,8 @@ std::string words_of(const nb::python_error& error) {
     return type_of(value) + ": " + nb::cast<std::string>(nb::str(value));
 }
 
-// Before an array is asked for its memory: the one of another device may have to be copied for that, or refuses.
+// Called before an array is asked for its memory: an array of another device may have to be copied for that, or
+// refuses.
 void check_device(nb::handle array, const std::string& where) {
     if (!nb::hasattr(array, "__dlpack_device__")) return;
     try {
@@ -142,7 +143,7 @@ bool Pins::add_buffer(nb::handle array, ch_tensor* out_tensor, bool* out_read_on
     if (dtype < 0) {
         const std::string format = std::string("elements of format '") + (buffer.format ? buffer.format : "") + "'";
         const std::string name = own_dtype_name(array);
-        // A name that is supported is that of another byte order, which the format tells.
+        // If the name is supported, only the byte order is not, which the format tells.
         raise(CH_ARGUMENT_DTYPE, where,
               name.empty() || is_supported(name) ? format + " are not supported; supported are " + supported_dtypes()
                                                  : unsupported(name) + "(it gives " + format + ")");

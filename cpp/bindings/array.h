@@ -13,7 +13,7 @@
 
 namespace chiphost::bindings {
 
-// What a callable's signature says of one argument.
+// One argument of a callable's signature.
 struct ArgSpec {
     std::string name;
     ch_access access = CH_ACCESS_UNKNOWN;  // arrays

@@ -85,7 +85,7 @@ constexpr std::array<Field, field_count> make_fields() {
     return all;
 }
 
-// In the order in which Python has them.
+// The fields in the order in which Python has them.
 constexpr std::array<Field, field_count> fields = make_fields();
 
 constexpr bool every_position_is_taken() {
@@ -182,8 +182,8 @@ nb::object from_environment(const Field& field) {
     return nb::cast(static_cast<uint64_t>(number));
 }
 
-// What a caller of CallConfig gives for each field; nullptr: nothing. The errors stand in for nanobind's own, which
-// list all that it would take.
+// The values that a caller of CallConfig gives for the fields; nullptr for a field without one. The errors stand in for
+// nanobind's own, which list everything that it would take.
 std::array<PyObject*, field_count> given_values(const nb::args& values, const nb::kwargs& named) {
     std::array<PyObject*, field_count> given{};
     if (values.size() > positional_count) {
@@ -217,7 +217,7 @@ void initialize(CallConfig* config, const nb::args& values, const nb::kwargs& na
     }
 }
 
-// For pickle and copy.deepcopy.
+// The state for pickle and copy.deepcopy.
 nb::tuple state_of(const CallConfig& config) {
     nb::list state;
     for (const Field& field : fields) state.append(plain(config, field));
@@ -254,7 +254,7 @@ nb::list config_table() {
     return rows;
 }
 
-// What follows is for people, and for type checkers.
+// The texts below are for people, and for type checkers.
 
 std::string python_type(const Field& field) {
     switch (field.kind) {

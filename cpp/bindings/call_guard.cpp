@@ -27,8 +27,8 @@ bool interpreter_ends() {
 
 // Keeps a thread other than the one that ends the process from running any more Python, as Python itself does with
 // threads that wait for the GIL then. An exception in it would be printed while the interpreter is taken down, which
-// aborts the process if it comes upon the lock of stderr. Returns if the interpreter is not taken down soon: who ends
-// it may wait for this thread.
+// aborts the process if it comes upon the lock of stderr. Returns if the interpreter is not taken down soon: whoever
+// ends it may wait for this thread.
 void wait_for_the_end(const std::atomic<std::chrono::steady_clock::time_point>& give_up) {
     PyThreadState* const state = PyEval_SaveThread();
     while (std::chrono::steady_clock::now() < give_up.load() || interpreter_ends()) {

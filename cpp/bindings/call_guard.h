@@ -9,15 +9,15 @@ namespace chiphost::bindings {
 // their C++ frames do not survive that. So the process waits for the calls of other threads before it goes so far.
 class CallGuard {
 public:
-    // Both need the GIL. In the thread that called end_calls, calls go on. Any other does not come back from here
-    // before the process has ended; if it does not end within some seconds, the constructor raises what end_calls was
-    // given.
+    // Both need the GIL. In the thread that called end_calls, calls go on. Any other thread does not come back from
+    // here before the process has ended; if it does not end within some seconds, the constructor raises what end_calls
+    // was given.
     CallGuard();
     ~CallGuard();
     CallGuard(const CallGuard&) = delete;
     CallGuard& operator=(const CallGuard&) = delete;
 
-    // Whether the process waits for this call to end. Needs no GIL.
+    // True if the process waits for this call to end. Needs no GIL.
     bool to_end() const;
 
 private:

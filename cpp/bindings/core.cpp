@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// chiphost._core: the C++ core as Python sees it. The package's Python modules make the public classes and functions of
-// it.
+// chiphost._core: the C++ core as Python sees it. The package's Python modules make the public classes and functions
+// from it.
 #include <nanobind/nanobind.h>
 
 #include "call_config.h"

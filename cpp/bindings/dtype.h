@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Data types: how NumPy, the buffer protocol and DLPack call what is a ch_dtype here. Everything needs the GIL.
+// Data types: the names that NumPy, the buffer protocol and DLPack have for a ch_dtype. Everything needs the GIL.
 #pragma once
 
 #include <nanobind/nanobind.h>
@@ -13,13 +13,13 @@ namespace chiphost::bindings {
 // NumPy's name of a ch_dtype; "any" for -1.
 const char* dtype_name(int dtype);
 
-// Whether there is a ch_dtype of this name.
+// True if there is a ch_dtype of this name.
 bool is_supported(const std::string& dtype);
 
 // NumPy's names of all, each with a space after it.
 const char* supported_dtypes();
 
-// For messages: that a dtype is not supported, and which ones are.
+// Words for messages: this dtype is not supported, and which ones are.
 std::string unsupported(const std::string& dtype);
 
 // Name of an array's or a NumPy scalar's dtype; "" if it has none. Other libraries' dtypes have no name.

@@ -29,7 +29,8 @@ public:
     LibraryFunction(LibraryOwner owner, isolate::Symbol symbol, const PyType& result,
                     const std::vector<PyType>& parameters, isolate::Timeout timeout);
 
-    // Seconds, or None for the function's own. Arrays and values stay alive for ever if the call never returns.
+    // The timeout is in seconds, or None for the function's own. Arrays and values stay alive for ever if the call
+    // never returns.
     nanobind::object call(const nanobind::args& values, nanobind::handle timeout_s) const;
 
     const std::string& name() const { return symbol_.name; }

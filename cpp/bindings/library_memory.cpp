@@ -51,7 +51,7 @@ void LibraryMemory::write(nb::handle data, uint64_t offset) const {
 nb::bytes LibraryMemory::read(std::optional<uint64_t> count, uint64_t offset) const {
     const uint64_t rest = offset <= block_.bytes ? block_.bytes - offset : 0;
     const uint64_t wanted = count.value_or(rest);
-    // Before so much memory is taken here.
+    // This is checked before so much memory is taken here.
     if (offset > block_.bytes || wanted > rest) {
         isolate::MemoryBlocks blocks;
         ch_error error = no_error();

@@ -20,7 +20,7 @@ namespace chiphost::bindings {
 
 namespace {
 
-// From glibc's tunables alone.
+// An estimate from glibc's tunables alone.
 nb::dict namespace_estimate(size_t static_tls) {
     const auto tunables = isolate::LoaderTunables::in_force();
     const auto advice = isolate::advise(tunables, isolate::namespace_static_tls_min + static_tls);

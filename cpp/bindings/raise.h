@@ -12,10 +12,10 @@ namespace chiphost::bindings {
 // Raises the Python exception for an error record; never returns. Needs the GIL.
 [[noreturn]] void raise(const ch_error& error);
 
-// The same for an error found in the bindings themselves.
+// Raises the Python exception for an error that the bindings themselves have found.
 [[noreturn]] void raise(ch_code code, const std::string& where, const std::string& message);
 
-// The same with a Python exception as its cause.
+// Raises it with a Python exception as its cause.
 [[noreturn]] void raise_from(const nanobind::python_error& cause, ch_code code, const std::string& where,
                              const std::string& message);
 

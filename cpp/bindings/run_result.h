@@ -6,7 +6,7 @@
 
 namespace chiphost::bindings {
 
-// How a run went that succeeded. Times are in nanoseconds.
+// The result of a run that succeeded. Times are in nanoseconds.
 struct RunResult {
     uint64_t task_count;
     uint64_t orchestration_ns;

@@ -15,7 +15,7 @@ namespace chiphost::bindings {
 // Python float as float32, a NumPy float64 as float64. `where` names the argument in messages. Needs the GIL.
 uint64_t scalar_word(nanobind::handle number, int dtype, const std::string& where);
 
-// Whether a value that no signature describes is a number: Python's, NumPy's or ctypes'. Everything else is an array.
+// True if a value that no signature describes is a number: Python's, NumPy's or ctypes'. Everything else is an array.
 bool is_number(nanobind::handle value);
 
 }  // namespace chiphost::bindings

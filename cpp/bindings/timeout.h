@@ -12,7 +12,7 @@ namespace chiphost::bindings {
 // The number of an argument timeout_s. Raises ArgumentError if it is none, ConfigError if it is below 0. Needs the GIL.
 double seconds_of(nanobind::handle timeout_s);
 
-// The same as a time. None: `fallback`.
+// An argument timeout_s as a time; `fallback` for None. Raises what seconds_of raises.
 isolate::Timeout timeout_of(nanobind::handle timeout_s, isolate::Timeout fallback);
 
 }  // namespace chiphost::bindings

@@ -16,16 +16,16 @@
 
 namespace chiphost::bindings {
 
-// Whether a call that waits should go on.
+// A function that a waiting call asks; false: the call should not go on.
 using GoOn = std::function<bool()>;
 
-// How a call of the core ended. Made, asked and destroyed with the GIL held.
+// The end of a call of the core. Made, asked and destroyed with the GIL held.
 class [[nodiscard]] Outcome {
 public:
     Outcome(Status status, const ch_error& error, std::unique_ptr<nanobind::python_error> interruption)
         : status_(status), error_(error), interruption_(std::move(interruption)) {}
 
-    // What a signal handler raised, such as KeyboardInterrupt, comes first; then the core's own error.
+    // The exception that a signal handler raised, such as KeyboardInterrupt, comes first; then the core's own error.
     void raise_if_failed() const {
         if (interruption_) throw nanobind::python_error(*interruption_);
         if (!status_.ok()) raise(error_);
@@ -58,7 +58,7 @@ Outcome without_gil(const CallGuard& guard, Body&& body) {
     return {status, error, std::move(interruption)};
 }
 
-// The same for a short call that does not wait: `body(out_error)`.
+// Calls `body(out_error)` without the GIL. Only for short calls, which do not wait and ask nobody.
 template <typename Body>
 Outcome without_gil(Body&& body) {
     ch_error error = no_error();

@@ -69,12 +69,12 @@ Status LaunchArea::read_status(ch_launch_status* out_status, ch_error* out_error
 
 Status LaunchArea::fault_in(const ch_launch_status& status, ch_error* out_error) {
     if (status.error.code == CH_OK) return CH_OK;
+    copy_record(status.error, out_error);
     if (!status.complete) {
-        return report(out_error, static_cast<ch_code>(status.error.code), "device",
-                      "(the device did not get to say more)");
+        copy_text(out_error->where, sizeof out_error->where, "device");
+        copy_text(out_error->message, sizeof out_error->message, "(the device did not get to say more)");
     }
-    *out_error = status.error;
-    return status.error.code;
+    return out_error->code;
 }
 
 }  // namespace chiphost::host

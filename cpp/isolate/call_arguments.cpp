@@ -2,6 +2,7 @@
 #include "call_arguments.h"
 
 #include "call_frame.h"
+#include "chiphost/abi/header.h"
 #include "status/report.h"
 
 namespace chiphost::isolate {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// From described values to a call frame, and back.
+// Turns described values into a call frame, and a result back into a value.
 #pragma once
 
 #include <string>
@@ -12,13 +12,14 @@
 
 namespace chiphost::isolate {
 
-// Whether functions of this signature can be called here at all. CH_SIGNATURE_UNSUPPORTED with the reason.
+// Checks that functions of this signature can be called on this machine at all. CH_SIGNATURE_UNSUPPORTED with the
+// reason.
 Status check_signature(const Signature& signature, const std::string& function, ch_error* out_error);
 
 // Puts the arguments, one for each parameter of a signature that was checked, where the function will look for them.
 void fill_frame(const Signature& signature, const Argument* arguments, ch_call_frame* out_frame);
 
-// The result as its type says.
+// Reads a result as its type says.
 Value read_result(Type type, uint64_t word);
 
 }  // namespace chiphost::isolate

@@ -10,7 +10,7 @@
 
 namespace chiphost::isolate {
 
-// Registers for integer arguments; 0: no calls on this processor.
+// The number of registers for integer arguments; 0 where calls are not possible on this processor.
 #if defined(__x86_64__)
 constexpr size_t frame_integers = 6;
 #elif defined(__aarch64__)
@@ -19,7 +19,7 @@ constexpr size_t frame_integers = 8;
 constexpr size_t frame_integers = 0;
 #endif
 
-// CH_OK, or CH_FUNCTION_THREW with the exception's text in the outcome.
+// Makes the call. CH_OK, or CH_FUNCTION_THREW with the exception's text in the outcome.
 [[nodiscard]] int32_t call_frame(const ch_call_frame& frame, ch_call_outcome* out_outcome);
 
 }  // namespace chiphost::isolate

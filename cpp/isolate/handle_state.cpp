@@ -30,7 +30,7 @@ Status HandleState::check_usable(ch_error* out_error) const {
 }
 
 Status HandleState::take_turn(const WaitTime& time, ch_error* out_error) {
-    // To be asked before a lock is taken: at the fork another thread may have held it.
+    // This is asked before a lock is taken: at the fork another thread may have held it.
     CH_TRY(check_process(out_error));
     for (;;) {
         const uint64_t slice_ns = time.next_slice_ns();

@@ -25,7 +25,7 @@ namespace chiphost::isolate {
 // the handle: from then on it can only be ended.
 class CH_CAPABILITY("turn") HandleState {
 public:
-    // How messages speak of the handle.
+    // The words for the handle in messages.
     struct Words {
         const char* thing;                // "library"
         const char* made;                 // "opened"

@@ -15,7 +15,7 @@
 
 namespace chiphost::isolate {
 
-// Why a strategy that was tried is out.
+// The reason why a strategy that was tried is out.
 static std::string why_not(Status failed, const ch_error& error) {
     if (failed == CH_NAMESPACES_SPENT) return "this process can open no other linker namespace";
     const char* what =
@@ -28,7 +28,7 @@ Status Instance::open(const std::string& path, const Options& options, const GoO
     std::error_code ignored;
     std::filesystem::path absolute = std::filesystem::absolute(path, ignored);  // the loader searches for bare names
     const std::string file = absolute.empty() ? path : absolute.string();
-    // What can be refused without spending a namespace or starting a process.
+    // These checks refuse a file without spending a namespace or starting a process.
     std::vector<char> bytes;
     CH_TRY(loader::read_file(file, &bytes, out_error));
     CH_TRY(loader::check_elf_library(bytes.data(), bytes.size(), file, out_error));

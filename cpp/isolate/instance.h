@@ -18,22 +18,22 @@
 
 namespace chiphost::isolate {
 
-// Which strategy was taken for an instance.
+// The strategy that was taken for an instance.
 struct Selection {
     std::string reason;      // why, for people
-    bool fell_back = false;  // another than was asked for
+    bool fell_back = false;  // the strategy is not the one that was asked for
 };
 
-// What a strategy implements. Buffers are described by signature and arguments, so that an instance may as well live in
-// another process. Thread-safe; all members that return a code first make sure that the instance is usable:
-// CH_WRONG_PROCESS, CH_FINALIZED, CH_POISONED. The last owner closes it.
+// The interface that a strategy implements. Buffers are described by signature and arguments, so that an instance may
+// as well live in another process. Thread-safe; all members that return a code first make sure that the instance is
+// usable: CH_WRONG_PROCESS, CH_FINALIZED, CH_POISONED. The last owner closes it.
 class Instance {
 public:
     virtual ~Instance() = default;
     Instance(const Instance&) = delete;
     Instance& operator=(const Instance&) = delete;
 
-    // By options.strategy. What Library::open says, as codes.
+    // Opens a library by options.strategy. Errors are those of Library::open, as codes.
     static Status open(const std::string& path, const Options& options, const GoOn& go_on,
                        std::shared_ptr<Instance>* out_instance, ch_error* out_error);
 
@@ -69,7 +69,7 @@ protected:
     const CloseResult& close_result() const CH_REQUIRES(state_) { return close_result_; }
     MemoryBlocks& blocks() CH_REQUIRES(state_) { return blocks_; }
 
-    // What of memory differs from strategy to strategy. The range lies in a block, in which the address is.
+    // The functions for memory that differ from strategy to strategy. A range of memory always lies in one block.
     virtual Status make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error)
         CH_REQUIRES(state_) = 0;
     virtual Status drop_block(uint64_t address, const WaitTime& time, ch_error* out_error) CH_REQUIRES(state_) = 0;

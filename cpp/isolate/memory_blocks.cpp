@@ -21,7 +21,7 @@ Status MemoryBlocks::check(const MemoryBlock& block, uint64_t offset, uint64_t b
                   number(bytes), number(offset), number(block.bytes));
 }
 
-// What calloc has returned is noted before the block. Pages that nobody touches are never there.
+// The address that calloc has returned is noted before the block. Pages that nobody touches take no memory.
 void* allocate_block(uint64_t bytes) {
     if (bytes > SIZE_MAX - 2 * memory_alignment) return nullptr;
     void* memory = calloc(1, bytes + 2 * memory_alignment);

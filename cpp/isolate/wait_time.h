@@ -8,16 +8,17 @@
 
 namespace chiphost::isolate {
 
-// How much of a Wait is left, which must live as long. Begins when it is made; used by the thread that waits.
+// The time that is left of a Wait, which must live as long as this object. It begins when the object is made, and is
+// used by the thread that waits.
 class WaitTime {
 public:
-    // How often somebody who waits looks whether he is to go on.
+    // The time after which a waiting thread looks again whether it is to go on.
     static constexpr uint64_t poll_ns = 50'000'000;
 
     explicit WaitTime(const Wait& wait) : wait_(wait), start_ns_(ch_monotonic_ns()) {}
     explicit WaitTime(Wait&&) = delete;
 
-    // How long to wait before asking again whether to go on; 0: the time is up. CH_MAILBOX_FOR_EVER without a deadline
+    // The time to wait before asking again whether to go on; 0: the time is up. CH_MAILBOX_FOR_EVER without a deadline
     // and without anybody to ask.
     uint64_t next_slice_ns() const {
         const uint64_t slice = wait_.go_on ? poll_ns : CH_MAILBOX_FOR_EVER;
@@ -30,7 +31,7 @@ public:
     bool is_up() const { return next_slice_ns() == 0; }
     bool interrupted() const { return wait_.go_on && !wait_.go_on(); }
 
-    // The whole of it, for messages.
+    // The whole time, for messages.
     double seconds() const { return static_cast<double>(wait_.timeout.count()) * 1e-9; }
 
 private:

@@ -11,31 +11,36 @@ Orchestrator& at(ch_device_graph* graph) {
     return *static_cast<Orchestrator*>(graph);
 }
 
+// In the table a failure is a negative number.
+int32_t negated(Status status) {
+    return -status.code();
+}
+
 }  // namespace
 
 const ch_device_graph_ops graph_calls = {
     CH_ABI_HEADER(ch_device_graph_ops, CH_ABI_DEVICE_ORCHESTRATION, CH_DEVICE_ORCHESTRATION_MAJOR,
                   CH_DEVICE_ORCHESTRATION_MINOR, "*"),
     [](ch_device_graph* graph, const ch_task_spec* spec, ch_task_result* out_result) {
-        return at(graph).submit(*spec, out_result);
+        return negated(at(graph).submit(*spec, out_result));
     },
     [](ch_device_graph* graph, int64_t producer, int64_t consumer) {
-        return at(graph).add_dependency(producer, consumer);
+        return negated(at(graph).add_dependency(producer, consumer));
     },
-    [](ch_device_graph* graph, int32_t mode) { return at(graph).scope_begin(mode); },
-    [](ch_device_graph* graph) { return at(graph).scope_end(); },
+    [](ch_device_graph* graph, int32_t mode) { return negated(at(graph).scope_begin(mode)); },
+    [](ch_device_graph* graph) { return negated(at(graph).scope_end()); },
     [](ch_device_graph* graph, const ch_device_tensor* tensor, const uint32_t* indices, uint64_t* out_bits) {
-        return at(graph).access_element(*tensor, indices, false, out_bits);
+        return negated(at(graph).access_element(*tensor, indices, false, out_bits));
     },
     [](ch_device_graph* graph, const ch_device_tensor* tensor, const uint32_t* indices, uint64_t bits) {
-        return at(graph).access_element(*tensor, indices, true, &bits);
+        return negated(at(graph).access_element(*tensor, indices, true, &bits));
     },
     [](ch_device_graph* graph) { return at(graph).breathe() ? 0 : 1; },
     [](ch_device_graph* graph, int32_t code, const char* text) { at(graph).fail(code, text ? text : ""); },
     [](ch_device_graph* graph, int32_t, const char* text) { at(graph).log(text ? text : ""); },
     [](ch_device_graph* graph) { return at(graph).cluster_count(); },
     [](ch_device_graph* graph, uint64_t address, const ch_tensor_spec* spec, ch_device_tensor* out_tensor) {
-        return at(graph).tensor_at(address, *spec, out_tensor);
+        return negated(at(graph).tensor_at(address, *spec, out_tensor));
     },
 };
 

@@ -7,6 +7,7 @@
 
 #include "chiphost/platform/aicpu.h"
 #include "loader/elf_image.h"
+#include "status/abi_check.h"
 #include "status/report.h"
 
 namespace chiphost::orchestrator {

@@ -86,7 +86,7 @@ void Orchestrator::run() {
         scheduler_->fail(error);
         return;
     }
-    scope_end();
+    static_cast<void>(scope_end());  // fails only if the run is over, which the scheduler knows
     for (uint32_t ring = 0; ring < graph::ring_count; ++ring) {
         plan_->heap_touched += room_.ring(ring).heap_touched();
     }
@@ -110,14 +110,14 @@ int32_t Orchestrator::cluster_count() {
     return breathe() ? static_cast<int32_t>(cluster_count_) : -CH_INTERRUPTED;
 }
 
-int32_t Orchestrator::refuse(ch_code code, const char* where, const char* format, ...) {
+Status Orchestrator::refuse(ch_code code, const char* where, const char* format, ...) {
     ch_error error;
     va_list values;
     va_start(values, format);
     report_list(&error, code, where, format, values);
     va_end(values);
     scheduler_->fail(error);
-    return -code;
+    return code;
 }
 
 ch_code Orchestrator::explain_wait(char* text, size_t bytes) const {

@@ -60,16 +60,16 @@ public:
 
     // The orchestration calls these (ch_device_graph_ops). Each lets others get on now and then, and fails once the run
     // is over.
-    int32_t submit(const ch_task_spec& spec, ch_task_result* out_result);
-    int32_t add_dependency(int64_t producer, int64_t consumer);
-    int32_t scope_begin(int32_t mode);
-    int32_t scope_end();
-    int32_t access_element(const ch_device_tensor& tensor, const uint32_t* indices, bool write, uint64_t* bits);
+    Status submit(const ch_task_spec& spec, ch_task_result* out_result);
+    Status add_dependency(int64_t producer, int64_t consumer);
+    Status scope_begin(int32_t mode);
+    Status scope_end();
+    Status access_element(const ch_device_tensor& tensor, const uint32_t* indices, bool write, uint64_t* bits);
     bool breathe() { return strand_.breathe(); }  // false: the run is over
     void fail(int32_t code, const char* text);
     void log(const char* text);
     int32_t cluster_count();
-    int32_t tensor_at(uint64_t address, const ch_tensor_spec& spec, ch_device_tensor* out_tensor);
+    Status tensor_at(uint64_t address, const ch_tensor_spec& spec, ch_device_tensor* out_tensor);
 
 private:
     struct OpenScope {
@@ -79,11 +79,11 @@ private:
     };
 
     void run();
-    int32_t check(const ch_task_spec& spec, Need* out_need);
-    int32_t check_tensor(const ch_device_tensor* tensor, bool write, const char* where, uint32_t number,
-                         graph::TensorRegion* out_region);
+    Status check(const ch_task_spec& spec, Need* out_need);
+    Status check_tensor(const ch_device_tensor* tensor, bool write, const char* where, uint32_t number,
+                        graph::TensorRegion* out_region);
     const ch_device_tensor* origin_of(const ch_device_tensor& tensor) const;
-    int32_t make_room(uint32_t ring, const char* where, Need* need);
+    Status make_room(uint32_t ring, const char* where, Need* need);
 
     void find_producers(const ch_task_spec& spec);
     // True if the tensor map is told how the task uses the tensor.
@@ -108,7 +108,7 @@ private:
     const ch_device_args& run_args() const { return *reinterpret_cast<const ch_device_args*>(plan_->args); }
 
     [[gnu::format(printf, 4, 5)]]
-    int32_t refuse(ch_code code, const char* where, const char* format, ...);
+    Status refuse(ch_code code, const char* where, const char* format, ...);
 
     graph::Orchestration* plan_ = nullptr;
     graph::Image* image_ = nullptr;

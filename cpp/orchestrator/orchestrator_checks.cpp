@@ -10,12 +10,12 @@ namespace chiphost::orchestrator {
 
 using graph::none;
 
-int32_t Orchestrator::check_tensor(const ch_device_tensor* tensor, bool write, const char* where, uint32_t number,
-                                   graph::TensorRegion* out_region) {
+Status Orchestrator::check_tensor(const ch_device_tensor* tensor, bool write, const char* where, uint32_t number,
+                                  graph::TensorRegion* out_region) {
     ch_error error;
     if (const Status failed = graph::check_tensor(tensor, where, number, out_region, &error); !failed.ok()) {
         scheduler_->fail(error);
-        return -failed;
+        return failed;
     }
     if (tensor->owner >= 0) {
         const uint32_t owner = room_.slot_of(tensor->owner);
@@ -44,7 +44,7 @@ int32_t Orchestrator::check_tensor(const ch_device_tensor* tensor, bool write, c
                       "read-only",
                       number);
     }
-    return 0;
+    return CH_OK;
 }
 
 // The argument of the run, or the new tensor of a task that has a slot, whose buffer this tensor is in. nullptr: an
@@ -73,11 +73,11 @@ const ch_device_tensor* Orchestrator::origin_of(const ch_device_tensor& tensor) 
     return nullptr;
 }
 
-int32_t Orchestrator::check(const ch_task_spec& spec, Need* out_need) {
+Status Orchestrator::check(const ch_task_spec& spec, Need* out_need) {
     ch_error error;
     if (const Status failed = graph::check_task(*plan_, spec, &error); !failed.ok()) {
         scheduler_->fail(error);
-        return -failed;
+        return failed;
     }
     for (uint32_t i = 0; i < spec.after_count; ++i) {
         if (!room_.was_submitted(spec.after[i])) {
@@ -97,7 +97,7 @@ int32_t Orchestrator::check(const ch_task_spec& spec, Need* out_need) {
     }
     out_need->room.record_bytes = align_up(spec.tensor_count * sizeof(ch_device_tensor) +
                                            (spec.tensor_count + spec.scalar_count) * sizeof(uint64_t));
-    return 0;
+    return CH_OK;
 }
 
 }  // namespace chiphost::orchestrator

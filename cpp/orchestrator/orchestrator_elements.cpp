@@ -8,12 +8,12 @@
 
 namespace chiphost::orchestrator {
 
-int32_t Orchestrator::tensor_at(uint64_t address, const ch_tensor_spec& spec, ch_device_tensor* out_tensor) {
-    if (!breathe()) return -CH_INTERRUPTED;
+Status Orchestrator::tensor_at(uint64_t address, const ch_tensor_spec& spec, ch_device_tensor* out_tensor) {
+    if (!breathe()) return CH_INTERRUPTED;
     ch_error error;
     if (const Status failed = graph::check_new_tensor(spec, "tensor_at", 0, &error); !failed.ok()) {
         scheduler_->fail(error);
-        return -failed;
+        return failed;
     }
     const uint64_t bytes = ch_shape_bytes(spec.shape, spec.ndims, spec.dtype);
     const auto& args = run_args();
@@ -28,15 +28,15 @@ int32_t Orchestrator::tensor_at(uint64_t address, const ch_tensor_spec& spec, ch
         out_tensor->dtype = spec.dtype;
         out_tensor->flags = static_cast<uint8_t>((argument.flags & CH_TENSOR_READ_ONLY) | spec.flags);
         ch_set_row_major(out_tensor, spec.shape, spec.ndims);
-        return 0;
+        return CH_OK;
     }
     return refuse(CH_TASK_INVALID, "tensor_at", "%llu bytes at 0x%llx are in no tensor argument of the run",
                   static_cast<unsigned long long>(bytes), static_cast<unsigned long long>(address));
 }
 
-int32_t Orchestrator::access_element(const ch_device_tensor& tensor, const uint32_t* indices, bool write,
-                                     uint64_t* bits) {
-    if (!breathe()) return -CH_INTERRUPTED;
+Status Orchestrator::access_element(const ch_device_tensor& tensor, const uint32_t* indices, bool write,
+                                    uint64_t* bits) {
+    if (!breathe()) return CH_INTERRUPTED;
     const char* where = write ? "set_element" : "get_element";
     CH_TRY(check_tensor(&tensor, write, where, 0, &regions_[0]));
     ch_device_tensor one = tensor;
@@ -63,7 +63,7 @@ int32_t Orchestrator::access_element(const ch_device_tensor& tensor, const uint3
                           "task %lld uses the element and starts only when its manual scope ends",
                           static_cast<long long>(slots_[slot].id));
         }
-        if (!strand_.wait(Missing::element, [&] { return room_.is_over(slot); })) return -CH_INTERRUPTED;
+        if (!strand_.wait(Missing::element, [&] { return room_.is_over(slot); })) return CH_INTERRUPTED;
     }
     auto* memory = reinterpret_cast<char*>(one.address);
     if (write) {
@@ -74,7 +74,7 @@ int32_t Orchestrator::access_element(const ch_device_tensor& tensor, const uint3
         *bits = 0;
         memcpy(bits, memory, bytes);
     }
-    return 0;
+    return CH_OK;
 }
 
 }  // namespace chiphost::orchestrator

@@ -7,8 +7,8 @@ namespace chiphost::orchestrator {
 
 using graph::none;
 
-int32_t Orchestrator::scope_begin(int32_t mode) {
-    if (!breathe()) return -CH_INTERRUPTED;
+Status Orchestrator::scope_begin(int32_t mode) {
+    if (!breathe()) return CH_INTERRUPTED;
     if (depth_ >= CH_MAX_SCOPE_DEPTH) {
         return refuse(CH_TASK_INVALID, "scope_begin", "wanted scopes at most %d deep", CH_MAX_SCOPE_DEPTH);
     }
@@ -24,11 +24,11 @@ int32_t Orchestrator::scope_begin(int32_t mode) {
                       "an automatic scope inside a manual one: its edges could not be inferred");
     }
     scopes_[depth_++] = {++scope_serial_, effective, none, none};
-    return 0;
+    return CH_OK;
 }
 
-int32_t Orchestrator::scope_end() {
-    if (!breathe()) return -CH_INTERRUPTED;
+Status Orchestrator::scope_end() {
+    if (!breathe()) return CH_INTERRUPTED;
     if (depth_ == 1 && in_entry_) {
         return refuse(CH_TASK_INVALID, "scope_end", "there is no open scope");
     }
@@ -45,7 +45,7 @@ int32_t Orchestrator::scope_end() {
     }
     room_.ring(ring).scope_ended(ended.serial);
     room_.reclaim(ring);
-    return 0;
+    return CH_OK;
 }
 
 }  // namespace chiphost::orchestrator

@@ -20,12 +20,12 @@ uint32_t ring_of(int64_t task) {
 
 }  // namespace
 
-// Waits for room. Returns 0, or a negative code if the run has failed or there never will be any.
-int32_t Orchestrator::make_room(uint32_t ring, const char* where, Need* need) {
+// Waits for room. Fails if the run has failed, or if there will never be any.
+Status Orchestrator::make_room(uint32_t ring, const char* where, Need* need) {
     ch_error error;  // not initialized: it has two kilobytes, and this is called for every task
     const Status failed = room_.make(ring, where, need, &producers_, &error);
     if (!failed.ok() && failed != CH_INTERRUPTED) scheduler_->fail(error);
-    return -failed;
+    return failed;
 }
 
 // Lists the tasks that must come before this one.
@@ -128,9 +128,9 @@ void Orchestrator::fill_slot(uint32_t index) {
     scope().last = index;
 }
 
-int32_t Orchestrator::submit(const ch_task_spec& spec, ch_task_result* out_result) {
+Status Orchestrator::submit(const ch_task_spec& spec, ch_task_result* out_result) {
     out_result->id = -1;
-    if (!breathe()) return -CH_INTERRUPTED;
+    if (!breathe()) return CH_INTERRUPTED;
     Need need;
     CH_TRY(check(spec, &need));
     const uint32_t ring_number = ring_of_scope();
@@ -173,7 +173,7 @@ int32_t Orchestrator::submit(const ch_task_spec& spec, ch_task_result* out_resul
     } else if (satisfied != 0) {
         __atomic_sub_fetch(&task.unmet, satisfied, __ATOMIC_ACQ_REL);
     }
-    return 0;
+    return CH_OK;
 }
 
 // Adds an edge. False: the producer has completed, there is nothing to wait for. An owner, whose scope is open, is held
@@ -205,8 +205,8 @@ void Orchestrator::completed(uint32_t index) {
     release(index);
 }
 
-int32_t Orchestrator::add_dependency(int64_t producer_id, int64_t consumer_id) {
-    if (!breathe()) return -CH_INTERRUPTED;
+Status Orchestrator::add_dependency(int64_t producer_id, int64_t consumer_id) {
+    if (!breathe()) return CH_INTERRUPTED;
     const uint32_t consumer = room_.slot_of(consumer_id);
     if (consumer == none || slots_[consumer].published) {
         return refuse(CH_TASK_INVALID, "add_dependency",
@@ -219,24 +219,24 @@ int32_t Orchestrator::add_dependency(int64_t producer_id, int64_t consumer_id) {
                       static_cast<long long>(producer_id));
     }
     const uint32_t producer = room_.slot_of(producer_id);
-    if (producer == none) return 0;  // gone: it has completed
+    if (producer == none) return CH_OK;  // gone: it has completed
     if (slots_[producer].serial >= slots_[consumer].serial) {
         return refuse(CH_GRAPH_CYCLE, "add_dependency",
                       "edge %lld -> %lld: wanted a task that was submitted before %lld",
                       static_cast<long long>(producer_id), static_cast<long long>(consumer_id),
                       static_cast<long long>(consumer_id));
     }
-    if (room_.is_over(producer)) return 0;
+    if (room_.is_over(producer)) return CH_OK;
     producers_.clear();
     producers_.add(producer, false);
     Need need;
     need.room.slots = 0;
     need.room.edges = 1;
     CH_TRY(make_room(ring_of(consumer_id), "add_dependency", &need));
-    if (producers_.count() == 0) return 0;  // it completed meanwhile
+    if (producers_.count() == 0) return CH_OK;  // it completed meanwhile
     __atomic_add_fetch(&tasks_[consumer].unmet, 1, __ATOMIC_ACQ_REL);
     if (!link({producer, false}, consumer)) __atomic_sub_fetch(&tasks_[consumer].unmet, 1, __ATOMIC_ACQ_REL);
-    return 0;
+    return CH_OK;
 }
 
 }  // namespace chiphost::orchestrator

@@ -25,13 +25,13 @@ bool Handshakes::all_reported(const CoreSet& cores) const {
     return all;
 }
 
-void Handshakes::let_in(uint32_t core, platform::AicpuPort* port) {
+void Handshakes::let_in(uint32_t core, uint32_t physical, platform::AicpuPort* port) {
     Handshake& handshake = handshakes_[core];
     handshake.registers.store(RegistersUse::open, std::memory_order_relaxed);
     if (platform::chip.has(Register::fast_path)) {
-        platform::write_register(port, handshake.physical_core, Register::fast_path, fast_path_open);
+        platform::write_register(port, physical, Register::fast_path, fast_path_open);
     }
-    platform::write_register(port, handshake.physical_core, Register::data_main_base, main_base_idle);
+    platform::write_register(port, physical, Register::data_main_base, main_base_idle);
     handshake.aicpu_regs_ready.store(1, std::memory_order_release);
     platform::flush_cache(&handshake, sizeof handshake);
 }

@@ -21,15 +21,14 @@ public:
     // First part: tells the cores where their payloads are.
     void announce(const CoreSet& cores);
 
-    // Second part: whether all of them have said which physical core they are. Then of() is what each has said, and
-    // each is either let in, or sent away if what it says cannot be: its registers cannot be reached then, and it waits
-    // in memory.
+    // Second part: true if all of them have reported their physical cores. Then of() is the report of each, and each is
+    // let in, or sent away if its report cannot be true: its registers cannot be reached then, and it waits in memory.
     bool all_reported(const CoreSet& cores) const;
     const core_protocol::Handshake& of(uint32_t core) const { return handshakes_[core]; }
-    void let_in(uint32_t core, platform::AicpuPort* port);
+    void let_in(uint32_t core, uint32_t physical, platform::AicpuPort* port);
     void send_away(uint32_t core);
 
-    // Third part: whether all of them wait for dispatches.
+    // Third part: true if all of them wait for dispatches.
     bool all_wait(const CoreSet& cores) const;
 
     // The end: tells a core to exit. Once it has, its registers are closed.

@@ -105,22 +105,19 @@ ch_step Scheduler::step(uint32_t thread_index) {
 // Lets the cores in that say what they can be; the others are sent away, and the launch has failed.
 void Scheduler::open_registers(Thread& thread) {
     thread.cores.for_each([&](uint32_t index) {
-        const Handshake& handshake = handshakes_.of(index);
+        // The core may write them again: what is checked is what is used.
+        const uint32_t physical = handshakes_.of(index).physical_core;
+        const uint32_t type = handshakes_.of(index).core_type;
         Core& core = cores_[index];
-        if (handshake.physical_core >= platform::chip.physical_cores || handshake.core_type != core.type) {
-            ch_error error;
-            report(&error, CH_CORE_HANDSHAKE_FAILED, "device",
-                   "wanted a physical core below %u of type %u, the core says %u of type %u",
-                   platform::chip.physical_cores, core.type, handshake.physical_core, handshake.core_type);
-            error.core = static_cast<int32_t>(index);
-            fail(error);
+        if (physical >= platform::chip.physical_cores || type != core.type) {
+            fail_handshake(index, physical, type);
             thread.cores.erase(index);
             handshakes_.send_away(index);
             return;
         }
-        core.physical = handshake.physical_core;
+        core.physical = physical;
         core.cond = cond_idle;
-        handshakes_.let_in(index, thread.port);
+        handshakes_.let_in(index, physical, thread.port);
         thread.idle[core.type].insert(index);
     });
 }
@@ -424,6 +421,15 @@ void Scheduler::fail(const ch_error& error) {
         __atomic_store_n(&status_.complete, 1, __ATOMIC_RELEASE);
     }
     stopping_.store(true, std::memory_order_release);
+}
+
+void Scheduler::fail_handshake(uint32_t index, uint32_t physical, uint32_t type) {
+    ch_error error;
+    report(&error, CH_CORE_HANDSHAKE_FAILED, "device",
+           "wanted a physical core below %u of type %u, the core says %u of type %u", platform::chip.physical_cores,
+           cores_[index].type, physical, type);
+    error.core = static_cast<int32_t>(index);
+    fail(error);
 }
 
 void Scheduler::fail_kernel(uint32_t core, const Payload& payload) {

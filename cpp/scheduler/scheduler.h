@@ -108,6 +108,8 @@ private:
     ReadyQueue& queue(graph::Shape shape) { return queues_[static_cast<uint32_t>(shape)]; }
     // Apart, so that steps that find no fault have no room for an error on their stack.
     [[gnu::cold, gnu::noinline]]
+    void fail_handshake(uint32_t index, uint32_t physical, uint32_t type);
+    [[gnu::cold, gnu::noinline]]
     void fail_kernel(uint32_t core, const core_protocol::Payload& payload);
     [[gnu::cold, gnu::noinline]]
     void fail_queue(graph::Shape shape, uint32_t task);

@@ -43,7 +43,7 @@ Status ChildContext::open_child(const isolate::GoOn& go_on, ch_error* out_error)
         const Status failed = ask_to_open(go_on, out_error);
         if (failed.ok()) break;
         child_.reset();  // and what it may have loaded
-        // One that had waited may have been killed just now, which is no fault of this work. A new one tells.
+        // A child that had waited may have been killed just now, which is no fault of this work. A new child tells.
         if (failed != CH_PROCESS_DIED || fresh || again) return failed;
     }
     process_id_ = child_->id();
@@ -69,7 +69,7 @@ Status ChildContext::post_files(const Options& options, ChildVerb verb, ChildPro
     return CH_OK;
 }
 
-// In the pool's thread. Loads what every child of these files loads first, and opens no device.
+// Runs in the pool's thread. Loads what every child of these files loads first, and opens no device.
 bool ChildContext::prepare_spare(const Options& options, ChildProcess& child) {
     ch_error ignored = no_error();
     return post_files(options, ChildVerb::load_runtime, child, &ignored) == CH_OK &&
@@ -87,7 +87,7 @@ Status ChildContext::ask_to_open(const isolate::GoOn& go_on, ch_error* out_error
     }
     if (answer_ == Answer::died) return died(options_.files.host, "the runtime was being loaded", out_error);
     if (memory.control().code != CH_OK) {
-        *out_error = memory.control().error;
+        copy_record(memory.control().error, out_error);
         return memory.control().code;
     }
     OpenedRuntime opened;
@@ -105,7 +105,7 @@ Status ChildContext::died(const std::string& where, const std::string& during, c
 
 Status ChildContext::prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
                              const isolate::GoOn& go_on, ch_error* out_error) {
-    // The last run may have taken it along, or it was killed since.
+    // The last run may have taken the child along, or it was killed since.
     if (!child_ || !child_->usable()) {
         CH_TRY(open_child(go_on, out_error));
     }
@@ -138,7 +138,7 @@ Status ChildContext::finish(ch_run_result* out_result, std::vector<ch_trace_even
     isolate::SharedMemory& memory = child_->memory();
     if (!place_.kept) child_->kept().put(place_.slot, callable_key_);
     if (memory.control().code != CH_OK) {
-        *out_error = memory.control().error;
+        copy_record(memory.control().error, out_error);
         return memory.control().code;
     }
     RunMessage message;
@@ -175,7 +175,7 @@ Status ChildContext::close(ch_error* out_error) {
                         "finalize_device did not return within %.3g s; process %d was ended",
                         static_cast<double>(close_timeout_ns) * 1e-9, static_cast<int>(child_->id()));
     } else if (failed = child_->memory().control().code; !failed.ok()) {
-        *out_error = child_->memory().control().error;
+        copy_record(child_->memory().control().error, out_error);
     } else {
         ChildPool::of_this_process().give_back(key_, std::move(child_));
     }

@@ -55,7 +55,7 @@ private:
     const RuntimeInfo* info_ = nullptr;
     pid_t process_id_ = -1;
     isolate::ChildProcess::Answer answer_ = isolate::ChildProcess::Answer::none;
-    // Of the run prepared last.
+    // The arguments and the rest of what belongs to the run prepared last.
     ArenaArguments arguments_;
     const ch_callable* callable_ = nullptr;  // of the run prepared last
     const ch_task_args* args_ = nullptr;

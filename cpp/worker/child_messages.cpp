@@ -16,10 +16,11 @@ void TextWriter::add(std::string_view text) {
 
 std::string_view TextReader::next() {
     uint64_t bytes = 0;
-    if (static_cast<size_t>(end_ - at_) < sizeof bytes + 1) return {};
-    memcpy(&bytes, at_, sizeof bytes);
+    const auto left = static_cast<size_t>(end_ - at_);
+    if (left >= sizeof bytes) memcpy(&bytes, at_, sizeof bytes);
+    // What follows a text that is cut off is no text: the reader stays where it is.
+    if (left < sizeof bytes + 1 || bytes >= left - sizeof bytes) return {};
     at_ += sizeof bytes;
-    if (bytes >= static_cast<size_t>(end_ - at_)) return {};
     const std::string_view text(at_, bytes);
     at_ += bytes + 1;
     return text;

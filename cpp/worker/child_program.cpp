@@ -177,7 +177,7 @@ private:
     std::array<std::unique_ptr<StoredCallable>, isolate::KeptKeys::slots_max> callables_;
 };
 
-// What a child is for shows in the first verb that it is asked.
+// The services of which a child offers one: the first verb that it is asked shows which.
 class Services final : public isolate::ChildServer::Handler {
 public:
     explicit Services(const char* temp_folder) : runtimes_(temp_folder) {}

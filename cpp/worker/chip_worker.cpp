@@ -23,9 +23,9 @@ using isolate::WaitTime;
 
 namespace {
 
-// How long a run that was asked to stop may take to do so. A kernel that is still running after that counts as hung.
+// The time that a run may take to stop after it was asked to. A kernel that is still running after that counts as hung.
 constexpr uint64_t grace_ns = 500'000'000;
-// The same, if the machine is so busy that the run has not had that much of a processor.
+// The time if the machine is so busy that the run has not had that much of a processor.
 constexpr uint64_t grace_starved_ns = 10 * grace_ns;
 
 constexpr isolate::HandleState::Words worker_words{
@@ -159,7 +159,7 @@ ChipWorker::Waited ChipWorker::await(const WaitTime& time) {
     }
 }
 
-// The run has ended.
+// Makes the result of a run that has ended.
 Status ChipWorker::finish(const Waited& waited, const WaitTime& time, ch_run_result* out_result,
                           std::vector<ch_trace_event>* out_trace, ch_error* out_error) {
     const bool cancelled = __atomic_load_n(&context_->progress().cancel, __ATOMIC_ACQUIRE) != 0;
@@ -169,7 +169,7 @@ Status ChipWorker::finish(const Waited& waited, const WaitTime& time, ch_run_res
     return failed == CH_DEADLINE_EXCEEDED ? describe_stop(waited, cancelled, time, out_error) : failed;
 }
 
-// The run was asked to stop and did: says so in the words of the caller.
+// Describes a run that was asked to stop and did, in the words of the caller.
 Status ChipWorker::describe_stop(const Waited& waited, bool cancelled, const WaitTime& time, ch_error* out_error) {
     if (waited.interrupted || (cancelled && !waited.cancelled)) return out_error->code = CH_INTERRUPTED;
     const ch_error stopped = *out_error;

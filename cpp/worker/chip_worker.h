@@ -28,9 +28,8 @@ namespace chiphost::worker {
 // were doing at the fork; finalize() does nothing there.
 //
 // A run that never returns poisons the worker: its thread, its context and the caller's arrays are left to it for the
-// rest of the process's life, and only finalize() is possible. Not so with a child: that is ended, and the next run
-// gets another; the same after a crash. What a kernel or an orchestration keeps in variables of its own is lost with a
-// child.
+// rest of the process's life, and only finalize() is possible. A child is ended instead, and the next run gets another,
+// as it does after a crash. What a kernel or an orchestration keeps in variables of its own is lost with a child.
 class ChipWorker {
 public:
     struct Options : DeviceOptions {
@@ -51,7 +50,8 @@ public:
     ChipWorker(const ChipWorker&) = delete;
     ChipWorker& operator=(const ChipWorker&) = delete;
 
-    // All calls that wait for another thread's ask go_on meanwhile. False: CH_INTERRUPTED, and nothing has been done.
+    // A call that waits for another thread's call asks go_on meanwhile. If that is false, the call ends with
+    // CH_INTERRUPTED and has done nothing.
 
     // Loads the runtime and opens the device. CH_ALREADY_INITIALIZED, CH_FINALIZED, or why loading failed.
     Status initialize(const Options& options, ch_error* out_error, const isolate::GoOn& go_on = {});
@@ -65,7 +65,7 @@ public:
     // Closes the device and destroys the context. Does nothing on a worker that is not initialized.
     Status reset(ch_error* out_error, const isolate::GoOn& go_on = {});
 
-    // The same, and for good. Fails only if go_on says so.
+    // Does what reset() does, and for good. Fails only if go_on says so.
     Status finalize(ch_error* out_error, const isolate::GoOn& go_on);
     void finalize();
 
@@ -74,22 +74,22 @@ public:
 
     // These wait for nothing, also while a run is under way.
     bool initialized() const { return info() != nullptr; }
-    // Made before a fork: in this process the worker cannot be used.
+    // True if the worker was made before a fork: in this process it cannot be used.
     bool inherited() const { return state_.inherited(); }
     bool fell_back() const { return info() && fell_back_.load(); }  // for want of namespaces
     bool poisoned() const { return state_.poisoned(); }
     int32_t device_id() const { return device_id_.load(); }   // -1 without a runtime
     const RuntimeInfo* info() const { return info_.load(); }  // nullptr without a runtime
-    // nullptr without one in this process.
+    // The runtime's library; nullptr without one in this process.
     std::shared_ptr<const RuntimeLibrary> library() const { return std::atomic_load(&library_); }
-    // Of the child the runtime lives in; -1 if there is none, as after a crash until the next run.
+    // The child that the runtime lives in; -1 if there is none, as after a crash until the next run.
     pid_t process_id() const { return process_id_.load(); }
 
     // Threads and libraries of the place where the runtime lives; zeros without one. Waits for a run in a child.
     Status count(ch_anchor_counts* out_counts, ch_error* out_error, const isolate::GoOn& go_on = {});
 
 private:
-    // How a wait for a run went.
+    // The end of a wait for a run.
     struct Waited {
         bool cancelled = false;    // this call asked it to stop,
         bool interrupted = false;  // because go_on or cancel() said so, not the deadline

@@ -9,7 +9,7 @@ namespace chiphost::worker {
 
 namespace {
 
-// Calls line(text, bytes) for each line of a file until that returns true. Of a line that is too long: its beginning.
+// Calls line(text, bytes) for each line of a file until that returns true. A line that is too long is cut.
 template <typename Line>
 void for_each_line(const char* path, Line&& line) {
     const int file = open(path, O_RDONLY | O_CLOEXEC);
@@ -67,7 +67,7 @@ bool add_file_name(uint64_t address, TextLine* line) {
 
 #if __GLIBC_PREREQ(2, 35)
 
-// How many dynamic symbols there are, as far as the hash table knows.
+// The number of dynamic symbols, as far as the hash table knows.
 uint32_t symbol_count(const uint32_t* hash) {
     const uint32_t buckets = hash[0], first = hash[1], bloom_words = hash[2];
     const auto* bucket = reinterpret_cast<const uint32_t*>(reinterpret_cast<const ElfW(Addr)*>(hash + 4) + bloom_words);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where a worker's device context lives, and how runs get there: in this process (local_context.h) or in a child
-// (child_context.h).
+// The place where a worker's device context lives, and the way that runs take to it: in this process (local_context.h)
+// or in a child (child_context.h).
 #pragma once
 
 #include <sys/types.h>
@@ -29,7 +29,7 @@ public:
     virtual Status prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
                            const isolate::GoOn& go_on, ch_error* out_error) = 0;
 
-    // Of the run prepared last. Valid until the next is prepared; any thread may set `cancel`.
+    // The progress of the run prepared last. Valid until the next is prepared; any thread may set `cancel`.
     virtual ch_run_progress& progress() = 0;
 
     virtual void post() = 0;
@@ -39,10 +39,10 @@ public:
 
     // Processor time that the run's thread has had, in ns. To be asked before wants_processor().
     virtual uint64_t processor_ns() const { return 0; }
-    // Whether the thread would go on at once if the machine let it: it neither sleeps nor waits.
+    // True if the thread would go on at once if the machine let it: it neither sleeps nor waits.
     virtual bool wants_processor() const { return false; }
 
-    // What became of it. out_trace may be null.
+    // Makes the result of the run. out_trace may be null.
     virtual Status finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) = 0;
 
     enum class GaveUp {
@@ -50,7 +50,7 @@ public:
         stopped,   // by force; the context is as good as new
         abandoned  // it goes on and may use the callable and the arguments for ever, but no more the arrays
     };
-    // To a run that was asked to stop and does not.
+    // Gives up a run that was asked to stop and does not.
     virtual GaveUp give_up() = 0;
 
     // Destroys the context, also if that fails.

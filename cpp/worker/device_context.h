@@ -36,9 +36,9 @@ public:
         const void* request;
         ch_error* out_error;
 
-        // On the calling thread. The code that the verb returns, or CH_ANCHOR_CALL_THREW.
+        // Calls the verb on the calling thread. Returns the verb's code, or CH_ANCHOR_CALL_THREW.
         int32_t here() const;
-        // On the thread of a mailbox, which returns the same.
+        // Calls the verb on the thread of a mailbox, which returns the same code.
         void post(ch_mailbox* thread) const { ch_mailbox_post(thread, function, memory, request, out_error); }
     };
 
@@ -46,7 +46,7 @@ public:
     DeviceContext(const DeviceContext&) = delete;
     DeviceContext& operator=(const DeviceContext&) = delete;
 
-    // The memory for it. Before the verbs. CH_HOST_MEMORY_EXHAUSTED.
+    // Allocates the context's memory, before any verb is called. CH_HOST_MEMORY_EXHAUSTED.
     Status allocate(ch_error* out_error);
 
     // temp_folder must live as long as the context.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// When a kernel or an orchestration crashes, says on stderr, or to whom the run says, which and where: on SIGSEGV,
-// SIGBUS, SIGFPE, SIGILL and SIGABRT. The process then dies, or whatever else it would have done: the handler that was
-// there before gets the signal next, so core dumps, Python's faulthandler and sanitizers work as ever.
+// Reports which kernel or orchestration has crashed, and where, on stderr or to the text that the run names: on
+// SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT. The process then dies, or does whatever else it would have done: the
+// handler that was there before gets the signal next, so core dumps, Python's faulthandler and sanitizers work as ever.
 #pragma once
 
 #include <stdint.h>
@@ -14,8 +14,8 @@
 
 namespace chiphost::worker {
 
-// While at least one of these lives, the handlers are installed. When the last one goes they are taken away, but where
-// somebody has installed another one since: that one may call ours. For any thread; not for signal handlers.
+// While at least one of these lives, the handlers are installed. When the last one goes they are taken away, unless
+// somebody has installed another handler since, which may call ours. For any thread; not for signal handlers.
 class FaultHandlers {
 public:
     FaultHandlers();

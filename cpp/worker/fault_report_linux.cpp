@@ -35,7 +35,7 @@ struct Signal {
     struct sigaction previous;
 };
 
-// Who wants the handlers. A child made by fork() inherits the handlers, and not those who wanted them.
+// The users of the handlers. A child made by fork() inherits the handlers, and not their users.
 struct Users {
     os::Mutex mutex;  // guards the installation, too: the handler reads what does not change while it is installed
     uint32_t count CH_GUARDED_BY(mutex) = 0;  // FaultHandlers of this process
@@ -175,7 +175,7 @@ void report(const Signal& signal, const siginfo_t& info, const ucontext_t& conte
 // The process whose runs are watched. A copy that one of its kernels has made has the handlers, too, and no runs.
 std::atomic<pid_t> watched_process{0};
 
-// Whether the signal is about what this thread has done, and was not sent by somebody else.
+// True if the signal is about what this thread has done, and was not sent by somebody else.
 bool is_own_fault(const siginfo_t& info) {
     return info.si_code > 0 || info.si_pid == getpid();
 }
@@ -199,8 +199,8 @@ void handle(int number, siginfo_t* info, void* context) {
     for (const Signal& signal : signals) {
         if (signal.number != number) continue;
         if (is_own_fault(*info) && watched_process.load() == getpid()) {
-            // Of two threads that crash at once, the second must not end the process while the first one writes. The
-            // first may crash again, though.
+            // If two threads crash at once, the second must not end the process while the first one writes. The first
+            // may crash again, though.
             constexpr int patience = 1000;
             const timespec millisecond{0, 1'000'000};
             for (int i = 0; i < patience && reporting.exchange(true); ++i) nanosleep(&millisecond, nullptr);

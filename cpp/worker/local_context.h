@@ -49,7 +49,7 @@ private:
     ch_mailbox* thread_ = nullptr;
     int32_t code_ = CH_OK;  // of the verb that ended last
     std::string temp_folder_;
-    // What a run refers to, besides what the caller passed.
+    // The records that a run refers to, besides what the caller passed.
     ch_run_progress progress_{};
     ch_run_request request_{};
     ch_run_result result_{};

@@ -9,7 +9,7 @@
 
 namespace chiphost::worker {
 
-// Where a run is, or was when it came to its end, as far as its progress tells.
+// The place where a run is, or was when it came to its end, as far as its progress tells.
 struct RunPlace {
     const char* where;  // "device", "the orchestration", "loading the callable"
     std::string what;   // the same, or "kernel add (func_id 1) of task 3 on core 5"

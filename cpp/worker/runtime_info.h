@@ -9,7 +9,7 @@
 
 namespace chiphost::worker {
 
-// What a runtime says of itself, and how it is isolated.
+// The facts that a runtime tells about itself, and its isolation.
 struct RuntimeInfo {
     std::string runtime;
     std::string arch;
@@ -25,8 +25,8 @@ struct RuntimeInfo {
     bool operator<(const RuntimeInfo& other) const { return key() < other.key(); }
 };
 
-// The one that is equal and lives as long as the process: there are few, and whoever reads it needs no lock, also when
-// the runtime is unloaded meanwhile. Thread-safe.
+// An equal record that lives as long as the process: there are few, and whoever reads one needs no lock, also when the
+// runtime is unloaded meanwhile. Thread-safe.
 const RuntimeInfo& keep(const RuntimeInfo& info);
 
 }  // namespace chiphost::worker

@@ -83,16 +83,16 @@ void RuntimeLibraries::give_back(RuntimeLibrary& library) {
         library.last_use_ = ++uses_;
         if (--library.users_ > 0 || !library.stale_) return;
     }
-    // If somebody is loading, that may take any time. The next who loads unloads this one first.
+    // If somebody is loading, that may take any time. Whoever loads next unloads this one first.
     if (!load_mutex_.try_lock()) return;
     const os::MutexLock one_at_a_time(load_mutex_, std::adopt_lock);
     try {
         retire_stale();
-    } catch (const std::bad_alloc&) {  // the same
+    } catch (const std::bad_alloc&) {  // then whoever loads next unloads it
     }
 }
 
-// Makes a namespace spare for who wants one for something else than a runtime.
+// Makes a namespace spare for whoever wants one for something other than a runtime.
 bool RuntimeLibraries::reclaim(const isolate::GoOn& still_wanted) {
     // If somebody is loading, that may take any time.
     while (!load_mutex_.try_lock()) {
@@ -155,8 +155,8 @@ void RuntimeLibraries::mark_stale(const RuntimeFiles& files, const std::string& 
     }
 }
 
-// Takes the libraries without users out that `wanted` says, the one longest without first, so that nobody finds them
-// any more.
+// Takes out the libraries without users that `wanted` selects, so that nobody finds them any more. The one that has
+// been without users for longest comes first.
 template <typename Wanted>
 std::vector<RuntimeLibraries::Libraries::node_type> RuntimeLibraries::take_out_unused(Wanted&& wanted) {
     std::vector<Libraries::node_type> unused;

@@ -56,7 +56,7 @@ private:
 
     // Held while a library is loaded or unloaded, which may take any time. Taken before mutex_.
     os::Mutex load_mutex_;
-    // Never held for long. A library that was taken out of the map belongs to who holds load_mutex_.
+    // Never held for long. A library that was taken out of the map belongs to whoever holds load_mutex_.
     os::Mutex mutex_;
     Libraries libraries_ CH_GUARDED_BY(mutex_);
     uint64_t uses_ CH_GUARDED_BY(mutex_) = 0;

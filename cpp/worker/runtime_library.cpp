@@ -6,6 +6,7 @@
 #include "isolate/domain/namespace_pool.h"
 #include "os/thread_clock.h"
 #include "runtime_libraries.h"
+#include "status/abi_check.h"
 #include "status/report.h"
 
 namespace chiphost::worker {
@@ -49,7 +50,7 @@ Status RuntimeLibrary::open(const std::string& platform, bool only_copy, ch_erro
 Status RuntimeLibrary::read_table(ch_library* loaded, const std::string& platform, ch_error* out_error) {
     void* entry = nullptr;
     CH_TRY(domain_->find_symbol(loaded, CH_HOST_RUNTIME_ENTRY, files_.host, &entry, out_error));
-    // Whose code it is nobody knows yet, so not even this may be called from here.
+    // Nobody knows yet whose code it is, so not even this function may be called from here.
     const ch_question question{reinterpret_cast<const void* (*)()>(entry), nullptr};
     uint64_t address = 0;
     CH_TRY(domain_->ask(question, files_.host, CH_HOST_RUNTIME_ENTRY, &address, out_error));

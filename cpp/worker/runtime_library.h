@@ -15,7 +15,7 @@
 
 namespace chiphost::worker {
 
-// How a runtime is to be kept apart from the program.
+// The isolation that is wanted for a runtime.
 struct Isolation {
     isolate::Strategy strategy = isolate::Strategy::link_namespace;
     bool fall_back_if_spent = false;  // when no namespace has room: a private copy, or a process
@@ -34,8 +34,8 @@ struct Isolation {
 // through table().
 class RuntimeLibrary {
 public:
-    // Makes the caller a user. `platform` may be empty: then any is accepted. *out_fell_back: whether it is a copy
-    // because no namespace is left, or none with room for it.
+    // Makes the caller a user. `platform` may be empty: then any is accepted. *out_fell_back is true if the library is
+    // a copy because no namespace is left, or none with room for it.
     static Status load(const RuntimeFiles& files, const std::string& platform, const Isolation& isolation,
                        const std::string& anchor_path, std::shared_ptr<RuntimeLibrary>* out_library,
                        bool* out_fell_back, ch_error* out_error);
@@ -44,7 +44,7 @@ public:
     // that, because a run never returned, never calls this.
     void give_back();
 
-    // Of this process.
+    // Numbers of namespaces and copies in this process.
     struct Counts {
         size_t namespaces_used = 0;    // by a runtime with users
         size_t namespaces_idle = 0;    // by a runtime without: they give way when no other is left
@@ -80,7 +80,7 @@ private:
     RuntimeFiles files_;
     std::string aicpu_key_;
     std::string aicore_key_;
-    uint64_t loaded_at_ns_ = 0;  // CLOCK_BOOTTIME before that
+    uint64_t loaded_at_ns_ = 0;  // CLOCK_BOOTTIME before the library was loaded
 
     // Guarded by the mutex of RuntimeLibraries, which clang cannot be told: it is another object's.
     size_t users_ = 0;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "status/report.h"
+#include "status/status.h"
 
 namespace chiphost::platform {
 

@@ -77,9 +77,9 @@ Status Launcher::write(const Memory& to, const void* from, uint64_t bytes, ch_er
 
 Status Launcher::open(const ch_device_options& options, ch_error* out_error) {
     for (void** stream : {&aicpu_stream_, &aicore_stream_}) {
-        if (const Status failed = driver_.aclrtCreateStream(stream); !failed.ok()) {
+        if (const int32_t code = driver_.aclrtCreateStream(stream); code != 0) {
             *stream = nullptr;
-            return driver_.failed("aclrtCreateStream", failed, out_error);
+            return driver_.failed("aclrtCreateStream", code, out_error);
         }
     }
     record_.format = launch_record_format;
@@ -177,8 +177,7 @@ Status Launcher::read_record(ch_error* out_error) {
     const int32_t code =
         driver_.aclrtMemcpy(&record_, sizeof record_, record_memory_.address, sizeof record_, acl_device_to_host);
     if (code != 0) return driver_.failed("aclrtMemcpy", code, out_error);
-    if (record_.error.code != CH_OK) *out_error = record_.error;
-    return record_.error.code;
+    return record_.error.code == CH_OK ? CH_OK : copy_record(record_.error, out_error);
 }
 
 // One thread does something that is no launch of a graph.

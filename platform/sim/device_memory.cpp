@@ -31,7 +31,7 @@ Status DeviceMemory::allocate(uint64_t bytes, bool zeroed, uint64_t* out_address
     if (wanted <= room && mapped) {
         memory = mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (memory == MAP_FAILED) memory = nullptr;
-    } else if (wanted <= room) {
+    } else if (wanted <= room && wanted <= UINT64_MAX - line_bytes) {
         memory = aligned_alloc(line_bytes, align_up(wanted));
         // Undefined content is not what the last run left there: results that nobody wrote must not look right.
         if (memory) memset(memory, zeroed ? 0 : undefined_byte, wanted);

@@ -5,6 +5,7 @@
 
 #include "chiphost/platform/device.h"
 #include "os/thread_clock.h"
+#include "status/abi_check.h"
 #include "status/report.h"
 
 namespace chiphost::platform {

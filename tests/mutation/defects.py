@@ -75,11 +75,13 @@ _FAKES: Final = ("counter", "fake_good", "fake_leaks_thread", "fake_leaves_libra
 # Targets of the build that a test program loads. Its own are built anyway.
 NEEDS: Final[dict[str, tuple[str, ...]]] = {
     "domain_test": ("counter", "inspector", "signatures"),
+    "hanging_run_test": _CHIP_PARTS,
     "library_pool_test": ("counter", "counter_without_names", "gated", "stateless"),
     "orch_so_loader_onboard_test": ("counter", "throws_when_loaded"),
     "orch_so_loader_sim_test": ("counter", "throws_when_loaded"),
     "private_copy_test": ("counter", "throws_when_loaded"),
     "ring_programs_test": _RING_PARTS,
+    "run_test": _CHIP_PARTS,
     "runtime_library_test": _FAKES,
     "sim_device_test": (*_CHIP_PARTS, "aicpu_that_looks"),
     "worker_test": _CHIP_PARTS,
@@ -233,9 +235,9 @@ _SCHEDULER: Final = (
     _required(
         "scheduler: a core of the wrong type",
         _SCHEDULER_FILE,
-        " || handshake.core_type != core.type",
+        " || type != core.type",
         "",
-        "scheduler_test:*",
+        "core_launch_test:*",
     ),
     _required(
         "scheduler: a second dispatch before the first is taken",
@@ -248,16 +250,16 @@ _SCHEDULER: Final = (
     _sibling(
         "scheduler: a physical number that is one too large",
         _SCHEDULER_FILE,
-        "handshake.physical_core >= platform::chip.physical_cores",
-        "handshake.physical_core > platform::chip.physical_cores",
-        "scheduler_test:*",
+        "physical >= platform::chip.physical_cores",
+        "physical > platform::chip.physical_cores",
+        "core_launch_test:*",
     ),
     _sibling(
         "scheduler: a core that is refused is stopped as well",
         _SCHEDULER_FILE,
         "            thread.cores.erase(index);\n            handshakes_.send_away",
         "            handshakes_.send_away",
-        "scheduler_test:*",
+        "core_launch_test:*",
         "simulated_chip_test:SimulatedChip.Refuses*",
     ),
     _sibling(
@@ -265,7 +267,7 @@ _SCHEDULER: Final = (
         _SCHEDULER_FILE,
         "            handshakes_.send_away(index);\n",
         "",
-        "scheduler_test:*",
+        "core_launch_test:*",
     ),
     _sibling(
         "scheduler: a second dispatch although cores are idle",
@@ -294,14 +296,14 @@ _SCHEDULER: Final = (
         _SCHEDULER_FILE,
         "    if (done.status != KernelStatus::ok) {",
         "    if (false) {",
-        "scheduler_test:*",
+        "kernel_fault_test:*",
     ),
     _sibling(
         "scheduler: how the last kernel ended",
         _SCHEDULER_FILE,
         "    payload.status = KernelStatus::ok;\n",
         "",
-        "scheduler_test:*",
+        "kernel_fault_test:*",
     ),
     _sibling(
         "scheduler: both AIV are the first one",
@@ -337,14 +339,14 @@ _SCHEDULER: Final = (
         _SCHEDULER_FILE,
         "all = all && exited;",
         "all = exited;",
-        "scheduler_test:*",
+        "core_launch_test:*",
     ),
     _sibling(
         "scheduler: the fast path stays open",
         _HANDSHAKES,
         "Register::fast_path, fast_path_close);",
         "Register::fast_path, fast_path_open);",
-        "scheduler_test:*",
+        "core_launch_test:*",
     ),
     _sibling(
         "scheduler: the last fault is reported",
@@ -352,14 +354,14 @@ _SCHEDULER: Final = (
         "    return __atomic_compare_exchange_n(&status_.error.code, &ok, code, false, __ATOMIC_ACQ_REL, "
         "__ATOMIC_RELAXED);",
         "    (void)ok;\n    status_.error.code = code;\n    return true;",
-        "scheduler_test:*",
+        "kernel_fault_test:*",
     ),
     _sibling(
         "scheduler: an image of another format",
         _SCHEDULER_FILE,
         "launch.format != CH_LAUNCH_FORMAT || image_.format != graph::image_format",
         "launch.format != CH_LAUNCH_FORMAT",
-        "scheduler_test:*",
+        "core_launch_test:*",
     ),
     _sibling(
         "ready_queue: a full queue takes one more",
@@ -489,6 +491,20 @@ _ORCHESTRATOR: Final = (
         "a.offset[dim] > b.offset[dim] + b.extent[dim]",
         "tensor_map_test:*",
     ),
+    _sibling(
+        "tensor_region: the box's row after the last",
+        "cpp/graph/tensor_region.cpp",
+        "            ++index[from++];",
+        "            ++index[from];",
+        "tensor_region_test:*",
+    ),
+    _sibling(
+        "strand: what became true before it was known to wait",
+        "cpp/orchestrator/strand.h",
+        "    bool go = ready();\n",
+        "    bool go = false;\n",
+        "strand_test:*",
+    ),
     _required(
         "orchestrator: an element of a turned view",
         _ELEMENTS,
@@ -528,7 +544,7 @@ _SIM: Final = (
         _SIM_LAUNCHER,
         "SequentialEngine engine(options.seed, ",
         "SequentialEngine engine(options.seed != 0, ",
-        "worker_test:Worker.HasAnOrder*",
+        "run_test:Worker.HasAnOrder*",
     ),
     _required(
         "sim: COND of a launch that was cut off",
@@ -551,7 +567,7 @@ _SIM: Final = (
         "    if (!memory) {\n        return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED",
         "    if (memory && !mapped) memset(memory, 0, wanted);\n"
         "    if (!memory) {\n        return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED",
-        "worker_test:Worker.BeginsWith*",
+        "run_test:Worker.BeginsWith*",
     ),
     _required(
         "sim: waits that failed are counted over launches",
@@ -862,21 +878,42 @@ _WORKER: Final = (
         _WORKER_FILE,
         "grace_ns = 500'000'000;",
         "grace_ns = 50'000'000;",
-        "worker_test:*HangingKernel.IsGivenUp*",
+        "hanging_run_test:*HangingKernel.IsGivenUp*",
     ),
     _required(
         "chip_worker: a spinning kernel is given up much later",
         _WORKER_FILE,
         "grace_ns = 500'000'000;",
         "grace_ns = 60'000'000'000;",
-        "worker_test:*HangingKernel.IsGivenUp*",
+        "hanging_run_test:*HangingKernel.IsGivenUp*",
+    ),
+    _sibling(
+        "memory_blocks: a range that overflows is allowed",
+        "cpp/isolate/memory_blocks.cpp",
+        "bytes <= block.bytes - offset",
+        "offset + bytes <= block.bytes",
+        "memory_blocks_test:*",
+    ),
+    _sibling(
+        "glibc_tunables: the first tunable only",
+        "cpp/isolate/domain/glibc_tunables.cpp",
+        '            tunables += ":" + entry;\n',
+        "",
+        "glibc_tunables_test:LoaderTunables.AreThoseOfTheStart",
+    ),
+    _sibling(
+        "handle_state: who has no turn gives it back",
+        "cpp/isolate/handle_state.cpp",
+        "    if (status_.ok()) state_.turn_.unlock();",
+        "    state_.turn_.unlock();",
+        "handle_state_test:*",
     ),
     _sibling(
         "handle_state: a poisoned worker may run",
         "cpp/isolate/handle_state.h",
         "        poisoned_ = true;\n",
         "",
-        "worker_test:*HangingKernel.Poisons*",
+        "hanging_run_test:*HangingKernel.Poisons*",
     ),
     _sibling(
         "chip_worker: a device with a negative number",
@@ -890,7 +927,7 @@ _WORKER: Final = (
         "cpp/isolate/turn.cpp",
         "wait_for(lock, std::chrono::nanoseconds(ns), is_free)) return false;",
         "wait_for(lock, std::chrono::nanoseconds(ns), is_free)) return taken_ = true;",
-        "worker_test:Worker.LetsAWaiting*",
+        "hanging_run_test:Worker.LetsAWaiting*",
     ),
 )
 

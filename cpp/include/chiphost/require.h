@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How orchestrations check what they are given. It includes little, because every orchestration is compiled with it.
+// The checks by which an orchestration refuses what it is given. It includes little, because every orchestration is
+// compiled with it.
 //
 // Threads: any.
 // Errors: none, unless a function says otherwise.

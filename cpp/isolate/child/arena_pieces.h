@@ -18,9 +18,9 @@ public:
     void clear() { pieces_.clear(); }
     void add(const void* data, uint64_t bytes);  // not for 0 bytes
 
-    // Gives all that was added an offset, from *inout_end on.
+    // Gives everything that was added an offset, from *inout_end on.
     void place(uint64_t* inout_end);
-    // Where something is that was added.
+    // The offset of something that was added.
     uint64_t offset_of(const void* data) const;
     void copy_in(SharedMemory& memory) const;
 

@@ -10,8 +10,9 @@ namespace chiphost::isolate {
 // A folder for the temporary files of one child: readable by this user only, below TMPDIR, or where that is of no use
 // below the system's own folder.
 //
-// It is locked as long as the program or the child lives, for both have its descriptor. Whoever finds one that is not
-// locked may remove it: so folders of which both were killed go away, whatever ids processes have been given since.
+// It is locked as long as the program or the child lives, for both have its descriptor. Whoever finds a folder that is
+// not locked may remove it: so a folder goes away when program and child were killed, whatever ids processes have been
+// given since.
 class ChildFolder {
 public:
     ChildFolder() = default;
@@ -19,8 +20,8 @@ public:
     ChildFolder(ChildFolder&&) = default;
     ChildFolder& operator=(ChildFolder&&) = default;
 
-    // In the folder `chosen`, or in the system's own if nothing can be made there. 0, or the errno of what failed in
-    // the chosen one. The first call of a process also removes what is left of others.
+    // Makes the folder in `chosen`, or in the system's own folder if nothing can be made there. 0, or the errno of what
+    // failed in `chosen`. The first call of a process also removes what is left of others.
     [[nodiscard]] int create(const std::string& chosen);
 
     const std::string& path() const { return path_; }
@@ -30,8 +31,8 @@ public:
     // Removes the folder and what is in it.
     void remove();
 
-    // The same by descriptor and name. Opens nothing unless there are folders inside, allocates nothing and takes no
-    // lock: it may run beside a thread that hangs, and where no descriptor is left.
+    // Removes a folder that is given by descriptor and name. Opens nothing unless there are folders inside, allocates
+    // nothing and takes no lock: it may run beside a thread that hangs, and where no descriptor is left.
     static void remove(int folder, const char* path);
 
 private:

@@ -20,7 +20,7 @@ bool in_memory(const Parameter& parameter) {
     return parameter.type == Type::buffer || parameter.type == Type::text;
 }
 
-// What of the caller's memory an argument stands for.
+// The number of bytes of the caller's memory that an argument stands for.
 uint64_t bytes_of(const Parameter& parameter, const Argument& argument) {
     if (!argument.data) return 0;
     return parameter.type == Type::text ? strlen(static_cast<const char*>(argument.data)) + 1 : argument.bytes;
@@ -71,11 +71,10 @@ Status ChildInstance::ask(ChildVerb verb, const std::string& text, const WaitTim
     child_->post(verb);
     CH_TRY(await(time, where, out_error));
     if (memory.control().code == CH_OK) return CH_OK;
-    *out_error = memory.control().error;
-    return out_error->code;
+    return copy_record(memory.control().error, out_error);
 }
 
-// What the child was doing when it came to its end.
+// Words for what the child was doing when it came to its end.
 const char* ChildInstance::doing() {
     SharedMemory& memory = child_->memory();
     const auto unless_begun = [](const uint32_t& begun, const char* doing) {
@@ -98,8 +97,8 @@ const char* ChildInstance::doing() {
     }
 }
 
-// CH_OK as soon as there is an answer, which to close_library is an orderly end. Otherwise the child is at its end, and
-// the instance is poisoned.
+// Returns CH_OK as soon as there is an answer; the answer to close_library is that the child ends in order. After any
+// other code the child has ended, and the instance is poisoned.
 Status ChildInstance::await(const WaitTime& time, const std::string& where, ch_error* out_error) {
     using Answer = ChildProcess::Answer;
     const int id = static_cast<int>(child_->id());
@@ -183,7 +182,8 @@ Status ChildInstance::write_call(const Symbol& symbol, const Signature& signatur
     return CH_OK;
 }
 
-// Also of a function that threw: what it has written until then is the caller's, as it would be in one process.
+// Reads the answer of a function that threw, too: what it wrote before that is the caller's, as it would be in one
+// process.
 Status ChildInstance::read_answer(const Symbol& symbol, const Signature& signature, const Argument* arguments,
                                   Value* out_value, ch_error* out_error) {
     SharedMemory& memory = child_->memory();
@@ -193,7 +193,7 @@ Status ChildInstance::read_answer(const Symbol& symbol, const Signature& signatu
         memcpy(arguments[i].data, memory.at(pieces_.offset_of(arguments[i].data)), arguments[i].bytes);
     }
     if (memory.control().code != CH_OK) {
-        *out_error = memory.control().error;
+        copy_record(memory.control().error, out_error);
         if (!out_error->where[0]) copy_text(out_error->where, sizeof out_error->where, symbol.name);
         return out_error->code;
     }
@@ -225,8 +225,7 @@ Status ChildInstance::post_memory(ChildVerb verb, uint64_t address, uint64_t byt
     child_->post(verb);
     CH_TRY(await(time, path(), out_error));
     if (memory.control().code == CH_OK) return CH_OK;
-    *out_error = memory.control().error;
-    return out_error->code;
+    return copy_record(memory.control().error, out_error);
 }
 
 Status ChildInstance::make_block(uint64_t bytes, const WaitTime& time, uint64_t* out_address, ch_error* out_error) {
@@ -239,7 +238,7 @@ Status ChildInstance::drop_block(uint64_t address, const WaitTime& time, ch_erro
     return post_memory(ChildVerb::free_memory, address, 0, time, out_error);
 }
 
-// So much at once, for the arena never shrinks.
+// The largest piece that is copied at once, for the arena never shrinks.
 constexpr uint64_t copied_bytes_max = 16 << 20;
 
 // Calls copy(first, bytes) for one piece of a range after the other, until one fails. The caller has the turn, which

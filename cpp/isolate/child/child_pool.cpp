@@ -22,8 +22,8 @@ namespace chiphost::isolate {
 namespace {
 
 constexpr auto idle_thread_time = std::chrono::seconds(1);  // after so long without work the thread ends
-constexpr auto end_time_max = std::chrono::seconds(5);      // that the process waits for the thread when it exits
-constexpr auto patience = std::chrono::seconds(2);          // that somebody waits for a spare in the making
+constexpr auto end_time_max = std::chrono::seconds(5);      // so long the process waits for the thread when it exits
+constexpr auto patience = std::chrono::seconds(2);          // so long a caller waits for a spare that is being made
 constexpr size_t used_before_max = 32;
 
 }  // namespace
@@ -61,7 +61,7 @@ void ChildPool::end_all() {
     changed_.wait(lock, [&]() CH_REQUIRES(mutex_) { return !thread_runs_; });
 }
 
-// A waiting child, taken out; nullptr without one. Ends those of the key that are of no use now.
+// Takes a waiting child out; nullptr without one. Ends the children of the key that are of no use now.
 std::unique_ptr<ChildProcess> ChildPool::find(const std::string& key, const Circumstances& now) {
     std::list<Idle> useless;
     const os::MutexLock lock(mutex_);
@@ -90,7 +90,7 @@ Status ChildPool::take(const std::string& key, const std::string& program, const
             order_spare(key, program, prepare, circumstances);
             break;
         }
-        // Sooner done than another one.
+        // The spare that is being made is ready sooner than a new child would be.
         changed_.wait_for(lock, std::chrono::nanoseconds(time.next_slice_ns()));
         lock.unlock();
         if (time.interrupted()) {
@@ -100,7 +100,7 @@ Status ChildPool::take(const std::string& key, const std::string& program, const
     return *out_child ? CH_OK : ChildProcess::start(program, circumstances, out_child, out_error);
 }
 
-// The next who takes one of the key finds a spare, if it can be had.
+// Has a spare made, so that whoever takes the next child of the key finds one, if it can be had.
 void ChildPool::order_spare(const std::string& key, const std::string& program, const Prepare& prepare,
                             const Circumstances& circumstances) {
     const auto of_key = [&](const auto& entry) { return entry.key == key; };
@@ -122,7 +122,7 @@ bool ChildPool::was_used_up_before(const std::string& key) const {
 void ChildPool::give_back(const std::string& key, std::unique_ptr<ChildProcess> child) {
     if (!child->usable()) return;
     if (!child->used_up()) child->memory().trim();
-    // Both end what is in them when the lock has been released.
+    // Both lists end the children in them when the lock has been released.
     std::list<std::unique_ptr<ChildProcess>> used_up;
     Idle too_many;
     const os::MutexLock lock(mutex_);
@@ -146,7 +146,7 @@ void ChildPool::trim(Idle* out_too_many) {
     idle_.pop_back();
 }
 
-// Whether there is a thread, which is made if there is none.
+// Makes the pool's thread if there is none. False: there is no thread.
 bool ChildPool::start_thread() {
     if (thread_runs_) return true;
     if (ending_) return false;
@@ -159,7 +159,7 @@ bool ChildPool::start_thread() {
     try {
         std::thread([this] { work(); }).detach();
         thread_runs_ = true;
-    } catch (const std::exception&) {  // then there is no spare, and who gives a child back ends it himself
+    } catch (const std::exception&) {  // then there is no spare, and whoever gives a child back ends it
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return thread_runs_;
@@ -199,7 +199,7 @@ void ChildPool::work() {
     changed_.notify_all();
 }
 
-// A child that has been prepared. Empty if that failed: whoever wants one then starts one, and is told why not. The
+// A child that has been prepared; empty if that failed: whoever wants a child then starts one, and is told why not. The
 // program may change its environment meanwhile, so the child gets the one of whoever has ordered it.
 std::list<ChildPool::Idle> ChildPool::make_spare(const Order& order) {
     std::list<Idle> made;
@@ -212,7 +212,7 @@ std::list<ChildPool::Idle> ChildPool::make_spare(const Order& order) {
             order.circumstances.still_hold() && order.prepare(*made.front().child) && made.front().child->usable()) {
             return made;
         }
-    } catch (const std::exception&) {  // the same
+    } catch (const std::exception&) {  // then there is no spare
     }
     return {};
 }
@@ -225,7 +225,7 @@ void ChildPool::end_idle() {
     changed_.notify_all();
     changed_.wait_for(lock, end_time_max,
                       [&]() CH_REQUIRES(mutex_) { return !thread_works_ && (used_up_.empty() || !thread_runs_); });
-    ended.splice(ended.end(), idle_);  // what was being made until now
+    ended.splice(ended.end(), idle_);  // the spare that was being made until now
     lock.unlock();
 }
 

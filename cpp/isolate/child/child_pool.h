@@ -16,24 +16,24 @@ namespace chiphost::isolate {
 // Children that wait for work. Thread-safe.
 //
 // A child in which code of others has run is not used again: its working directory, limits, signal handlers,
-// environment, descriptors and memory are what that code has made of them, and nobody can tell. It is ended. Others are
-// given back and wait for the next of the same key, which finds its libraries loaded.
+// environment, descriptors and memory are what that code has made of them, and nobody can tell what that is. It is
+// ended. Other children are given back and wait for the next user of the same key, who finds the libraries loaded.
 //
-// Who has used up a child will want another. So from the second one of a key on, a spare is started and prepared while
-// the child before it works, by a thread that the pool has for it as long as there is something to do. It also ends
-// those that are used up.
+// A user who has used up a child will want another. So from the second child of a key on, a spare is started and
+// prepared while the child before it works. The pool has a thread for that as long as there is something to do; it also
+// ends the children that are used up.
 //
 // A child has the environment, the working directory, the streams and the limits that its program had when it was
-// started. One that was started under other circumstances than those of the moment is ended, too.
+// started. A child that was started under other circumstances than those of the moment is ended, too.
 //
 // A waiting child sleeps and uses no processor. All are ended when the process exits.
 class ChildPool {
 public:
     static constexpr size_t idle_max = 8;
-    static constexpr size_t used_up_max = 8;  // that wait to be ended; who gives back more ends them himself
+    static constexpr size_t used_up_max = 8;  // so many wait to be ended; whoever gives back more ends them
 
     // Brings a child that has just been started as far as it can come before its work is known. Runs no code of others
-    // but what the child's every user would run. False: the child is of no use.
+    // except what every user of the child would run. False: the child is of no use.
     using Prepare = std::function<bool(ChildProcess& child)>;
 
     static ChildPool& of_this_process();
@@ -43,8 +43,8 @@ public:
     ChildPool(const ChildPool&) = delete;
     ChildPool& operator=(const ChildPool&) = delete;
 
-    // A waiting child of this key, or a new one, for which the errors are those of ChildProcess::start; CH_INTERRUPTED
-    // if go_on, which may be empty, says so. `prepare` may be called later, by the pool's thread.
+    // Hands out a waiting child of this key, or a new one. Errors are those of ChildProcess::start; CH_INTERRUPTED if
+    // go_on, which may be empty, says so. `prepare` may be called later, by the pool's thread.
     Status take(const std::string& key, const std::string& program, const Prepare& prepare, const GoOn& go_on,
                 std::unique_ptr<ChildProcess>* out_child, ch_error* out_error);
 
@@ -52,7 +52,7 @@ public:
     // it is used up.
     void give_back(const std::string& key, std::unique_ptr<ChildProcess> child);
 
-    // Ends all that wait, and waits for the pool's thread to have done so with those that are used up.
+    // Ends all waiting children, and waits until the pool's thread has ended those that are used up.
     void end_idle();
 
     size_t idle();
@@ -66,7 +66,7 @@ private:
         std::string key;
         std::string program;
         Prepare prepare;
-        Circumstances circumstances;  // of who wants it
+        Circumstances circumstances;  // those of whoever wants the child
     };
 
     std::unique_ptr<ChildProcess> find(const std::string& key, const Circumstances& now);

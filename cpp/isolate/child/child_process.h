@@ -33,7 +33,7 @@ public:
     // those of the moment.
     static Status start(const std::string& program, const Circumstances& circumstances,
                         std::unique_ptr<ChildProcess>* out_child, ch_error* out_error);
-    // Under those of the calling thread.
+    // Starts the program under the circumstances of the calling thread.
     static Status start(const std::string& program, std::unique_ptr<ChildProcess>* out_child, ch_error* out_error) {
         return start(program, Circumstances::of_this_thread(), out_child, out_error);
     }
@@ -47,41 +47,42 @@ public:
     SharedMemory& memory() { return memory_; }
     const std::string& temp_folder() const { return folder_.path(); }
     KeptKeys& kept() { return kept_; }
-    // What it was given when it was started; see circumstances.h.
+    // The circumstances that the child was started under; see circumstances.h.
     const Circumstances& circumstances() const { return circumstances_; }
 
-    // From now on code of others has run in it.
+    // Notes that from now on code of others has run in the child.
     void use_up() { used_up_ = true; }
     bool used_up() const { return used_up_; }
 
-    // Whether it is there and can be asked. Does not wait.
+    // True if the child lives and can be asked. Does not wait.
     bool usable();
 
-    // Whether it has not been asked for anything yet.
+    // True if the child has not been asked for anything yet.
     bool fresh() { return memory_.control().posted == 1; }
 
-    // Asks for something; the message is in the arena. Then `wait` until there is an answer.
+    // Asks for something; the message is in the arena. Call `wait` then until there is an answer.
     void post(ChildVerb verb);
 
     enum class Answer {
         none,      // timeout_ns have passed
-        complete,  // control().code and the arena have it
-        died       // and `end` says how
+        complete,  // control().code and the arena have the answer
+        died       // the child has ended, and `end` says how
     };
     Answer wait(uint64_t timeout_ns);
 
-    // How a child came to its end.
+    // The end of a child.
     struct End {
         bool known;      // false: somebody else has taken its status
         bool signalled;  // by signal `number`, else it has exited with code `number`
         int number;
         std::string last_words;  // the end of what it wrote to stderr since the last `post`; empty for want of memory
     };
-    // Ends the child, if it still lives, and tells.
+    // Ends the child if it still lives, and says how it came to its end.
     const End& end();
     // "was killed by SIGSEGV", "exited with code 3".
     std::string describe_end();
-    // Fills an error with it: CH_PROCESS_DIED, "process 12 was killed by SIGSEGV while <during>", and the last words.
+    // Fills an error with the child's end: CH_PROCESS_DIED, "process 12 was killed by SIGSEGV while <during>", and the
+    // last words.
     Status report_end(const std::string& where, const std::string& during, ch_error* out_error);
 
 private:

@@ -33,8 +33,8 @@ os::Descriptor process_descriptor(pid_t process) {
     return os::above_streams(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
 }
 
-// Whether the kernel is too old for a call, or a filter of the program's container refuses it. Then there are numbers
-// of processes only.
+// True if the kernel is too old for a call, or a filter of the program's container refuses it. Processes then have only
+// their numbers.
 bool not_on_this_system(int error) {
     return error == ENOSYS || error == EPERM || error == EACCES;
 }
@@ -126,7 +126,8 @@ Status ChildProcess::spawn(const std::string& program, ch_error* out_error) {
     const auto refuse = [&](const char* what, int failed) {
         return report(out_error, CH_PROCESS_NOT_STARTED, program, "cannot %s: %s", what, strerror(failed));
     };
-    // CLOEXEC all, so that no other child of this process gets them; for ours, dup2 onto itself takes that away.
+    // All descriptors are CLOEXEC, so that no other child of this process gets them; for this child, dup2 onto itself
+    // takes that away.
     int pair[2] = {-1, -1};
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return refuse("make a socket", errno);
     socket_ = os::above_streams(pair[0]);
@@ -134,7 +135,7 @@ Status ChildProcess::spawn(const std::string& program, ch_error* out_error) {
     if (pipe2(pair, O_CLOEXEC) != 0) return refuse("make a pipe", errno);
     stderr_ = os::above_streams(pair[0]);
     const os::Descriptor childs_stderr = os::above_streams(pair[1]);
-    // The child's forwarding thread reads from it too, and polls before.
+    // The child's forwarding thread reads from the pipe too, and polls before it reads.
     if (fcntl(stderr_.get(), F_SETFL, O_NONBLOCK) != 0) return refuse("make a pipe", errno);
     os::Descriptor real_stderr(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
     if (!real_stderr.ok() && errno == EBADF) real_stderr = os::above_streams(open("/dev/null", O_WRONLY | O_CLOEXEC));
@@ -258,7 +259,8 @@ void ChildProcess::kill_and_reap() {
         kind = P_PID;  // no descriptor, or a kernel that has them but cannot wait for one
         id = static_cast<id_t>(id_);
     }
-    // Where there are only numbers, one that was reaped by somebody else may be another process by now.
+    // A child that is known only by its number may have been reaped by somebody else, and the number be another
+    // process's by now.
     const bool ours = kind == P_PIDFD || waitid(kind, id, &status, WEXITED | WNOHANG | WNOWAIT) == 0;
     const bool killed = process_.ok() && syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0) == 0;
     if (!killed && waitid(P_PID, static_cast<id_t>(id_), &status, WEXITED | WNOHANG | WNOWAIT) == 0) {
@@ -270,7 +272,7 @@ void ChildProcess::kill_and_reap() {
         result = ours ? waitid(kind, id, &status, WEXITED) : -1;
     } while (ours && result != 0 && errno == EINTR);
     if (result != 0 && process_.ok()) {
-        // Somebody else reaps it, or nobody has to (SIGCHLD is ignored). It must be gone all the same.
+        // Somebody else reaps the child, or nobody has to (SIGCHLD is ignored). It must be gone all the same.
         pollfd gone{process_.get(), POLLIN, 0};
         while (poll(&gone, 1, -1) < 0 && errno == EINTR) {
         }
@@ -289,7 +291,7 @@ void ChildProcess::kill_and_reap() {
     folder_.remove();
 }
 
-// What the forwarding thread has taken from the pipe, and what it left there.
+// Collects what the forwarding thread has taken from the pipe, and what it left there.
 void ChildProcess::read_last_words() {
     const StderrTail& tail = memory_.control().tail;
     std::string& words = end_->last_words;
@@ -303,7 +305,7 @@ void ChildProcess::read_last_words() {
         words.append(buffer, static_cast<size_t>(got));
         not_forwarded.append(buffer, static_cast<size_t>(got));
     }
-    // It would be lost without us. If nobody listens there, the words are in the error all the same.
+    // These words would otherwise be lost. If nobody listens there, they are in the error all the same.
     for (size_t done = 0; done < not_forwarded.size();) {
         const ssize_t put = write(STDERR_FILENO, not_forwarded.data() + done, not_forwarded.size() - done);
         if (put <= 0 && errno != EINTR) break;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a program and its child process say to each other, and the memory they share for it.
+// The messages between a program and its child process, and the memory that they share for them.
 //
 // The parent posts a verb and waits until the child has answered it; the child does one thing at a time. A message and
 // its answer are plain data in the arena, from its beginning; what they look like is the business of the verb. Each
@@ -23,9 +23,9 @@
 namespace chiphost::isolate {
 
 constexpr uint32_t child_magic = 0x44494843;  // "CHID"
-constexpr uint32_t child_version = 7;         // of everything in this file, and of the messages
+constexpr uint32_t child_version = 7;         // the version of everything in this file, and of the messages
 
-// What the child may be asked to do. Numbers are never used again for something else.
+// The verbs that a parent may ask of its child. Numbers are never used again for something else.
 enum class ChildVerb : uint32_t {
     hello = 1,  // the child's first answer: it is there and understands this version
     // Messages in worker/child_messages.h.
@@ -47,7 +47,7 @@ enum class ChildVerb : uint32_t {
 
 constexpr size_t child_path_max = 4096;
 
-// At the beginning of the shared memory. Fields without a remark are written before the child is started.
+// The record at the beginning of the shared memory. Fields without a remark are written before the child is started.
 struct ChildControl {
     uint32_t magic;
     uint32_t version;
@@ -55,27 +55,27 @@ struct ChildControl {
     uint32_t spin;           // 0: never look before sleeping, there is one processor only
     char temp_folder[child_path_max];
 
-    // By the parent.
+    // Written by the parent.
     alignas(64) uint32_t posted;  // number of verbs posted so far
     uint32_t parent_sleeps;       // 1: the parent sleeps on the socket
     uint32_t verb;                // ChildVerb
 
-    // By the child.
+    // Written by the child.
     alignas(64) uint32_t completed;  // number of verbs answered so far
     uint32_t child_sleeps;
     int32_t code;    // the answer: CH_OK or what `error` says
     ch_error error;  // valid if `code` is not CH_OK
 
-    // By both, one after the other.
+    // Written by both, one after the other.
     alignas(64) uint64_t arena_bytes;  // size of the arena; never shrinks
 
-    // By both at the same time, atomically: see ch_run_progress.
+    // Written by both at the same time, atomically: see ch_run_progress.
     alignas(64) ch_run_progress progress;
 
-    // By the child's thread that forwards stderr.
+    // Written by the child's thread that forwards stderr.
     alignas(64) StderrTail tail;
 
-    // By the child's thread that crashes.
+    // Written by the child's thread that crashes.
     alignas(64) FaultText fault;
 };
 

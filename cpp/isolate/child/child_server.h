@@ -15,7 +15,7 @@ namespace chiphost::isolate {
 // one ends the process as soon as the parent is gone, whatever the others do; one forwards stderr.
 class ChildServer {
 public:
-    // What the process is there for. Called in the thread of `serve`, for one message after the other.
+    // The work that the process is there for. Called in the thread of `serve`, for one message after the other.
     class Handler {
     public:
         virtual ~Handler() = default;
@@ -26,8 +26,8 @@ public:
         virtual uint64_t stack_bytes(ChildVerb, SharedMemory&) { return 0; }
     };
 
-    // Once in a process. Takes over what the parent has left in the arguments; all other descriptors but the standard
-    // streams are closed. Returns the exit code if that fails, after saying why on stderr; else 0.
+    // Called once in a process. Takes over what the parent has left in the arguments; all other descriptors but the
+    // standard streams are closed. Returns the exit code if that fails, after saying why on stderr; else 0.
     [[nodiscard]] int start(int argc, char** argv);
 
     // Answers messages until the process ends, or until one wants a larger stack than this thread has, `stack_bytes`.

@@ -30,7 +30,7 @@ namespace {
 constexpr int exit_usage = 64;
 constexpr int exit_no_resources = 71;
 
-// What the parent passes, in this order; -1 for one it does not have.
+// The descriptors that the parent passes, in this order; -1 for one that it does not have.
 struct Inherited {
     int memory, socket, stderr_pipe, real_stderr, parent, folder_lock;
 };
@@ -55,7 +55,7 @@ void close_all_but(std::array<int, 6> kept) {
 }
 
 // Waits for the end of the parent, or for its closing the socket, and ends this process. Allocates nothing and takes no
-// lock: another thread may hang with any.
+// lock: another thread may hang while it holds one.
 [[noreturn]] void end_with_the_parent(int parent, int socket, int folder, const char* temp_folder) {
     for (;;) {
         pollfd ends[] = {{parent, POLLIN, 0}, {socket, 0, 0}};

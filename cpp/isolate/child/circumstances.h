@@ -8,32 +8,32 @@
 
 namespace chiphost::isolate {
 
-// What this process would hand down to one that it starts now: environment, working directory, standard streams, user,
-// processors and limits. Equal ones start equal children. The umask is not among them, which can only be read by
-// changing it for a moment, nor are a priority and what only a process itself gives up.
+// The circumstances that this process would hand down to one that it starts now: environment, working directory,
+// standard streams, user, processors and limits. Equal circumstances start equal children. The umask, which can only be
+// read by changing it for a moment, is not among them, nor are a priority and what only a process itself gives up.
 //
-// A process of its own costs some milliseconds, this some microseconds: it is asked whenever a child is to be used
-// that was started before.
+// Starting a process costs some milliseconds, finding its circumstances some microseconds: so they are found whenever a
+// child that was started before is to be used.
 class Circumstances {
 public:
-    // Of the calling thread. For a thread of the program, as the C library lets nobody read the environment while
-    // another thread changes it.
+    // The circumstances of the calling thread. It must be a thread of the program, as the C library lets nobody read
+    // the environment while another thread changes it.
     static Circumstances of_this_thread();
 
     bool operator==(const Circumstances& other) const {
         return facts_ == other.facts_ && environment_ == other.environment_;
     }
 
-    // Whether the calling thread would still hand down the same, but for the environment, which it does not look at.
+    // True if the calling thread would still hand down the same, apart from the environment, which is not looked at.
     bool still_hold() const;
 
-    // For posix_spawn(): what `environ` was. Points into this object.
+    // The environment for posix_spawn(): what `environ` was. Points into this object.
     std::vector<char*> environment() const;
 
-    // Where files of the child's go; see temporary_folder.h.
+    // The folder in which the child's files go; see temporary_folder.h.
     const std::string& temporary_folder() const { return temporary_folder_; }
 
-    // Those that the calling thread could run on.
+    // The processors that the calling thread could run on.
     const cpu_set_t& processors() const { return processors_; }
 
 private:

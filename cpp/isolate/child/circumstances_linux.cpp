@@ -21,7 +21,7 @@ void add(std::string* text, const Value& value) {
     text->append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
-// Which file it is; the same for all that are none.
+// Adds the identity of a file, which is the same for all that are not known.
 void add_file(std::string* text, bool known, const struct stat& status) {
     add(text, known ? status.st_dev : 0);
     add(text, known ? status.st_ino : 0);

@@ -9,8 +9,8 @@
 
 namespace chiphost::isolate {
 
-// What a child keeps for later messages, by key: things that are sent once and referred to by a slot's number. When all
-// slots are taken, the least recently used is given to the next thing.
+// The things that a child keeps for later messages, by key: they are sent once and referred to by a slot's number. When
+// all slots are taken, the next thing gets the least recently used slot.
 class KeptKeys {
 public:
     static constexpr uint32_t slots_max = 64;
@@ -20,7 +20,7 @@ public:
         bool kept;  // the child has it
     };
 
-    // Where a thing is, or is to be put.
+    // The place where a thing is, or is to be put.
     Place find(std::string_view key) {
         uint32_t oldest = 0;
         for (uint32_t slot = 0; slot < entries_.size(); ++slot) {
@@ -33,7 +33,7 @@ public:
         return {entries_.size() < slots_max ? static_cast<uint32_t>(entries_.size()) : oldest, false};
     }
 
-    // The child has put a thing into a slot that `find` has named.
+    // Notes that the child has put a thing into a slot that `find` has named.
     void put(uint32_t slot, std::string_view key) {
         if (slot == entries_.size()) entries_.emplace_back();
         entries_[slot] = {std::string(key), ++clock_};

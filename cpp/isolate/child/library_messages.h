@@ -19,7 +19,7 @@ struct OpenLibrary {
 
 // One argument of ChildVerb::call_function.
 struct CallParameter {
-    // Numbers and pointers; of buffers and texts the offset, if they are in the arena, else 0 for a null pointer.
+    // A number or a pointer; for a buffer or a text its offset if it is in the arena, else 0 for a null pointer.
     uint64_t word;
     uint32_t type;        // Type
     uint16_t in_arena;    // 1: `word` is an offset
@@ -32,7 +32,7 @@ struct CallFunction {
     uint32_t result;      // Type
     uint32_t parameters;  // how many; a CallParameter each follows
     uint64_t end;         // of all of it; the child may use what is behind
-    // By the child.
+    // Written by the child.
     uint32_t begun;       // 1: the function was called, whatever came of it
     uint32_t is_null;     // of a text
     uint64_t word;        // the result

@@ -53,7 +53,7 @@ Status LibraryServer::handle(ChildVerb verb, SharedMemory& memory, ch_error* out
     }
 }
 
-// The file itself, not a copy: nothing else is loaded here that it would have to be kept apart from.
+// Opens the file itself, not a copy: nothing else is loaded here that it would have to be kept apart from.
 Status LibraryServer::open(SharedMemory& memory, ch_error* out_error) {
     if (library_) return report(out_error, CH_INTERNAL, "child process", "it has a library already");
     path_ = memory.at(sizeof(OpenLibrary));
@@ -64,7 +64,7 @@ Status LibraryServer::open(SharedMemory& memory, ch_error* out_error) {
     const bool shown = memory.at<OpenLibrary>(0)->default_lookup != 0;
     interpose::show_library(path.c_str(), shown);
     interpose::look_up_behind(loader::loader_gate_of_this_process());
-    // The next best: what it loads is then bound to its symbols, too.
+    // RTLD_GLOBAL is the next best: what the library loads is then bound to its symbols, too.
     const int flags = RTLD_NOW | (shown && !CHIPHOST_OWN_DEFAULT_LOOKUPS ? RTLD_GLOBAL : RTLD_LOCAL);
     try {
         library_ = may_throw(path.c_str(), flags);

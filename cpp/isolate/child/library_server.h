@@ -30,9 +30,9 @@ private:
     const pid_t process_ = getpid();
     std::string path_;
     void* library_ = nullptr;
-    // Memory of the library's, until the end: its destructors may use it.
+    // The library's memory, kept until the end: its destructors may use it.
     std::set<void*> blocks_;
-    // Of the call under way; kept for their memory.
+    // Signature and arguments of the call under way; both are kept for the memory that they have.
     Signature signature_;
     std::vector<Argument> arguments_;
 };

@@ -17,9 +17,9 @@ public:
     SharedMemory(const SharedMemory&) = delete;
     SharedMemory& operator=(const SharedMemory&) = delete;
 
-    // The parent's: new, with an empty control block. 0, or the errno of what failed.
+    // For the parent: makes new memory with an empty control block. 0, or the errno of what failed.
     [[nodiscard]] int create();
-    // The child's: what the parent made. 0, or an errno; EPROTO if it is not of this version.
+    // For the child: takes over what the parent made. 0, or an errno; EPROTO if it is not of this version.
     [[nodiscard]] int adopt(os::Descriptor file);
 
     ChildControl& control() { return *control_; }

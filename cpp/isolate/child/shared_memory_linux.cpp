@@ -18,8 +18,8 @@ namespace {
 
 constexpr uint64_t step_bytes = 1 << 20;         // the arena grows by multiples of it
 constexpr uint64_t control_room = 64 << 10;      // the arena begins there in the file; pages of any size divide it
-constexpr uint64_t kept_when_idle = step_bytes;  // what trim leaves
-constexpr uint64_t careless_bytes = 64 << 20;    // grows by so much without looking how much memory there is
+constexpr uint64_t kept_when_idle = step_bytes;  // trim leaves so much
+constexpr uint64_t careless_bytes = 64 << 20;    // the arena grows by so much without looking how much memory there is
 static_assert(sizeof(ChildControl) <= control_room);
 
 // Memory that the system can still give, in bytes.
@@ -34,8 +34,8 @@ uint64_t available_bytes() {
     return found ? uint64_t{kilobytes} << 10 : UINT64_MAX;
 }
 
-// Where the kernel or a filter refuses memfd_create: a file without a name, in memory if it can be. It cannot be
-// sealed.
+// Makes a file without a name where the kernel or a filter refuses memfd_create, in memory if that is possible. It
+// cannot be sealed.
 int create_without_memfd(os::Descriptor* out_file) {
     const int refused = errno;
     for (const char* pattern : {"/dev/shm/chiphost-XXXXXX", P_tmpdir "/chiphost-XXXXXX"}) {
@@ -60,7 +60,7 @@ int SharedMemory::create() {
     file_ = os::above_streams(
         static_cast<int>(syscall(SYS_memfd_create, "chiphost-child", MFD_CLOEXEC | MFD_ALLOW_SEALING)));
     if (file_.ok()) {
-        // A file that cannot shrink: else the other side, gone mad, could make every access here a SIGBUS.
+        // The file must not shrink: else the other side, gone mad, could make every access here a SIGBUS.
         if (fcntl(file_.get(), F_ADD_SEALS, F_SEAL_SHRINK) != 0) return errno;
     } else if (const int failed = create_without_memfd(&file_)) {
         return failed;
@@ -109,7 +109,7 @@ int SharedMemory::reserve(uint64_t bytes) {
     const uint64_t wanted = align_up(bytes, step_bytes);
     // The kernel would try, and end processes to make room.
     if (wanted - mapped_ > careless_bytes && wanted - mapped_ > available_bytes()) return ENOMEM;
-    // Not ftruncate: where memory is short, that would fail later and as a signal.
+    // This is not ftruncate: where memory is short, that would fail later and as a signal.
     int failed = 0;
     do {
         failed = fallocate(file_.get(), 0, static_cast<off_t>(control_room + mapped_),

@@ -71,15 +71,15 @@ void lend_fault_stack(char* memory, size_t bytes) {
     sigaltstack(&own, nullptr);  // without it such a fault ends the process at once
 }
 
-// What a call does to the thread: nothing, as it calls nobody's code; anything; or what a library does to its own
+// The effect of a call on the thread: none, as it calls nobody's code; any; or the effect of a library on its own
 // thread. A thread is a library's as long as it calls functions of it: what they do to it stays, as on any thread of a
 // program.
 enum class Effect { none, any, of_its_library };
 Effect effect_of(ch_call call);
 
-// What code has printed goes out, before the caller prints something itself. Where stdout is no terminal, this C
-// library would keep it for the end of the process, and a namespace's has none. A thread that is printing keeps the
-// lock: what it prints goes out later.
+// Writes out what code has printed, before the caller prints something itself. Where stdout is no terminal, this C
+// library would keep it for the end of the process, which a namespace's C library does not see. A thread that is
+// printing keeps the lock: what it prints goes out later.
 void flush_output() {
     if (ftrylockfile(stdout) != 0) return;
     if (__fpending(stdout) != 0) fflush(stdout);
@@ -91,7 +91,7 @@ enum class Role { keeper, of_libraries };
 
 template <Role role>
 void* thread_main(void* argument) {
-    // At the far end of the stack, and for ever, as the thread never ends.
+    // This lies at the far end of the stack, and stays for ever, as the thread never ends.
     alignas(16) char fault_stack[fault_stack_bytes];
     auto* mailbox = static_cast<ch_mailbox*>(argument);
     lend_fault_stack(fault_stack, sizeof fault_stack);
@@ -238,7 +238,7 @@ int32_t create(ch_loader_gate* gate, void** out_state, ch_mailbox** out_keeper) 
     return 0;
 }
 
-// Not when the anchor is made: that is on a foreign thread.
+// This cannot be done when the anchor is made, which happens on a foreign thread.
 void hand_down_programs_mask(Anchor& self) {
     const os::MutexLock lock(self.mutex);
     if (self.hands_down) return;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the anchor has only as a shared library, the first object of a namespace: its one symbol, and an environment.
+// The parts that the anchor has only as a shared library, the first object of a namespace: its one symbol, and an
+// environment.
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Why objects are still loaded after a library was closed.
+// The reasons why objects are still loaded after a library was closed.
 #pragma once
 
 #include <string>
@@ -24,7 +24,7 @@ struct LeftObject {
 std::vector<Pin> pins_of_library(const std::string& path, const loader::UnloadTraits& traits,
                                  const std::vector<LeftObject>& others);
 
-// The same for each of the objects; empty without objects.
+// The reasons why each of the objects is left; empty without objects.
 std::vector<Pin> pins_of_objects(const std::vector<std::string>& paths);
 
 }  // namespace chiphost::isolate

@@ -29,6 +29,7 @@
 #include "os/per_process.h"
 #include "os/stack_size.h"
 #include "os/thread_state.h"
+#include "status/abi_check.h"
 #include "status/report.h"
 #include "thread_refusal.h"
 
@@ -44,7 +45,7 @@ public:
     static Namespaces& of_this_process() {
         static os::PerProcess<Namespaces> namespaces;
         return namespaces.get([](Namespaces* inherited) {
-            // A process that a fork made has its parent's handlers: they then find this process's own.
+            // A process that a fork made has its parent's handlers, which then find this process's own object.
             if (!inherited) atexit([] { of_this_process().flush_output(); });
             return new Namespaces;
         });
@@ -135,7 +136,7 @@ Status Domain::open_namespace(const std::string& anchor_path, Domain** out_domai
     CH_TRY(loader::check_elf_library(file.data(), file.size(), anchor_path, out_error));
 
     CH_TRY(leave_single_thread_mode(out_error));
-    // Before a namespace is spent: it cannot be given back.
+    // The domain is made before a namespace is spent, which cannot be given back.
     std::unique_ptr<Domain> domain(new Domain(Strategy::link_namespace));
     NamespaceBudget& budget = NamespaceBudget::of_this_process();
     const loader::LoaderPath path(anchor_path);
@@ -274,7 +275,7 @@ Domain::Objects Domain::objects() const {
     return objects;
 }
 
-// Without allocating: for want of memory a namespace must not be lost.
+// Allocates nothing: a namespace must not be lost for want of memory.
 bool Domain::holds_what_it_began_with() const {
     size_t count = 0;
     for (const link_map* object = first_object(); object; object = object->l_next, ++count) {

@@ -55,8 +55,8 @@ public:
     // Unloads the libraries that nobody uses and that were opened with this key, as kernels are, or all: "".
     void flush(const std::string& key);
 
-    // Of a namespace in which nobody has a call under way: unloads what nobody uses. True if nothing is left of what
-    // was loaded into it, and the next library finds it as new.
+    // Unloads what nobody uses. Only for a namespace in which nobody has a call under way. True if nothing is left of
+    // what was loaded into it, and the next library finds it as new.
     [[nodiscard]] bool clear();
 
     // True if threads live that libraries have made since a time of CLOCK_BOOTTIME; they may be running code that was
@@ -84,7 +84,7 @@ private:
     int32_t call_keeper(ch_call call, const void* second, void* third);
     static Status open_namespace(const std::string& anchor_path, Domain** out_domain, ch_error* out_error);
 
-    // What is loaded in the namespace: where, and the name.
+    // The objects that are loaded in the namespace, each by its address and name.
     using Objects = std::vector<std::pair<uintptr_t, std::string>>;
     Objects objects() const;
     const link_map* first_object() const;
@@ -102,7 +102,7 @@ private:
     ch_anchor_counts unused_counts_ CH_GUARDED_BY(keeper_mutex_) = {};  // of that call
     os::Mutex threads_mutex_;
     size_t threads_leased_ CH_GUARDED_BY(threads_mutex_) = 0;  // that the anchor has made for callers
-    // Those that were given back, so that lending one again wakes nobody.
+    // The threads that were given back: lending one of them again wakes nobody.
     std::vector<ch_mailbox*> free_threads_ CH_GUARDED_BY(threads_mutex_);
 };
 

@@ -80,7 +80,7 @@ Status DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
     post->open.in_place = options().strategy == Strategy::link_namespace;
     post->open.out_library = &post->library;
     if (post->open.in_place) {
-        // Also if it is not to be: the namespace may have had it before.
+        // This is called also if the library is not to be shown: the namespace may have had it before.
         post->shown = options().default_lookup;
         if (ch_mailbox_call(thread_, domain_->anchor()->show_library, domain_->anchor_state(), post->text.c_str(),
                             &post->shown) != CH_OK) {
@@ -106,7 +106,7 @@ Status DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
     return failed;
 }
 
-// What the posted call returned. If it does not return in time it is given up, and *post is empty.
+// Waits for the posted call and returns its code. If it does not return in time it is given up, and *post is empty.
 Status DomainInstance::await(const WaitTime& time, const std::string& what, std::unique_ptr<Post>& post,
                              ch_error* out_error) {
     bool interrupted = false;
@@ -183,7 +183,7 @@ Status DomainInstance::close(const Wait& wait, CloseResult* out_result, ch_error
     return CH_OK;
 }
 
-// Memory that something of the library may still use.
+// Leaves behind the memory that something of the library may still use.
 static void leave_blocks(MemoryBlocks& blocks) {
     struct Left {
         MemoryBlocks blocks;

@@ -53,10 +53,10 @@ private:
     ch_mailbox* thread_ CH_GUARDED_BY(state_) = nullptr;
     ch_library* library_ CH_GUARDED_BY(state_) = nullptr;
     StartedThreads threads_ CH_GUARDED_BY(state_);
-    // What was in the namespace when the library was not yet in it.
+    // The objects that were in the namespace when the library was not yet in it.
     std::vector<std::string> objects_before_ CH_GUARDED_BY(state_);
     std::unique_ptr<Post> spare_post_ CH_GUARDED_BY(state_);
-    std::string hung_function_ CH_GUARDED_BY(state_);  // which call never returned
+    std::string hung_function_ CH_GUARDED_BY(state_);  // the function whose call never returned
 };
 
 }  // namespace chiphost::isolate

@@ -13,10 +13,11 @@
 
 namespace chiphost::isolate {
 
-// How the threads are known that libraries have made on an anchor's threads: by what was noted when they were made;
-// else by what a thread inherits from the one that made it, unless it is given others. Of a thread of which nothing was
-// noted and that took another name, the signals are looked at that it blocks. They are those of all anchors' threads,
-// so it may be another anchor's, and counts all the same; only who changes both is missed.
+// The traits by which the threads are known that libraries have made on an anchor's threads. A thread is known by what
+// was noted when it was made; otherwise by the name and the blocked signals that it inherits from the thread that made
+// it, unless it is given others. If nothing was noted and the name is another one, the blocked signals decide. All
+// anchors' threads block the same ones, so the thread may be another anchor's, and counts all the same. Only a thread
+// that changes both is missed.
 struct InheritedTraits {
     std::string_view name;
     const sigset_t& blocked;
@@ -24,7 +25,7 @@ struct InheritedTraits {
     ch_thread_origins* origins;  // may be nullptr
 };
 
-// When foreign threads began that still live.
+// The beginnings of the foreign threads that still live.
 class ForeignThreads {
 public:
     // `own` are the kernel's numbers of the anchor's threads, which are not asked for. A thread that is at its end
@@ -32,10 +33,10 @@ public:
     static ForeignThreads find(const InheritedTraits& traits, const int32_t* own, size_t own_count);
 
     bool none() const { return count_ == 0 && all_known_; }
-    // 0 without one; UINT64_MAX if that is not known.
+    // The beginning of the last one; 0 without one, UINT64_MAX if that is not known.
     uint64_t last_ns() const;
-    // Whether one began between two moments of thread_clock_ns() (thread_clock.h). Yes if that is not known: because
-    // this system does not list threads (/proc), or there are too many.
+    // True if one began between two moments of thread_clock_ns() (thread_clock.h). True also if that is not known:
+    // because this system does not list threads (/proc), or there are too many.
     bool began_between(uint64_t from_ns, uint64_t to_ns) const;
 
 private:

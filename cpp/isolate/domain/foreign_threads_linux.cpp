@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::string_view name_of_all = "chiphost";  // how the names of all threads of chiphost begin
 
-// What the kernel says about a thread in /proc/self/task/<number>/stat.
+// A thread as the kernel describes it in /proc/self/task/<number>/stat.
 struct ThreadStatus {
     std::string_view name;
     char state;
@@ -63,7 +63,8 @@ unsigned long word_of(const sigset_t& blocked) {
     return word;
 }
 
-// Threads that come from one that is lent to an open library are none of those: whoever closes it looks for them.
+// True for a thread that comes from one that is lent to an open library. Such a thread is not counted: whoever closes
+// the library looks for it.
 bool is_watched(int32_t thread) {
     char number[16];
     snprintf(number, sizeof number, "%d", thread);

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
 #include <string_view>
 
 #include "chiphost/align.h"
@@ -19,20 +18,28 @@ constexpr size_t glibc_libc_tls = 144;
 constexpr size_t glibc_other_tls = 144;
 constexpr const char* namespaces_name = "glibc.rtld.nns";
 constexpr const char* static_tls_name = "glibc.rtld.optional_static_tls";
-// Where nothing is known of a library, what has been enough for one with OpenMP.
+// Static TLS for a library of which nothing is known: it has been enough for one with OpenMP.
 constexpr size_t generous_static_tls = 8192;
 constexpr size_t static_tls_step = 512;
 
-// The environment as it was when the process started.
-std::string start_environment(const char* name) {
+// The tunables in the environment as it was when the process started. Older versions of glibc end every tunable that
+// they know with a NUL, where it stands; so the rest of a list looks like variables of their own.
+std::string start_tunables() {
+    const std::string first = "GLIBC_TUNABLES=";
+    const std::string more = "glibc.";
     std::ifstream file("/proc/self/environ", std::ios::binary);
-    const std::string all((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-    const std::string prefix = std::string(name) + "=";
-    for (size_t at = 0; at < all.size(); at = all.find('\0', at) + 1) {
-        if (all.compare(at, prefix.size(), prefix) == 0) return all.c_str() + at + prefix.size();
-        if (all.find('\0', at) == std::string::npos) break;
+    std::string tunables;
+    bool inside = false;
+    for (std::string entry; std::getline(file, entry, '\0');) {
+        if (inside) {
+            if (entry.compare(0, more.size(), more) != 0) break;
+            tunables += ":" + entry;
+        } else if (entry.compare(0, first.size(), first) == 0) {
+            tunables = entry.substr(first.size());
+            inside = true;
+        }
     }
-    return "";
+    return tunables;
 }
 
 // The last of equal names counts, as for glibc.
@@ -51,7 +58,7 @@ void read(std::string_view tunables, std::string_view name, size_t* out_value) {
 }  // namespace
 
 LoaderTunables LoaderTunables::in_force() {
-    const std::string set = start_environment("GLIBC_TUNABLES");
+    const std::string set = start_tunables();
     LoaderTunables result;
     LoaderTunables wanted = result;
     read(set, namespaces_name, &wanted.namespaces);

@@ -89,7 +89,7 @@ Status LibraryPool::open(const ch_open_request& request, ch_error* out_error) {
             return CH_OK;
         }
     }
-    // Another thread has loaded the same meanwhile.
+    // Another thread has loaded the same library meanwhile.
     *request.out_library = shared;
     unload(std::move(library));
     return CH_OK;
@@ -116,7 +116,7 @@ Status LibraryPool::load(const ch_open_request& request, const void* data, size_
     }
     std::string key = request.binary.key ? request.binary.key : "";
     const bool statics = key.empty() || loader::has_writable_statics(data, bytes);
-    // Those without a key are what users open, not what chiphost has compiled.
+    // A library without a key is one that a user opens, not one that chiphost has compiled.
     const loader::Variables variables =
         key.empty() && !request.only_copy ? loader::Variables::own : loader::Variables::any;
     CH_TRY(loader::load_private_copy(gate_, data, bytes, name, variables, &library->handle, out_error));
@@ -160,7 +160,7 @@ bool LibraryPool::close(ch_library* library) {
     return unloaded && !kept;
 }
 
-// Without allocating: what nobody can have any more must not stay for want of memory.
+// Allocates nothing: a library that nobody can have any more must not stay for want of memory.
 void LibraryPool::flush(std::string_view key) {
     unload_kept(find_threads());
     for (;;) {
@@ -208,7 +208,7 @@ static int find_extent(dl_phdr_info* info, size_t, void* out_extent) {
     return 1;
 }
 
-// Whether a signal is handled by code of the library: it may arrive on any thread of the program.
+// True if code of the library handles a signal, which may arrive on any thread of the program.
 static bool handles_a_signal(const ch_library& library) {
     link_map* map = nullptr;
     if (dlinfo(library.handle, RTLD_DI_LINKMAP, &map) != 0) return false;
@@ -223,7 +223,7 @@ static bool handles_a_signal(const ch_library& library) {
     return false;
 }
 
-// Whether the loader let go of it. Allocates nothing that must be had.
+// True if the loader let go of the library. Does its work also if no memory can be allocated.
 bool LibraryPool::unload(std::unique_ptr<ch_library> library) {
     const ForeignThreads threads = find_threads();
     unload_kept(threads);
@@ -239,8 +239,8 @@ bool LibraryPool::unload(std::unique_ptr<ch_library> library) {
     return close_now(std::move(library));
 }
 
-// Threads that began after a library was closed do not run its code, but for those that one of its own has made and not
-// outlived.
+// A thread that began after a library was closed does not run its code, unless one of the library's own threads has
+// made it and ended before it.
 void LibraryPool::unload_kept(const ForeignThreads& threads) {
     decltype(kept_) unused;
     {
@@ -281,7 +281,7 @@ bool LibraryPool::keep_if_running(void* handle, uint64_t loaded_at_ns) {
     return true;
 }
 
-// Whether the loader let go of it. It has a name that no other library has, also for a private copy.
+// True if the loader let go of the library, which has a name that no other library has, also as a private copy.
 bool LibraryPool::close_now(std::unique_ptr<ch_library> library) {
     const os::ThreadStateGuard guard;  // destructors
     link_map* map = nullptr;

@@ -56,13 +56,12 @@ public:
     // Address of a symbol, nullptr if the library and its dependencies do not define it.
     void* find_symbol(const ch_library* library, const char* symbol);
     // True if the library is unloaded now; false if it is kept, or pinned by what it did to the process. One whose code
-    // a thread or a signal handler may still run is kept until that is over; whenever a library is unloaded, it is
-    // looked whether it is.
+    // a thread or a signal handler may still run is kept until that is over; whenever a library is unloaded, the kept
+    // ones are looked at again.
     bool close(ch_library* library);
     // Unloads libraries without users: those of this key, or all if it is "".
     void flush(std::string_view key);
-    // Makes a library that somebody else has loaded, and closes now, one of those that are kept. False: nothing runs
-    // it.
+    // Takes a library that somebody else has loaded, and closes now, among those that are kept. False: nothing runs it.
     bool keep_if_running(void* handle, uint64_t loaded_at_ns);
     void count(ch_anchor_counts* out_counts);
 

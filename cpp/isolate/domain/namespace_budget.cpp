@@ -27,7 +27,8 @@ NamespaceBudget::NamespaceBudget(const NamespaceBudget& inherited)
       words_(inherited.words_),
       tunables_(inherited.tunables_) {}
 
-// Whoever opened them. What others have closed again still holds static TLS, which only the loader knows.
+// Counts the open namespaces, whoever opened them. What others have closed again still holds static TLS, which only the
+// loader knows.
 size_t NamespaceBudget::open() const {
     return std::max(opened_, count_namespaces().value_or(0));
 }
@@ -91,7 +92,7 @@ Status find_namespace_capacity(const std::string& anchor_path, const std::string
     CH_TRY(probe_namespaces(anchor_path, library_path, &probe, out_error));
     const size_t open = numbers.opened + numbers.others.value_or(0);
     if (open + probe.left >= namespaces_max) return CH_OK;  // nothing helps
-    // What one takes is at most what all had, less what the open ones took at least, divided by those that fitted.
+    // One namespace takes at most what all had, less what the open ones took at least, divided by those that fitted.
     const size_t surplus = numbers.tunables.static_tls_surplus();
     const size_t taken = std::min(surplus, open * namespace_static_tls_min);
     out_capacity->advice = advise(numbers.tunables, probe.left ? (surplus - taken) / probe.left : 0);

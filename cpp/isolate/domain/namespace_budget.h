@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How many linker namespaces this process has opened and how many it can.
+// The number of linker namespaces that this process has opened, and the number that it can open.
 #pragma once
 
 #include <stddef.h>
@@ -54,7 +54,7 @@ private:
     LoaderTunables tunables_ CH_GUARDED_BY(mutex_);
 };
 
-// What can still be opened, and what can be done about it.
+// The namespaces that can still be opened, and advice on how to have more.
 struct NamespaceCapacity {
     NamespaceBudget::Numbers numbers;
     NamespaceProbe probe;  // found just now

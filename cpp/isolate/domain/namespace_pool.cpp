@@ -38,7 +38,7 @@ Status NamespacePool::try_take(const std::string& anchor_path, Domain** out_doma
             not_started = not_started_.back();
             not_started_.pop_back();
         } else {
-            // So that giving a namespace back never allocates: for want of memory none may be lost.
+            // With this, giving a namespace back never allocates: none may be lost for want of memory.
             spare_.reserve(opened_ + 1);
             not_started_.reserve(opened_ + 1);
             ++opened_;

@@ -26,7 +26,7 @@ public:
     // asked for one, as long as still_wanted(), which may be empty, says so. Errors are those of Domain::open.
     Status take(const std::string& anchor_path, const GoOn& still_wanted, Domain** out_domain, ch_error* out_error);
 
-    // The same, but asks nobody: for who keeps them himself.
+    // Lends a namespace as `take` does, but asks nobody for one: for the one who keeps such namespaces.
     Status try_take(const std::string& anchor_path, Domain** out_domain, ch_error* out_error);
 
     // Gives a namespace back that nobody needs, and says whether there was one. Called by any thread.
@@ -36,7 +36,7 @@ public:
     // Takes a namespace back. Nothing of what was loaded into it may be left, nor a call be under way in it.
     void give_back(Domain* domain);
 
-    // How many are waiting for a library.
+    // The number of namespaces that wait for a library.
     size_t spare();
 
 private:
@@ -46,7 +46,7 @@ private:
     Reclaim reclaim_ CH_GUARDED_BY(mutex_) = nullptr;
     size_t opened_ CH_GUARDED_BY(mutex_) = 0;  // at most so many are ever given back
     std::vector<Domain*> spare_ CH_GUARDED_BY(mutex_);
-    // Those that were opened when there was no memory for their first thread.
+    // Namespaces that were opened when there was no memory for their first thread.
     std::vector<Domain*> not_started_ CH_GUARDED_BY(mutex_);
 };
 

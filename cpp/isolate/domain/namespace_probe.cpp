@@ -59,8 +59,8 @@ NamespaceLimit limit_named_by(const char* words) {
 
 namespace {
 
-// What the loader shows to debuggers. The program's dynamic section says where it is; a library's does not, and the
-// symbol _r_debug may be a program's own copy of it.
+// The record that the loader keeps for debuggers. The program's dynamic section says where it is; a library's does not,
+// and the symbol _r_debug may be a program's own copy of it.
 const r_debug* debug_record() {
     const r_debug* record = nullptr;
     const auto find = [](dl_phdr_info* info, size_t, void* out_record) {
@@ -92,14 +92,14 @@ bool lists_namespaces() {
     return sscanf(gnu_get_libc_version(), "%d.%d", &major, &minor) == 2 && (major > 2 || minor >= 35);
 }
 
-// What a child writes to the pipe, at once and as a whole.
+// The answer that a child writes to the pipe, at once and as a whole.
 struct Answer {
     size_t opened;
     char words[400];
 };
 static_assert(sizeof(Answer) <= PIPE_BUF, "must arrive in one piece");
 
-// In the child. Other threads of the parent do not exist here, and what they had locked stays locked, but for the
+// Runs in the child. Other threads of the parent do not exist here, and what they had locked stays locked, but for the
 // loader's and malloc's own locks, which fork() takes care of. So nothing but the loader and system calls is used, no
 // exit handler runs, and whoever waits has a deadline.
 [[noreturn]] void open_until_refused(pid_t parent, int pipe, const char* anchor, const char* library) {
@@ -165,7 +165,7 @@ bool readable(int pipe, uint64_t timeout_ns, bool* out_hung_up) {
     return ready.revents & POLLIN;
 }
 
-// Whether the answer came in time. The child is gone afterwards; out_status is how it ended.
+// True if the answer came in time. The child is gone afterwards; out_status is how it ended.
 bool await_answer(pid_t child, int pipe, uint64_t timeout_ns, Answer* out_answer, int* out_status) {
     constexpr uint64_t slice_ns = 100'000'000;
     const uint64_t start = ch_monotonic_ns();

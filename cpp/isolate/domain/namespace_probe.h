@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the loader itself says about linker namespaces: how many there are, and how many more it would open.
+// Facts about linker namespaces from the loader itself: how many there are, and how many more it would open.
 #pragma once
 
 #include <stddef.h>
@@ -14,21 +14,21 @@
 
 namespace chiphost::isolate {
 
-// Why this build cannot use namespaces; nullptr if it can.
+// The reason why this build cannot use namespaces; nullptr if it can.
 const char* namespaces_unavailable();
 
 // Namespaces that exist now beside the program's own, whoever opened them; nullopt if the C library does not tell
 // (glibc before 2.35). Takes no lock. A namespace that was closed does not count, although its static TLS stays taken.
 std::optional<size_t> count_namespaces();
 
-// What the loader ran out of.
+// The resource that the loader ran out of.
 enum class NamespaceLimit {
     none,        // nothing
     count,       // namespaces: glibc has 16 places
     static_tls,  // room for thread-local variables that have a fixed place in every thread
 };
 
-// What these words of the loader mean. none: something else is wrong.
+// The limit that these words of the loader name; none: something else is wrong.
 NamespaceLimit limit_named_by(const char* words);
 
 struct NamespaceProbe {

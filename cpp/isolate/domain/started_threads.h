@@ -10,12 +10,12 @@
 
 namespace chiphost::isolate {
 
-// Code must not be unloaded under a thread that runs it. Who has started a thread is noted if it was made with the
-// library's own call of pthread_create (chiphost/abi/thread_origins.h). Of others nobody tells. But a thread inherits
-// its starter's name and signal mask, unless it is given others. So the thread on which a library runs gets a name
-// that no other has. A thread that has its mask, and was not there before the library, counts as the library's unless
-// the name says that it is chiphost's own or another library's: rather keep a library than pull it from under a thread.
-// Names of watched threads begin so.
+// Code must not be unloaded under a thread that runs it. The starter of a thread is noted if the thread was made with
+// the library's own call of pthread_create (chiphost/abi/thread_origins.h). The starters of other threads are not
+// known. But a thread inherits its starter's name and signal mask, unless it is given others. So the thread on which a
+// library runs gets a name that no other has. A thread that has its mask, and was not there before the library, counts
+// as the library's unless the name says that it is chiphost's own or another library's: rather keep a library than pull
+// it from under a thread. Names of watched threads begin so.
 constexpr const char* watched_name = "chiphost.";
 
 class StartedThreads {

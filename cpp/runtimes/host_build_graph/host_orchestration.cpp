@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host_orchestration.h"
 
+#include "status/abi_check.h"
 #include "status/report.h"
 
 namespace chiphost::host_build_graph {

@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include "isolate/domain/domain.h"
+#include "status/abi_check.h"
 #include "status/report.h"
 #include "test_process.h"
 

@@ -6,6 +6,8 @@
 
 #include <memory>
 
+#include "chiphost/align.h"
+#include "status/abi_check.h"
 #include "status/report.h"
 #include "third_device.h"
 
@@ -61,7 +63,7 @@ void close_device(Device* device) {
 int32_t allocate(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
     const uint64_t wanted = bytes ? bytes : 1, free_bytes = device->memory_limit - device->memory_used;
     std::unique_ptr<void, decltype(&free)> memory(nullptr, free);
-    if (wanted <= free_bytes) memory.reset(aligned_alloc(alignment, (wanted + alignment - 1) / alignment * alignment));
+    if (wanted <= free_bytes) memory.reset(aligned_alloc(alignment, align_up(wanted, alignment)));
     if (!memory) {
         return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED, "device memory", "wanted %llu bytes, %llu are free",
                       static_cast<unsigned long long>(wanted), static_cast<unsigned long long>(free_bytes));

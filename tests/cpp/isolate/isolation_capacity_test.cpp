@@ -17,6 +17,7 @@
 #include "isolate/domain/namespace_pool.h"
 #include "isolate/domain/namespace_probe.h"
 #include "plain_dlmopen.h"
+#include "pool_library.h"
 #include "raw_outcome.h"
 #include "start_with_tunables.h"
 
@@ -47,22 +48,6 @@ size_t open_files() {
     while (readdir(folder)) ++count;
     closedir(folder);
     return count;
-}
-
-int32_t count_call(const ch_library* library) {
-    auto* function = reinterpret_cast<ch_call>(dlsym(library->handle, "count_call"));
-    return function ? function(nullptr, nullptr, nullptr) : -1;
-}
-
-ch_library* open_copy(LibraryPool& pool, const tests::Binary& binary) {
-    ch_library* library = nullptr;
-    ch_open_request request{};
-    request.binary = binary.raw();
-    request.binary.key = "";
-    request.out_library = &library;
-    ch_error error = no_error();
-    EXPECT_EQ(pool.open(request, &error), CH_OK) << text_of(error);
-    return library;
 }
 
 }  // namespace

@@ -13,9 +13,11 @@
 #include "isolate/domain/namespace_budget.h"
 #include "temp_folder.h"
 #include "test_files.h"
+#include "thrown_error.h"
 
 namespace chiphost::isolate {
 
+using tests::error_of;
 using tests::library_path;
 using namespace std::chrono_literals;
 
@@ -26,16 +28,6 @@ Library open(const std::string& name, Timeout timeout = no_timeout) {
     options.strategy = Strategy::process;
     options.timeout = timeout;
     return Library::open(library_path(name), options);
-}
-
-template <typename Body>
-std::pair<ch_code, std::string> error_of(Body&& body) {
-    try {
-        body();
-    } catch (const Error& error) {
-        return {error.code(), error.what()};
-    }
-    return {CH_OK, "no error"};
 }
 
 class LibraryProcesses : public testing::Test {

@@ -5,7 +5,6 @@
 #include "chiphost/isolate/library.h"
 
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -13,13 +12,17 @@
 #include <string>
 #include <thread>
 
+#include "forked_child.h"
 #include "isolate/domain/domain.h"
 #include "isolate/domain/namespace_budget.h"
 #include "isolate/domain/namespace_pool.h"
 #include "test_files.h"
+#include "thrown_error.h"
 
 namespace chiphost::isolate {
 
+using tests::code_of;
+using tests::error_of;
 using tests::library_path;
 using namespace std::chrono_literals;
 
@@ -29,22 +32,6 @@ Library open(const std::string& name, Strategy strategy) {
     Options options;
     options.strategy = strategy;
     return Library::open(library_path(name), options);
-}
-
-// The code and text of the Error that a body throws; CH_OK if it throws none.
-template <typename Body>
-std::pair<ch_code, std::string> error_of(Body&& body) {
-    try {
-        body();
-    } catch (const Error& error) {
-        return {error.code(), error.what()};
-    }
-    return {CH_OK, "no error"};
-}
-
-template <typename Body>
-ch_code code_of(Body&& body) {
-    return error_of(body).first;
 }
 
 #if CHIPHOST_SANITIZED  // H10: a library with a sanitizer does not load into a namespace
@@ -229,15 +216,11 @@ TEST_P(LibraryCalls, FromManyThreadsAreMadeOneAfterTheOther) {
 TEST_P(LibraryCalls, AreRefusedInAForkedChild) {
     auto next = library.function<int32_t()>("next_call");
     EXPECT_EQ(next(), 1);
-    const pid_t child = fork();
-    if (child == 0) {
+    EXPECT_TRUE(tests::holds_in_a_fork(60, [&] {
         const bool refused = code_of([&] { next(); }) == CH_WRONG_PROCESS;
         Library own = open("signatures", GetParam());
-        _exit(refused && own.function<int32_t()>("next_call")() == 1 ? 17 : 1);
-    }
-    int status = 0;
-    ASSERT_EQ(waitpid(child, &status, 0), child);
-    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 17) << status;
+        return refused && own.function<int32_t()>("next_call")() == 1;
+    }));
     EXPECT_EQ(next(), 2);
 }
 

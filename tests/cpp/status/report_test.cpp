@@ -34,4 +34,16 @@ TEST(Report, AddsTextAsFarAsThereIsRoom) {
     EXPECT_EQ(error.message[sizeof error.message - 2], 'x');
 }
 
+TEST(Report, EndsTheTextsOfAnotherProgramsRecord) {
+    ch_error theirs;
+    memset(&theirs, 'x', sizeof theirs);
+    theirs.code = CH_STALLED;
+    theirs.task = 7;
+    ch_error error = no_error();
+    EXPECT_EQ(copy_record(theirs, &error), CH_STALLED);
+    EXPECT_EQ(error.task, 7);
+    EXPECT_EQ(strnlen(error.where, sizeof error.where), sizeof error.where - 1);
+    EXPECT_EQ(strnlen(error.message, sizeof error.message), sizeof error.message - 1);
+}
+
 }  // namespace chiphost

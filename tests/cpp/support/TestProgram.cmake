@@ -2,7 +2,7 @@
 
 # The headers of tests are read once. This is a program, because its readers are compiled for one: gcc takes no header
 # that was compiled with other flags. -O0: the result of a test does not depend on its own speed, and optimizing
-# worker_test.cpp takes twice as long. Checks for undefined behaviour add half again; they are for the code under test.
+# them takes twice as long. Checks for undefined behaviour add half again; they are for the code under test.
 set(test_flags -O0)
 if(CHIPHOST_SANITIZE MATCHES "undefined")
     list(APPEND test_flags -fno-sanitize=undefined)

@@ -125,6 +125,18 @@ inline std::string run_chain(TestWorker& worker, uint32_t length = 20) {
     return text;
 }
 
+// Runs a chain whose last kernel throws, and checks the error.
+inline void run_throwing_kernel(TestWorker& worker) {
+    const TestCallable callable("graph_from_table");
+    Table table;
+    table.add_chain(3);
+    table.tasks.insert(table.tasks.end(), {3, CH_AIC});
+    const std::string text = worker.try_run(callable, table.args());
+    EXPECT_EQ(text, "KERNEL_THREW: kernel_throw_exception: kernel 3 of task 3 on core " +
+                        std::to_string(worker.error.core) + " threw: the kernel's own words");
+    EXPECT_EQ(worker.error.task, 3);
+}
+
 // Keeps an object that a hanging run refers to: never freed, but reachable, so that it does not count as leaked.
 template <typename T>
 T* keep_for_ever(T* value) {

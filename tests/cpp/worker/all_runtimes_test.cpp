@@ -7,6 +7,7 @@
 
 #include "device_program.h"
 #include "random_seed.h"
+#include "test_worker.h"
 
 namespace chiphost::worker {
 
@@ -14,6 +15,8 @@ using tests::DeviceCallable;
 using tests::DeviceWorker;
 using tests::Operations;
 using tests::RandomOperations;
+using tests::tensor;
+using tests::TestCallable;
 
 namespace {
 
@@ -29,38 +32,9 @@ constexpr Pair pairs[] = {{"a2a3sim", "host_build_graph"},         {"a5sim", "ho
                           {"a2a3sim", "aicpu_build_graph"},        {"a5sim", "aicpu_build_graph"},
                           {"a2a3sim", "tensormap_and_ringbuffer"}, {"a5sim", "tensormap_and_ringbuffer"}};
 
-// The orchestrations for the host: a random graph of recorded tasks, and one of many faults.
-class HostCallable {
-public:
-    explicit HostCallable(const std::string& name) : orchestration_("orchestration_" + name) {
-        raw.format = CH_CALLABLE_FORMAT;
-        raw.kernel_count = 2;
-        raw.key = orchestration_.name.c_str();
-        raw.orchestration = orchestration_.raw();
-        raw.entry = "build_graph";
-        raw.kernels = kernels_;
-    }
-    ch_callable raw{};
-
-private:
-    tests::Binary orchestration_;
-    const tests::Binary record_{"kernel_record_task"};
-    const ch_kernel kernels_[2] = {{0, CH_AIC, record_.raw()}, {1, CH_AIV, record_.raw()}};
-};
-
-ch_tensor tensor(const void* data, ch_dtype dtype, std::initializer_list<uint32_t> shape, ch_access access) {
-    ch_tensor result{};
-    result.data = reinterpret_cast<uint64_t>(data);
-    result.ndims = static_cast<uint32_t>(shape.size());
-    std::copy(shape.begin(), shape.end(), result.shape);
-    result.dtype = static_cast<uint8_t>(dtype);
-    result.access = static_cast<uint8_t>(access);
-    return result;
-}
-
 // All callables; they are only read, by any number of threads.
 struct Callables {
-    const HostCallable graph{"graph_from_table"}, misbehave{"misbehave"};
+    const TestCallable graph{"graph_from_table"}, misbehave{"misbehave"};
     const DeviceCallable from_table, other{"add_rows_then_stop", "add_rows_then_stop"};
 };
 
@@ -187,27 +161,26 @@ private:
     const Pair* pair_;  // nullptr: no runtime
 };
 
-class EveryRuntime : public testing::TestWithParam<Pair> {};
+class EveryRuntime : public testing::TestWithParam<Pair> {
+protected:
+    void SetUp() override {
+        ASSERT_EQ(worker.reset(), "ok");
+        ASSERT_EQ(worker.initialize(GetParam()), "ok");
+    }
+
+    const tests::RandomSeed seed;
+    std::mt19937 random{seed.value()};
+    const Callables callables;
+    AnyWorker worker{random, callables};
+};
 
 }  // namespace
 
 TEST_P(EveryRuntime, RunsRandomProgramsAsIfInOrder) {
-    const tests::RandomSeed seed;
-    std::mt19937 random(seed.value());
-    const Callables callables;
-    AnyWorker worker(random, callables);
-    ASSERT_EQ(worker.reset(), "ok");
-    ASSERT_EQ(worker.initialize(GetParam()), "ok");
     for (int round = 0; round < 150; ++round) ASSERT_EQ(worker.run(), "ok") << "round " << round;
 }
 
 TEST_P(EveryRuntime, GoesOnAfterFailures) {
-    const tests::RandomSeed seed;
-    std::mt19937 random(seed.value());
-    const Callables callables;
-    AnyWorker worker(random, callables);
-    ASSERT_EQ(worker.reset(), "ok");
-    ASSERT_EQ(worker.initialize(GetParam()), "ok");
     for (int round = 0; round < 50; ++round) {
         ASSERT_EQ(worker.fail(), "ok") << "round " << round;
         if (random() % 3 == 0) {

@@ -25,7 +25,7 @@ extern "C" {
 #define CH_MAX_TASK_SCALARS 128  // of one task
 #define CH_MAX_SCOPE_DEPTH 64    // scopes that are open at the same time
 
-// How a task uses a tensor. The numbers are those of simpler's TensorArgType.
+// The ways in which a task uses a tensor. The numbers are those of simpler's TensorArgType.
 typedef enum ch_tensor_role {
     CH_ROLE_INPUT = 0,            // reads it
     CH_ROLE_OUTPUT = 1,           // a new tensor, made for the task
@@ -67,7 +67,7 @@ typedef struct ch_task_result {
     uint32_t reserved;                // 0
 } ch_task_result;
 
-// How the tasks of a scope are ordered, and when they start.
+// The order of the tasks of a scope, and the time at which they start.
 typedef enum ch_scope_mode {
     CH_SCOPE_AUTO = 0,    // edges are inferred, tasks may start as soon as they are submitted
     CH_SCOPE_MANUAL = 1,  // edges are what add_dependency says, tasks start when the scope ends

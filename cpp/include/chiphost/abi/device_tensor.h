@@ -36,7 +36,7 @@ typedef struct ch_device_tensor {
     uint8_t ndims;                    // 0 (one element) to CH_MAX_DIMS
     uint8_t dtype;                    // ch_dtype
     uint8_t flags;                    // ch_device_tensor_flags
-    // Which argument of the run, or which new tensor of its task, the buffer is; a wrong one costs time.
+    // The number of the run's argument, or of the task's new tensor, that the buffer is; a wrong one costs time.
     uint32_t number;
     uint32_t reserved;  // 0 in every tensor that an orchestration or a kernel is given, whatever was submitted
 } ch_device_tensor;

@@ -63,9 +63,9 @@ typedef struct ch_device_options {
     uint64_t stack_bytes;
 } ch_device_options;
 
-// How one run is to be executed. call_config.def says what each field means. Since version 3.2 a number whose kind
-// there is "optional" may be 0: then it is the default below, or what the chip has if that is less. Any other number is
-// taken as it is, or refused.
+// The configuration of one run. call_config.def says what each field means. Since version 3.2 a number whose kind there
+// is "optional" may be 0: then it is the default below, or what the chip has if that is less. Any other number is taken
+// as it is, or refused.
 typedef struct ch_call_config {
     uint32_t struct_bytes;  // sizeof(ch_call_config) of the caller
 #define CH_CONFIG_FIELD(type, name, ...) type name;
@@ -83,7 +83,7 @@ typedef struct ch_call_config {
 #define CH_RING_HEAP_MIN 1024                       // of ch_call_config::ring_heap_bytes; the most is the chip's memory
 #define CH_RING_HEAP_DEFAULT (UINT64_C(256) << 20)  // of ch_call_config::ring_heap_bytes
 
-// Where a run is.
+// The places where a run can be.
 enum ch_run_phase {
     CH_PHASE_IDLE = 0,           // no run is under way
     CH_PHASE_PREPARE = 1,        // checks, loading of kernels

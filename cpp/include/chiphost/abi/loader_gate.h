@@ -29,7 +29,7 @@ extern "C" {
 typedef struct ch_loader_gate {
     uint32_t loading;  // threads inside
     uint32_t forking;  // forks under way: nobody enters
-    // How many arguments the program was given; 0 where the C library passes none to constructors.
+    // The number of arguments that the program was given; 0 where the C library passes none to constructors.
     uint64_t argument_count;
     // The loader passes this to constructors, and so do those who call constructors themselves: the program's
     // arguments, in the place where the system has put them. Behind them are its first environment and the auxiliary

@@ -58,7 +58,7 @@ static inline uint32_t ch_dtype_bytes(uint32_t dtype) {
 
 #define CH_MAX_DIMS 5  // most dimensions of a tensor
 
-// How a run may use an argument.
+// The ways in which a run may use an argument.
 typedef enum ch_access {
     CH_ACCESS_UNKNOWN = 0,  // the callable has no signature, so both ways are allowed
     CH_IN = 1,              // the run reads it

@@ -39,7 +39,7 @@ constexpr Type integer_type() {
     }
 }
 
-// How one C++ type is passed.
+// The way in which one C++ type is passed.
 template <typename T, typename = void>
 struct Passing {
     static_assert(!std::is_reference_v<T>,
@@ -106,7 +106,7 @@ struct Passing<Out<T>> : PassingBuffer<Out<T>, Access::out> {};
 template <typename T>
 struct Passing<InOut<T>> : PassingBuffer<InOut<T>, Access::inout> {};
 
-// How a result comes back: as it is passed, with three exceptions.
+// The way in which a result comes back: as an argument is passed, with three exceptions.
 template <typename T>
 struct Returning {
     static constexpr Type type = Passing<T>::parameter.type;

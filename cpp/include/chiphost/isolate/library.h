@@ -64,7 +64,7 @@ inline std::string default_child_path() {
     return find_child(CHIPHOST_ISOLATE_CHILD);
 }
 
-// How a library is opened.
+// The options of opening a library.
 struct Options {
     Strategy strategy = Strategy::link_namespace;  // how it is isolated
     // Makes a copy when no namespace is left, or no static TLS for the library in one; a process if that is so for

@@ -34,7 +34,7 @@ enum class Type : uint8_t {
     buffer,   // a range of the caller's memory; parameters only
 };
 
-// How a function uses a buffer.
+// The ways in which a function uses a buffer.
 enum class Access : uint8_t {
     in,     // it reads it
     out,    // it writes it, whatever it held

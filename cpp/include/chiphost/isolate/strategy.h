@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a library is kept apart from the program and from its other instances.
+// The strategies that keep a library apart from the program and from its other instances.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 
 namespace chiphost::isolate {
 
-// How an instance is isolated.
+// A way to isolate an instance.
 enum class Strategy {
     // A linker namespace of its own (dlmopen): symbols, statics, libc, libstdc++, malloc and environ are apart. A
     // process can open about ten of them in its life.

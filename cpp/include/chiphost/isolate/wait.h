@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How long a call waits, and who may end the wait.
+// The time that a call waits, and the function that may end the wait.
 //
 // Threads: any.
 // Errors: none.
@@ -11,7 +11,7 @@
 
 namespace chiphost::isolate {
 
-// How long something may take.
+// The time that something may take.
 using Timeout = std::chrono::nanoseconds;
 constexpr Timeout no_timeout = Timeout::max();  // as long as it wants
 
@@ -19,7 +19,7 @@ constexpr Timeout no_timeout = Timeout::max();  // as long as it wants
 // false, the call gives up with CH_INTERRUPTED.
 using GoOn = std::function<bool()>;
 
-// How long a call waits.
+// The limits of a call's wait.
 struct Wait {
     Timeout timeout = no_timeout;  // of the whole call, with the time that it waits for calls of other threads
     GoOn go_on = {};               // none: nobody is asked

@@ -27,17 +27,6 @@ using tests::plain_namespaces_left;
 using tests::start_with;
 using tests::text_of;
 
-TEST(LoaderTunables, AdviseWhatIsMissing) {
-    LoaderTunables tunables;
-    EXPECT_EQ(advise(tunables, namespace_static_tls_min).tunables, "glibc.rtld.nns=16");
-    EXPECT_EQ(advise(tunables, namespace_static_tls_min).namespaces, namespaces_max);
-    EXPECT_EQ(advise(tunables, 400).tunables, "glibc.rtld.nns=16:glibc.rtld.optional_static_tls=1536");
-    EXPECT_EQ(advise(tunables, 0).tunables, "glibc.rtld.nns=16:glibc.rtld.optional_static_tls=8192");
-    EXPECT_EQ(advise(tunables, 0).namespaces, 0u) << "nobody can know";
-    tunables.namespaces = 16;
-    EXPECT_EQ(advise(tunables, namespace_static_tls_min).tunables, "");
-}
-
 #if CHIPHOST_SANITIZED
 
 TEST(NamespaceProbe, SaysThatThisBuildHasNone) {
