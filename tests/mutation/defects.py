@@ -620,7 +620,7 @@ _SIM: Final = (
     ),
 )
 
-_COPY: Final = "cpp/loader/private_copy.cpp"
+_COPY: Final = "cpp/isolate/domain/private_copy.cpp"
 _FILES: Final = (
     _required(
         "files: others may read what an AICPU loads",
