@@ -2,7 +2,8 @@
 #
 # Sources of the programs, by part. A program is made of the parts it needs, compiled for its chip and platform.
 
-# All that host runtimes have in common, but for their table.
+# All that host runtimes have in common, but for their table; with what two of chiphost's own share, so that it is
+# compiled once for them.
 set(chiphost_host_frame_sources
     ${chiphost_root}/cpp/graph/graph_builder.cpp
     ${chiphost_root}/cpp/graph/task_check.cpp

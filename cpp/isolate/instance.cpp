@@ -9,8 +9,8 @@
 #include "isolate/child/child_instance.h"
 #include "isolate/domain/domain_instance.h"
 #include "loader/elf_image.h"
+#include "loader/library_file.h"
 #include "loader/loader_refusal.h"
-#include "loader/private_copy.h"
 #include "status/report.h"
 
 namespace chiphost::isolate {
@@ -95,7 +95,7 @@ Status Instance::alloc(uint64_t bytes, const Wait& wait, MemoryBlock* out_block,
         *out_block = blocks_.add(address, bytes);
         return CH_OK;
     } catch (const std::bad_alloc&) {
-        static_cast<void>(drop_block(address, time, out_error));
+        static_cast<void>(drop_block(address, time, out_error));  // the want of memory is what the caller must know
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "alloc", "out of memory");
     }
 }

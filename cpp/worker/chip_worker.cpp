@@ -245,7 +245,7 @@ void ChipWorker::abandon_to_parent() CH_NO_THREAD_SAFETY_ANALYSIS {
 
 void ChipWorker::finalize() {
     ch_error none = no_error();
-    static_cast<void>(finalize(&none, {}));
+    static_cast<void>(finalize(&none, {}));  // without go_on it does not fail
 }
 
 Status ChipWorker::finalize(ch_error* out_error, const isolate::GoOn& go_on) {
@@ -261,7 +261,7 @@ Status ChipWorker::finalize(ch_error* out_error, const isolate::GoOn& go_on) {
     state_.end();
     if (context_) {
         ch_error ignored = no_error();
-        static_cast<void>(close(&ignored));
+        static_cast<void>(close(&ignored));  // the worker is at its end whatever its device says
     }
     forget_context();
     return CH_OK;

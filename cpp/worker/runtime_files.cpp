@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "loader/elf_image.h"
-#include "loader/private_copy.h"
+#include "loader/library_file.h"
 #include "status/report.h"
 
 namespace chiphost::worker {

@@ -642,7 +642,7 @@ _SIM: Final = (
     ),
 )
 
-_COPY: Final = "cpp/loader/private_copy.cpp"
+_COPY: Final = "cpp/isolate/domain/private_copy.cpp"
 _FILES: Final = (
     _required(
         "orch_so_loader: others may read what an AICPU loads",

@@ -17,8 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import chiphost as ch
+
+# No test measures time: other processes may slow down any of them.
+settings.register_profile("untimed", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # These stay as they were: tests in the background of a terminal must not be stopped when they write to it.
 _OF_THE_TERMINAL = {signal.SIGTTIN, signal.SIGTTOU}

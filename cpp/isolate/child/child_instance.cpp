@@ -9,7 +9,7 @@
 #include "isolate/call_arguments.h"
 #include "isolate/wait_time.h"
 #include "library_messages.h"
-#include "loader/mapped_address_linux.h"
+#include "os/mapped_address_linux.h"
 #include "status/report.h"
 
 namespace chiphost::isolate {
@@ -52,7 +52,7 @@ ChildInstance::~ChildInstance() {
     if (state_.inherited() || !child_) return;
     CloseResult ignored;
     ch_error error = no_error();
-    static_cast<void>(close({options().timeout, {}}, &ignored, &error));
+    static_cast<void>(close({options().timeout, {}}, &ignored, &error));  // nobody is there to be told
 }
 
 void ChildInstance::end_child() {
@@ -174,7 +174,7 @@ Status ChildInstance::write_call(const Symbol& symbol, const Signature& signatur
                              : bytes_of(kind, argument) ? pieces_.offset_of(argument.data)
                                                         : message.end;
         } else if (kind.type == Type::pointer) {
-            parameter.of_callers = argument.word != 0 && loader::is_mapped(argument.word);
+            parameter.of_callers = argument.word != 0 && os::is_mapped(argument.word);
         }
         parameters[i] = parameter;
     }

@@ -17,7 +17,7 @@
 #include "loader/loader_gate.h"
 #include "loader/loader_path.h"
 #include "loader/loader_refusal.h"
-#include "loader/mapped_address_linux.h"
+#include "os/mapped_address_linux.h"
 #include "status/report.h"
 
 namespace chiphost::isolate {
@@ -93,7 +93,7 @@ Status LibraryServer::call(SharedMemory& memory, ch_error* out_error) {
     arguments_.clear();
     for (uint32_t i = 0; i < message->parameters; ++i) {
         const CallParameter& parameter = parameters[i];
-        if (parameter.of_callers && !loader::is_mapped(parameter.word)) {
+        if (parameter.of_callers && !os::is_mapped(parameter.word)) {
             return report(out_error, CH_INVALID_ARGUMENT, "",
                           "argument %u is an address of the caller's memory, and the library is in a process of its "
                           "own; describe it with In, Out or InOut",
@@ -129,7 +129,7 @@ Status LibraryServer::allocate(SharedMemory& memory, ch_error* out_error) {
     return CH_OK;
 }
 
-int32_t LibraryServer::free_memory(SharedMemory& memory) {
+Status LibraryServer::free_memory(SharedMemory& memory) {
     void* block = reinterpret_cast<void*>(memory.at<UseMemory>(0)->address);
     blocks_.erase(block);
     free_block(block);

@@ -24,7 +24,7 @@ private:
     Status find(SharedMemory& memory, ch_error* out_error);
     Status call(SharedMemory& memory, ch_error* out_error);
     Status allocate(SharedMemory& memory, ch_error* out_error);
-    int32_t free_memory(SharedMemory& memory);
+    Status free_memory(SharedMemory& memory);
     Status answer_text(SharedMemory& memory, const Value& value, ch_error* out_error);
 
     const pid_t process_ = getpid();

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "loader/private_copy.h"
+#include "loader/library_file.h"
 #include "status/report.h"
 
 namespace chiphost::isolate {

@@ -21,10 +21,10 @@
 
 #include "anchor.h"
 #include "loader/elf_image.h"
+#include "loader/library_file.h"
 #include "loader/loader_gate.h"
 #include "loader/loader_path.h"
 #include "loader/loader_refusal.h"
-#include "loader/private_copy.h"
 #include "namespace_budget.h"
 #include "os/per_process.h"
 #include "os/stack_size.h"
@@ -78,7 +78,7 @@ Status Domain::start(ch_error* out_error) {
         return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "anchor", "out of memory");
     }
     if (const int32_t failed = anchor_->create(loader::loader_gate_of_this_process(), &state_, &keeper_)) {
-        return report(out_error, static_cast<ch_code>(thread_refusal(os::usual_stack_bytes())), "anchor",
+        return report(out_error, thread_refusal(os::usual_stack_bytes()), "anchor",
                       "cannot make the first thread of a domain: %s", strerror(failed));
     }
     return CH_OK;
@@ -119,8 +119,8 @@ static Status leave_single_thread_mode(ch_error* out_error) {
     try {
         std::thread([] {}).join();
     } catch (const std::exception& error) {
-        return report(out_error, static_cast<ch_code>(thread_refusal(os::usual_stack_bytes())), "dlmopen",
-                      "cannot make a thread: %s", error.what());
+        return report(out_error, thread_refusal(os::usual_stack_bytes()), "dlmopen", "cannot make a thread: %s",
+                      error.what());
     }
     return CH_OK;
 }

@@ -39,7 +39,7 @@ DomainInstance::~DomainInstance() {
     if (state_.inherited() || state_.ended() || !library_) return;
     CloseResult ignored;
     ch_error error = no_error();
-    static_cast<void>(close({options().timeout, {}}, &ignored, &error));
+    static_cast<void>(close({options().timeout, {}}, &ignored, &error));  // nobody is there to be told
 }
 
 Status DomainInstance::open(const std::string& path, loader::UnloadTraits traits, const Options& options,
@@ -90,14 +90,10 @@ Status DomainInstance::load(const GoOn& go_on, ch_error* out_error) {
         }
     }
     ch_mailbox_post(thread_, domain_->anchor()->open_library, domain_->anchor_state(), &post->open, &post->error);
-    Status failed = await(time, "the loader, or a constructor that it called,", post, out_error);
+    const Status failed = await(time, "the loader, or a constructor that it called,", post, out_error);
     if (!post) return failed;  // it hangs
     library_ = post->library;
-    if (failed == CH_ANCHOR_CALL_THREW) {
-        failed = report(out_error, CH_FUNCTION_THREW, path(), "a constructor of the library let an exception out");
-    } else if (!failed.ok()) {
-        *out_error = post->error;
-    }
+    if (!failed.ok()) *out_error = post->error;
     spare_post_ = std::move(post);
     if (!failed.ok()) {
         const std::vector<std::string> left = objects_not_in(objects_before_, domain_->loaded_objects());

@@ -13,12 +13,13 @@
 #include <vector>
 
 #include "loader/elf_image.h"
+#include "loader/library_file.h"
 #include "loader/loader_gate.h"
 #include "loader/loader_path.h"
 #include "loader/loader_refusal.h"
-#include "loader/private_copy.h"
 #include "os/thread_clock.h"
 #include "os/thread_state.h"
+#include "private_copy.h"
 #include "status/report.h"
 
 namespace chiphost::isolate {
@@ -117,9 +118,8 @@ Status LibraryPool::load(const ch_open_request& request, const void* data, size_
     std::string key = request.binary.key ? request.binary.key : "";
     const bool statics = key.empty() || loader::has_writable_statics(data, bytes);
     // A library without a key is one that a user opens, not one that chiphost has compiled.
-    const loader::Variables variables =
-        key.empty() && !request.only_copy ? loader::Variables::own : loader::Variables::any;
-    CH_TRY(loader::load_private_copy(gate_, data, bytes, name, variables, &library->handle, out_error));
+    const Variables variables = key.empty() && !request.only_copy ? Variables::own : Variables::any;
+    CH_TRY(load_private_copy(gate_, data, bytes, name, variables, &library->handle, out_error));
     if (!statics) library->key.swap(key);  // others may have it, too
     return CH_OK;
 }

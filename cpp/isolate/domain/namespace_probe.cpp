@@ -19,10 +19,10 @@
 #include "chiphost/abi/mailbox.h"
 #include "glibc_tunables.h"
 #include "loader/elf_image.h"
+#include "loader/library_file.h"
 #include "loader/loader_gate.h"
 #include "loader/loader_path.h"
 #include "loader/loader_refusal.h"
-#include "loader/private_copy.h"
 #include "status/report.h"
 
 #ifdef __GLIBC__

@@ -59,14 +59,23 @@ class Checks:
             self.require(isinstance(kernel, Kernel), field, f"{kernel!r} is no Kernel")
             source = folder / kernel.source
             self.require(source.is_file(), field, f"there is no file {source}")
-            is_path = isinstance(kernel.include_dirs, (str, Path))
-            self.require(not is_path, field, f"include_dirs is no list of folders: {kernel.include_dirs!r}")
-            include_dirs = tuple(folder / each for each in kernel.include_dirs)
+            include_dirs = self._folders(kernel.include_dirs, field)
             kernels.append(dataclasses.replace(kernel, source=source, include_dirs=include_dirs))
         repeated = repeated_func_ids(kernel.func_id for kernel in kernels)
         twice = sorted({kernels[later].func_id for _, later in repeated})
         self.require(not twice, f"{prefix}kernels", f"func_id given twice: {join(twice)}")
-        return Program(orchestration, name, tuple(kernels), tuple(program.signature))
+        return dataclasses.replace(
+            program,
+            orchestration=orchestration,
+            kernels=tuple(kernels),
+            signature=tuple(program.signature),
+            include_dirs=self._folders(program.include_dirs, f"{prefix}orchestration"),
+        )
+
+    def _folders(self, folders: Sequence[str | Path], field: str) -> tuple[Path, ...]:
+        """Folders of headers, as absolute paths."""
+        self.require(not isinstance(folders, (str, Path)), field, f"include_dirs is no list of folders: {folders!r}")
+        return tuple(self.file.parent / each for each in folders)
 
     def signature(self, signature: Sequence[Arg], programs: Sequence[Program]) -> None:
         """Check the arguments of the scene, and those that each of its programs takes of them."""

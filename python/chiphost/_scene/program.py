@@ -20,7 +20,8 @@ class Program:
         entry: name of its function.
         kernels: its kernels; absolute paths once loaded.
         signature: its arguments: some of the scene's, by their names, and what this program does with them.
-        include_dirs, defines, flags: for compiling the orchestration; a kernel has its own.
+        include_dirs, defines, flags: for compiling the orchestration; a kernel has its own. Folders may be relative to
+            the scene's.
         has_signature: whether a run is checked against `signature`. If not, every array goes in and comes out.
     """
 
@@ -28,7 +29,7 @@ class Program:
     entry: str
     kernels: Sequence[Kernel]
     signature: Sequence[Arg]
-    include_dirs: Sequence[Path] = ()
+    include_dirs: Sequence[str | Path] = ()
     defines: Sequence[str] = ()
     flags: Sequence[str] = ()
     has_signature: bool = True

@@ -12,6 +12,7 @@
 #include "isolate/domain/domain.h"
 #include "status/abi_check.h"
 #include "status/report.h"
+#include "status/status.h"
 #include "test_process.h"
 
 namespace chiphost::conformance {
@@ -52,7 +53,7 @@ public:
     int32_t run(uint32_t test, const SuiteOptions& options, const std::string& temp_folder,
                 ch_conformance_result* out_result, ch_error* out_error) {
         ch_mailbox* thread = nullptr;
-        if (const int32_t code = domain_->lease_thread(&thread, out_error)) return code;
+        CH_TRY(domain_->lease_thread(&thread, out_error));
         ch_device_options device{};
         device.struct_bytes = sizeof device;
         device.aicpu = {options.aicpu.c_str(), options.aicpu.c_str()};
@@ -139,7 +140,7 @@ int32_t read_suite(const SuiteOptions& options, std::vector<TestResult>* out_tes
         },
         options.timeout_ns);
     Reader reader(end.output);
-    if (const int32_t code = take_error(options, end, &reader, out_error)) return code;
+    CH_TRY(take_error(options, end, &reader, out_error));
     uint32_t tests = 0, known = 0;
     reader.get(&tests, sizeof tests);
     reader.get(&known, sizeof known);
@@ -254,7 +255,7 @@ int32_t run_test(const SuiteOptions& options, uint32_t index, TestResult* test, 
         return CH_OK;
     }
     Reader reader(end.output);
-    if (const int32_t code = take_error(options, end, &reader, out_error)) return code;
+    CH_TRY(take_error(options, end, &reader, out_error));
     ch_conformance_result result{};
     reader.get(&result, sizeof result);
     test->outcome = static_cast<ch_conformance_outcome>(result.outcome);
@@ -267,7 +268,7 @@ int32_t run_test(const SuiteOptions& options, uint32_t index, TestResult* test, 
 int32_t list_tests(const SuiteOptions& options, std::vector<TestResult>* out_tests, ch_error* out_error) {
     std::vector<TestResult> all;
     std::vector<Known> known;
-    if (const int32_t code = read_suite(options, &all, &known, out_error)) return code;
+    CH_TRY(read_suite(options, &all, &known, out_error));
     for (TestResult& test : all) {
         if (selected(options, test.id)) out_tests->push_back(std::move(test));
     }
@@ -278,7 +279,7 @@ int32_t run_suite(const SuiteOptions& options, const std::function<void(const Te
                   ch_error* out_error) {
     std::vector<TestResult> tests;
     std::vector<Known> known;
-    if (const int32_t code = read_suite(options, &tests, &known, out_error)) return code;
+    CH_TRY(read_suite(options, &tests, &known, out_error));
     // A misspelt text must not look like a platform that passes.
     if (std::none_of(tests.begin(), tests.end(), [&](const TestResult& test) { return selected(options, test.id); })) {
         return report(out_error, CH_INVALID_ARGUMENT, options.suite, "no test has '%s' in its name",
@@ -286,7 +287,7 @@ int32_t run_suite(const SuiteOptions& options, const std::function<void(const Te
     }
     for (uint32_t i = 0; i < tests.size(); ++i) {
         if (!selected(options, tests[i].id)) continue;
-        if (const int32_t code = run_test(options, i, &tests[i], out_error)) return code;
+        CH_TRY(run_test(options, i, &tests[i], out_error));
         judge(known, &tests[i]);
         ended(tests[i]);
     }

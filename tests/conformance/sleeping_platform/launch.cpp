@@ -13,6 +13,7 @@
 #include "crew.h"
 #include "graph/core_protocol.h"
 #include "status/report.h"
+#include "status/status.h"
 
 namespace chiphost::platform {
 
@@ -153,7 +154,7 @@ int32_t load_kernel(Device* device, const ch_kernel& kernel, LoadedKernel* out_k
     ch_open_request open{};
     open.binary = kernel.binary;
     open.out_library = &library;
-    if (const int32_t code = device->anchor->open_library(device->anchor_state, &open, out_error)) return code;
+    CH_TRY(device->anchor->open_library(device->anchor_state, &open, out_error));
     void* entry = find(*device, library, "kernel_entry");
     const bool hands_over = find(*device, library, "chiphost_kernel_hands_over") != nullptr;
     if (entry && !hands_over) {

@@ -9,6 +9,7 @@
 #include "chiphost/align.h"
 #include "status/abi_check.h"
 #include "status/report.h"
+#include "status/status.h"
 #include "third_device.h"
 
 namespace chiphost::platform {
@@ -23,7 +24,7 @@ int32_t load(Device& device, const ch_program_file& file, const char* entry, ch_
     ch_open_request open{};
     open.binary = {nullptr, 0, file.key, file.path};
     open.out_library = out_library;
-    if (const int32_t code = device.anchor->open_library(device.anchor_state, &open, out_error)) return code;
+    CH_TRY(device.anchor->open_library(device.anchor_state, &open, out_error));
     void* address = nullptr;
     const ch_symbol_request find{*out_library, entry, &address};
     device.anchor->find_symbol(device.anchor_state, &find, nullptr);
@@ -75,7 +76,7 @@ int32_t allocate(Device* device, uint64_t bytes, uint64_t* out_address, ch_error
 }
 
 int32_t allocate_zeroed(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
-    if (const int32_t code = allocate(device, bytes, out_address, out_error)) return code;
+    CH_TRY(allocate(device, bytes, out_address, out_error));
     memset(reinterpret_cast<void*>(*out_address), 0, bytes);
     return CH_OK;
 }

@@ -13,6 +13,7 @@
 #include "host/run_memory.h"
 #include "host/runtime.h"
 #include "status/report.h"
+#include "status/status.h"
 
 namespace {
 
@@ -36,7 +37,7 @@ public:
         ch_open_request open{};
         open.binary = callable.orchestration;
         open.out_library = &library_;
-        if (const int32_t code = anchor_->open_library(state_, &open, out_error)) return code;
+        CH_TRY(anchor_->open_library(state_, &open, out_error));
         void* entry = nullptr;
         const ch_symbol_request find{library_, callable.entry, &entry};
         if (const int32_t code = anchor_->find_symbol(state_, &find, nullptr)) {
@@ -65,15 +66,15 @@ public:
     int32_t load(const ch_callable& callable, std::unique_ptr<host::Orchestration>* out_orchestration,
                  ch_error* out_error) override {
         auto rounds = std::make_unique<Rounds>(anchor_, state_);
-        if (const int32_t code = rounds->load(callable, out_error)) return code;
+        CH_TRY(rounds->load(callable, out_error));
         *out_orchestration = std::move(rounds);
         return CH_OK;
     }
 
     int32_t build(const host::RunInput& input, host::BuiltGraph* out_graph, ch_error* out_error) override {
         args_ = &input.args;
-        if (const int32_t code = check_arguments(out_error)) return code;
-        if (const int32_t code = copy_in(out_error)) return code;
+        CH_TRY(check_arguments(out_error));
+        CH_TRY(copy_in(out_error));
         const int32_t rounds = static_cast<const Rounds&>(input.orchestration).count(input.args);
         if (rounds < 0) {
             const int32_t code =
@@ -88,7 +89,7 @@ public:
             for (uint32_t func_id = 0; func_id < input.kernels.size(); ++func_id) {
                 const host::KernelTable::Entry kernel = input.kernels[func_id];
                 if (kernel.address == 0) continue;
-                if (const int32_t code = add_task(func_id, kernel.core_type, out_error)) return code;
+                CH_TRY(add_task(func_id, kernel.core_type, out_error));
             }
         }
         out_graph->task_count = graph_.task_count();
@@ -131,11 +132,9 @@ private:
             const ch_tensor& tensor = args_->tensors[i];
             const uint64_t bytes = ch_tensor_bytes(&tensor);
             uint64_t address = 0;
-            if (const int32_t code = memory_.allocate(bytes, &address, out_error)) return code;
-            if (const int32_t code = platform::copy_to_device(
-                    device_, address, reinterpret_cast<const void*>(tensor.data), bytes, out_error)) {
-                return code;
-            }
+            CH_TRY(memory_.allocate(bytes, &address, out_error));
+            CH_TRY(platform::copy_to_device(device_, address, reinterpret_cast<const void*>(tensor.data), bytes,
+                                            out_error));
             ch_device_tensor on_device{};
             on_device.address = on_device.buffer = address;
             on_device.buffer_bytes = bytes;
@@ -163,7 +162,7 @@ private:
 
     // Copies the graph to the device.
     int32_t ship(uint64_t* out_image, ch_error* out_error) {
-        if (const int32_t code = image_.reserve(graph_.image_bytes(), out_error)) return code;
+        CH_TRY(image_.reserve(graph_.image_bytes(), out_error));
         int32_t code = CH_OK;
         graph_.write_image(image_.address(), [&](uint64_t offset, const void* part, uint64_t bytes) {
             if (code == CH_OK) {

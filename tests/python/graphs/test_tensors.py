@@ -207,8 +207,8 @@ def test_what_an_orchestration_says_of_a_tensor_is_checked(tmp_path: Path, runti
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_kernels_of_a_scene_for_another_runtime_run(scenes_root: Path, tmp_path: Path, runtime: str) -> None:
-    """The kernels of vector_example for both runtimes whose orchestration runs on the AICPU, unchanged."""
-    kernels = scenes_root / "aicpu_build_graph" / "vector_example" / "kernels"
+    """The files of tensormap_and_ringbuffer/vector_example, unchanged."""
+    kernels = scenes_root / "tensormap_and_ringbuffer" / "vector_example" / "kernels"
     source = scenes_root / runtime / "vector_example" / "orchestration.cpp"
     if runtime == "host_build_graph":
         source = tmp_path / "orchestration.cpp"

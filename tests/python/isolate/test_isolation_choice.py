@@ -33,7 +33,7 @@ def test_an_unknown_word_is_an_error_that_says_which_there_are(path):
     with pytest.raises(ArgumentError, match="strategy: wanted one of namespace, copy, process; found 'cpoy'"):
         _core.Library(name, name, name, "cpoy", 0, False, None)
     with pytest.raises(ArgumentError, match="isolation: wanted one of namespace, copy, process; found 'auto'"):
-        _core.Worker().init(name, name, name, "a2a3sim", name, name, "auto", False, 0, 0, 0)
+        _core.Worker().init(name, name, name, False, "a2a3sim", name, name, "auto", False, 0, 0, 0)
 
 
 def test_auto_goes_by_an_audit_and_says_so(path, tmp_path, monkeypatch):

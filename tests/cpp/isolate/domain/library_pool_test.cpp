@@ -11,8 +11,8 @@
 #include <string>
 #include <thread>
 
+#include "loader/library_file.h"
 #include "loader/loader_path.h"
-#include "loader/private_copy.h"
 #include "temp_folder.h"
 #include "test_files.h"
 

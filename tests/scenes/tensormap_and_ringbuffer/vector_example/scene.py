@@ -3,13 +3,19 @@
 
 from pathlib import Path
 
-from chiphost import Scene
+from chiphost import Kernel, Scene
 
 # With a = 2 and b = 3, as in its default case, f is 47 everywhere.
 scene = Scene(
-    like=Scene.load(Path(__file__).parents[2] / "aicpu_build_graph" / "vector_example"),  # with its kernels
+    like=Scene.load(Path(__file__).parents[2] / "host_build_graph" / "vector_example"),
     description="f = (a + b + 1) * (a + b + 2) + (a + b): five vector tasks with inferred edges, nested scopes",
     orchestration="orchestration.cpp",
+    kernels=[
+        Kernel(0, "kernels/add.cpp", "aiv"),
+        Kernel(1, "kernels/add_scalar.cpp", "aiv"),
+        Kernel(2, "kernels/multiply.cpp", "aiv"),
+    ],
+    config={"block_dim": 3, "aicpu_thread_num": 4},
     rounds=2,
 )
 

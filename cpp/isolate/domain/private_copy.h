@@ -7,16 +7,12 @@
 #include <stdint.h>
 
 #include <string>
-#include <vector>
 
 #include "chiphost/abi/error.h"
 #include "chiphost/abi/loader_gate.h"
 #include "status/status.h"
 
-namespace chiphost::loader {
-
-// Reads a whole file. Fails with CH_FILE_UNREADABLE and the system's reason.
-Status read_file(const std::string& path, std::vector<char>* out_bytes, ch_error* out_error);
+namespace chiphost::isolate {
 
 // Says if a copy may use variables of the program in place of its own of the same names, as the loader lets it.
 enum class Variables { own, any };
@@ -28,4 +24,4 @@ enum class Variables { own, any };
 Status load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, const std::string& name,
                          Variables variables, void** out_handle, ch_error* out_error);
 
-}  // namespace chiphost::loader
+}  // namespace chiphost::isolate

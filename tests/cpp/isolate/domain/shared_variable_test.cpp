@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "loader/shared_variable.h"
+#include "isolate/domain/shared_variable.h"
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include "test_files.h"
 
-namespace chiphost::loader {
+namespace chiphost::isolate {
 
 namespace {
 
@@ -69,4 +69,4 @@ TEST_F(SharedVariableTest, IsNoneIfNobodyCanWriteIt) {
     EXPECT_EQ(find_shared_variable(open("shared_variable_constant")).name, "");
 }
 
-}  // namespace chiphost::loader
+}  // namespace chiphost::isolate

@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace chiphost::loader {
+namespace chiphost::isolate {
 
 // A variable that a library defines although another library, or the program, offers one of the same name to everybody:
 // the library's own code uses the other one then.
@@ -17,4 +17,4 @@ struct SharedVariable {
 // bound: symbol versions, visibility and -Bsymbolic count.
 SharedVariable find_shared_variable(void* handle);
 
-}  // namespace chiphost::loader
+}  // namespace chiphost::isolate

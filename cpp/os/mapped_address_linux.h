@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-namespace chiphost::loader {
+namespace chiphost::os {
 
 // True if this process has memory at the address, of whatever protection.
 inline bool is_mapped(uint64_t address) {
@@ -14,4 +14,4 @@ inline bool is_mapped(uint64_t address) {
     return mincore(reinterpret_cast<void*>(address / page_bytes * page_bytes), 1, &resident) == 0;
 }
 
-}  // namespace chiphost::loader
+}  // namespace chiphost::os

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "loader/private_copy.h"
+#include "isolate/domain/private_copy.h"
 
 #include <dlfcn.h>
 
@@ -14,8 +14,8 @@ using tests::text_of;
 namespace {
 
 int32_t load(const Binary& binary, void** out_handle, ch_error* out_error) {
-    return loader::load_private_copy(nullptr, binary.bytes.data(), binary.bytes.size(), binary.name,
-                                     loader::Variables::any, out_handle, out_error);
+    return load_private_copy(nullptr, binary.bytes.data(), binary.bytes.size(), binary.name, Variables::any, out_handle,
+                             out_error);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 #include "interpose/relocations.h"
 
-namespace chiphost::loader {
+namespace chiphost::isolate {
 
 namespace {
 
@@ -40,4 +40,4 @@ SharedVariable find_shared_variable(void* handle) {
     return found;
 }
 
-}  // namespace chiphost::loader
+}  // namespace chiphost::isolate

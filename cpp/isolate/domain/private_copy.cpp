@@ -13,18 +13,19 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <vector>
 
-#include "constructors.h"
-#include "debugger.h"
 #include "interpose/replaced_functions.h"
-#include "loader_gate.h"
-#include "loader_refusal.h"
+#include "loader/constructors.h"
+#include "loader/debugger.h"
+#include "loader/loader_gate.h"
+#include "loader/loader_refusal.h"
 #include "os/own_files.h"
 #include "os/thread_state.h"
 #include "shared_variable.h"
 #include "status/report.h"
 
-namespace chiphost::loader {
+namespace chiphost::isolate {
 
 namespace {
 
@@ -116,7 +117,7 @@ bool was_debugged_lately() {
         static_cast<uint64_t>(time.tv_sec) * 1000 + static_cast<uint64_t>(time.tv_nsec) / 1'000'000 + valid_ms;
     const uint64_t known = last.load(std::memory_order_relaxed);
     if (now - (known >> 1) < valid_ms) return known & 1;
-    const bool debugged = is_debugged();
+    const bool debugged = loader::is_debugged();
     last.store(now << 1 | debugged, std::memory_order_relaxed);
     return debugged;
 }
@@ -132,26 +133,6 @@ bool was_debugged_lately() {
 }
 
 }  // namespace
-
-Status read_file(const std::string& path, std::vector<char>* out_bytes, ch_error* out_error) {
-    const File file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));  // a pipe keeps nobody waiting
-    struct stat status{};
-    if (!file.ok() || fstat(file.get(), &status) != 0) {
-        return report(out_error, CH_FILE_UNREADABLE, path, "cannot open: %s", strerror(errno));
-    }
-    if (!S_ISREG(status.st_mode)) return report(out_error, CH_FILE_UNREADABLE, path, "not a regular file");
-    out_bytes->resize(static_cast<size_t>(status.st_size));
-    size_t done = 0;
-    while (done < out_bytes->size()) {
-        const ssize_t got = read(file.get(), out_bytes->data() + done, out_bytes->size() - done);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return report(out_error, CH_FILE_UNREADABLE, path, "cannot read: %s", strerror(errno));
-        if (got == 0) break;  // it shrank meanwhile; the ELF check will say so
-        done += static_cast<size_t>(got);
-    }
-    out_bytes->resize(done);
-    return CH_OK;
-}
 
 Status load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, const std::string& name,
                          [[maybe_unused]] Variables variables, void** out_handle, ch_error* out_error) {
@@ -174,31 +155,31 @@ Status load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, c
 
     const auto* begin = static_cast<const char*>(data);
     std::vector<char> copy(begin, begin + bytes);
-    const Constructors constructors(copy.data(), copy.size());
+    const loader::Constructors constructors(copy.data(), copy.size());
     Status failed;
     if (!write_all(file.get(), copy.data(), copy.size())) {
         failed = report(out_error, CH_LOAD_REFUSED, name, "cannot write a private copy: %s", strerror(errno));
     } else {
-        const LoaderPass pass(gate);
+        const loader::LoaderPass pass(gate);
         const os::ThreadStateGuard guard;
         *out_handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     }
     if (failed.ok() && !*out_handle) {
-        std::string words = loader_words();
+        std::string words = loader::loader_words();
         if (const size_t at = words.find(path); at != std::string::npos) words.replace(at, path.size(), name);
-        failed = report_refusal(out_error, name, words.c_str());
+        failed = loader::report_refusal(out_error, name, words.c_str());
     }
     temporary.remove();
 #ifndef CHIPHOST_IN_NAMESPACE  // there the anchor comes first, and nothing is the program's
     if (failed.ok()) {
-        const LoaderPass pass(gate);
+        const loader::LoaderPass pass(gate);
         interpose::replace_functions(*out_handle);
         if (variables == Variables::own) failed = check_variables(*out_handle, name, out_error);
     }
 #endif
     if (failed.ok()) failed = constructors.run(*out_handle, gate, name, out_error);
     if (!failed.ok() && *out_handle) {
-        const LoaderPass pass(gate);
+        const loader::LoaderPass pass(gate);
         const os::ThreadStateGuard guard;
         dlclose(*out_handle);
         *out_handle = nullptr;
@@ -207,4 +188,4 @@ Status load_private_copy(ch_loader_gate* gate, const void* data, size_t bytes, c
     return failed;
 }
 
-}  // namespace chiphost::loader
+}  // namespace chiphost::isolate
