@@ -178,11 +178,12 @@ def test_every_config_field_is_in_the_settings():
 
 # The forms in which sources name a variable of the environment that they read or change.
 VARIABLE_PATTERNS = (
-    r"""(?:getenv|environ\.get|environ\.pop|environment\.pop|start_environment)\(\s*["']([A-Z_]+)["']""",
+    r"""(?:getenv|environ\.get|environ\.pop|environment\.pop)\(\s*["']([A-Z_]+)["']""",
     r"""environ(?:ment)?\[["']([A-Z_]+)["']\]""",
     r""""(CHIPHOST_(?!HOST_|ORCHESTRATION)[A-Z_]+)\"""",
     r"""{"([A-Z_]+)": [^}]*\*\*os\.environ""",
     r"""\*\*os\.environ, "([A-Z_]+)":""",
+    r"""const std::string first = "([A-Z_]+)=\"""",  # looked for in /proc/self/environ
 )
 # Tuples of names.
 VARIABLE_TUPLES = r"""^_?[A-Z_]*VARIABLES\b[^=]*= \(([^)]*)\)"""
