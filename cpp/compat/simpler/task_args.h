@@ -14,8 +14,8 @@ constexpr int CONTINUOUS_TENSOR_MAX_DIMS = CH_MAX_DIMS;
 
 // A C-contiguous array: in host memory for host_build_graph, in device memory for the other runtimes.
 struct ContinuousTensor {
-    uint64_t data;                  // address of element 0
-    uint32_t shapes[CH_MAX_DIMS];   // elements, outermost first
+    uint64_t data;                 // address of element 0
+    uint32_t shapes[CH_MAX_DIMS];  // elements, outermost first
     uint32_t ndims;
     DataType dtype;
 
@@ -33,7 +33,10 @@ public:
     explicit ChipStorageTaskArgs(const ch_task_args& args)
         : on_host_(&args), scalars_(args.scalars), tensor_count_(args.tensor_count), scalar_count_(args.scalar_count) {}
     explicit ChipStorageTaskArgs(const ch_device_args& args)
-        : on_device_(&args), scalars_(args.scalars), tensor_count_(args.tensor_count), scalar_count_(args.scalar_count) {}
+        : on_device_(&args),
+          scalars_(args.scalars),
+          tensor_count_(args.tensor_count),
+          scalar_count_(args.scalar_count) {}
 
     int32_t tensor_count() const { return static_cast<int32_t>(tensor_count_); }
     int32_t scalar_count() const { return static_cast<int32_t>(scalar_count_); }

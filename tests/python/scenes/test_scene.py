@@ -154,6 +154,15 @@ def test_a_scene_may_have_several_programs(tmp_path):
     assert [arg.name for arg in second.signature] == ["n", "c"]
 
 
+def test_a_program_keeps_its_options_for_the_compiler(tmp_path):
+    options = """InOut("c")], include_dirs=["headers"], defines=["SIZE=3"], flags=["-O1"])"""
+    folder = write_scene_of_programs(tmp_path, """InOut("c")])""", options)
+    first, second = Scene.load(folder).programs
+    assert (first.include_dirs, first.defines, first.flags) == ((), (), ())
+    assert second.include_dirs == (folder / "headers",)
+    assert (list(second.defines), list(second.flags)) == (["SIZE=3"], ["-O1"])
+
+
 @pytest.mark.parametrize(
     ("old", "new", "field", "message"),
     [
@@ -165,6 +174,8 @@ def test_a_scene_may_have_several_programs(tmp_path):
         ('InOut("c")]', 'InOut("x")]', "programs[1].signature", "the scene has no argument 'x', only a, b, c, n"),
         ('InOut("c")]', '"c"]', "programs[1].signature", "'c' is no In, Out, InOut or Scalar"),
         ("programs=[", "programs=['x', ", "programs[0]", "'x' is no Program"),
+        ('InOut("c")])', 'InOut("c")], include_dirs="a")', "programs[1].orchestration",
+         "include_dirs is no list of folders: 'a'"),
     ],
 )  # fmt: skip
 def test_load_refuses_programs(tmp_path, old, new, field, message):
