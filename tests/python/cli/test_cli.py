@@ -14,9 +14,9 @@ from invocation import invoke, last_line
 from program import TIMEOUT_S, finish, in_terminal
 from throwaway_scenes import write_scenes
 
+import chiphost
 from chiphost import __version__
 from chiphost._cli.program import cli
-from chiphost._runtimes import runtimes
 
 
 def test_help_and_version() -> None:
@@ -41,7 +41,7 @@ assert CliRunner().invoke(cli, ["ci", "--help"]).exit_code == 0
 heavy = {"numpy", "rich", "junitparser", "chiphost._core"} & set(sys.modules)
 assert not heavy, heavy
 """
-    package = Path(runtimes.__file__).parent
+    package = Path(chiphost.__file__).parent
     subprocess.run([sys.executable, "-c", script, str(package)], check=True, timeout=TIMEOUT_S)
 
 
