@@ -187,7 +187,7 @@ struct Anchor {
 };
 
 ForeignThreads Anchor::foreign_threads() {
-    constexpr uint64_t patience_ns = 20'000'000;
+    constexpr uint64_t patience_ns = 1'000'000'000;  // a busy machine may let a new thread wait for its first processor
     const ThreadName name(this);
     const uint64_t start = ch_monotonic_ns();
     const os::MutexLock lock(mutex);  // so that no thread is being made
