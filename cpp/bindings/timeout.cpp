@@ -24,11 +24,13 @@ double seconds_of(nb::handle timeout_s) {
     return seconds;
 }
 
-isolate::Timeout timeout_of(nb::handle timeout_s, isolate::Timeout fallback) {
-    if (timeout_s.is_none()) return fallback;
-    const double seconds = seconds_of(timeout_s);
-    if (seconds == 0 || seconds >= 1e9) return isolate::no_timeout;
+isolate::Timeout timeout_of(double seconds) {
+    if (!(seconds > 0 && seconds < 1e9)) return isolate::no_timeout;
     return isolate::Timeout(static_cast<int64_t>(seconds * 1e9));
+}
+
+isolate::Timeout timeout_of(nb::handle timeout_s, isolate::Timeout fallback) {
+    return timeout_s.is_none() ? fallback : timeout_of(seconds_of(timeout_s));
 }
 
 }  // namespace chiphost::bindings

@@ -5,19 +5,18 @@
 
 #include <nanobind/nanobind.h>
 
-#include <functional>
 #include <memory>
 #include <utility>
 
 #include "call_guard.h"
+#include "chiphost/isolate/wait.h"
 #include "raise.h"
 #include "status/report.h"
 #include "status/status.h"
 
 namespace chiphost::bindings {
 
-// A function that a waiting call asks; false: the call should not go on.
-using GoOn = std::function<bool()>;
+using isolate::GoOn;
 
 // The end of a call of the core. Made, asked and destroyed with the GIL held.
 class [[nodiscard]] Outcome {

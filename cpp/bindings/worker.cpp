@@ -17,6 +17,7 @@
 #include "run_result.h"
 #include "scalar.h"
 #include "strategy.h"
+#include "timeout.h"
 #include "without_gil.h"
 #include "worker/chip_worker.h"
 
@@ -60,9 +61,7 @@ public:
         bind(callable, args, *call);
 
         isolate::Wait wait;
-        if (config.timeout_s > 0 && config.timeout_s < 1e9) {
-            wait.timeout = isolate::Timeout(static_cast<int64_t>(config.timeout_s * 1e9));
-        }
+        wait.timeout = timeout_of(config.timeout_s);
         ch_run_result result{};
         std::vector<ch_trace_event> trace;
         auto end = worker::ChipWorker::RunEnd::returned;

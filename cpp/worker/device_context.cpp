@@ -3,13 +3,12 @@
 
 #include <stdlib.h>
 
+#include "chiphost/align.h"
 #include "status/report.h"
 
 namespace chiphost::worker {
 
 namespace {
-
-constexpr uint64_t context_alignment = 64;
 
 // The functions of a table take pointers to their own types; a mailbox takes any.
 template <typename Function>
@@ -42,7 +41,7 @@ int32_t DeviceContext::Call::here() const {
 
 Status DeviceContext::allocate(ch_error* out_error) {
     const uint64_t bytes = library_->context_bytes();
-    memory_ = aligned_alloc(context_alignment, (bytes + context_alignment - 1) / context_alignment * context_alignment);
+    memory_ = aligned_alloc(line_bytes, align_up(bytes));
     return memory_ ? CH_OK : report(out_error, CH_HOST_MEMORY_EXHAUSTED, "init", "no memory for a context");
 }
 

@@ -16,8 +16,6 @@ namespace chiphost::platform {
 
 namespace {
 
-constexpr uint64_t alignment = 64;
-
 template <typename Table>
 int32_t load(Device& device, const ch_program_file& file, const char* entry, ch_abi_kind kind, ch_library** out_library,
              const Table** out_table, ch_error* out_error) {
@@ -64,7 +62,7 @@ void close_device(Device* device) {
 int32_t allocate(Device* device, uint64_t bytes, uint64_t* out_address, ch_error* out_error) {
     const uint64_t wanted = bytes ? bytes : 1, free_bytes = device->memory_limit - device->memory_used;
     std::unique_ptr<void, decltype(&free)> memory(nullptr, free);
-    if (wanted <= free_bytes) memory.reset(aligned_alloc(alignment, align_up(wanted, alignment)));
+    if (wanted <= free_bytes) memory.reset(aligned_alloc(line_bytes, align_up(wanted)));
     if (!memory) {
         return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED, "device memory", "wanted %llu bytes, %llu are free",
                       static_cast<unsigned long long>(wanted), static_cast<unsigned long long>(free_bytes));
