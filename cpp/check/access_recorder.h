@@ -36,15 +36,14 @@ struct AccessRecorder {
     static constexpr uint32_t entry_count = 256;
     static constexpr uint32_t stack_max = 64;
 
+    // Where the words of a page are for who runs now. Another one begins without entries.
     struct Entry {
-        uint64_t tag;  // number of the page, and `generation`
+        uint64_t page;  // its number; 0: the entry is empty, nothing is ever there
         AccessWord* words;
     };
 
     uint32_t format;  // recorder_format
     uint32_t depth;   // functions that have been entered and not left; only the first stack_max are in `stack`
-    // In the bits above any page's number. Another one makes all entries invalid: another kernel runs.
-    uint64_t generation;
     // Notes an access that the entries do not allow: of a page that is not there, of bytes of two words, or refused.
     void (*access)(AccessRecorder* self, uint64_t address, uint64_t bytes, uint32_t write, const void* code);
     // Notes an atomic operation. `after` 0: before it is done; 1: the same, and it releases; 2: after it was done, for
@@ -54,7 +53,7 @@ struct AccessRecorder {
     const void* stack[stack_max];  // return addresses of the callers, outermost first
     Entry entries[entry_count];
 
-    static uint32_t entry_of(uint64_t page) { return static_cast<uint32_t>(page ^ page >> 8) % entry_count; }
+    static uint32_t entry_of(uint64_t page) { return static_cast<uint32_t>(page) % entry_count; }
 };
 
 // Exported by instrumented programs: gives the program its recorder, nullptr to take it back. Returns recorder_format.

@@ -16,40 +16,56 @@ using chiphost::check::AccessRecorder;
 using chiphost::check::AccessWord;
 using chiphost::check::AtomicUse;
 
-AccessRecorder* recorder = nullptr;
+// Stands for the recorder as long as there is none: every access goes to a function that does nothing.
+AccessRecorder nobody = {chiphost::check::recorder_format,
+                         0,
+                         [](AccessRecorder*, uint64_t, uint64_t, uint32_t, const void*) {},
+                         [](AccessRecorder*, uint64_t, uint64_t, AtomicUse, uint32_t, const void*) {},
+                         {},
+                         {}};
+AccessRecorder* recorder = &nobody;
 
-constexpr uint64_t low_bits(uint32_t bytes) {
-    return bytes >= 64 ? ~uint64_t{0} : (uint64_t{1} << bytes) - 1;
-}
-
-template <uint32_t bytes, bool write>
-[[gnu::always_inline]] inline void note(const void* address, const void* code) {
+// Notes an access to the bytes of `mask` in the 64 bytes that `address` is in. What the same code has done before, it
+// may do again: then there is nothing to write.
+template <bool write>
+[[gnu::always_inline]] inline void note_in_word(uint64_t address, uint64_t bytes, uint64_t mask, uint64_t outside,
+                                                const void* code) {
     AccessRecorder* const record = recorder;
-    if (__builtin_expect(!record, 0)) return;
-    const auto at = reinterpret_cast<uint64_t>(address);
-    const uint64_t page = at >> chiphost::check::page_bits;
+    const uint64_t page = address >> chiphost::check::page_bits;
     const AccessRecorder::Entry& entry = record->entries[AccessRecorder::entry_of(page)];
-    const uint32_t bit = at & 63;
-    if (__builtin_expect(entry.tag == (page | record->generation) && bit + bytes <= 64, 1)) {
-        AccessWord& word = entry.words[at >> 6 & (chiphost::check::words_of_page - 1)];
-        const uint64_t mask = low_bits(bytes) << bit;
+    if (__builtin_expect(((entry.page ^ page) | outside) == 0, 1)) {
+        AccessWord& word = entry.words[address >> 6 & (chiphost::check::words_of_page - 1)];
+        uint64_t& done = write ? word.written : word.read;
+        if ((mask & ~done) == 0) return;
         if (__builtin_expect((mask & ~(write ? word.may_write : word.may_read)) == 0, 1)) {
-            if (write) {
-                word.written |= mask;
-                word.may_read |= mask;
-            } else {
-                word.read |= mask;
-            }
+            done |= mask;
+            if (write) word.may_read |= mask;
             return;
         }
     }
-    record->access(record, at, bytes, write, code);
+    record->access(record, address, bytes, write, code);
+}
+
+// An access to an aligned object of 1, 2, 4, 8 or 16 bytes.
+template <uint32_t bytes, bool write>
+[[gnu::always_inline]] inline void note(const void* address, const void* code) {
+    const auto at = reinterpret_cast<uint64_t>(address);
+    note_in_word<write>(at, bytes, ((uint64_t{1} << bytes) - 1) << (at & 63), at & (bytes - 1), code);
+}
+
+// An access to any bytes.
+template <bool write>
+[[gnu::always_inline]] inline void note_bytes(const void* address, uint64_t bytes, const void* code) {
+    const auto at = reinterpret_cast<uint64_t>(address);
+    if (__builtin_expect(bytes - 1 < 64 && (at & 63) + bytes <= 64, 1)) {
+        note_in_word<write>(at, bytes, ~uint64_t{0} >> (64 - bytes) << (at & 63), 0, code);
+    } else if (bytes != 0) {
+        recorder->access(recorder, at, bytes, write, code);
+    }
 }
 
 [[gnu::noinline]] void note_range(const void* address, uint64_t bytes, bool write, const void* code) {
-    AccessRecorder* const record = recorder;
-    if (!record || bytes == 0) return;
-    record->access(record, reinterpret_cast<uint64_t>(address), bytes, write, code);
+    if (bytes != 0) recorder->access(recorder, reinterpret_cast<uint64_t>(address), bytes, write, code);
 }
 
 constexpr bool releases(int order) {
@@ -66,9 +82,9 @@ template <typename T, typename Operation>
     AccessRecorder* const record = recorder;
     const auto at = reinterpret_cast<uint64_t>(address);
     // A relaxed operation orders nothing, and is noted before it as the others are.
-    if (record) record->atomic(record, at, sizeof(T), use, releases(order) ? 1 : 0, code);
+    record->atomic(record, at, sizeof(T), use, releases(order) ? 1 : 0, code);
     const auto result = operation();
-    if (record && acquires(order)) record->atomic(record, at, sizeof(T), AtomicUse::load, 2, code);
+    if (acquires(order)) record->atomic(record, at, sizeof(T), AtomicUse::load, 2, code);
     return result;
 }
 
@@ -79,7 +95,7 @@ template <typename T, typename Operation>
 extern "C" {
 
 __attribute__((visibility("default"))) uint32_t chiphost_check_attach(AccessRecorder* to) {
-    recorder = to;
+    recorder = to ? to : &nobody;
     return chiphost::check::recorder_format;
 }
 
@@ -89,13 +105,12 @@ void __tsan_ignore_thread_end() {}
 
 void __tsan_func_entry(void* code) {
     AccessRecorder* const record = recorder;
-    if (!record) return;
     if (record->depth < AccessRecorder::stack_max) record->stack[record->depth] = code;
     ++record->depth;
 }
 void __tsan_func_exit() {
     AccessRecorder* const record = recorder;
-    if (record && record->depth > 0) --record->depth;
+    if (record->depth > 0) --record->depth;
 }
 
 #define ACCESSES(bytes)                                          \
@@ -111,31 +126,31 @@ void __tsan_func_exit() {
     void __tsan_write##bytes##_pc(void* address, void* code) {   \
         note<bytes, true>(address, code);                        \
     }                                                            \
-    void __tsan_unaligned_read##bytes(void* address) {           \
-        note<bytes, false>(address, CODE);                       \
-    }                                                            \
-    void __tsan_unaligned_write##bytes(void* address) {          \
-        note<bytes, true>(address, CODE);                        \
-    }                                                            \
     void __tsan_volatile_read##bytes(void* address) {            \
         note<bytes, false>(address, CODE);                       \
     }                                                            \
     void __tsan_volatile_write##bytes(void* address) {           \
         note<bytes, true>(address, CODE);                        \
     }                                                            \
+    void __tsan_unaligned_read##bytes(void* address) {           \
+        note_bytes<false>(address, bytes, CODE);                 \
+    }                                                            \
+    void __tsan_unaligned_write##bytes(void* address) {          \
+        note_bytes<true>(address, bytes, CODE);                  \
+    }                                                            \
     void __tsan_unaligned_volatile_read##bytes(void* address) {  \
-        note<bytes, false>(address, CODE);                       \
+        note_bytes<false>(address, bytes, CODE);                 \
     }                                                            \
     void __tsan_unaligned_volatile_write##bytes(void* address) { \
-        note<bytes, true>(address, CODE);                        \
+        note_bytes<true>(address, bytes, CODE);                  \
     }                                                            \
     void __tsan_read_write##bytes(void* address) {               \
         note<bytes, false>(address, CODE);                       \
         note<bytes, true>(address, CODE);                        \
     }                                                            \
     void __tsan_unaligned_read_write##bytes(void* address) {     \
-        note<bytes, false>(address, CODE);                       \
-        note<bytes, true>(address, CODE);                        \
+        note_bytes<false>(address, bytes, CODE);                 \
+        note_bytes<true>(address, bytes, CODE);                  \
     }
 ACCESSES(1)
 ACCESSES(2)
@@ -145,10 +160,10 @@ ACCESSES(16)
 #undef ACCESSES
 
 void __tsan_read_range(void* address, uint64_t bytes) {
-    note_range(address, bytes, false, CODE);
+    note_bytes<false>(address, bytes, CODE);
 }
 void __tsan_write_range(void* address, uint64_t bytes) {
-    note_range(address, bytes, true, CODE);
+    note_bytes<true>(address, bytes, CODE);
 }
 void __tsan_vptr_read(void** address) {
     note<sizeof(void*), false>(address, CODE);

@@ -205,8 +205,9 @@ private:
 
     std::vector<std::unique_ptr<Actor>> cores_;
     std::unique_ptr<Actor> orchestration_;
-    std::vector<BlockOrder> blocks_;  // by cluster
-    Actor* actor_ = nullptr;          // whose code runs now
+    std::vector<BlockOrder> blocks_;        // by cluster
+    Actor* actor_ = nullptr;                // whose code runs now
+    std::vector<uint32_t> entries_in_use_;  // of the recorder
 };
 
 }  // namespace chiphost::check

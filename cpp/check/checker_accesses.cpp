@@ -11,8 +11,6 @@ namespace chiphost::check {
 
 namespace {
 
-constexpr uint64_t generation_step = uint64_t{1} << 48;  // above the numbers of pages
-
 // Calls visit(begin, end) for the ranges of addresses of a view, in the order of addresses.
 template <typename Visit>
 void for_each_row(const ch_device_tensor& tensor, Visit&& visit) {
@@ -60,11 +58,8 @@ void Checker::View::for_each_in(uint64_t begin, uint64_t end, Visit&& visit) con
 // Another code runs from now on: it may touch what is its own.
 void Checker::switch_to(Actor* actor) {
     AccessRecorder& record = recorder_.record;
-    record.generation += generation_step;
-    if (record.generation == 0) {  // it has come round: entries of old could be taken for new ones
-        for (AccessRecorder::Entry& entry : record.entries) entry.tag = 0;
-        record.generation = generation_step;
-    }
+    for (const uint32_t entry : entries_in_use_) record.entries[entry] = {};
+    entries_in_use_.clear();
     record.depth = 0;
     actor_ = actor;
 }
@@ -156,7 +151,7 @@ void Checker::access(uint64_t address, uint64_t bytes, bool write, const void* c
 // The words of a page for who runs now; its entry is valid afterwards.
 AccessWord* Checker::words_of(uint64_t number) {
     AccessRecorder::Entry& entry = recorder_.record.entries[AccessRecorder::entry_of(number)];
-    if (entry.tag == (number | recorder_.record.generation)) return entry.words;
+    if (entry.page == number) return entry.words;
     const uint64_t begin = number << page_bits;
     Page* page = &anything_;
     if (actor_ && begin + page_bytes > begin_ && begin < end_) {
@@ -166,7 +161,8 @@ AccessWord* Checker::words_of(uint64_t number) {
             allow(*page, begin, begin + page_bytes);
         }
     }
-    entry = {number | recorder_.record.generation, page->words};
+    if (entry.page == 0) entries_in_use_.push_back(AccessRecorder::entry_of(number));
+    entry = {number, page->words};
     return page->words;
 }
 

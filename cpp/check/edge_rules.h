@@ -24,31 +24,42 @@ public:
 
     // Adds a use.
     void add(uint32_t buffer, const graph::TensorRegion& region, bool write, uint32_t node) {
-        uses_[buffer].push_back({region, node, write});
+        Uses& uses = uses_[buffer];
+        (write ? uses.writes : uses.reads).push_back({region, node});
     }
 
 private:
     struct DeclaredUse {
         graph::TensorRegion region;
         uint32_t node;
-        bool write;
     };
-    std::unordered_map<uint32_t, std::vector<DeclaredUse>> uses_;  // by buffer
+    struct Uses {
+        std::vector<DeclaredUse> reads, writes;
+    };
+    template <typename Found>
+    static void find_in(std::vector<DeclaredUse>& uses, const graph::TensorRegion& region, bool write, Found&& found);
+
+    std::unordered_map<uint32_t, Uses> uses_;  // by buffer
 };
 
 template <typename Found>
-void EdgeRules::find(uint32_t buffer, const graph::TensorRegion& region, bool write, Found&& found) {
-    std::vector<DeclaredUse>& uses = uses_[buffer];
+void EdgeRules::find_in(std::vector<DeclaredUse>& uses, const graph::TensorRegion& region, bool write, Found&& found) {
     size_t kept = 0;
     for (size_t i = 0; i < uses.size(); ++i) {
-        const bool meets = (write || uses[i].write) && overlaps(uses[i].region, region);
+        const bool meets = overlaps(uses[i].region, region);
         if (meets) found(uses[i].node);
-        if (!(meets && write && covers(region, uses[i].region))) {
-            if (kept != i) uses[kept] = uses[i];
-            ++kept;
-        }
+        if (meets && write && covers(region, uses[i].region)) continue;
+        if (kept != i) uses[kept] = uses[i];
+        ++kept;
     }
     uses.resize(kept);
+}
+
+template <typename Found>
+void EdgeRules::find(uint32_t buffer, const graph::TensorRegion& region, bool write, Found&& found) {
+    Uses& uses = uses_[buffer];
+    find_in(uses.writes, region, write, found);
+    if (write) find_in(uses.reads, region, write, found);
 }
 
 }  // namespace chiphost::check

@@ -74,7 +74,7 @@ CHIPHOST_DEVICE_ORCHESTRATION(build_graph, graph, args) {
     const auto forty_two = graph.read<float>(constant, {6});
     report(5, forty_two);
 
-    const auto d = graph.submit(Task(chiphost::AIV, kLeave).output(vector)).output(0);
+    const auto d = graph.submit(Task(chiphost::AIV, kLeave).output(chiphost::like(a).initial(0.0f))).output(0);
     graph.write(d, {elements - 1}, 10.0f);
     const auto e = graph.submit(add(d, a).output(vector)).output(0);
     report(6, graph.read<float>(e, {elements - 1}));
