@@ -48,6 +48,7 @@ public:
     // Calls visit(begin, end) for the parts of [begin, end) that are in the set.
     template <typename Visit>
     void for_each_in(uint64_t begin, uint64_t end, Visit&& visit) const {
+        if (begin >= end) return;
         auto at = ranges_.upper_bound(begin);
         if (at != ranges_.begin() && std::prev(at)->second > begin) --at;
         for (; at != ranges_.end() && at->first < end; ++at) {

@@ -13,7 +13,6 @@
 namespace {
 
 using chiphost::check::AccessRecorder;
-using chiphost::check::AccessWord;
 using chiphost::check::AtomicUse;
 
 // Stands for the recorder as long as there is none: every access goes to a function that does nothing.
@@ -25,43 +24,70 @@ AccessRecorder nobody = {chiphost::check::recorder_format,
                          {}};
 AccessRecorder* recorder = &nobody;
 
-// Notes an access to the bytes of `mask` in the 64 bytes that `address` is in. What the same code has done before, it
-// may do again: then there is nothing to write.
-template <bool write>
-[[gnu::always_inline]] inline void note_in_word(uint64_t address, uint64_t bytes, uint64_t mask, uint64_t outside,
-                                                const void* code) {
-    AccessRecorder* const record = recorder;
-    const uint64_t page = address >> chiphost::check::page_bits;
-    const AccessRecorder::Entry& entry = record->entries[AccessRecorder::entry_of(page)];
-    if (__builtin_expect(((entry.page ^ page) | outside) == 0, 1)) {
-        AccessWord& word = entry.words[address >> 6 & (chiphost::check::words_of_page - 1)];
-        uint64_t& done = write ? word.written : word.read;
-        if ((mask & ~done) == 0) return;
-        if (__builtin_expect((mask & ~(write ? word.may_write : word.may_read)) == 0, 1)) {
-            done |= mask;
-            if (write) word.may_read |= mask;
-            return;
-        }
-    }
-    record->access(record, address, bytes, write, code);
+constexpr uint64_t each_byte = 0x0101010101010101u;
+
+template <typename T>
+[[gnu::always_inline]] inline T load(uint64_t address) {
+    T value;
+    __builtin_memcpy(&value, reinterpret_cast<const void*>(address), sizeof value);
+    return value;
 }
 
-// An access to an aligned object of 1, 2, 4, 8 or 16 bytes.
+// Notes an access if the states of its bytes allow it; T has as many bytes. What the same code has done before, it may
+// do again: then there is nothing to write. False: it is for the recorder's function.
+template <typename T, bool write>
+[[gnu::always_inline]] inline bool note_states(uint64_t states) {
+    constexpr T all = static_cast<T>(each_byte);
+    constexpr T done = all * (write ? chiphost::check::was_written : chiphost::check::was_read);
+    constexpr T allowed = all * (write ? chiphost::check::may_write : chiphost::check::may_read);
+    // Who has written a byte may read it.
+    constexpr T noted = write ? static_cast<T>(done | all * chiphost::check::may_read) : done;
+    const T now = load<T>(states);
+    if ((~now & done) == 0) return true;
+    if ((~now & allowed) != 0) return false;
+    const T then = now | noted;
+    __builtin_memcpy(reinterpret_cast<void*>(states), &then, sizeof then);
+    return true;
+}
+
+[[gnu::always_inline]] inline const AccessRecorder::Entry* entry_for(uint64_t address) {
+    const uint64_t page = address >> chiphost::check::page_bits;
+    const AccessRecorder::Entry& entry = recorder->entries[AccessRecorder::entry_of(page)];
+    return __builtin_expect(entry.page == page, 1) ? &entry : nullptr;
+}
+
+// An access to 1, 2, 4, 8 or 16 bytes.
+template <uint32_t bytes, bool write>
+[[gnu::always_inline]] inline bool noted(uint64_t address) {
+    const AccessRecorder::Entry* const entry = entry_for(address);
+    if (!entry) return false;
+    const uint64_t states = entry->states + address;
+    if constexpr (bytes == 1) return note_states<uint8_t, write>(states);
+    if constexpr (bytes == 2) return note_states<uint16_t, write>(states);
+    if constexpr (bytes == 4) return note_states<uint32_t, write>(states);
+    if constexpr (bytes == 8) return note_states<uint64_t, write>(states);
+    return note_states<uint64_t, write>(states) && note_states<uint64_t, write>(states + 8);
+}
+
 template <uint32_t bytes, bool write>
 [[gnu::always_inline]] inline void note(const void* address, const void* code) {
     const auto at = reinterpret_cast<uint64_t>(address);
-    note_in_word<write>(at, bytes, ((uint64_t{1} << bytes) - 1) << (at & 63), at & (bytes - 1), code);
+    if (__builtin_expect(noted<bytes, write>(at), 1)) return;
+    recorder->access(recorder, at, bytes, write, code);
 }
 
-// An access to any bytes.
+// An access to any bytes. Vectors and small structures are of 8, 12, 16, 24, 32 or 64 bytes.
 template <bool write>
 [[gnu::always_inline]] inline void note_bytes(const void* address, uint64_t bytes, const void* code) {
     const auto at = reinterpret_cast<uint64_t>(address);
-    if (__builtin_expect(bytes - 1 < 64 && (at & 63) + bytes <= 64, 1)) {
-        note_in_word<write>(at, bytes, ~uint64_t{0} >> (64 - bytes) << (at & 63), 0, code);
-    } else if (bytes != 0) {
-        recorder->access(recorder, at, bytes, write, code);
+    if (const AccessRecorder::Entry* const entry = entry_for(at);
+        entry && bytes % 4 == 0 && bytes <= chiphost::check::Page::overhang) {
+        uint64_t done = 0;
+        while (done + 8 <= bytes && note_states<uint64_t, write>(entry->states + at + done)) done += 8;
+        if (done + 4 == bytes && note_states<uint32_t, write>(entry->states + at + done)) done += 4;
+        if (done == bytes) return;
     }
+    if (bytes != 0) recorder->access(recorder, at, bytes, write, code);
 }
 
 [[gnu::noinline]] void note_range(const void* address, uint64_t bytes, bool write, const void* code) {
@@ -133,24 +159,24 @@ void __tsan_func_exit() {
         note<bytes, true>(address, CODE);                        \
     }                                                            \
     void __tsan_unaligned_read##bytes(void* address) {           \
-        note_bytes<false>(address, bytes, CODE);                 \
+        note<bytes, false>(address, CODE);                       \
     }                                                            \
     void __tsan_unaligned_write##bytes(void* address) {          \
-        note_bytes<true>(address, bytes, CODE);                  \
+        note<bytes, true>(address, CODE);                        \
     }                                                            \
     void __tsan_unaligned_volatile_read##bytes(void* address) {  \
-        note_bytes<false>(address, bytes, CODE);                 \
+        note<bytes, false>(address, CODE);                       \
     }                                                            \
     void __tsan_unaligned_volatile_write##bytes(void* address) { \
-        note_bytes<true>(address, bytes, CODE);                  \
+        note<bytes, true>(address, CODE);                        \
     }                                                            \
     void __tsan_read_write##bytes(void* address) {               \
         note<bytes, false>(address, CODE);                       \
         note<bytes, true>(address, CODE);                        \
     }                                                            \
     void __tsan_unaligned_read_write##bytes(void* address) {     \
-        note_bytes<false>(address, bytes, CODE);                 \
-        note_bytes<true>(address, bytes, CODE);                  \
+        note<bytes, false>(address, CODE);                       \
+        note<bytes, true>(address, CODE);                        \
     }
 ACCESSES(1)
 ACCESSES(2)

@@ -36,7 +36,7 @@ Memory describe(const ch_device_tensor& tensor) {
 
 Checker::Checker(uint64_t begin, uint64_t end)
     : begin_(begin), end_(end), orchestration_(std::make_unique<Actor>(&pages_)) {
-    memset(&anything_, 0xFF, sizeof anything_);
+    memset(&anything_, any_state, sizeof anything_);
     recorder_.checker = this;
     AccessRecorder& record = recorder_.record;
     record.format = recorder_format;

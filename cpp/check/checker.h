@@ -153,9 +153,10 @@ private:
     void access(uint64_t address, uint64_t bytes, bool write, const void* code, bool noted = true);
     void atomic(uint64_t address, uint64_t bytes, AtomicUse use, uint32_t after, const void* code);
     void note_atomic(Actor& actor, uint64_t address, uint64_t bytes, AtomicUse use);
-    AccessWord* words_of(uint64_t page);
+    Page* page_of(uint64_t number);
     void allow(Page& page, uint64_t begin, uint64_t end);
     void make_views(Actor& actor);
+    void file_accesses(Actor& actor);
     void end_segment(Actor& actor);
     uint32_t segment_of(Actor& actor);
     void add_use(const Actor& actor, uint64_t begin, uint64_t end, Action action, uint32_t segment);

@@ -94,7 +94,7 @@ void Checker::enter_kernel(uint32_t core, const core_protocol::Payload& payload)
 void Checker::leave_kernel(uint32_t core, bool returned) {
     Actor& actor = *cores_[core];
     if (returned) {
-        end_segment(actor);
+        file_accesses(actor);
         actor.footprint.clear();
         actor.active = false;
     } else {
@@ -125,34 +125,30 @@ void Checker::leave_orchestration() {
 
 // Judges what the entries do not allow, and notes the access. An atomic operation is not noted here.
 void Checker::access(uint64_t address, uint64_t bytes, bool write, const void* code, bool noted) {
+    const uint8_t allowed = write ? may_write : may_read;
+    const uint8_t done = write ? (noted ? was_written | may_read : may_read) : (noted ? was_read : 0);
     while (bytes != 0) {
-        AccessWord& word = words_of(address >> page_bits)[address / 64 % words_of_page];
-        const auto bit = static_cast<uint32_t>(address % 64);
-        const uint64_t count = std::min<uint64_t>(64 - bit, bytes);
-        const uint64_t mask = (count == 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1) << bit;
-        uint64_t refused = mask & ~(write ? word.may_write : word.may_read);
-        while (refused != 0) {
-            const auto low = static_cast<uint32_t>(__builtin_ctzll(refused));
-            const uint64_t rest = ~(refused >> low);
-            const uint32_t length = rest == 0 ? 64 : static_cast<uint32_t>(__builtin_ctzll(rest));
-            const uint64_t base = address - bit + low;
-            refuse(base, base + length, write, code);
-            const uint64_t judged = (length == 64 ? ~uint64_t{0} : (uint64_t{1} << length) - 1) << low;
-            (write ? word.may_write : word.may_read) |= judged;  // it has been judged
-            refused &= ~judged;
+        const uint64_t offset = address % page_bytes;
+        const uint64_t count = std::min(page_bytes - offset, bytes);
+        uint8_t* const states = page_of(address >> page_bits)->state + offset;
+        for (uint64_t at = 0; at < count; ++at) {
+            if (states[at] & allowed) continue;
+            uint64_t end = at + 1;
+            while (end < count && !(states[end] & allowed)) ++end;
+            refuse(address + at, address + end, write, code);
+            for (; at < end; ++at) states[at] |= allowed;  // it has been judged
         }
-        if (write) word.may_read |= mask;
-        if (noted) (write ? word.written : word.read) |= mask;
+        for (uint64_t at = 0; at < count; ++at) states[at] |= done;
         address += count;
         bytes -= count;
     }
 }
 
-// The words of a page for who runs now; its entry is valid afterwards.
-AccessWord* Checker::words_of(uint64_t number) {
+// A page for who runs now; its entry is valid afterwards.
+Page* Checker::page_of(uint64_t number) {
     AccessRecorder::Entry& entry = recorder_.record.entries[AccessRecorder::entry_of(number)];
-    if (entry.page == number) return entry.words;
     const uint64_t begin = number << page_bits;
+    if (entry.page == number) return reinterpret_cast<Page*>(entry.states + begin);
     Page* page = &anything_;
     if (actor_ && begin + page_bytes > begin_ && begin < end_) {
         page = actor_->footprint.find(number);
@@ -162,48 +158,44 @@ AccessWord* Checker::words_of(uint64_t number) {
         }
     }
     if (entry.page == 0) entries_in_use_.push_back(AccessRecorder::entry_of(number));
-    entry = {number, page->words};
-    return page->words;
+    entry = {number, reinterpret_cast<uint64_t>(page->state) - begin};
+    return page;
 }
 
 // Says what the code that runs now may do with a page, which is [begin, end).
 void Checker::allow(Page& page, uint64_t begin, uint64_t end) {
-    const auto set = [&](uint64_t AccessWord::* member, uint64_t from, uint64_t to) {
-        set_bits(page, member, static_cast<uint32_t>(from - begin), static_cast<uint32_t>(to - begin));
+    const auto set = [&](ByteState state, uint64_t from, uint64_t to) {
+        add_states(page, state, from - begin, to - begin);
     };
-    const auto set_part = [&](uint64_t AccessWord::* member, uint64_t from, uint64_t to) {
-        if (from < end && to > begin) set(member, std::max(from, begin), std::min(to, end));
+    const auto set_part = [&](ByteState state, uint64_t from, uint64_t to) {
+        if (from < end && to > begin) set(state, std::max(from, begin), std::min(to, end));
     };
     // The runtime's own memory may be read: descriptors of tensors and arguments are there.
     memory_.for_each_allocation_in(begin, end, [&](uint64_t from, uint64_t to) {
-        set_part(&AccessWord::may_read, from, to);
+        set_part(may_read, from, to);
         const bool hands_over = hand_over_ >= from && hand_over_ < to && hand_over_ != 0;
-        if (hands_over || actor_->is_orchestration) set_part(&AccessWord::may_write, from, to);
+        if (hands_over || actor_->is_orchestration) set_part(may_write, from, to);
     });
     const auto forbid = [&](uint64_t from, uint64_t to) {
         if (from >= end || to <= begin) return;
-        const auto first = static_cast<uint32_t>(std::max(from, begin) - begin);
-        const auto last = static_cast<uint32_t>(std::min(to, end) - begin);
-        clear_bits(page, &AccessWord::may_read, first, last);
-        clear_bits(page, &AccessWord::may_write, first, last);
+        remove_states(page, may_read | may_write, std::max(from, begin) - begin, std::min(to, end) - begin);
     };
     for (const auto& [from, to] : heaps_) forbid(from, to);
     memory_.for_each_buffer_in(begin, end, [&](const Buffer& buffer) {
         forbid(buffer.begin, buffer.end);
         if (!actor_->is_orchestration || buffer.state != Buffer::State::live) return;
-        set_part(&AccessWord::may_write, buffer.begin, buffer.end);
+        set_part(may_write, buffer.begin, buffer.end);
         memory_.written().for_each_in(std::max(begin, buffer.begin), std::min(end, buffer.end),
-                                      [&](uint64_t from, uint64_t to) { set(&AccessWord::may_read, from, to); });
+                                      [&](uint64_t from, uint64_t to) { set(may_read, from, to); });
     });
     if (actor_->is_orchestration) return;
     make_views(*actor_);
     for (const View& view : actor_->views) {
         const int role = view.declared.role;
         view.for_each_in(begin, end, [&](uint64_t from, uint64_t to) {
-            if (role != CH_ROLE_INPUT) set(&AccessWord::may_write, from, to);
+            if (role != CH_ROLE_INPUT) set(may_write, from, to);
             if (role == CH_ROLE_OUTPUT || role == CH_ROLE_OUTPUT_EXISTING) return;
-            memory_.written().for_each_in(
-                from, to, [&](uint64_t first, uint64_t last) { set(&AccessWord::may_read, first, last); });
+            memory_.written().for_each_in(from, to, [&](uint64_t first, uint64_t last) { set(may_read, first, last); });
         });
     }
 }
@@ -266,17 +258,21 @@ void Checker::add_use(const Actor& actor, uint64_t begin, uint64_t end, Action a
 }
 
 // Files what was read and written since the segment began.
-void Checker::end_segment(Actor& actor) {
-    if (!actor.active || actor.footprint.empty()) return;
+void Checker::file_accesses(Actor& actor) {
     if (!actor.is_orchestration && actor.submission == none) return;
-    const auto file = [&](uint64_t AccessWord::* member, Action action) {
-        actor.footprint.for_each_range(member, [&](uint64_t begin, uint64_t end) {
+    const auto file = [&](ByteState state, Action action) {
+        actor.footprint.for_each_range(state, [&](uint64_t begin, uint64_t end) {
             add_use(actor, begin, end, action, segment_of(actor));
             if (action == Action::write) memory_.written(begin, end);
         });
     };
-    file(&AccessWord::read, Action::read);
-    file(&AccessWord::written, Action::write);
+    file(was_read, Action::read);
+    file(was_written, Action::write);
+}
+
+void Checker::end_segment(Actor& actor) {
+    if (!actor.active || actor.footprint.empty()) return;
+    file_accesses(actor);
     actor.footprint.forget_accesses();
     if (actor.is_orchestration) {
         // Later it may be allowed other things: tasks may have come to their end.

@@ -18,7 +18,7 @@ constexpr uint64_t far_bytes = 64 << 10;
 
 }  // namespace
 
-// Finds out what is wrong with an access to [begin, end), all within 64 bytes. Not everything that gets here is: what
+// Finds out what is wrong with an access to [begin, end), all within a page. Not everything that gets here is: what
 // may be read depends on what others have written meanwhile, and not everything is asked for.
 void Checker::refuse(uint64_t begin, uint64_t end, bool write, const void* code) {
     if (!launched_ || !actor_) return;

@@ -18,28 +18,12 @@ Page* PagePool::take() {
     return page;
 }
 
-namespace {
-
-// Calls change(word, bits) for the words that have bytes [begin, end) of a page.
-template <typename Change>
-void change_words(Page& page, uint64_t AccessWord::* member, uint32_t begin, uint32_t end, Change&& change) {
-    while (begin < end) {
-        const uint32_t bit = begin % 64;
-        const uint32_t count = std::min(64 - bit, end - begin);
-        const uint64_t bits = count == 64 ? ~uint64_t{0} : ((uint64_t{1} << count) - 1) << bit;
-        change(page.words[begin / 64].*member, bits);
-        begin += count;
-    }
+void add_states(Page& page, uint8_t states, uint64_t begin, uint64_t end) {
+    for (uint64_t byte = begin; byte < end; ++byte) page.state[byte] |= states;
 }
 
-}  // namespace
-
-void set_bits(Page& page, uint64_t AccessWord::* member, uint32_t begin, uint32_t end) {
-    change_words(page, member, begin, end, [](uint64_t& word, uint64_t bits) { word |= bits; });
-}
-
-void clear_bits(Page& page, uint64_t AccessWord::* member, uint32_t begin, uint32_t end) {
-    change_words(page, member, begin, end, [](uint64_t& word, uint64_t bits) { word &= ~bits; });
+void remove_states(Page& page, uint8_t states, uint64_t begin, uint64_t end) {
+    for (uint64_t byte = begin; byte < end; ++byte) page.state[byte] &= static_cast<uint8_t>(~states);
 }
 
 Page* Footprint::add(uint64_t number) {
@@ -50,7 +34,7 @@ Page* Footprint::add(uint64_t number) {
 
 void Footprint::forget_accesses() {
     for (const auto& [number, page] : pages_) {
-        for (AccessWord& word : page->words) word.read = word.written = 0;
+        remove_states(*page, was_read | was_written, 0, page_bytes);
     }
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <string.h>
 
 #include <memory>
 #include <unordered_map>
@@ -10,11 +11,6 @@
 #include "access_recorder.h"
 
 namespace chiphost::check {
-
-// One page of memory as one kernel sees it.
-struct Page {
-    AccessWord words[words_of_page];
-};
 
 // Pages that are used again.
 class PagePool {
@@ -27,11 +23,42 @@ private:
     std::vector<Page*> free_;
 };
 
-// Sets the bits of [begin, end) in a member of a page's words. Both count from the page's first byte.
-void set_bits(Page& page, uint64_t AccessWord::* member, uint32_t begin, uint32_t end);
+// Adds states to bytes [begin, end) of a page, counted from its first.
+void add_states(Page& page, uint8_t states, uint64_t begin, uint64_t end);
+// Takes them away.
+void remove_states(Page& page, uint8_t states, uint64_t begin, uint64_t end);
 
-// Clears them.
-void clear_bits(Page& page, uint64_t AccessWord::* member, uint32_t begin, uint32_t end);
+// Calls visit(begin, end) for every run of bytes of a page that have a state. Most pages are in runs of many bytes, so
+// it looks at 32 at a time.
+template <typename Visit>
+void for_each_run(const Page& page, ByteState state, Visit&& visit) {
+    constexpr uint32_t step = 32;
+    const uint64_t wanted = uint64_t{0x0101010101010101u} * state;
+    bool inside = false;
+    uint32_t begin = 0;
+    const auto change = [&](uint32_t at) {
+        if (inside) visit(begin, at);
+        begin = at;
+        inside = !inside;
+    };
+    for (uint32_t byte = 0; byte < page_bytes; byte += step) {
+        uint64_t words[step / sizeof(uint64_t)];
+        memcpy(words, page.state + byte, sizeof words);
+        uint64_t all = wanted, any = 0;
+        for (const uint64_t word : words) {
+            all &= word;
+            any |= word & wanted;
+        }
+        if (all == wanted || any == 0) {
+            if (inside != (any != 0)) change(byte);
+            continue;
+        }
+        for (uint32_t at = byte; at < byte + step; ++at) {
+            if (inside != ((page.state[at] & state) != 0)) change(at);
+        }
+    }
+    if (inside) visit(begin, static_cast<uint32_t>(page_bytes));
+}
 
 // What one kernel has read and written, by pages. Memory is in proportion to what was touched.
 class Footprint {
@@ -48,15 +75,9 @@ public:
     // A page on which nothing is allowed.
     Page* add(uint64_t number);
 
-    // Calls visit(begin, end) for every range of bytes that was written, or read, in the order of addresses.
+    // Calls visit(begin, end) for every range of bytes that have a state, in the order of addresses.
     template <typename Visit>
-    void for_each_range(uint64_t AccessWord::* member, Visit&& visit) const;
-
-    // Calls visit(page) for all pages, in no order.
-    template <typename Visit>
-    void for_each_page(Visit&& visit) {
-        for (const auto& [number, page] : pages_) visit(*page);
-    }
+    void for_each_range(ByteState state, Visit&& visit) const;
 
     // Forgets what was done. What is allowed stays.
     void forget_accesses();
@@ -71,30 +92,19 @@ private:
 };
 
 template <typename Visit>
-void Footprint::for_each_range(uint64_t AccessWord::* member, Visit&& visit) const {
-    uint64_t begin = 0, end = 0;  // the range that has not been told yet; it may go on in the next word
-    const auto extend = [&](uint64_t from, uint64_t to) {
-        if (from == end && end != begin) {
-            end = to;
-            return;
-        }
-        if (end != begin) visit(begin, end);
-        begin = from;
-        end = to;
-    };
+void Footprint::for_each_range(ByteState state, Visit&& visit) const {
+    uint64_t begin = 0, end = 0;  // the range that has not been told yet; it may go on in the next page
     for (const uint64_t number : sorted_numbers()) {
-        const Page& page = *pages_.find(number)->second;
-        for (uint32_t word = 0; word < words_of_page; ++word) {
-            const uint64_t base = (number << page_bits) + word * 64;
-            for (uint64_t bits = page.words[word].*member; bits != 0;) {
-                const auto low = static_cast<uint32_t>(__builtin_ctzll(bits));
-                const uint64_t rest = ~(bits >> low);
-                const uint32_t length = rest == 0 ? 64 : static_cast<uint32_t>(__builtin_ctzll(rest));
-                extend(base + low, base + low + length);
-                if (low + length >= 64) break;
-                bits &= ~uint64_t{0} << (low + length);
+        const uint64_t base = number << page_bits;
+        for_each_run(*pages_.find(number)->second, state, [&](uint32_t first, uint32_t last) {
+            if (base + first == end && end != begin) {
+                end = base + last;
+                return;
             }
-        }
+            if (end != begin) visit(begin, end);
+            begin = base + first;
+            end = base + last;
+        });
     }
     if (end != begin) visit(begin, end);
 }

@@ -12,10 +12,10 @@ namespace chiphost::check {
 
 namespace {
 
-std::set<uint64_t> bytes_of(const Footprint& footprint, uint64_t AccessWord::* member) {
+std::set<uint64_t> bytes_of(const Footprint& footprint, ByteState state) {
     std::set<uint64_t> bytes;
     uint64_t last = 0;
-    footprint.for_each_range(member, [&](uint64_t begin, uint64_t end) {
+    footprint.for_each_range(state, [&](uint64_t begin, uint64_t end) {
         EXPECT_LT(begin, end);
         EXPECT_TRUE(bytes.empty() || begin > last) << "ranges that touch are one, also over the end of a page";
         for (uint64_t byte = begin; byte < end; ++byte) bytes.insert(byte);
@@ -40,13 +40,13 @@ TEST(Footprint, IsTheBytesThatWereNoted) {
             const uint32_t begin = random() % page_bytes;
             const uint32_t end = begin + random() % (page_bytes - begin + 1);
             const bool write = random() % 2;
-            set_bits(*page, write ? &AccessWord::written : &AccessWord::read, begin, end);
+            add_states(*page, write ? was_written : was_read, begin, end);
             for (uint32_t byte = begin; byte < end; ++byte) (write ? written : read).insert(number * page_bytes + byte);
         }
-        ASSERT_EQ(bytes_of(footprint, &AccessWord::read), read);
-        ASSERT_EQ(bytes_of(footprint, &AccessWord::written), written);
+        ASSERT_EQ(bytes_of(footprint, was_read), read);
+        ASSERT_EQ(bytes_of(footprint, was_written), written);
         footprint.forget_accesses();
-        EXPECT_TRUE(bytes_of(footprint, &AccessWord::read).empty());
+        EXPECT_TRUE(bytes_of(footprint, was_read).empty());
         EXPECT_FALSE(footprint.empty());
     }
 }
@@ -55,19 +55,20 @@ TEST(Footprint, APageThatIsUsedAgainAllowsNothing) {
     PagePool pool;
     {
         Footprint footprint(&pool);
-        set_bits(*footprint.add(1), &AccessWord::may_write, 0, page_bytes);
+        add_states(*footprint.add(1), may_write, 0, page_bytes);
     }
     Footprint footprint(&pool);
-    for (const AccessWord& word : footprint.add(2)->words) EXPECT_EQ(word.may_write, 0u);
+    for (const uint8_t state : footprint.add(2)->state) EXPECT_EQ(state, 0);
 }
 
-TEST(Footprint, BitsAreCleared) {
+TEST(Footprint, StatesAreTakenAway) {
     Page page{};
-    set_bits(page, &AccessWord::may_read, 10, 300);
-    clear_bits(page, &AccessWord::may_read, 60, 200);
+    add_states(page, may_read | may_write, 10, 300);
+    remove_states(page, may_read, 60, 200);
     for (uint32_t byte = 0; byte < page_bytes; ++byte) {
-        const bool expected = (byte >= 10 && byte < 60) || (byte >= 200 && byte < 300);
-        EXPECT_EQ(page.words[byte / 64].may_read >> byte % 64 & 1, expected) << byte;
+        const bool inside = byte >= 10 && byte < 300;
+        const bool readable = inside && (byte < 60 || byte >= 200);
+        EXPECT_EQ(page.state[byte], (readable ? may_read : 0) | (inside ? may_write : 0)) << byte;
     }
 }
 

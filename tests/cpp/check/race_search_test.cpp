@@ -20,7 +20,7 @@ constexpr uint64_t base = 0x10000;
 constexpr uint32_t bytes = 48;
 
 // A run that is made up.
-struct Run {
+struct MadeUpRun {
     LiveMemory memory;
     Segments segments;
     TaskOrder order;
@@ -60,7 +60,7 @@ bool has_path(const std::vector<TaskOrder::Pair>& edges, uint32_t from, uint32_t
 }
 
 // The bytes that two uses touch in no order, one of them writing.
-std::set<uint64_t> raced_bytes(const Run& run, const Buffer& buffer) {
+std::set<uint64_t> raced_bytes(const MadeUpRun& run, const Buffer& buffer) {
     std::set<uint64_t> raced;
     for (const Use& a : buffer.uses) {
         for (const Use& b : buffer.uses) {
@@ -80,7 +80,7 @@ TEST(RaceSearch, FindsThemExactlyWhereThereAreSome) {
     std::mt19937 random(seed.value());
     uint32_t with = 0, without = 0;
     for (int round = 0; round < 400; ++round) {
-        Run run;
+        MadeUpRun run;
         const uint32_t nodes = 2 + random() % 10;
         run.order.add_nodes(nodes);
         const uint32_t buffer = run.add_buffer();
@@ -110,7 +110,7 @@ TEST(RaceSearch, FindsThemExactlyWhereThereAreSome) {
 }
 
 TEST(RaceSearch, BlocksOfATaskHaveNoOrder) {
-    Run run;
+    MadeUpRun run;
     run.order.add_nodes(1);
     const uint32_t buffer = run.add_buffer();
     run.use(buffer, run.add_segment(0, 0), 0, 8, Action::write);
@@ -123,7 +123,7 @@ TEST(RaceSearch, BlocksOfATaskHaveNoOrder) {
 
 TEST(RaceSearch, CoresOfABlockAreOrderedByTheirClocks) {
     for (const bool synchronized : {false, true}) {
-        Run run;
+        MadeUpRun run;
         run.order.add_nodes(1);
         const uint32_t buffer = run.add_buffer();
         run.use(buffer, run.add_segment(0, 0, 0, {1, 0, 0}), 0, 8, Action::write);
@@ -134,7 +134,7 @@ TEST(RaceSearch, CoresOfABlockAreOrderedByTheirClocks) {
 
 TEST(RaceSearch, SumsMayBeMadeInAnyOrder) {
     for (const AtomicUse second : {AtomicUse::add, AtomicUse::update, AtomicUse::load}) {
-        Run run;
+        MadeUpRun run;
         run.order.add_nodes(2);
         const uint32_t buffer = run.add_buffer();
         run.use(buffer, run.add_segment(0), 0, 4, Action::atomic, AtomicUse::add);
@@ -144,7 +144,7 @@ TEST(RaceSearch, SumsMayBeMadeInAnyOrder) {
 }
 
 TEST(RaceSearch, TellsWhichNodesMeet) {
-    Run run;
+    MadeUpRun run;
     run.order.add_nodes(3);
     run.add_edge(0, 1);
     run.add_edge(1, 2);
