@@ -103,6 +103,7 @@ def _reason(job: Job | None, error: object) -> str:
     if not isinstance(error, Exception):
         return f"its source cannot be compiled again: there is no file {job.source}"
     message = error.message if isinstance(error, CompileError) else str(error)
+    message = message.removeprefix(f"{job.title}: ")
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     wanted = next((line for line in lines[1:] if "error" in line.lower()), " ".join(lines[:1]))
     return f"its instrumented compile failed: {wanted}"

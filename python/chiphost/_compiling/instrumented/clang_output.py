@@ -8,7 +8,7 @@ vectors, nor inline assembly, instructions that are functions of LLVM, and funct
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from .assembler_text import touches_memory
@@ -19,7 +19,7 @@ from .unchecked import Unchecked
 _INSTRUMENTED_BITS: Final = (8, 16, 32, 64, 128)
 _DEFINE: Final = re.compile(r"define .*?@\"?([^\s(\"]+)\"?\(.*?\).*? #(\d+)")
 _ATTRIBUTES: Final = re.compile(r"attributes #(\d+) = \{(.*)\}")
-_OF_THE_COMPILER: Final = re.compile(r"tsan\.module_ctor|__clang_call_terminate|_GLOBAL__|__cxx_global_|__cxx_|asan\.")
+_OF_THE_COMPILER: Final = re.compile(r"tsan\.module_ctor|__clang_|_GLOBAL__|__cxx_|__tls_init|_ZT[HW]")
 _MODULE_ASM: Final = re.compile(r'module asm "(.*)"')
 _LOCAL: Final = re.compile(r"\s+(%[\w.]+|%\"[^\"]+\") = (alloca|bitcast|getelementptr|addrspacecast)\b(.*)")
 _NAME: Final = re.compile(r"[%@](?:[\w.$-]+|\"[^\"]+\")")
@@ -51,14 +51,21 @@ def _found(text: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
         if line.startswith("define "):
             function = _Function()
-            begins = _DEFINE.match(line)
-            if begins and not _OF_THE_COMPILER.match(begins[1]) and "sanitize_thread" not in attributes[begins[2]]:
-                yield f"the function {begins[1]} is marked no_sanitize", line
+            if excluded := _excluded(line, attributes):
+                yield f"the function {excluded} is marked no_sanitize", line
         elif line.startswith("module asm"):
             if (assembly := _MODULE_ASM.match(line)) and _does_something(assembly[1]):
                 yield "inline assembly", ""
         elif line.startswith("  ") and (reason := function.reason(line)):
             yield reason, line
+
+
+def _excluded(definition: str, attributes: Mapping[str, str]) -> str:
+    """The name of the function that is defined, if a user has excluded it; else empty."""
+    begins = _DEFINE.match(definition)
+    if begins is None or _OF_THE_COMPILER.match(begins[1]):
+        return ""
+    return "" if "sanitize_thread" in attributes.get(begins[2], "") else begins[1]
 
 
 class _Function:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..._elf.file import ElfFile
 
 _CALLBACK: Final = "__tsan_"
+_WRAPPER: Final = "__wrap_"
 _IN_ARCHIVE: Final = re.compile(r"^\s*(\S.*?\.a)\(", re.MULTILINE)
 _OBJECT: Final = re.compile(r"^(?:LOAD )?\s*(/?\S.*?\.l?o)(?::\(.*)?$", re.MULTILINE)
 # What every linker adds, and the archive with the callbacks.
@@ -55,7 +56,7 @@ def unchecked(program: Path, map_text: str, made_here: Path) -> list[Unchecked]:
     from ..._elf.file import ElfFile  # only who compiles needs pyelftools; who finds all in the cache does not
 
     with ElfFile(program) as elf:
-        missing = sorted(name for name in elf.imports if name.startswith(_CALLBACK))
+        missing = sorted(name for name in elf.imports if name.startswith((_CALLBACK, _WRAPPER)))
         if missing:
             raise NotInstrumented(f"needs {', '.join(missing)}, which chiphost's library for checks does not have")
         if ATTACH not in elf.exports:
