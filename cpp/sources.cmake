@@ -11,6 +11,7 @@ set(chiphost_host_frame_sources
     ${chiphost_root}/cpp/host/host_context.cpp
     ${chiphost_root}/cpp/host/launch_area.cpp
     ${chiphost_root}/cpp/host/loaded_callable.cpp
+    ${chiphost_root}/cpp/host/opened_device.cpp
     ${chiphost_root}/cpp/host/run_memory.cpp
     ${chiphost_root}/cpp/runtimes/device_built/device_built_runtime.cpp
     ${chiphost_root}/cpp/runtimes/device_built/device_library.cpp
@@ -52,3 +53,14 @@ set(chiphost_aicpu_sources
     ${chiphost_root}/cpp/scheduler/scheduler.cpp
     ${chiphost_root}/cpp/scheduler/stall_text.cpp)
 set(chiphost_aicore_sources ${chiphost_root}/cpp/executor/aicore_program.cpp ${chiphost_root}/cpp/executor/core_executor.cpp)
+# The checks of simulated platforms (cpp/check).
+set(chiphost_check_sources
+    ${chiphost_root}/cpp/check/checker.cpp
+    ${chiphost_root}/cpp/check/checker_accesses.cpp
+    ${chiphost_root}/cpp/check/checker_graph.cpp
+    ${chiphost_root}/cpp/check/checker_refusals.cpp
+    ${chiphost_root}/cpp/check/finding.cpp
+    ${chiphost_root}/cpp/check/footprint.cpp
+    ${chiphost_root}/cpp/check/live_memory.cpp
+    ${chiphost_root}/cpp/check/race_search.cpp
+    ${chiphost_root}/cpp/check/task_order.cpp)

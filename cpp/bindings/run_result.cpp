@@ -19,7 +19,8 @@ Attributes:
     orchestration_ns: time the orchestration and the checks of the graph took.
     device_ns: time from launch to completion.
     total_ns: time in the runtime, copies included.
-    trace: bytes of the trace if one was asked for, otherwise None.)")
+    trace: bytes of the trace if one was asked for, otherwise None.
+    check_report: what the checks have found, as JSON, if any were asked for, otherwise None; see `checks`.)")
         .def_ro("task_count", &RunResult::task_count)
         .def_ro("orchestration_ns", &RunResult::orchestration_ns)
         .def_ro("device_ns", &RunResult::device_ns)
@@ -27,15 +28,19 @@ Attributes:
         .def_prop_ro(
             "trace", [](const RunResult& self) { return self.trace; },
             nb::for_getter(nb::sig("def trace(self) -> bytes | None")))
+        .def_prop_ro(
+            "check_report", [](const RunResult& self) { return self.check_report; },
+            nb::for_getter(nb::sig("def check_report(self) -> str | None")))
         .def("__getstate__",
              [](const RunResult& self) {
                  return std::make_tuple(self.task_count, self.orchestration_ns, self.device_ns, self.total_ns,
-                                        self.trace);
+                                        self.trace, self.check_report);
              })
         .def("__setstate__",
-             [](RunResult* self, const std::tuple<uint64_t, uint64_t, uint64_t, uint64_t, nb::object>& state) {
-                 const auto& [task_count, orchestration_ns, device_ns, total_ns, trace] = state;
-                 new (self) RunResult{task_count, orchestration_ns, device_ns, total_ns, trace};
+             [](RunResult* self,
+                const std::tuple<uint64_t, uint64_t, uint64_t, uint64_t, nb::object, nb::object>& state) {
+                 const auto& [task_count, orchestration_ns, device_ns, total_ns, trace, report] = state;
+                 new (self) RunResult{task_count, orchestration_ns, device_ns, total_ns, trace, report};
              })
         .def("__repr__", [](const RunResult& self) {
             return "RunResult(task_count=" + std::to_string(self.task_count) +

@@ -12,7 +12,8 @@ struct RunResult {
     uint64_t orchestration_ns;
     uint64_t device_ns;
     uint64_t total_ns;
-    nanobind::object trace;  // bytes: the ch_trace_events, or None
+    nanobind::object trace;         // bytes: the ch_trace_events, or None
+    nanobind::object check_report;  // str: JSON, or None
 };
 
 // Adds the class RunResult.

@@ -64,20 +64,28 @@ public:
         wait.timeout = timeout_of(config.timeout_s);
         ch_run_result result{};
         std::vector<ch_trace_event> trace;
+        std::string check_report;
         auto end = worker::ChipWorker::RunEnd::returned;
         const Outcome outcome = without_gil(guard, [&](const GoOn& go_on, ch_error* out_error) {
             wait.go_on = go_on;
             return worker_.run(callable.raw(), call->args, config.raw, wait, &result,
-                               config.raw.trace ? &trace : nullptr, &end, out_error);
+                               config.raw.trace ? &trace : nullptr, &end, out_error, &check_report);
         });
         if (end == worker::ChipWorker::RunEnd::abandoned) {
             call->pins.abandon();
             static_cast<void>(call.release());  // the run still reads the arguments and the callable
         }
-        outcome.raise_if_failed();
+        nb::object check_text = nb::none();
+        if (!check_report.empty()) check_text = nb::str(check_report.data(), check_report.size());
+        try {
+            outcome.raise_if_failed();
+        } catch (nb::python_error& error) {
+            nb::setattr(error.value(), "check_report", check_text);
+            throw;
+        }
         nb::object trace_bytes = nb::none();
         if (config.raw.trace) trace_bytes = nb::bytes(trace.data(), trace.size() * sizeof(ch_trace_event));
-        return {result.task_count, result.orchestration_ns, result.device_ns, result.total_ns, trace_bytes};
+        return {result.task_count, result.orchestration_ns, result.device_ns, result.total_ns, trace_bytes, check_text};
     }
 
     void reset() {

@@ -52,7 +52,8 @@ void GraphBuilder::clear() {
     forward_only_ = true;
 }
 
-uint32_t GraphBuilder::add_task(Shape shape, uint16_t func_id, const uint64_t* args, uint32_t arg_count) {
+uint32_t GraphBuilder::add_task(Shape shape, uint16_t func_id, const uint64_t* args, uint32_t arg_count,
+                                uint64_t submitted_from) {
     const size_t index = tasks_.size();
     if (index >= task_limit_ || args_.size() + arg_count >= none) return none;
     Task& task = tasks_.emplace_back();
@@ -65,6 +66,7 @@ uint32_t GraphBuilder::add_task(Shape shape, uint16_t func_id, const uint64_t* a
     task.block_num = 1;
     task.unfinished = 1;
     task.id = static_cast<int64_t>(index);
+    task.submitted_from = submitted_from;
     ++tasks_of_[static_cast<uint32_t>(shape)];
     args_.insert(args_.end(), args, args + arg_count);
     return static_cast<uint32_t>(index);

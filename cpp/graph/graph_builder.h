@@ -33,7 +33,9 @@ public:
     const Task& task(uint32_t index) const { return tasks_[index]; }
 
     // Adds a task that runs one kernel on one core. Returns its index, none if there are too many tasks or words.
-    uint32_t add_task(Shape shape, uint16_t func_id, const uint64_t* args, uint32_t arg_count);
+    // `submitted_from` is the return address of the orchestration's call, for messages.
+    uint32_t add_task(Shape shape, uint16_t func_id, const uint64_t* args, uint32_t arg_count,
+                      uint64_t submitted_from = 0);
 
     // Argument `arg` of the task, which is the last one, becomes the device address of a copy of the tensor. Called in
     // the order of the arguments.
@@ -86,6 +88,8 @@ void GraphBuilder::write_image(uint64_t base, Copy&& copy) {
     image_.tasks = base + at.tasks;
     image_.edges = base + at.edges;
     image_.args = base + at.args;
+    image_.tensors = base + at.tensors;
+    image_.tensor_count = tensors_.size();
     for (uint32_t shape = 0; shape < shape_count; ++shape) image_.queues[shape].cells = base + at.cells[shape];
     for (size_t i = 0; i < tensors_.size(); ++i) {
         args_[tensor_args_[i]] = base + at.tensors + i * sizeof(ch_device_tensor);

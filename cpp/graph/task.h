@@ -8,7 +8,7 @@
 namespace chiphost::graph {
 
 // Changes whenever the meaning of the structures below, or of those of orchestration.h and of TensorMapEntry, does.
-constexpr uint32_t image_format = 2;
+constexpr uint32_t image_format = 3;
 
 // Cores of a cluster that a task uses, as bits of Task::cores.
 enum CoreBit : uint8_t { aic_bit = 1, aiv0_bit = 2, aiv1_bit = 4 };
@@ -34,7 +34,10 @@ struct alignas(64) Task {
     uint32_t next_block;  // first block not dispatched; used by whoever took the task from its queue
     uint32_t unfinished;  // atomic: blocks times cores that have not completed
     int64_t id;           // the name users see
-    uint8_t reserved_too[16];
+    // Return address of the orchestration's call that submitted it; 0: unknown. For messages, and for the checks of the
+    // simulated chip.
+    uint64_t submitted_from;
+    uint8_t reserved_too[8];
 };
 static_assert(sizeof(Task) == 64, "Task is a device format");
 
@@ -71,10 +74,12 @@ constexpr uint64_t unknown_count = UINT64_MAX;
 struct Image {
     uint32_t format;  // image_format
     uint32_t reserved;
-    uint64_t task_count;     // atomic
-    uint64_t tasks;          // Task[]
-    uint64_t edges;          // Edge[]
-    uint64_t args;           // uint64_t[]
+    uint64_t task_count;  // atomic
+    uint64_t tasks;       // Task[]
+    uint64_t edges;       // Edge[]
+    uint64_t args;        // uint64_t[]
+    uint64_t tensors;     // ch_device_tensor[tensor_count]: what arguments point to; 0 in a graph that grows
+    uint64_t tensor_count;
     uint64_t orchestration;  // Orchestration (orchestration.h) that builds the graph while it runs; 0: it is complete
     Queue queues[shape_count];
 };

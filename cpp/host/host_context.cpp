@@ -10,6 +10,8 @@ namespace chiphost::host {
 
 namespace {
 
+constexpr uint32_t checks_max = 63;  // all that there are
+
 void set_phase(const ch_run_request& request, ch_run_phase phase) {
     __atomic_store_n(&request.progress->phase, static_cast<uint32_t>(phase), __ATOMIC_RELEASE);
 }
@@ -41,6 +43,14 @@ Status check_config(const ch_call_config& config, ch_error* out_error) {
         return report(out_error, CH_CONFIG_OUT_OF_RANGE, "trace",
                       "wanted sim_threads 1: only a run on one thread has an order to record; found %u",
                       config.sim_threads);
+    }
+    if (config.check > checks_max) {
+        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "check", "wanted a sum of 1, 2, 4, 8, 16 and 32, found %u",
+                      config.check);
+    }
+    if (config.check && config.sim_threads != 1) {
+        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "check",
+                      "wanted sim_threads 1: only a run on one thread can be checked; found %u", config.sim_threads);
     }
     const uint32_t window = config.ring_task_window;
     if (window != 0 &&
@@ -76,20 +86,24 @@ bool claim_arrays(ch_run_progress* progress) {
 }  // namespace
 
 Status HostContext::open(const ch_device_options& options, ch_error* out_error) {
-    CH_TRY(platform::open_device(options, &device_, out_error));
+    options_.emplace(options);
     device_memory_bytes_ = options.device_memory_bytes ? options.device_memory_bytes : platform::chip.memory_bytes;
-    runtime_ = make_runtime(device_, options.anchor, options.anchor_state);
-    if (!runtime_) return report(out_error, CH_INTERNAL, runtime_name, "make_runtime returned no runtime");
-    callables_ = std::make_unique<LoadedCallables>(device_, runtime_.get());
-    launch_area_ = std::make_unique<LaunchArea>(device_);
-    return CH_OK;
+    return plain_.open(options_->raw(), out_error);
 }
 
-HostContext::~HostContext() {
-    launch_area_.reset();
-    callables_.reset();
-    runtime_.reset();
-    if (device_) platform::close_device(device_);
+// The device that a run of this configuration is for.
+Status HostContext::device_for(const ch_call_config& config, OpenedDevice** out_device, ch_error* out_error) {
+    *out_device = &plain_;
+    if (config.check == 0) return CH_OK;
+    if (!checked_) {
+        auto opened = std::make_unique<OpenedDevice>();
+        ch_device_options options = options_->raw();
+        options.checked = 1;
+        CH_TRY(opened->open(options, out_error));
+        checked_ = std::move(opened);
+    }
+    *out_device = checked_.get();
+    return CH_OK;
 }
 
 // The device knows kernels by their numbers; people know them by their files.
@@ -111,29 +125,43 @@ Status HostContext::run(const ch_run_request& request, ch_error* out_error) {
     }
     const ch_call_config config = with_defaults(*request.config);
     CH_TRY(check_config(config, out_error));
-    const platform::LaunchOptions options{
-        0,           config.block_dim, config.aicpu_thread_num,         config.sim_threads,
-        config.seed, request.progress, config.trace ? &trace_ : nullptr};
+    OpenedDevice* device = nullptr;
+    CH_TRY(device_for(config, &device, out_error));
+    check_report_.clear();
+    const platform::LaunchOptions options{0,
+                                          config.block_dim,
+                                          config.aicpu_thread_num,
+                                          config.sim_threads,
+                                          config.seed,
+                                          request.progress,
+                                          config.trace ? &trace_ : nullptr,
+                                          config.check,
+                                          config.check ? &check_report_ : nullptr};
     // First of all: what an earlier launch has been given belongs to it for as long as its programs may run.
-    CH_TRY(platform::check_launch(device_, options, out_error));
+    CH_TRY(platform::check_launch(device->device, options, out_error));
     LoadedCallable* callable = nullptr;
-    CH_TRY(callables_->get(*request.callable, &callable, out_error));
+    CH_TRY(device->callables->get(*request.callable, &callable, out_error));
     Status failed;
     try {
-        failed = execute(request, config, options, *callable, out_error);
+        failed = execute(request, config, options, *device, *callable, out_error);
     } catch (...) {
-        runtime_->end_run();
+        device->runtime->end_run();
         throw;
     }
-    runtime_->end_run();  // not in a destructor: a runtime may throw here, too
+    device->runtime->end_run();  // not in a destructor: a runtime may throw here, too
     if (!failed.ok()) say_which_kernel(*request.callable, out_error);
+    if (!check_report_.empty()) {
+        request.out_result->check_report = check_report_.c_str();
+        request.out_result->check_report_bytes = check_report_.size();
+    }
     set_phase(request, CH_PHASE_IDLE);
     request.out_result->total_ns = ch_monotonic_ns() - start;
     return failed;
 }
 
 Status HostContext::execute(const ch_run_request& request, const ch_call_config& config,
-                            platform::LaunchOptions options, LoadedCallable& callable, ch_error* out_error) {
+                            platform::LaunchOptions options, OpenedDevice& device, LoadedCallable& callable,
+                            ch_error* out_error) {
     ch_run_result& result = *request.out_result;
 
     const uint64_t orchestration_start = ch_monotonic_ns();
@@ -141,7 +169,7 @@ Status HostContext::execute(const ch_run_request& request, const ch_call_config&
     BuiltGraph graph;
     const RunInput input{callable.orchestration(), callable.kernels(),  *request.args, config,
                          *request.progress,        device_memory_bytes_};
-    CH_TRY(runtime_->build(input, &graph, out_error));
+    CH_TRY(device.runtime->build(input, &graph, out_error));
     result.task_count = graph.task_count;
     result.orchestration_ns = ch_monotonic_ns() - orchestration_start;
 
@@ -149,21 +177,24 @@ Status HostContext::execute(const ch_run_request& request, const ch_call_config&
     const LaunchArea::Setup setup{
         config.block_dim, config.aicpu_thread_num, callable.kernels().size(), callable.kernel_addresses(),
         graph.image,      callable.hands_over()};
-    CH_TRY(launch_area_->prepare(setup, &options.launch, out_error));
+    CH_TRY(device.launch_area->prepare(setup, &options.launch, out_error));
     trace_.clear();
     const uint64_t device_start = ch_monotonic_ns();
-    const Status launched = platform::launch(device_, options, out_error);
+    const Status launched = platform::launch(device.device, options, out_error);
     result.device_ns = ch_monotonic_ns() - device_start;
     // A fault that the device itself reports is nearer to the cause than how the launch ended; that it cannot be read
     // is not.
     ch_launch_status status;
     ch_error read_error = no_error();
-    const Status read = launch_area_->read_status(&status, &read_error);
+    const Status read = device.launch_area->read_status(&status, &read_error);
     if (read.ok()) {
         result.task_count = status.tasks_done;
         if (status.error.code != CH_OK) return LaunchArea::fault_in(status, out_error);
     }
     CH_TRY(launched);
+    if (config.check && check_report_.empty()) {
+        return report(out_error, CH_UNIMPLEMENTED, "check", "wanted 0: %s has no checks", platform::platform_name);
+    }
     if (!read.ok()) {
         *out_error = read_error;
         return read;
@@ -175,7 +206,7 @@ Status HostContext::execute(const ch_run_request& request, const ch_call_config&
     if (!claim_arrays(request.progress)) {
         return report(out_error, CH_DEADLINE_EXCEEDED, "run", "finished after the caller had given up");
     }
-    return runtime_->copy_out(out_error);
+    return device.runtime->copy_out(out_error);
 }
 
 }  // namespace chiphost::host

@@ -5,12 +5,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "chiphost/abi/host_runtime.h"
-#include "launch_area.h"
-#include "loaded_callable.h"
-#include "runtime.h"
+#include "opened_device.h"
 #include "status/status.h"
 
 namespace chiphost::host {
@@ -20,20 +20,22 @@ class HostContext {
 public:
     // On failure the context may only be destroyed.
     Status open(const ch_device_options& options, ch_error* out_error);
-    ~HostContext();
 
     Status run(const ch_run_request& request, ch_error* out_error);
 
 private:
+    Status device_for(const ch_call_config& config, OpenedDevice** out_device, ch_error* out_error);
     Status execute(const ch_run_request& request, const ch_call_config& config, platform::LaunchOptions options,
-                   LoadedCallable& callable, ch_error* out_error);
+                   OpenedDevice& device, LoadedCallable& callable, ch_error* out_error);
 
-    platform::Device* device_ = nullptr;
+    std::optional<KeptOptions> options_;
     uint64_t device_memory_bytes_ = 0;
-    std::unique_ptr<Runtime> runtime_;
-    std::unique_ptr<LoadedCallables> callables_;
-    std::unique_ptr<LaunchArea> launch_area_;
+    OpenedDevice plain_;
+    // Runs that are checked have a device of their own, opened for the first of them: what one does to the other's
+    // memory would be a finding, and none of it costs a run without checks anything.
+    std::unique_ptr<OpenedDevice> checked_;
     std::vector<ch_trace_event> trace_;
+    std::string check_report_;
 };
 
 }  // namespace chiphost::host

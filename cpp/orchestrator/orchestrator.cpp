@@ -28,7 +28,8 @@ const char* plural(uint64_t count) {
 }  // namespace
 
 void Orchestrator::begin(graph::Image* image, OrchestrationLibraries* libraries, SchedulerInterface* scheduler,
-                         platform::AicpuPort* port, uint32_t cluster_count) {
+                         platform::AicpuPort* port, uint32_t cluster_count, const graph::RunObserver* observer) {
+    observer_ = observer;
     image_ = image;
     plan_ = at<graph::Orchestration>(image->orchestration);
     libraries_ = libraries;

@@ -10,6 +10,7 @@
 #include "chiphost/abi/device_orchestration.h"
 #include "chiphost/platform/aicpu.h"
 #include "graph/orchestration.h"
+#include "graph/run_observer.h"
 #include "graph_calls.h"
 #include "orchestration_libraries.h"
 #include "producer_list.h"
@@ -33,9 +34,9 @@ public:
     Orchestrator(const Orchestrator&) = delete;
     Orchestrator& operator=(const Orchestrator&) = delete;
 
-    // Everything is borrowed until the launch ends.
+    // Everything is borrowed until the launch ends. `observer` may be null.
     void begin(graph::Image* image, OrchestrationLibraries* libraries, SchedulerInterface* scheduler,
-               platform::AicpuPort* port, uint32_t cluster_count);
+               platform::AicpuPort* port, uint32_t cluster_count, const graph::RunObserver* observer);
 
     // Starts the orchestration or lets it go on. True: it has returned, and everything is submitted or the run failed;
     // or it is given up, because the run is over and it does not return.
@@ -57,6 +58,9 @@ public:
     // Says what the orchestration waits for: appends to text[0, bytes) and returns the code for it, CH_OK if it waits
     // for nothing.
     ch_code explain_wait(char* text, size_t bytes) const;
+
+    // The orchestration makes a call, which returns to this address of its code.
+    void called_from(const void* code) { called_from_ = reinterpret_cast<uint64_t>(code); }
 
     // The orchestration calls these (ch_device_graph_ops). Each lets others get on now and then, and fails once the run
     // is over.
@@ -91,6 +95,7 @@ private:
         return tensor.role != CH_ROLE_OUTPUT && tensor.role != CH_ROLE_NO_DEP &&
                !(tensor.tensor->flags & CH_TENSOR_MANUAL_DEP);
     }
+    void tell_observer(const ch_task_spec& spec, const ch_task_result& result) const;
     void fill_task(const ch_task_spec& spec, uint32_t index, int64_t id);
     void fill_slot(uint32_t index);
     void write_record(const ch_task_spec& spec, const TaskRing::Place& place, ch_task_result* out_result);
@@ -132,6 +137,8 @@ private:
     uint32_t scope_serial_ = 0;
     uint64_t submitted_ = 0;
     bool in_entry_ = false;  // inside the orchestration's function
+    uint64_t called_from_ = 0;
+    const graph::RunObserver* observer_ = nullptr;
 };
 
 template <typename Visit>

@@ -65,6 +65,7 @@ Status Orchestrator::access_element(const ch_device_tensor& tensor, const uint32
         }
         if (!strand_.wait(Missing::element, [&] { return room_.is_over(slot); })) return CH_INTERRUPTED;
     }
+    if (observer_) observer_->element(observer_->self, one, write, called_from_);
     auto* memory = reinterpret_cast<char*>(one.address);
     if (write) {
         memcpy(memory, bits, bytes);

@@ -44,6 +44,7 @@ Status Orchestrator::scope_end() {
         release(slot);
     }
     room_.ring(ring).scope_ended(ended.serial);
+    if (observer_) observer_->scope_ended(observer_->self, ended.serial);
     room_.reclaim(ring);
     return CH_OK;
 }

@@ -106,6 +106,7 @@ void Orchestrator::fill_task(const ch_task_spec& spec, uint32_t index, int64_t i
     task.next_block = 0;
     task.unfinished = spec.block_num * static_cast<uint32_t>(__builtin_popcount(task.cores));
     task.id = id;
+    task.submitted_from = called_from_;
 }
 
 // Puts the task into the innermost scope.
@@ -126,6 +127,15 @@ void Orchestrator::fill_slot(uint32_t index) {
         slots_[scope().last].next_in_scope = index;
     }
     scope().last = index;
+}
+
+void Orchestrator::tell_observer(const ch_task_spec& spec, const ch_task_result& result) const {
+    const bool automatic = scopes_[depth_ - 1].mode == CH_SCOPE_AUTO;
+    observer_->submitted(observer_->self,
+                         {result.id, &spec, result.outputs, called_from_, scopes_[depth_ - 1].serial, automatic});
+    for (uint32_t i = 0; i < producers_.count(); ++i) {
+        observer_->waits(observer_->self, slots_[producers_.at(i).slot].id, result.id);
+    }
 }
 
 Status Orchestrator::submit(const ch_task_spec& spec, ch_task_result* out_result) {
@@ -153,6 +163,7 @@ Status Orchestrator::submit(const ch_task_spec& spec, ch_task_result* out_result
     fill_task(spec, index, static_cast<int64_t>(uint64_t{ring_number} << 32 | place.number));
     write_record(spec, place, out_result);
     fill_slot(index);
+    if (observer_) tell_observer(spec, *out_result);
 
     // One more than there are producers: nobody starts the task before it is published.
     __atomic_store_n(&task.unmet, producers_.count() + 1, __ATOMIC_RELAXED);
@@ -198,6 +209,7 @@ bool Orchestrator::link(ProducerList::Producer producer, uint32_t consumer) {
 }
 
 void Orchestrator::completed(uint32_t index) {
+    if (observer_) observer_->completed(observer_->self, slots_[index].id);
     for (uint32_t entry = slots_[index].first_predecessor, next; entry != none; entry = next) {
         next = predecessors_[entry].next;
         release(predecessors_[entry].slot);
@@ -218,6 +230,7 @@ Status Orchestrator::add_dependency(int64_t producer_id, int64_t consumer_id) {
                       static_cast<long long>(producer_id), static_cast<long long>(consumer_id),
                       static_cast<long long>(producer_id));
     }
+    if (observer_) observer_->depends(observer_->self, producer_id, consumer_id);
     const uint32_t producer = room_.slot_of(producer_id);
     if (producer == none) return CH_OK;  // gone: it has completed
     if (slots_[producer].serial >= slots_[consumer].serial) {

@@ -66,7 +66,8 @@ Scheduler::Scheduler(const ch_launch& launch, void* const* ports, orchestrator::
     if (grows_) {
         Thread& thread = threads_[launch.aicpu_thread_count - 1];
         thread.orchestrates = true;
-        orchestrator_.begin(&image_, libraries, this, thread.port, launch.block_dim);
+        orchestrator_.begin(&image_, libraries, this, thread.port, launch.block_dim,
+                            at<const graph::RunObserver>(launch.observer));
     }
 }
 

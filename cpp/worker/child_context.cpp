@@ -128,7 +128,8 @@ bool ChildContext::wait(uint64_t timeout_ns) {
     return answer_ != Answer::none;
 }
 
-Status ChildContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) {
+Status ChildContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
+                            std::string* out_check_report, ch_error* out_error) {
     if (answer_ == Answer::died) {
         const RunPlace place = RunPlace::of(progress(), *callable_);
         const Status failed = died(place.where, place.what + " was running", out_error);
@@ -137,14 +138,18 @@ Status ChildContext::finish(ch_run_result* out_result, std::vector<ch_trace_even
     }
     isolate::SharedMemory& memory = child_->memory();
     if (!place_.kept) child_->kept().put(place_.slot, callable_key_);
+    RunMessage message;
+    memcpy(&message, memory.at(0), sizeof message);
+    if (out_check_report && message.check_report != 0) {
+        out_check_report->assign(memory.at(message.check_report), message.result.check_report_bytes);
+    }
     if (memory.control().code != CH_OK) {
         copy_record(memory.control().error, out_error);
         return memory.control().code;
     }
-    RunMessage message;
-    memcpy(&message, memory.at(0), sizeof message);
     *out_result = message.result;
     out_result->trace = nullptr;
+    out_result->check_report = nullptr;
     if (out_trace) {
         const auto* trace = memory.at<ch_trace_event>(message.trace);
         out_trace->assign(trace, trace + message.result.trace_count);

@@ -33,7 +33,8 @@ public:
     ch_run_progress& progress() override { return child_->memory().control().progress; }
     void post() override;
     bool wait(uint64_t timeout_ns) override;
-    Status finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) override;
+    Status finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, std::string* out_check_report,
+                  ch_error* out_error) override;
     GaveUp give_up() override;
     Status close(ch_error* out_error) override;
     Status count(ch_anchor_counts* out_counts, ch_error* out_error) override;

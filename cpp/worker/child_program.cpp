@@ -139,20 +139,34 @@ private:
                                      &message.result};
         WatchedRun watched;
         watched.begin(callable, memory.control().progress, thread_, &memory.control().fault);
-        CH_TRY(call(context_->run(&request, out_error), out_error));
-        return message.result.trace_count ? append_trace(memory, out_error) : CH_OK;
+        const Status ran = call(context_->run(&request, out_error), out_error);
+        // The arena may move, so the message is not used any more.
+        const ch_run_result result = message.result;
+        if (result.check_report) {
+            ch_error error = no_error();
+            const Status failed = append(memory, result.check_report, result.check_report_bytes,
+                                         &RunMessage::check_report, "a report of checks", &error);
+            if (ran.ok() && !failed.ok()) {
+                *out_error = error;
+                return failed;
+            }
+        }
+        if (!ran.ok() || result.trace_count == 0) return ran;
+        return append(memory, result.trace, result.trace_count * sizeof(ch_trace_event), &RunMessage::trace, "a trace",
+                      out_error);
     }
 
-    Status append_trace(SharedMemory& memory, ch_error* out_error) {
-        const ch_run_result result = memory.at<RunMessage>(0)->result;
+    // Copies a part of the answer behind all else, and writes its offset into the message.
+    static Status append(SharedMemory& memory, const void* data, uint64_t bytes, uint64_t RunMessage::* offset,
+                         const char* what, ch_error* out_error) {
         const uint64_t at = align_up(memory.at<RunMessage>(0)->end);
-        const uint64_t bytes = result.trace_count * sizeof(ch_trace_event);
         if (const int failed = memory.reserve(at + bytes)) {
-            return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "wanted %llu bytes for a trace: %s",
-                          static_cast<unsigned long long>(bytes), strerror(failed));
+            return report(out_error, CH_HOST_MEMORY_EXHAUSTED, "shared memory", "wanted %llu bytes for %s: %s",
+                          static_cast<unsigned long long>(bytes), what, strerror(failed));
         }
-        memcpy(memory.at(at), result.trace, bytes);
-        memory.at<RunMessage>(0)->trace = at;
+        memcpy(memory.at(at), data, bytes);
+        memory.at<RunMessage>(0)->*offset = at;
+        memory.at<RunMessage>(0)->end = at + bytes;
         return CH_OK;
     }
 

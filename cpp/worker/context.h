@@ -42,8 +42,10 @@ public:
     // True if the thread would go on at once if the machine let it: it neither sleeps nor waits.
     virtual bool wants_processor() const { return false; }
 
-    // Makes the result of the run. out_trace may be null.
-    virtual Status finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) = 0;
+    // Makes the result of the run. out_trace and out_check_report may be null; the report is there after a run that
+    // failed, too.
+    virtual Status finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
+                          std::string* out_check_report, ch_error* out_error) = 0;
 
     enum class GaveUp {
         ended,     // it ended after all: finish() tells

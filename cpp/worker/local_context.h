@@ -30,7 +30,8 @@ public:
     bool wait(uint64_t timeout_ns) override;
     uint64_t processor_ns() const override;
     bool wants_processor() const override;
-    Status finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, ch_error* out_error) override;
+    Status finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, std::string* out_check_report,
+                  ch_error* out_error) override;
     GaveUp give_up() override;
     Status close(ch_error* out_error) override;
     Status count(ch_anchor_counts* out_counts, ch_error* out_error) override;

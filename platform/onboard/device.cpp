@@ -181,6 +181,9 @@ Status Device::check_launch(const LaunchOptions& options, ch_error* out_error) c
     if (options.out_trace) {
         return report(out_error, CH_UNIMPLEMENTED, "trace", "wanted False: only a simulated chip can be traced");
     }
+    if (options.check != 0) {
+        return report(out_error, CH_UNIMPLEMENTED, "check", "wanted none: only a simulated chip can be checked");
+    }
     return CH_OK;
 }
 

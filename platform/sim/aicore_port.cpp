@@ -51,6 +51,7 @@ bool call_kernel(AicorePort* port, core_protocol::Payload* payload) {
     port->enter(*payload);
     port->services.payload = payload;
     payload->context.services = reinterpret_cast<uint64_t>(&port->services);
+    if (port->check) port->check->enter_kernel(port->check->checker, port->core, payload);
     bool returned = true;
     if (payload->kernel & kernel_pauses_bit) {
         if (!port->services.fiber->begun() && port->hooks->kernel_entered) {
@@ -62,6 +63,7 @@ bool call_kernel(AicorePort* port, core_protocol::Payload* payload) {
         if (port->hooks->kernel_entered) port->hooks->kernel_entered(port->hooks->engine, port->core, payload);
         run_kernel(payload);
     }
+    if (port->check) port->check->leave_kernel(port->check->checker, port->core, returned);
     port->leave();
     return returned;
 }

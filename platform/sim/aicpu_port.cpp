@@ -32,7 +32,9 @@ void forget_content(void* address, size_t bytes) {
 
 bool resume_strand(AicpuPort* port, void (*body)(void* argument), void* argument) {
     __atomic_store_n(&port->progress->orchestrating, 1, __ATOMIC_RELEASE);
+    if (port->check) port->check->enter_orchestration(port->check->checker);
     const bool returned = port->fiber->resume(*port->stack, body, argument);
+    if (port->check) port->check->leave_orchestration(port->check->checker);
     __atomic_store_n(&port->progress->orchestrating, 0, __ATOMIC_RELEASE);
     return returned;
 }

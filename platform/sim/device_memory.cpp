@@ -23,19 +23,28 @@ DeviceMemory::~DeviceMemory() {
     for (const auto& [address, allocation] : allocations_) free_memory(address, allocation);
 }
 
+// Memory of the host; nullptr if it has none.
+void* DeviceMemory::take(uint64_t bytes, bool zeroed, bool mapped) {
+    void* memory = nullptr;
+    if (arena_) {
+        memory = reinterpret_cast<void*>(arena_->take(bytes));
+        if (memory && !zeroed) memset(memory, undefined_byte, bytes);
+    } else if (mapped) {
+        memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (memory == MAP_FAILED) memory = nullptr;
+    } else if (bytes <= UINT64_MAX - line_bytes) {
+        memory = aligned_alloc(line_bytes, align_up(bytes));
+        // Undefined content is not what the last run left there: results that nobody wrote must not look right.
+        if (memory) memset(memory, zeroed ? 0 : undefined_byte, bytes);
+    }
+    return memory;
+}
+
 Status DeviceMemory::allocate(uint64_t bytes, bool zeroed, uint64_t* out_address, ch_error* out_error) {
     const uint64_t room = bytes_max_ - bytes_used_;
     const uint64_t wanted = bytes ? bytes : 1;
     const bool mapped = zeroed && wanted >= map_from_bytes;
-    void* memory = nullptr;
-    if (wanted <= room && mapped) {
-        memory = mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (memory == MAP_FAILED) memory = nullptr;
-    } else if (wanted <= room && wanted <= UINT64_MAX - line_bytes) {
-        memory = aligned_alloc(line_bytes, align_up(wanted));
-        // Undefined content is not what the last run left there: results that nobody wrote must not look right.
-        if (memory) memset(memory, zeroed ? 0 : undefined_byte, wanted);
-    }
+    void* const memory = wanted <= room ? take(wanted, zeroed, mapped) : nullptr;
     if (!memory) {
         return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED, "device memory",
                       "wanted %llu bytes, %llu of %llu bytes are free%s", static_cast<unsigned long long>(wanted),
@@ -55,7 +64,9 @@ Status DeviceMemory::allocate(uint64_t bytes, bool zeroed, uint64_t* out_address
 }
 
 void DeviceMemory::free_memory(uint64_t address, const Allocation& allocation) {
-    if (allocation.mapped) {
+    if (arena_) {
+        arena_->give_back(address);
+    } else if (allocation.mapped) {
         munmap(reinterpret_cast<void*>(address), allocation.bytes);
     } else {
         free(reinterpret_cast<void*>(address));

@@ -5,6 +5,7 @@
 
 #include <unordered_map>
 
+#include "arena.h"
 #include "status/status.h"
 
 namespace chiphost::platform {
@@ -13,7 +14,8 @@ namespace chiphost::platform {
 // thread at a time.
 class DeviceMemory {
 public:
-    explicit DeviceMemory(uint64_t bytes_max) : bytes_max_(bytes_max) {}
+    // The arena, if there is one, is where all memory is, and is borrowed.
+    explicit DeviceMemory(uint64_t bytes_max, Arena* arena = nullptr) : bytes_max_(bytes_max), arena_(arena) {}
     ~DeviceMemory();  // frees all of it
     DeviceMemory(const DeviceMemory&) = delete;
     DeviceMemory& operator=(const DeviceMemory&) = delete;
@@ -30,9 +32,11 @@ private:
         uint64_t bytes;
         bool mapped;
     };
-    static void free_memory(uint64_t address, const Allocation& allocation);
+    void* take(uint64_t bytes, bool zeroed, bool mapped);
+    void free_memory(uint64_t address, const Allocation& allocation);
 
     const uint64_t bytes_max_;
+    Arena* const arena_;
     uint64_t bytes_used_ = 0;
     std::unordered_map<uint64_t, Allocation> allocations_;  // by address
 };

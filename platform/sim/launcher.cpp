@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launcher.h"
 
+#include <new>
 #include <utility>
 
 #include "chiphost/align.h"
@@ -31,13 +32,50 @@ private:
     ch_error left_behind_ = no_error();
 };
 
-Launcher::Launcher(const ch_device_options& options, DevicePrograms* programs)
+// Tells the checker, if there is one, when a launch begins and ends, whatever way it ends.
+class Launcher::CheckedLaunch {
+public:
+    CheckedLaunch(check::Checker* checker, ch_launch* launch, const LaunchOptions& options)
+        : checker_(options.check ? checker : nullptr), report_(options.out_check_report) {
+        if (!checker_) return;
+        checker_->begin_launch(*launch, options.check);
+        launch->observer = reinterpret_cast<uint64_t>(checker_->observer());
+    }
+    ~CheckedLaunch() {
+        if (!checker_) return;
+        try {
+            checker_->end_launch();
+            if (report_) *report_ = checker_->report();
+        } catch (const std::bad_alloc&) {
+            // Without a report the run fails: nothing passes unchecked.
+        }
+    }
+    CheckedLaunch(const CheckedLaunch&) = delete;
+    CheckedLaunch& operator=(const CheckedLaunch&) = delete;
+
+private:
+    check::Checker* const checker_;
+    std::string* const report_;
+};
+
+Launcher::Launcher(const ch_device_options& options, DevicePrograms* programs, check::Checker* checker)
     : anchor_(options.anchor),
       anchor_state_(options.anchor_state),
       temp_folder_(options.temp_folder),
       fork_mark_(ch_anchor_fork_mark(anchor_, anchor_state_)),
       stack_bytes_(os::stack_bytes_for(options.stack_bytes)),
       programs_(*programs),
+      checker_(checker),
+      check_hooks_{checker,
+                   checker ? checker->recorder() : nullptr,
+                   [](void* self, uint32_t core, const core_protocol::Payload* payload) {
+                       static_cast<check::Checker*>(self)->enter_kernel(core, *payload);
+                   },
+                   [](void* self, uint32_t core, bool returned) {
+                       static_cast<check::Checker*>(self)->leave_kernel(core, returned);
+                   },
+                   [](void* self) { static_cast<check::Checker*>(self)->enter_orchestration(); },
+                   [](void* self) { static_cast<check::Checker*>(self)->leave_orchestration(); }},
       registers_(chip.physical_cores * register_count),
       pausables_(stack_bytes_) {}
 
@@ -76,7 +114,8 @@ Status Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
 }
 
 Status Launcher::run(Engine& engine, const LaunchOptions& options, ch_error* out_error) {
-    const auto& launch = *reinterpret_cast<const ch_launch*>(options.launch);
+    auto& launch = *reinterpret_cast<ch_launch*>(options.launch);
+    const CheckedLaunch checked(checker_, &launch, options);
     const uint32_t cores = options.block_dim * 3;
     CH_TRY(pausables_.make(kernels_pause_ ? cores : 0, out_error));
     core_ports_.resize(cores);
@@ -122,7 +161,7 @@ AicpuPort Launcher::port_of_thread(uint32_t thread, const Engine& engine, const 
     Pausable& orchestration = pausables_.orchestration();
     return {{registers_.data()},  engine.hooks(),       core_of_physical_,    thread,           random,
             &orchestration.fiber, &orchestration.stack, temp_folder_.c_str(), options.progress, programs_.loader_gate(),
-            &programs_.keeper()};
+            &programs_.keeper(),  check_hooks()};
 }
 
 void Launcher::connect_core(uint32_t core, const Engine& engine, const LaunchOptions& options) {
@@ -131,7 +170,8 @@ void Launcher::connect_core(uint32_t core, const Engine& engine, const LaunchOpt
     core_of_physical_[physical] = static_cast<uint8_t>(core);
     const uint64_t random = options.seed == 0 ? 0 : (options.seed + core) * 2 + 1;
     AicorePort& port = core_ports_[core];
-    port = {registers, engine.hooks(), core, physical, random, 0, options.progress, nullptr, {}, nullptr};
+    port = {registers,        engine.hooks(), core, physical, random,       0,
+            options.progress, nullptr,        {},   nullptr,  check_hooks()};
     static_cast<KernelServices&>(port.services) = core_services;
     port.services.hooks = engine.hooks();
     port.services.core = core;

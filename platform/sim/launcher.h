@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "check/checker.h"
 #include "chiphost/platform/device.h"
 #include "device_programs.h"
 #include "engine.h"
@@ -22,8 +23,8 @@ namespace chiphost::platform {
 // stacks, lent threads. Used by one thread at a time.
 class Launcher {
 public:
-    // The options are borrowed for the call, the programs for good.
-    Launcher(const ch_device_options& options, DevicePrograms* programs);
+    // The options are borrowed for the call, programs and checker for good. `checker` is nullptr if nothing is checked.
+    Launcher(const ch_device_options& options, DevicePrograms* programs, check::Checker* checker);
     ~Launcher();  // returns the threads
     Launcher(const Launcher&) = delete;
     Launcher& operator=(const Launcher&) = delete;
@@ -52,11 +53,13 @@ private:
         }
     };
     class EndOfLaunch;
+    class CheckedLaunch;
 
     Status lend_helpers(uint32_t count, ch_error* out_error);
     Status run(Engine& engine, const LaunchOptions& options, ch_error* out_error);
     AicpuPort port_of_thread(uint32_t thread, const Engine& engine, const LaunchOptions& options);
     void connect_core(uint32_t core, const Engine& engine, const LaunchOptions& options);
+    const SimCheckHooks* check_hooks() const { return checker_ ? &check_hooks_ : nullptr; }
     void explain(End end, ch_error* out_error);
     void end_launch(ch_error* inout_left_behind);
     void end_kernels(ch_error* inout_left_behind);
@@ -68,6 +71,8 @@ private:
     const ch_fork_mark* const fork_mark_;
     const uint64_t stack_bytes_;  // of pausables and helpers
     DevicePrograms& programs_;
+    check::Checker* const checker_;
+    const SimCheckHooks check_hooks_;
     bool kernels_pause_ = false;
     std::vector<SimRegisters::Cell> registers_;
     Pausables pausables_;

@@ -108,6 +108,10 @@ int32_t load_device_orch_so(AicpuPort* port, const void* data, size_t bytes, con
     const uint64_t loaded_at_ns = keeper ? keeper->clock() : 0;
     const Status loaded = load(port, data, bytes, name, out_library, out_error);
     if (loaded.ok() && keeper) keeper->loaded(keeper->programs, *out_library, loaded_at_ns);
+    if (loaded.ok() && port->check) {
+        void* const attach = find_in_device_orch_so(*out_library, CHIPHOST_CHECK_ATTACH);
+        if (attach) reinterpret_cast<check::Attach>(attach)(port->check->recorder);
+    }
     return loaded;
 }
 

@@ -8,6 +8,7 @@
 
 #include <atomic>
 
+#include "check/access_recorder.h"
 #include "chiphost/abi/host_runtime.h"
 #include "chiphost/hand_over.h"
 #include "chiphost/platform/aicore.h"
@@ -28,6 +29,16 @@ struct SimEngineHooks {
     void (*threads_signalled)(void* engine, uint32_t aicpu_thread);
     void (*handed_over)(void* engine, uint32_t core);  // to another core of its cluster
     void (*kernel_entered)(void* engine, uint32_t core, const core_protocol::Payload* payload);  // nullptr: no trace
+};
+
+// The checker's side of a launch that is checked (check/checker.h): whose code runs now.
+struct SimCheckHooks {
+    void* checker;
+    check::AccessRecorder* recorder;  // for instrumented orchestrations
+    void (*enter_kernel)(void* checker, uint32_t core, const core_protocol::Payload* payload);
+    void (*leave_kernel)(void* checker, uint32_t core, bool returned);
+    void (*enter_orchestration)(void* checker);
+    void (*leave_orchestration)(void* checker);
 };
 
 // The registers of all cores, by the core's physical number. Each in a cache line of its own: a core and an AICPU
@@ -73,6 +84,7 @@ struct AicpuPort {
     ch_run_progress* progress;
     ch_loader_gate* loader_gate;
     const OrchestrationKeeper* keeper;  // nullptr: nobody does
+    const SimCheckHooks* check;         // nullptr: nothing is checked
 };
 
 // The services of one core for its kernel.
@@ -98,6 +110,7 @@ struct AicorePort {
     const FiberStack* stack;  // of services.fiber
     CoreServices services;
     const core_protocol::Payload* paused;  // of the kernel that waits on the fiber
+    const SimCheckHooks* check;            // nullptr: nothing is checked
 
     // Whoever waits for the run can see that this core executes a kernel, until leave().
     void enter(const core_protocol::Payload& payload) {

@@ -26,6 +26,7 @@ const ch_host_graph_ops HostBuildGraph::ops = {
     CH_ABI_HEADER(ch_host_graph_ops, CH_ABI_HOST_ORCHESTRATION, CH_HOST_ORCHESTRATION_MAJOR,
                   CH_HOST_ORCHESTRATION_MINOR, "*"),
     [](ch_host_graph* graph, const uint64_t* args, uint32_t arg_count, int32_t func_id, int32_t core_type) {
+        self(graph).called_from_ = reinterpret_cast<uint64_t>(__builtin_return_address(0));
         return self(graph).guarded(
             "add_task", [&](HostBuildGraph& runtime) { return runtime.add_task(args, arg_count, func_id, core_type); });
     },
@@ -58,6 +59,7 @@ const ch_host_graph_ops HostBuildGraph::ops = {
             "copy_to_device", [&](HostBuildGraph& runtime) { return runtime.copy_to_device(device, host, bytes); });
     },
     [](ch_host_graph* graph, const ch_host_argument* args, uint32_t arg_count, int32_t func_id, int32_t core_type) {
+        self(graph).called_from_ = reinterpret_cast<uint64_t>(__builtin_return_address(0));
         return self(graph).guarded("add_task", [&](HostBuildGraph& runtime) {
             return runtime.add_tensor_task(args, arg_count, func_id, core_type);
         });
@@ -199,7 +201,7 @@ int32_t HostBuildGraph::add_task(const uint64_t* args, uint32_t arg_count, int32
                              arg_count));
     }
     const graph::Shape shape = core_type == CH_AIC ? graph::Shape::aic : graph::Shape::aiv;
-    if (graph_.add_task(shape, static_cast<uint16_t>(func_id), args, arg_count) == graph::none) {
+    if (graph_.add_task(shape, static_cast<uint16_t>(func_id), args, arg_count, called_from_) == graph::none) {
         return refuse(report(&error_, CH_TOO_MANY_TASKS, "add_task", "there are %u tasks already", id));
     }
     return static_cast<int32_t>(id);

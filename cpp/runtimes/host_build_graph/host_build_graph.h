@@ -63,8 +63,9 @@ private:
     host::RunMemory memory_;
     std::vector<TensorPair> pairs_;
     const host::RunInput* input_ = nullptr;
-    uint32_t calls_ = 0;  // of the orchestration, for looking at progress.cancel now and then
-    ch_error error_;      // the first one
+    uint64_t called_from_ = 0;  // return address of the orchestration's call that adds a task
+    uint32_t calls_ = 0;        // of the orchestration, for looking at progress.cancel now and then
+    ch_error error_;            // the first one
 };
 
 }  // namespace chiphost::host_build_graph

@@ -28,7 +28,7 @@ extern "C" {
 #endif
 
 #define CH_HOST_RUNTIME_MAJOR 3                        // version of ch_host_runtime
-#define CH_HOST_RUNTIME_MINOR 3                        // its minor version
+#define CH_HOST_RUNTIME_MINOR 4                        // its minor version
 #define CH_HOST_RUNTIME_ENTRY "chiphost_host_runtime"  // exported: a ch_host_runtime_entry
 
 // Most host threads that one run may use (ch_call_config.sim_threads).
@@ -61,6 +61,10 @@ typedef struct ch_device_options {
     // Bytes of stack for orchestrations and kernels that run on this host, at least; 0: as usual. The thread that calls
     // the runtime has them already. Since version 3.1.
     uint64_t stack_bytes;
+    // 1: the device is for runs with ch_call_config::check. The frame of host runtimes opens it for the first of them.
+    // Since version 3.4.
+    uint32_t checked;
+    uint32_t reserved;  // 0
 } ch_device_options;
 
 // The configuration of one run. call_config.def says what each field means. Since version 3.2 a number whose kind there
@@ -146,6 +150,10 @@ typedef struct ch_run_result {
     uint64_t total_ns;            // all of run()
     const ch_trace_event* trace;  // owned by the context, valid until its next call
     uint64_t trace_count;         // entries of `trace`; 0 if none was asked for
+    // What ch_call_config::check has found, as JSON (docs/internals/checks.md), also after a run that failed; NULL if
+    // nothing was checked. Owned by the context, valid until its next call. Since version 3.4.
+    const char* check_report;
+    uint64_t check_report_bytes;  // of check_report, without the NUL at its end
 } ch_run_result;
 
 // The arguments of `run`.

@@ -22,6 +22,7 @@
 
 #include <stdint.h>
 
+#include <string>
 #include <vector>
 
 #include "chip.h"
@@ -124,7 +125,9 @@ struct LaunchOptions {
     uint32_t sim_threads;       // simulated chip: host threads that run processors
     uint64_t seed;              // simulated chip: order in which processors step; 0: in turn
     ch_run_progress* progress;  // progress->cancel ends the launch early; any thread sets it, at any time
-    std::vector<ch_trace_event>* out_trace;  // nullptr: not wanted
+    std::vector<ch_trace_event>* out_trace;   // nullptr: not wanted
+    uint32_t check = 0;                       // simulated chip: what is checked, as ch_call_config::check says
+    std::string* out_check_report = nullptr;  // nullptr: not wanted; lives until the device's next launch
 };
 
 // Tells whether `launch` would begin such a launch. It is asked before a run writes anything to the device, and changes

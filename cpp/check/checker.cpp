@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A run from its beginning to its report: which memory there is, which graph, which races.
+#include "checker.h"
+
+#include <string.h>
+
+#include <algorithm>
+
+#include "chiphost/abi/host_runtime.h"
+#include "chiphost/hand_over.h"
+#include "race_search.h"
+
+namespace chiphost::check {
+
+namespace {
+
+template <typename T>
+const T* at(uint64_t address) {
+    return reinterpret_cast<const T*>(address);
+}
+
+Memory describe(const ch_device_tensor& tensor) {
+    Memory memory;
+    memory.kind = Memory::Kind::argument;
+    memory.number = tensor.number;
+    memory.bytes = tensor.buffer_bytes;
+    memory.dtype = tensor.dtype;
+    memory.ndims = tensor.ndims;
+    memory.has_shape = true;
+    memcpy(memory.shape, tensor.shape, sizeof memory.shape);
+    return memory;
+}
+
+}  // namespace
+
+Checker::Checker(uint64_t begin, uint64_t end)
+    : begin_(begin), end_(end), orchestration_(std::make_unique<Actor>(&pages_)) {
+    memset(&anything_, 0xFF, sizeof anything_);
+    recorder_.checker = this;
+    AccessRecorder& record = recorder_.record;
+    record.format = recorder_format;
+    record.access = [](AccessRecorder* self, uint64_t address, uint64_t bytes, uint32_t write, const void* code) {
+        reinterpret_cast<Recorder*>(self)->checker->access(address, bytes, write != 0, code);
+    };
+    record.atomic = [](AccessRecorder* self, uint64_t address, uint64_t bytes, AtomicUse use, uint32_t after,
+                       const void* code) {
+        reinterpret_cast<Recorder*>(self)->checker->atomic(address, bytes, use, after, code);
+    };
+    observer_.self = this;
+    observer_.submitted = [](void* self, const graph::Submission& submission) {
+        static_cast<Checker*>(self)->submitted(submission);
+    };
+    observer_.waits = [](void* self, int64_t producer, int64_t consumer) {
+        static_cast<Checker*>(self)->waits(producer, consumer);
+    };
+    observer_.depends = [](void* self, int64_t producer, int64_t consumer) {
+        static_cast<Checker*>(self)->depends(producer, consumer);
+    };
+    observer_.completed = [](void* self, int64_t task) {
+        auto& checker = *static_cast<Checker*>(self);
+        if (const uint32_t submission = checker.submission_of(task); submission != none) {
+            checker.tasks_[submission].over = true;
+        }
+    };
+    observer_.scope_ended = [](void* self, uint32_t scope) { static_cast<Checker*>(self)->scope_ended(scope); };
+    observer_.element = [](void* self, const ch_device_tensor& element, bool write, uint64_t code) {
+        static_cast<Checker*>(self)->element(element, write, code);
+    };
+    switch_to(nullptr);
+}
+
+Checker::~Checker() = default;
+
+void Checker::allocated(uint64_t address, uint64_t bytes, bool zeroed) {
+    memory_.allocated(address, bytes, zeroed);
+    fresh_.push_back({address, address + bytes, false});
+}
+
+void Checker::released(uint64_t address) {
+    memory_.released(address);
+    for (Allocation& allocation : fresh_) {
+        if (allocation.begin == address) allocation.freed = true;
+    }
+}
+
+void Checker::copied_in(uint64_t address, uint64_t bytes) {
+    memory_.written(address, address + bytes);
+}
+
+// What the host copies back is a result: every byte of it should be somebody's.
+void Checker::copied_out(uint64_t address, uint64_t bytes) {
+    if (!launched_ || !(checks_ & init)) return;
+    const uint32_t index = memory_.buffer_at(address);
+    if (index == none) return;
+    const uint64_t end = address + bytes;
+    for (uint64_t from = memory_.written().first_missing(address, end); from != end;) {
+        uint64_t to = end;
+        memory_.written().for_each_in(from, end, [&](uint64_t begin, uint64_t) { to = std::min(to, begin); });
+        const Buffer& buffer = memory_.buffer(index);
+        Finding finding;
+        finding.check = init;
+        finding.what = "unwritten";
+        finding.first.actor = Access::Actor::host;
+        finding.memory = buffer.memory;
+        finding.begin = static_cast<int64_t>(from - buffer.begin);
+        finding.end = static_cast<int64_t>(to - buffer.begin);
+        findings_.add(std::move(finding));
+        from = to == end ? end : memory_.written().first_missing(to, end);
+    }
+}
+
+void Checker::begin_launch(const ch_launch& launch, uint32_t checks) {
+    checks_ = checks;
+    launched_ = true;
+    block_dim_ = launch.block_dim;
+    hand_over_ = launch.hand_over;
+    findings_.clear();
+    segments_.clear();
+    order_.clear();
+    tasks_.clear();
+    task_of_.clear();
+    declared_.clear();
+    for (auto& ring : by_ring_) ring.clear();
+    rules_.clear();
+    inferred_.clear();
+    outputs_of_scope_.clear();
+    heaps_.clear();
+    checked_submission_ = last_event_ = none;
+    unnecessary_edges_ = 0;
+    memory_.begin_run();
+    blocks_.assign(block_dim_, BlockOrder{});
+    while (cores_.size() < block_dim_ * cores_of_cluster) cores_.push_back(std::make_unique<Actor>(&pages_));
+    for (auto& core : cores_) core->active = false;
+    orchestration_->active = false;
+
+    const auto& image = *at<graph::Image>(launch.graph);
+    infers_ = false;
+    if (image.orchestration == 0) {
+        add_allocations(launch);
+        read_host_graph(image);
+    } else {
+        const auto& plan = *at<graph::Orchestration>(image.orchestration);
+        infers_ = plan.root_scope == graph::RootScope::automatic;
+        read_arguments(plan);
+    }
+}
+
+// What the orchestration of a host_build_graph has allocated: all since the run began but the frame's own.
+void Checker::add_allocations(const ch_launch& launch) {
+    uint32_t number = 0;
+    for (const Allocation& allocation : fresh_) {
+        const uint64_t own[] = {launch.graph, launch.kernels, launch.payloads, launch.hand_over, launch.status};
+        if (std::any_of(std::begin(own), std::end(own),
+                        [&](uint64_t address) { return address >= allocation.begin && address < allocation.end; })) {
+            continue;
+        }
+        Memory memory;
+        memory.kind = Memory::Kind::allocation;
+        memory.number = number++;
+        memory.bytes = allocation.end - allocation.begin;
+        const uint32_t index = memory_.add_buffer(memory, allocation.begin, allocation.end);
+        if (allocation.freed) memory_.buffer(index).state = Buffer::State::freed;
+    }
+}
+
+void Checker::read_host_graph(const graph::Image& image) {
+    const auto* tasks = at<graph::Task>(image.tasks);
+    const auto* edges = at<graph::Edge>(image.edges);
+    image_tensors_[0] = image.tensors;
+    image_tensors_[1] = image.tensors + image.tensor_count * sizeof(ch_device_tensor);
+    for (uint32_t index = 0; index < image.task_count; ++index) {
+        const graph::Task& task = tasks[index];
+        add_task(task.id, task.submitted_from, task.block_num);
+        by_ring_[0].push_back(index);
+        const auto* words = at<uint64_t>(image.args) + task.first_arg;
+        for (uint32_t i = 0; i < task.arg_count; ++i) {
+            uint64_t address = words[i];
+            if (address >= image_tensors_[0] && address < image_tensors_[1]) {
+                address = at<ch_device_tensor>(address)->buffer;
+            }
+            if (address < begin_ || address >= end_) continue;
+            const uint32_t buffer = memory_.buffer_at(address);
+            if (buffer == none || memory_.buffer(buffer).state != Buffer::State::live) continue;
+            declared_.push_back({static_cast<uint16_t>(i), -1, buffer});
+            ++tasks_[index].declared_count;
+        }
+    }
+    for (uint32_t from = 0; from < image.task_count; ++from) {
+        for (uint32_t edge = tasks[from].first_edge; edge != graph::none; edge = edges[edge].next) {
+            order_.add_edge(from, edges[edge].successor);
+        }
+    }
+}
+
+void Checker::read_arguments(const graph::Orchestration& plan) {
+    for (const graph::Ring& ring : plan.rings)
+        heaps_.push_back({ring.heap, ring.heap + ring.heap_bytes + ring.heap_slack});
+    const auto& args = *at<ch_device_args>(plan.args);
+    for (uint32_t i = 0; i < args.tensor_count; ++i) {
+        const ch_device_tensor& tensor = args.tensors[i];
+        const uint32_t known = memory_.buffer_at(tensor.buffer);
+        if (known != none && memory_.buffer(known).begin == tensor.buffer) continue;  // the same array twice
+        memory_.add_buffer(describe(tensor), tensor.buffer, tensor.buffer + tensor.buffer_bytes);
+    }
+}
+
+uint32_t Checker::add_task(int64_t id, uint64_t code, uint32_t block_num) {
+    const auto submission = static_cast<uint32_t>(tasks_.size());
+    const uint32_t node = order_.add_node();
+    task_of_.push_back(submission);
+    tasks_.push_back({id, code, node, static_cast<uint32_t>(declared_.size()), 0, block_num, false});
+    return submission;
+}
+
+uint32_t Checker::submission_of(int64_t id) const {
+    const auto ring = static_cast<uint64_t>(id) >> 32;
+    const auto number = static_cast<uint32_t>(id);
+    if (ring >= graph::ring_count || number >= by_ring_[ring].size()) return none;
+    return by_ring_[ring][number];
+}
+
+void Checker::end_launch() {
+    if (checked_submission_ != none) check_edges(checked_submission_);
+    checked_submission_ = none;
+    for (auto& core : cores_) {
+        if (core->active) end_segment(*core);  // it was cut off
+        core->active = false;
+        core->footprint.clear();
+    }
+    if (orchestration_->active) end_segment(*orchestration_);
+    orchestration_->active = false;
+    orchestration_->footprint.clear();
+    switch_to(nullptr);
+    if (checks_ & races) find_races();
+}
+
+void Checker::find_races() {
+    order_.finish();
+    RaceSearch search(memory_, segments_, order_);
+    for (const Race& race : search.find()) {
+        Finding finding;
+        finding.check = races;
+        const bool atomic = race.first.action == Action::atomic && race.second.action == Action::atomic;
+        finding.what = atomic                  ? "atomic"
+                       : !race.first.writes()  ? "write_after_read"
+                       : !race.second.writes() ? "read_after_write"
+                                               : "write_after_write";
+        finding.first = access_of(race.first);
+        finding.has_second = true;
+        finding.second = access_of(race.second);
+        const Buffer& buffer = memory_.buffer(race.buffer);
+        finding.memory = buffer.memory;
+        finding.begin = static_cast<int64_t>(race.begin - buffer.begin);
+        finding.end = static_cast<int64_t>(race.end - buffer.begin);
+        findings_.add(std::move(finding));
+    }
+    std::sort(inferred_.begin(), inferred_.end());
+    inferred_.erase(std::unique(inferred_.begin(), inferred_.end()), inferred_.end());
+    for (const TaskOrder::Pair& edge : inferred_) {
+        unnecessary_edges_ += !std::binary_search(search.meetings().begin(), search.meetings().end(), edge);
+    }
+}
+
+std::string Checker::report() const {
+    return to_json(findings_, checks_, tasks_.size(), order_.edge_count(), unnecessary_edges_);
+}
+
+}  // namespace chiphost::check

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stdint.h>
+
+#include <vector>
+
+#include "live_memory.h"
+#include "segments.h"
+#include "task_order.h"
+
+namespace chiphost::check {
+
+// Two uses of the same bytes, of which one writes, that nothing puts in order.
+struct Race {
+    Use first, second;  // in the order of the tasks' numbers
+    uint64_t begin, end;
+    uint32_t buffer;
+};
+
+// Finds the races of a run. Every two uses of a byte of which one writes must be in an order.
+//
+// It is enough to look at neighbours. The uses of a byte are taken in one order that the graph agrees with: a read has
+// to be after the write before it, and a write after the reads since that, or after it if there are none. If all of
+// these are in order, so are all others, as paths can be joined.
+class RaceSearch {
+public:
+    RaceSearch(const LiveMemory& memory, const Segments& segments, const TaskOrder& order)
+        : memory_(memory), segments_(segments), order_(order) {}
+
+    std::vector<Race> find();
+
+    // The pairs of nodes whose uses meet, each once, sorted: what the graph's edges are for.
+    const std::vector<TaskOrder::Pair>& meetings() const { return meetings_; }
+
+private:
+    void collect(uint32_t buffer);
+
+    const LiveMemory& memory_;
+    const Segments& segments_;
+    const TaskOrder& order_;
+    std::vector<Race> candidates_;
+    std::vector<TaskOrder::Pair> meetings_;
+};
+
+}  // namespace chiphost::check
