@@ -175,12 +175,13 @@ class ChipWorker:
             config = CallConfig()
         if not hasattr(type(args), "__getitem__") or isinstance(args, dict):
             raise _wrong_type("args", "a sequence of arrays and numbers", args)
-        mask = _mask_of(config) if check is None else check_names.parse(check)
-        if mask:
-            return self._run_checked(callable, args, config, mask)
+        if check is not None and (mask := check_names.parse(check)) != config.check:
+            config = _with(config, {"check": mask})
+        if config.check:
+            return self._run_checked(callable, args, config)
         return RunResult(self._worker.run(callable._core, args, config))
 
-    def _run_checked(self, callable: ChipCallable, args: Sequence[Any], config: CallConfig, mask: int) -> RunResult:
+    def _run_checked(self, callable: ChipCallable, args: Sequence[Any], config: CallConfig) -> RunResult:
         # A run that is not checked needs none of the many modules below these.
         from . import compiler
         from .checks.report import Report, read_report
@@ -193,7 +194,7 @@ class ChipWorker:
             return None if text is None else read_report(text, checked.callable, runtime)
 
         try:
-            result: Any = self._worker.run(checked.callable._core, args, _with(config, {"check": mask}))
+            result = self._worker.run(checked.callable._core, args, config)
         except ChiphostError as error:
             report = read(error.check_report)
             error.findings = report.findings if report else ()
@@ -284,11 +285,6 @@ class ChipWorker:
         """Runtime, platform and state."""
         state = "poisoned" if self.poisoned else "ready" if self.initialized else "without a runtime"
         return f"ChipWorker({self.runtime!r}, {self.platform!r}, device_id={self.device_id}, {state})"
-
-
-def _mask_of(config: CallConfig) -> int:
-    mask: int = getattr(config, "check", 0)
-    return mask
 
 
 def _wrong_type(argument: str, wanted: str, found: object) -> TypeError:

@@ -15,7 +15,6 @@ from callables import RUNTIME, misbehave
 
 import chiphost as ch
 from chiphost import checks, compiler
-from chiphost import worker as worker_module
 from chiphost.checks import Gap
 
 PLAIN = misbehave
@@ -46,11 +45,6 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> ch.ChipCallable:
     instrumented = ch.ChipCallable(PLAIN().orchestration, PLAIN().kernels, PLAIN().entry, PLAIN().signature, "checked")
     both = SimpleNamespace(callable=instrumented, gaps=GAPS)
     monkeypatch.setattr(compiler, "checked", lambda callable: both, raising=False)
-
-    def with_fields(config: object, fields: dict[str, int]) -> object:
-        return SimpleNamespace(**fields)
-
-    monkeypatch.setattr(worker_module, "_with", with_fields)
     return instrumented
 
 
@@ -79,6 +73,13 @@ def test_without_checks_the_plain_programs_run(check):
         result = worker.run(PLAIN(), [out, 0], check=check)
     assert (result.findings, result.not_checked, result.report) == ((), (), None)
     result.raise_for_findings()
+
+
+def test_a_configuration_may_ask_for_checks(checked):
+    for config, check, mask in ((5, None, 5), (5, "init", 8), (5, False, None), (0, None, None)):
+        core = Core(made.report())
+        worker_with(core).run(PLAIN(), [], ch.CallConfig(check=config), check=check)
+        assert core.runs == ([(PLAIN()._core, 0)] if mask is None else [(checked._core, mask)])
 
 
 def test_an_unknown_check_is_an_error_before_anything_runs():

@@ -19,11 +19,10 @@ def give_reports(monkeypatch: pytest.MonkeyPatch, reports: Reports, gaps: Sequen
     """Let checked runs of all workers give these reports; returns a list that gets the mask of each checked run."""
     masks: list[int] = []
 
-    def run(
-        self: ch.ChipWorker, callable: ch.ChipCallable, args: Sequence[Any], config: ch.CallConfig, mask: int
-    ) -> ch.RunResult:
-        masks.append(mask)
-        report = read_report(reports(callable, mask), callable, self.runtime or "")
+    def run(self: ch.ChipWorker, callable: ch.ChipCallable, args: Sequence[Any], config: ch.CallConfig) -> ch.RunResult:
+        masks.append(config.check)
+        report = read_report(reports(callable, config.check), callable, self.runtime or "")
+        config.check = 0
         try:
             result = self._worker.run(callable._core, args, config)
         except ch.ChiphostError as error:
