@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from .errors import make_error
 
@@ -19,12 +20,14 @@ class Binary:
         key: sha256 of the bytes in hex; equal exactly if the bytes are.
         name: for messages and debuggers.
         platform: what it was compiled for; None: nobody knows, and it is taken to fit everywhere.
+        job: the `Job` that it was compiled from; None if nobody knows. Binaries are equal whatever they come from.
     """
 
     data: bytes = field(repr=False)
     key: str
     name: str
     platform: str | None = None
+    job: Any = field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_file(cls, path: str | Path, platform: str | None = None) -> Binary:

@@ -14,8 +14,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from ._compiling import checked_callable
 from ._compiling.batch import Batch, CompilePool, compilers_for
 from ._compiling.cache import CompileCache, CompiledFile
+from ._compiling.checked_callable import Checked
 from ._compiling.job import Job, Kernel, StrPath, check_func_ids, invalid, kernel_job, orchestration_job
 from ._system.cpus import usable_cpus
 from .binary import Binary
@@ -25,9 +27,11 @@ from .signature import Arg
 
 __all__ = [
     "Binary",
+    "Checked",
     "Job",
     "Kernel",
     "Progress",
+    "checked",
     "compile",
     "compile_all",
     "compile_kernel",
@@ -122,6 +126,41 @@ def compile_all(
         raise invalid(f"max_workers is {max_workers}; it must be at least 1", "compile_all")
     if not jobs:
         return []
+    return binaries(jobs, _outcomes(jobs, cache, max_workers, progress, timeout_s))
+
+
+def checked(
+    callable: ChipCallable,
+    *,
+    cache: CompileCache | None = None,
+    max_workers: int | None = None,
+    progress: Progress | None = None,
+    timeout_s: float = TIMEOUT_S,
+) -> Checked:
+    """The callable with programs that say what they read and write, as runs with checks need them.
+
+    They are compiled from the sources of the callable's programs, as these are now, on the first call for a callable;
+    the arguments are those of `compile_all`. A program stays as it is where that cannot be done, and is then one of the
+    `gaps`: it was given as a binary, or its instrumented compile failed. The callable must fit a simulated platform.
+
+    Raises ArgumentError (INVALID_ARGUMENT) for a real chip's callable, CompileError (COMPILER_MISSING; COMPILE_FAILED
+    if chiphost's own files are missing), CacheError (CACHE_UNUSABLE).
+    """
+    if known := checked_callable.known(callable):
+        return known
+    jobs = checked_callable.jobs(callable)
+    outcomes = _outcomes([*jobs.values()], cache, max_workers, progress, timeout_s) if jobs else []
+    return checked_callable.made(callable, dict(zip(jobs, outcomes, strict=True)))
+
+
+def _outcomes(
+    jobs: Sequence[Job],
+    cache: CompileCache | None,
+    max_workers: int | None,
+    progress: Progress | None,
+    timeout_s: float,
+) -> list[CompiledFile | CompileError]:
+    """The files of jobs, or why there is none, in the jobs' order."""
     batch = Batch(compilers_for(jobs), cache or CompileCache(), timeout_s)
     outcomes: dict[int, CompiledFile | CompileError] = {}
 
@@ -136,7 +175,7 @@ def compile_all(
     missing = [index for index in range(len(jobs)) if index not in outcomes]
     if missing:
         _compile_missing(batch, jobs, missing, max_workers or usable_cpus(), note)
-    return binaries(jobs, [outcomes[index] for index in range(len(jobs))])
+    return [outcomes[index] for index in range(len(jobs))]
 
 
 def _compile_missing(
@@ -166,4 +205,4 @@ def binaries(jobs: Sequence[Job], outcomes: Sequence[CompiledFile | Exception]) 
         message = f"{len(failures)} of {len(jobs)} files failed\n\n" + "\n\n".join(texts)
         raise make_error("COMPILE_FAILED", message)
     files = (outcome for outcome in outcomes if isinstance(outcome, CompiledFile))
-    return [Binary(file.data, file.digest, job.name, job.platform) for job, file in zip(jobs, files, strict=True)]
+    return [Binary(file.data, file.digest, job.name, job.platform, job) for job, file in zip(jobs, files, strict=True)]

@@ -186,8 +186,7 @@ class ChipWorker:
         from . import compiler
         from .checks.report import Report, read_report
 
-        programs: Any = compiler
-        checked = programs.checked(callable)
+        checked = compiler.checked(callable)
         runtime = self.runtime or ""
 
         def read(text: str | None) -> Report | None:

@@ -17,17 +17,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from .._system.swept_folder import swept_folder
+from .._system.swept_folder import SweptFolder, swept_folder
 from .._text.printable import shell_join
 from ..errors import ChiphostError, CompileError, LoadError, make_error
 from . import chip_toolchain, host_toolchain, output
 from .cache import CompileCache, CompiledFile
 from .headers import Request, Snapshot
 from .host_toolchain import Compiler, Target
+from .instrumented import options
+from .instrumented.build import InstrumentedBuild, Words
 from .job import Job, invalid
 from .preludes import Prelude, Preludes, Recipe
 from .processes import CompilerProcesses
 
+_INSTRUMENTED: Final = "instrumented 1"  # a new number whenever the same command gives other instrumented programs
 _ATTEMPTS: Final = 2
 _TEMPORARY_BYTES_MIN: Final = 1 << 20
 # Variables that change the result of the same command of g++ and clang++.
@@ -125,7 +128,7 @@ class Batch:
                     started_ns = min(started_ns, prelude.seen_ns)
                 if self._cache.store(request, made.compiled, made.dependencies, made.folders, started_ns):
                     break
-        if made.words:
+        if made.words and not job.checked:  # the compile of the program as it is says the same
             _log.warning("%s: %s", job.title, made.words)
         return made.compiled  # if files keep changing: what the last compile saw
 
@@ -141,6 +144,8 @@ class Batch:
     def _request_for(self, job: Job, source: Path, command: list[str]) -> Request:
         facts = [self._compilers[job.target].identity, *command]
         facts += [f"{name}={os.environ.get(name)}" for name in _VARIABLES]
+        if job.checked:
+            facts.append(_INSTRUMENTED)
         try:
             return self._cache.request(source, facts)
         except OSError as error:
@@ -152,7 +157,8 @@ class Batch:
             return None
         alone = dataclasses.replace(job, source=job.prelude, prelude=None)
         further = [*host_toolchain.further_flags(), *job.flags]
-        return Recipe.of(job.prelude, self._command(alone, language="c++-header"), further, job.source)
+        command = self._words(alone, language="c++-header").all
+        return Recipe.of(job.prelude, command, further, job.source, self._included_first(job))
 
     def _prelude(self, job: Job) -> Prelude | None:
         """The job's prelude, compiled, if enough jobs want it."""
@@ -162,20 +168,31 @@ class Batch:
         facts = [*recipe.command, f"in {recipe.folder}"]
         return self._preludes.get(recipe, lambda: self._request_for(job, recipe.header, facts))
 
-    def _command(self, job: Job, prelude: Path | None = None, language: str = "c++") -> list[str]:
+    def _command(self, job: Job, prelude: Path | None = None) -> list[str]:
         """The command that compiles the job; it includes `prelude` instead of the job's own."""
+        words = self._words(job, prelude)
+        return [*words.all, *options.link_options(words.after)] if job.checked else words.all
+
+    def _words(self, job: Job, prelude: Path | None = None, language: str = "c++") -> Words:
+        """The command without what only a checked program is linked with."""
         compiler = self._compilers[job.target]
         own = [*(f"-D{define}" for define in job.defines), *(f"-I{folder}" for folder in job.include_dirs)]
-        if prelude or job.prelude:
-            own += ["-include", str(prelude or job.prelude)]
+        included = [prelude] if prelude else [*self._included_first(job), *([job.prelude] if job.prelude else [])]
+        own += [word for header in included for word in ("-include", str(header))]
         if job.target == "core" and job.core_type:
             flags = chip_toolchain.kernel_flags(job.platform, job.core_type)
-            return [*compiler.command, *flags, *own, "-x", "cce", str(job.source), *job.flags]
+            return Words([*compiler.command, *flags, *own], ["-x", "cce", str(job.source)], job.flags)
         flags = host_toolchain.flags(compiler, job.platform, core_type=job.core_type)
         if compiler.family == "clang" and "-fpermissive" in job.flags:
             # clang++ ignores -fpermissive. This option lets pass errors in templates that nobody uses.
             own.append("-fdelayed-template-parsing")
-        return [*compiler.command, *flags, *own, "-x", language, str(job.source), "-x", "none", *job.flags]
+        after = list(job.flags)
+        if job.checked:
+            after += options.compile_options(compiler, [*host_toolchain.further_flags(), *job.flags])
+        return Words([*compiler.command, *flags, *own], ["-x", language, str(job.source), "-x", "none"], after)
+
+    def _included_first(self, job: Job) -> tuple[Path, ...]:
+        return options.included_first(self._compilers[job.target]) if job.checked else ()
 
     def _run_compiler(self, job: Job, prelude: Prelude | None) -> _Made:
         with contextlib.ExitStack() as stack:
@@ -185,9 +202,8 @@ class Batch:
                 message = f"{job.title}: no temporary folder can be made: {error}"
                 raise make_error("COMPILE_FAILED", message, str(job.source), hint=_TEMPORARY_HINT) from error
             program, depfile = Path(folder.path, "program.so"), Path(folder.path, "headers.d")
-            command = self._command(job, prelude.path if prelude else None)
-            command = [*command, "-MD", "-MT", "program", "-MF", str(depfile), "-o", str(program)]
-            problem, words = self._processes.run(command, job.source.parent, folder)
+            command = self._words(job, prelude.path if prelude else None)
+            problem, words = self._make(job, command, program, depfile, folder)
             if not problem and not (program.is_file() and depfile.is_file()):
                 problem = "reported success but wrote no program"
             if problem:
@@ -195,10 +211,25 @@ class Batch:
             data = self._read_back(job, program, words, folder.path)
             dependencies = host_toolchain.dependencies(depfile.read_bytes())
             files = [str(job.source.parent / name) for name in (*dependencies, *_files_named_in(job))]
+            if job.checked:
+                files.append(str(options.archive()))
             if prelude:
                 files = [*filter(lambda path: Path(path).parent != prelude.path.parent, files), *prelude.dependencies]
-            folders = [str(job.source.parent), *host_toolchain.include_folders(command, job.source.parent)]
+            folders = [str(job.source.parent), *host_toolchain.include_folders(command.all, job.source.parent)]
             return _Made(CompiledFile.of(data), files, folders, words)
+
+    def _make(self, job: Job, command: Words, program: Path, depfile: Path, folder: SweptFolder) -> tuple[str, str]:
+        """Write the program and the rule with its headers; return what went wrong, and the compiler's output."""
+        headers = ["-MD", "-MT", "program", "-MF", str(depfile)]
+
+        def run(command: list[str]) -> tuple[str, str]:
+            return self._processes.run(command, job.source.parent, folder)
+
+        if job.checked:
+            return InstrumentedBuild(self._compilers[job.target], command, run, Path(folder.path)).make(
+                program, headers
+            )
+        return run([*command.all, *headers, "-o", str(program)])
 
     def _read_back(self, job: Job, program: Path, words: str, temporary: str) -> bytes:
         """The bytes that a worker loads; raises CompileError (COMPILE_FAILED) if they are not what was asked for."""

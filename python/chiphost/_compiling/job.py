@@ -85,6 +85,7 @@ class Job:
         flags: further words for the compiler.
         target: the processor it is for.
         prelude: absolute path of a header that is included first, None without.
+        checked: True for a program that says what it reads and writes. Only programs for the host can.
     """
 
     source: Path
@@ -97,6 +98,7 @@ class Job:
     flags: tuple[str, ...]
     target: Target = "host"
     prelude: Path | None = None
+    checked: bool = False
 
 
 def kernel_job(kernel: Kernel, platform: str) -> Job:

@@ -53,17 +53,26 @@ class Recipe:
         header: absolute path.
         command: all of it but the name of the output.
         folder: where it runs. Files of several folders share one if the command means the same in each.
+        first: headers that `command` includes before this one.
     """
 
     header: Path
     command: tuple[str, ...]
     folder: Path
+    first: tuple[Path, ...] = ()
 
     @classmethod
-    def of(cls, header: Path, command: Sequence[str], further: Sequence[str], source: Path) -> Recipe:
+    def of(
+        cls,
+        header: Path,
+        command: Sequence[str],
+        further: Sequence[str],
+        source: Path,
+        first: tuple[Path, ...] = (),
+    ) -> Recipe:
         """A recipe for a source; `further` are the words of the command that need not mean the same everywhere."""
         shared = all(_SAME_EVERYWHERE.fullmatch(word) for word in further)
-        return cls(header, tuple(command), header.parent if shared else source.parent)
+        return cls(header, tuple(command), header.parent if shared else source.parent, first)
 
 
 @dataclass
@@ -110,12 +119,12 @@ class Preludes:
         with entry.lock:
             if entry.prelude is None and not entry.tried:
                 asked = request()
-                entry.prelude = self._kept(recipe.header, asked, entry.folders)
+                entry.prelude = self._kept(recipe, asked, entry.folders)
                 if entry.prelude is None and wanted >= _FILES_MIN:
                     entry.tried = True
                     with self._cache.lock(asked, self._processes.cancelled, self._timeout_s):
                         # Another process may have been faster.
-                        entry.prelude = self._kept(recipe.header, asked, entry.folders)
+                        entry.prelude = self._kept(recipe, asked, entry.folders)
                         entry.prelude = entry.prelude or self._made(recipe, asked, entry.folders)
             return entry.prelude
 
@@ -124,7 +133,7 @@ class Preludes:
         for entry in self._entries.values():
             entry.folders.close()
 
-    def _kept(self, header: Path, request: Request, folders: contextlib.ExitStack) -> Prelude | None:
+    def _kept(self, recipe: Recipe, request: Request, folders: contextlib.ExitStack) -> Prelude | None:
         seen_ns = time.time_ns()
         found = self._cache.look_up_with_headers(request)
         if found is None:
@@ -134,7 +143,7 @@ class Preludes:
             folder = stack.enter_context(swept_folder())
             if shutil.disk_usage(folder.path).free < 2 * len(compiled.data):
                 return None  # the files themselves need room, too
-            path = _place_in(folder, header)
+            path = _place_in(folder, recipe)
             path.with_name(path.name + ".gch").write_bytes(compiled.data)
             folders.push(stack.pop_all())
             return Prelude(path, tuple(headers), seen_ns)
@@ -144,7 +153,7 @@ class Preludes:
         header = recipe.header
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             folder = stack.enter_context(swept_folder())
-            path = _place_in(folder, header)
+            path = _place_in(folder, recipe)
             output, depfile = path.with_name(path.name + ".gch"), Path(folder.path, "headers.d")
             started_ns = time.time_ns()
             command = [*recipe.command, "-MD", "-MT", "prelude", "-MF", str(depfile), "-o", str(output)]
@@ -160,8 +169,8 @@ class Preludes:
         return None
 
 
-def _place_in(folder: SweptFolder, header: Path) -> Path:
+def _place_in(folder: SweptFolder, recipe: Recipe) -> Path:
     """A file beside which the compiled header will lie. If that one cannot be used, the file works as the header."""
-    path = Path(folder.path, header.name)
-    path.write_text(f'#include "{header}"\n')
+    path = Path(folder.path, recipe.header.name)
+    path.write_text("".join(f'#include "{header}"\n' for header in (*recipe.first, recipe.header)))
     return path

@@ -336,6 +336,23 @@ class ElfFile:
         return self._versions_by_number.get(self._version_numbers.get(symbol.name, 0), "")
 
     @cached_property
+    def import_libraries(self) -> dict[str, str]:
+        """The libraries that define symbols which the file imports, by the symbols' names, where a version says it."""
+        if "DT_VERSYM" not in self.dynamic:
+            return {}
+        libraries = {
+            version.vna_other & _VERSION_NUMBER: string_at(self._strings, need.vn_file)
+            for offset, need in self._chain("DT_VERNEED", self._structs.Elf_Verneed, "vn_next")
+            for _, version in self._chain_at(offset + need.vn_aux, self._structs.Elf_Vernaux, "vna_next", need.vn_cnt)
+        }
+        numbers = struct.iter_unpack(self._order + "H", self._table("DT_VERSYM", 2 * len(self.symbols)))
+        return {
+            symbol.name: libraries[number & _VERSION_NUMBER]
+            for symbol, (number,) in zip(self.symbols, numbers, strict=True)
+            if not symbol.defined and number & _VERSION_NUMBER in libraries
+        }
+
+    @cached_property
     def _version_numbers(self) -> dict[str, int]:
         """Numbers of versions by the names of the symbols that the file defines."""
         if "DT_VERSYM" not in self.dynamic:

@@ -20,3 +20,9 @@ def folder(name: str, holds: str = "") -> Path:
         if (root / name / holds).exists():
             return root / name
     return Path(__file__).parents[1] / name
+
+
+def check_callbacks() -> Path:
+    """The archive that is linked into programs that are compiled for checks."""
+    name = "libchiphost_check_callbacks.a"
+    return folder("lib", name) / name

@@ -25,7 +25,6 @@ _BY_WHAT: Final = {
     "runtime_memory": "correct the address: look at what the kernel computes it from",
     "red_zone": "run it with --check=memory where nothing is left unchecked: that names the line",
     "local_memory": "use smaller tiles, or fewer at the same time",
-    "unwritten": "let a task write it first, or pass an array that comes in (In, InOut)",
     "not_flushed": "call dcci for these bytes after the last scalar store and before the kernel ends",
     "stale": "call dcci for these bytes before the load, or load them by a block copy",
 }
@@ -33,8 +32,8 @@ _BY_WHAT: Final = {
 
 def remedy(finding: Finding, names: Names) -> str:
     """What would mend it; "" if nothing is known that would."""
-    if finding.what == "unwritten" and finding.first is not None and finding.first.actor == "host":
-        return "let a task write all of it, or declare it as InOut in the signature, so that it keeps what it had"
+    if finding.what == "unwritten":
+        return _of_unwritten(finding)
     if finding.what in _BY_WHAT:
         return _BY_WHAT[finding.what]
     if finding.check == "races":
@@ -44,6 +43,14 @@ def remedy(finding: Finding, names: Names) -> str:
     if finding.check == "arguments":
         return "declare it as InOut in the signature, if the run shall change it; else correct who writes it"
     return ""
+
+
+def _of_unwritten(finding: Finding) -> str:
+    if finding.first is not None and finding.first.actor == "host":
+        return "let a task write all of it, or declare it as InOut in the signature, so that it keeps what it had"
+    if finding.memory.kind == "output":
+        return f"let #{finding.memory.submission}, for which the tensor was made, write all of it"
+    return "let a task write it first, or pass an array that comes in (In, InOut)"
 
 
 def _of_a_race(finding: Finding, names: Names) -> str:
@@ -81,7 +88,7 @@ def _declarations(declarations: tuple[Declaration, ...], names: Names) -> str:
     for each in declarations:
         place = f"in {names.line(each.line)} " if each.line else ""
         if each.argument is None:
-            texts.append(f"{place}give #{each.submission} the tensor, as {each.role}")
+            texts.append(f"{place}give #{each.submission} the tensor as {each.role}, if it shall touch it")
         else:
             texts.append(f"{place}declare tensor {each.argument} of #{each.submission} as {each.role}")
     return " and ".join(texts)

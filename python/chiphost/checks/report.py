@@ -173,5 +173,4 @@ def _stacks(findings: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Sequen
 
 def _source(binary: Binary) -> str:
     """The path of a program's source; "" if it was given as a binary."""
-    job: Any = getattr(binary, "job", None)
-    return "" if job is None else str(job.source)
+    return "" if binary.job is None else str(binary.job.source)

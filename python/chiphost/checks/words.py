@@ -127,7 +127,7 @@ def _particulars(finding: Finding, names: Names) -> Iterator[tuple[str, str]]:
     if memory := _bytes_and_elements(finding):
         yield "memory", memory
     if finding.count > 1:
-        yield "seen", f"{finding.count:,} times; this is the first"
+        yield "seen", f"{finding.count:,} times"
     if submitted := _submitted(finding, names):
         yield "submitted", submitted
     if remedy := remedies.remedy(finding, names):

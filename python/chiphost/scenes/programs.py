@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,10 @@ from types import TracebackType
 from typing import Final
 
 from .. import compiler
+from .._compiling import checked_callable
 from .._compiling.batch import Batch, CompilePool, compilers_for
 from .._compiling.cache import CompileCache, CompiledFile
+from .._compiling.checked_callable import checked_job
 from .._system.cpus import usable_cpus
 from .._system.deadline import Deadline
 from ..callable import ChipCallable
@@ -35,12 +38,23 @@ class ScenePrograms:
     other errors are kept as the scene's error. A compile is killed after 300 s, or half of the time until the deadline
     if that is less.
 
+    With `checked` it also compiles what runs with checks need. Then `compiler.checked` of a callable in `done` compiles
+    nothing more. An instrumented compile that fails is no error of the scene.
+
     Attributes:
         done: the programs of every scene that has them, by the scene's name, or why it has none. It grows.
         stopped: what of a scene was being compiled when the end came, by the scene's name.
     """
 
-    def __init__(self, entries: Sequence[Entry], platform: str, deadline: Deadline, progress: Progress) -> None:
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        platform: str,
+        deadline: Deadline,
+        progress: Progress,
+        *,
+        checked: bool = False,
+    ) -> None:
         """Prepare; nothing is compiled yet. `progress` will be told of each file."""
         self.done: Final[dict[str, tuple[ChipCallable, ...] | Exception]] = {}
         self.stopped: Final[dict[str, str]] = {}
@@ -55,7 +69,8 @@ class ScenePrograms:
             try:
                 if entry.scene is None:
                     raise entry.error or make_error("INTERNAL", "the scene was not loaded", entry.name)
-                self._jobs[entry.name] = _jobs(entry.scene, platform)
+                jobs = _jobs(entry.scene, platform)
+                self._jobs[entry.name] = [*jobs, *map(checked_job, jobs)] if checked else jobs
                 self._scenes[entry.name] = entry.scene
             except Exception as error:
                 self.done[entry.name] = error
@@ -85,6 +100,7 @@ class ScenePrograms:
         missing = [place for place in self._places() if not self._look_up(batch, *place)]
         for scene in dict.fromkeys(scene for scene, _ in missing):
             jobs = [self._jobs[scene][index] for name, index in missing if name == scene]
+            jobs = [job for job in jobs if not job.checked]
             if refused := _refused(self._scenes[scene], jobs, batch):
                 self.done[scene] = refused
                 del self._jobs[scene]
@@ -135,14 +151,14 @@ class ScenePrograms:
             try:
                 self.done[scene] = _callables(self._scenes[scene], jobs, outcomes)
             except CompileError as error:
-                self.done[scene] = self._scenes[scene].explained(error, jobs)
+                self.done[scene] = self._scenes[scene].explained(error, [job for job in jobs if not job.checked])
             except Exception as error:
                 self.done[scene] = error
 
 
-def compile_scenes(entries: Sequence[Entry], platform: str) -> Programs:
-    """The programs of every scene, or why it has none, for callers that can wait. Raises like ScenePrograms."""
-    with ScenePrograms(entries, platform, Deadline(), lambda done, total, name: None) as programs:
+def compile_scenes(entries: Sequence[Entry], platform: str, *, checked: bool = False) -> Programs:
+    """The programs of every scene, or why it has none, for callers that can wait. Like ScenePrograms."""
+    with ScenePrograms(entries, platform, Deadline(), lambda done, total, name: None, checked=checked) as programs:
         programs.start()
         programs.wait_for_all()
     return programs.done
@@ -189,8 +205,10 @@ def _jobs(scene: Scene, platform: str) -> list[Job]:
 def _callables(
     scene: Scene, jobs: Sequence[Job], outcomes: Sequence[CompiledFile | Exception]
 ) -> tuple[ChipCallable, ...]:
-    """The callables, in the order of `_jobs`."""
-    left = iter(compiler.binaries(jobs, outcomes))
+    """The callables, in the order of `_jobs`. Their checked forms are remembered, if these were compiled, too."""
+    plain = [place for place, job in enumerate(jobs) if not job.checked]
+    left = iter(compiler.binaries([jobs[place] for place in plain], [outcomes[place] for place in plain]))
+    checked = iter([outcome for outcome, job in zip(outcomes, jobs, strict=True) if job.checked])
     callables = []
     for program in scene.programs:
         orchestration = next(left)
@@ -198,4 +216,6 @@ def _callables(
         name = scene.name if len(scene.programs) == 1 else f"{scene.name}, {program.entry}"
         signature = program.signature if program.has_signature else None
         callables.append(ChipCallable(orchestration, kernels, program.entry, signature, name))
+        if len(plain) < len(jobs):
+            checked_callable.made(callables[-1], dict(enumerate(itertools.islice(checked, 1 + len(kernels)))))
     return tuple(callables)

@@ -183,6 +183,20 @@ def test_an_output_that_is_not_written_whole_is_named():
     assert line(found, "mend").startswith("let a task write all of it")
 
 
+def test_bytes_that_nobody_wrote_belong_to_the_task_that_a_tensor_was_made_for():
+    found = single("init", "unwritten", memory=Memory("output", "", 0, 1, 64, (16,), "int8"))
+    assert line(found, "mend") == "let #1, for which the tensor was made, write all of it"
+    assert "In, InOut" in line(single("init", "unwritten"), "mend")
+
+
+def test_a_task_that_has_not_declared_the_tensor_gets_it_or_leaves_it_alone():
+    declaration = Declaration(3, None, "inout", CodeLine("/scenes/example/example.cpp", 40))
+    assert line(replace(RACE, declarations=(declaration,)), "mend") == (
+        "let #3 come after #1: in example.cpp:40 give #3 the tensor as inout, if it shall touch it, or "
+        "graph.add_dependency(#1, #3)"
+    )
+
+
 @pytest.mark.parametrize("what", _SENTENCES)
 def test_every_other_finding_says_what_to_do(what):
     checks_of = {"unwritten": "init", "stale": "coherence", "input_changed": "arguments"}
@@ -232,7 +246,7 @@ def test_one_byte_before_the_beginning():
 
 
 def test_one_cause_says_how_often_it_was_seen():
-    assert line(replace(RACE, count=4096), "seen") == "4,096 times; this is the first"
+    assert line(replace(RACE, count=4096), "seen") == "4,096 times"
     assert line(RACE, "seen") == ""
 
 

@@ -98,7 +98,7 @@ def test_findings_can_be_raised(checked):
     error = caught.value
     assert error.name == "CHECK_FAILED"
     assert error.findings == result.findings and len(error.findings) == 7
-    assert error.message.startswith("7 findings\nrace: submit #3 (kernel `never_return`) writes what submit #1")
+    assert error.message.startswith("7 findings\nrace: submit #3 (kernel `never_return`, ")
     assert error.message.count("race:") == 5
     assert error.message.endswith("(2 more: see the attribute findings)")
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
