@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from . import isolate
     from ._core import VERSION as __version__
-    from ._core import CallConfig, RunResult
+    from ._core import CallConfig
     from ._runtimes.runtimes import RuntimeFiles
     from ._scene.program import Program
     from .binary import Binary
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ERROR_TABLE,
         ArgumentError,
         CacheError,
+        CheckError,
         ChiphostError,
         CompileError,
         ConfigError,
@@ -38,13 +39,14 @@ if TYPE_CHECKING:
         StallError,
         StateError,
     )
+    from .run_result import RunResult
     from .scene import Scene
     from .signature import Arg, In, InOut, Out, Scalar
     from .worker import ChipWorker
 
 # The module of each public name. Modules are imported when they are first used: the command line needs few of them.
 _PLACES = {
-    "_core": ("CallConfig", "RunResult"),
+    "_core": ("CallConfig",),
     "binary": ("Binary",),
     "callable": ("ChipCallable",),
     "chip": ("Chip",),
@@ -53,6 +55,7 @@ _PLACES = {
         "ERROR_TABLE",
         "ArgumentError",
         "CacheError",
+        "CheckError",
         "ChiphostError",
         "CompileError",
         "ConfigError",
@@ -73,6 +76,7 @@ _PLACES = {
     ),
     "_runtimes.runtimes": ("RuntimeFiles",),
     "_scene.program": ("Program",),
+    "run_result": ("RunResult",),
     "scene": ("Scene",),
     "signature": ("Arg", "In", "InOut", "Out", "Scalar"),
     "worker": ("ChipWorker",),
@@ -104,6 +108,7 @@ __all__ = [
     "Binary",
     "CacheError",
     "CallConfig",
+    "CheckError",
     "Chip",
     "ChipCallable",
     "ChipWorker",

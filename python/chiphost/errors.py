@@ -40,7 +40,11 @@ class ChiphostError(Exception):
         task: id of the task to blame, or None.
         core: number of the core to blame, or None.
         func_id: the kernel to blame, or None.
+        findings: what the checks had found (`chiphost.checks.Finding`) before a checked run failed; else ().
     """
+
+    findings: tuple[Any, ...] = ()
+    check_report: str | None = None  # where `findings` come from; workers set it
 
     def __init__(
         self,
@@ -141,6 +145,10 @@ class ProcessError(ChiphostError, RuntimeError):
     """
 
 
+class CheckError(ChiphostError, RuntimeError):
+    """The checks of a run found something. `findings` has all of it, the message the first ones."""
+
+
 class CompileError(ChiphostError, RuntimeError):
     """A source could not be compiled."""
 
@@ -177,6 +185,7 @@ _CLASSES: Final[dict[str, type[ChiphostError]]] = {
         LibraryError,
         PlatformError,
         ProcessError,
+        CheckError,
         CompileError,
         CacheError,
         SceneError,

@@ -39,11 +39,11 @@ from typing import Any, Final, Literal
 
 from . import _core
 from ._runtimes import runtimes
+from ._runtimes.strategy import choose_strategy
 from ._strategies import STRATEGIES
 from ._system.stacks import stack_bytes_or_default
 from .errors import LoadError, make_error
 from .signature import Dtype, dtype_name
-from .worker import choose_strategy
 
 __all__ = ["Buffer", "CloseResult", "Function", "In", "InOut", "Library", "Memory", "Out", "Pin", "open"]
 

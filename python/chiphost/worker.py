@@ -12,29 +12,23 @@ from types import TracebackType
 from typing import Any, Final
 
 from . import _core
-from ._core import CallConfig, RunResult
+from ._core import CallConfig
 from ._runtimes import runtimes
 from ._runtimes.runtimes import RuntimeFiles
-from ._strategies import CHOICES, STRATEGIES
+from ._runtimes.strategy import choose_strategy
 from ._system.stacks import stack_bytes_or_default
-from ._text.suggestion import did_you_mean
 from .callable import ChipCallable
+from .checks import check_names
+from .checks.check_names import Checks
 from .chip import Chip
-from .errors import make_error
+from .errors import ChiphostError, make_error
+from .run_result import RunResult
 
 _DEVICE_ID_MAX: Final = 2**31 - 1
 _BYTES_MAX: Final = 2**64 - 1
 
 # Python does not survive its own end while another thread is in the C++ core.
 atexit.register(_core.end_calls, make_error("INTERRUPTED", "the process is ending", "worker"))
-
-
-def default_isolation(platform: str = "a2a3sim") -> str:
-    """The strategy used when none is named: "namespace" where the system, this build and the platform have it.
-
-    Elsewhere it is "copy".
-    """
-    return choose_strategy(None, platform)[0]
 
 
 class ChipWorker:
@@ -138,6 +132,8 @@ class ChipWorker:
         callable: ChipCallable,
         args: Sequence[Any] = (),
         config: CallConfig | None = None,
+        *,
+        check: Checks = None,
         **overrides: Any,
     ) -> RunResult:
         """Run a callable and return when its results are in the arrays.
@@ -147,6 +143,10 @@ class ChipWorker:
             args: arrays and numbers in the order of the signature. An array is anything with the buffer protocol or
                 DLPack, C-contiguous, with at most 5 dimensions; outputs are written in place.
             config: how to run it; None: the defaults.
+            check: what to look for, on a simulated platform: True or "all" for everything, or names of checks such as
+                "races" or "races,memory", or several of these in a list; None: what `config` says, by default nothing.
+                docs/checks.md says what each check finds. The programs are compiled a second time for it, once, and
+                run several times slower. The result has the findings.
             **overrides: fields of the configuration by name, on top of `config`.
 
         Raises:
@@ -156,6 +156,9 @@ class ChipWorker:
             ProcessError: the child process came to its end, with isolation="process".
             DeadlineError: the run, and those of other threads before it, took longer than timeout_s.
             KeyboardInterrupt: Ctrl-C, as soon as the run lets go.
+
+        Findings of checks are no error: see `RunResult.raise_for_findings`. If a checked run fails, the error's
+        attribute `findings` has what had been found.
         """
         if not isinstance(callable, ChipCallable):
             raise _wrong_type("callable", "a ChipCallable", callable)
@@ -172,7 +175,30 @@ class ChipWorker:
             config = CallConfig()
         if not hasattr(type(args), "__getitem__") or isinstance(args, dict):
             raise _wrong_type("args", "a sequence of arrays and numbers", args)
-        return self._worker.run(callable._core, args, config)
+        if check is not None and (mask := check_names.parse(check)) != config.check:
+            config = _with(config, {"check": mask})
+        if config.check:
+            return self._run_checked(callable, args, config)
+        return RunResult(self._worker.run(callable._core, args, config))
+
+    def _run_checked(self, callable: ChipCallable, args: Sequence[Any], config: CallConfig) -> RunResult:
+        # A run that is not checked needs none of the many modules below these.
+        from . import compiler
+        from .checks.report import Report, read_report
+
+        checked = compiler.checked(callable)
+        runtime = self.runtime or ""
+
+        def read(text: str | None) -> Report | None:
+            return None if text is None else read_report(text, checked.callable, runtime)
+
+        try:
+            result = self._worker.run(checked.callable._core, args, config)
+        except ChiphostError as error:
+            report = read(error.check_report)
+            error.findings = report.findings if report else ()
+            raise
+        return RunResult(result, read(result.check_report), checked.gaps)
 
     def reset(self) -> None:
         """Close the device and forget the runtime; init() may follow. Does nothing on a worker without a runtime."""
@@ -258,26 +284,6 @@ class ChipWorker:
         """Runtime, platform and state."""
         state = "poisoned" if self.poisoned else "ready" if self.initialized else "without a runtime"
         return f"ChipWorker({self.runtime!r}, {self.platform!r}, device_id={self.device_id}, {state})"
-
-
-def choose_strategy(
-    isolation: str | None, platform: str = "a2a3sim", *, argument: str = "isolation"
-) -> tuple[str, str]:
-    """The strategy to try, and the reason. "auto" may have to do without a namespace all the same.
-
-    Raises ArgumentError for an unknown word; `argument` names it.
-    """
-    if isolation is not None and (not isinstance(isolation, str) or isolation not in CHOICES):
-        message = f"wanted one of {', '.join(CHOICES)}; found {isolation!r}"
-        raise make_error("INVALID_ARGUMENT", message, argument, guess=did_you_mean(isolation, CHOICES))
-    if isolation is not None and isolation in STRATEGIES:
-        return isolation, "asked for"
-    who = "the default" if isolation is None else isolation
-    if runtimes.is_real_chip(platform):
-        return "copy", f"{who}: the chip vendor's software is one for the process"
-    if why := _core.namespaces_unavailable():
-        return "copy", f"{who}: {why}"
-    return "namespace", f"{who}: a linker namespace keeps the C library and its heap apart too"
 
 
 def _wrong_type(argument: str, wanted: str, found: object) -> TypeError:

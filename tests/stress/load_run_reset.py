@@ -31,8 +31,8 @@ from variants import SIM_THREADS_MAX, Variant, make_variants
 
 import chiphost as ch
 from chiphost._bench.resources import Resources
+from chiphost._runtimes.strategy import default_isolation
 from chiphost.capacity import capacity
-from chiphost.worker import default_isolation
 
 STRATEGIES: Final = ("namespace", "copy", "process")
 LOST_PER_STEP_MAX: Final = 8  # bytes; malloc hands out no less than 24

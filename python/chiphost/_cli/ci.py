@@ -21,7 +21,7 @@ from ..scenes import catalog, report
 from ..scenes.catalog import Entry
 from ..scenes.results import SceneResult, Settings
 from ..scenes.runner import Runner
-from . import reports
+from . import checking, options, reports
 from .console import make_console, print_lines
 from .display import Display
 from .terminal import Command, Interrupted, complain, in_terminal, plural, progress
@@ -32,7 +32,7 @@ class _Wanted:
     """The wishes of the command line, by the names of the options; see `commands.ci`.
 
     Attributes:
-        repeated: the options that a command needs that runs one of the scenes again.
+        repeated: the options, apart from --check, that a command needs that runs one of the scenes again.
     """
 
     platform: str
@@ -51,7 +51,8 @@ class _Wanted:
     seed: int
     sim_threads: int
     isolation: str | None
-    repeated: Sequence[str]
+    check: int
+    repeated: tuple[str, ...]
 
 
 def main(**chosen: Any) -> None:
@@ -59,7 +60,8 @@ def main(**chosen: Any) -> None:
     wanted = _Wanted(**chosen)
     started, deadline = time.monotonic(), Deadline(wanted.timeout)
     settings, entries = _look(wanted, deadline)
-    with _Rows([entry.name for entry in entries], settings.library, wanted.repeated) as rows:
+    again = [*wanted.repeated, *options.check_words(wanted.check)]
+    with _Rows([entry.name for entry in entries], settings.library, again) as rows:
         runner = Runner(settings, rows)
         cases = list(dict.fromkeys(wanted.cases)) or None
         results = runner.run(entries, cases=cases, parallel=wanted.parallel)
@@ -92,6 +94,7 @@ def _look(wanted: _Wanted, deadline: Deadline) -> tuple[Settings, list[Entry]]:
     platform = wanted.platform
     root = catalog.scenes_dir(wanted.scenes)
     runtimes.check_platform(platform)
+    checking.require(wanted.check, platform)
     library = _build(wanted.source, deadline) if wanted.build_runtime else None
     if library or not wanted.build_runtime:  # else the deadline was over, and every scene says so
         runtimes.check_any(platform, library)
@@ -104,6 +107,8 @@ def _look(wanted: _Wanted, deadline: Deadline) -> tuple[Settings, list[Entry]]:
         retries=wanted.retries,
         library=library,
         all_cases=wanted.all_cases,
+        check=wanted.check,
+        repeated=wanted.repeated,
     )
     entries = catalog.select(
         root, platform=platform, runtime=wanted.runtime, text=wanted.text, library=library, deadline=deadline
@@ -168,6 +173,7 @@ class _Rows(Display):
         if times := sum(len(case.earlier_errors) for case in result.cases):
             columns += f"  {'1 retry' if times == 1 else f'{times} retries'}"
         below = [result.error or "", *map(report.retries, result.cases), report.skipped(result)]
+        below.append(report.not_checked(result))
         if again := report.replay_command(result, self._repeated):
             below.append(Command(f"again: {self._where}{again}"))
         verdict = None if result.skipped is not None else result.passed

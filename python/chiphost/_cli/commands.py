@@ -32,7 +32,12 @@ def _check_reports(json_file: ReportFile | None, junit_file: ReportFile | None) 
         raise click.UsageError("--json and --junit name the same file")
 
 
-@click.command()
+def _check_checks(check: int, sim_threads: int) -> None:
+    if check and sim_threads != 1:
+        raise click.UsageError("--check needs --sim-threads 1: what it finds holds for every order anyway")
+
+
+@click.command(cls=options.CommandWithChecks)
 @click.argument("scene", required=False, shell_complete=completion.scenes)
 @options.platform("Where to run it.")
 @options.runtime
@@ -63,11 +68,15 @@ def run(scene: str | None, list_only: bool, cases: tuple[str, ...], all_cases: b
         raise click.UsageError("name a scene; chiphost run --list shows them")
     if cases and all_cases:
         raise click.UsageError("--case and --all-cases exclude each other")
+    _check_checks(chosen["check"], chosen["sim_threads"])
     supervisor.begin()
-    _start("run", scene=scene, list_only=list_only, cases=cases, all_cases=all_cases, **chosen)
+    repeated = options.not_default(chosen["scenes"], chosen["sim_threads"], chosen["isolation"])
+    _start(
+        "run", scene=scene, list_only=list_only, cases=cases, all_cases=all_cases, repeated=tuple(repeated), **chosen
+    )
 
 
-@click.command()
+@click.command(cls=options.CommandWithChecks)
 @options.platform("Where to run them.")
 @options.runtime
 @click.option("-k", "text", metavar="TEXT", help="Scenes with this text in their name only.")
@@ -119,10 +128,12 @@ def ci(json_file: ReportFile | None, junit_file: ReportFile | None, **chosen: An
         raise click.UsageError("--source is for --build-runtime")
     if chosen["cases"] and chosen["all_cases"]:
         raise click.UsageError("--case and --all-cases exclude each other")
+    _check_checks(chosen["check"], chosen["sim_threads"])
     supervisor.begin()
     repeated = options.not_default(chosen["scenes"], chosen["sim_threads"], chosen["isolation"])
-    events.tell("reports", json_file, junit_file, chosen["platform"], chosen["seed"], repeated)
-    _start("ci", json_file=json_file, junit_file=junit_file, repeated=repeated, **chosen)
+    again = [*repeated, *options.check_words(chosen["check"])]
+    events.tell("reports", json_file, junit_file, chosen["platform"], chosen["seed"], again)
+    _start("ci", json_file=json_file, junit_file=junit_file, repeated=tuple(repeated), **chosen)
 
 
 @click.command()

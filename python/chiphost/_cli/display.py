@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -11,8 +11,9 @@ from rich.text import Text
 
 from .._text.printable import one_line
 from ..scenes.results import SceneResult, Watcher
+from .checking import with_commands
 from .console import make_console, print_lines
-from .terminal import in_terminal
+from .terminal import Command, in_terminal
 
 
 class Display(Watcher):
@@ -68,4 +69,9 @@ class Display(Watcher):
         `passed` is None for a skipped case or scene.
         """
         verdict = ("SKIP", "yellow") if passed is None else ("PASS", "green") if passed else ("FAIL", "bold red")
-        print_lines(self.console, Text.assemble(verdict, f"  {one_line(columns)}"), below)
+        parts = [part for text in below for part in _with_commands(text)]
+        print_lines(self.console, Text.assemble(verdict, f"  {one_line(columns)}"), parts)
+
+
+def _with_commands(text: str) -> Iterator[str]:
+    return iter([text]) if isinstance(text, Command) else with_commands(text)

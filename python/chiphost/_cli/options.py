@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Command], Command]
 
 DEFAULT_PLATFORM: Final = "a2a3sim"
+_ALL_CHECKS: Final = "--check=all"
 SEED_MAX: Final = 2**64 - 1
 
 
@@ -37,6 +39,19 @@ class Choice(click.Choice):  # type: ignore[type-arg]  # click before 8.4 has no
             guess = f" Did you mean {near!r}?" if near else ""
             self.fail(f"{value!r} is not one of {known}.{guess}", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class CommandWithChecks(click.Command):
+    """A command with the option --check, whose words stand behind a "=". So a word after it is none of them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Let --check without words stand for all checks."""
+        end = args.index("--") if "--" in args else len(args)
+        for word, following in itertools.pairwise(args[:end]):
+            if word == "--check" and _are_checks(following):
+                raise click.BadOptionUsage("--check", f'Words of --check stand behind a "=": --check={following}', ctx)
+        options = [_ALL_CHECKS if word == "--check" else word for word in args[:end]]
+        return super().parse_args(ctx, [*options, *args[end:]])
 
 
 class Seconds(click.FloatRange):
@@ -134,8 +149,16 @@ def _set_variable(name: str, option: str) -> Callable[[click.Context, click.Para
 
 
 def how_to_run(command: Command) -> Command:
-    """--seed, --sim-threads, --isolation and --more-namespaces."""
+    """--check, --seed, --sim-threads, --isolation and --more-namespaces; the command is a `CommandWithChecks`."""
     for add in (
+        click.option(
+            "--check",
+            metavar="[=WORDS]",
+            default="",
+            callback=_parse_checks,
+            help="Look for races, memory faults and more, in every run: for all, or for some, such as "
+            "--check=races,memory. Findings are failures. Simulated platforms only.",
+        ),
         click.option(
             "--isolation",
             type=Choice(CHOICES),
@@ -173,6 +196,33 @@ def how_to_run(command: Command) -> Command:
 def json_file(text: str = "Write the results to this file as JSON.") -> Decorator[Any]:
     """--json: a report for programs."""
     return report_file("--json", "json_file", text=text)
+
+
+def check_words(check: int) -> list[str]:
+    """The words that repeat --check in another command."""
+    if not check:
+        return []
+    from ..checks import check_names  # see `commands`
+
+    return [f"--check={check_names.as_text(check)}"]
+
+
+def _are_checks(word: str) -> bool:
+    from ..checks import check_names  # see `commands`
+
+    return set(word.split(",")) <= {check_names.ALL, *check_names.BITS}
+
+
+def _parse_checks(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    if not value:
+        return 0
+    from ..checks import check_names  # see `commands`
+    from ..errors import ArgumentError
+
+    try:
+        return check_names.parse(value)
+    except ArgumentError as error:
+        raise click.BadParameter(f"{error.message}; {error.hint}", ctx, param) from error
 
 
 def not_default(scenes: Path | None, sim_threads: int, isolation: str | None) -> Sequence[str]:

@@ -11,10 +11,11 @@ from .._runtimes import runtimes
 from .._text.printable import one_line
 from ..errors import make_error
 from ..scene import Scene
-from ..scenes import catalog
+from ..scenes import catalog, report
 from ..scenes.catalog import Entry
 from ..scenes.results import CaseResult, SceneResult, Settings
 from ..scenes.runner import Runner
+from . import checking
 from .console import make_console, print_lines
 from .display import Display
 from .terminal import Interrupted, complain, plural, progress
@@ -33,10 +34,13 @@ def main(
     seed: int,
     sim_threads: int,
     isolation: str | None,
+    check: int,
+    repeated: tuple[str, ...],
 ) -> None:
     """Run the scene, or list scenes; see `commands.run`."""
     root = catalog.scenes_dir(scenes)
     runtimes.check_platform(platform)
+    checking.require(check, platform)
     if list_only:
         _list(root, scene, runtime)
         return
@@ -44,7 +48,7 @@ def main(
     entry = catalog.find(root, scene, runtime=runtime, platform=platform)
     runtimes.find(entry.runtime, platform)
     _check(entry, platform, cases)
-    settings = Settings(platform, isolation, seed, sim_threads, rounds, timeout)
+    settings = Settings(platform, isolation, seed, sim_threads, rounds, timeout, check=check, repeated=repeated)
     _run(entry, settings, _wanted(entry, cases, all_cases))
 
 
@@ -58,6 +62,8 @@ def _run(entry: Entry, settings: Settings, cases: Sequence[str] | None) -> None:
         print_lines(display.console, one_line(f"{entry.name} on {settings.platform}: {entry.scene.description}"))
     done = runner.unfinished.get(entry.name, len(result.cases)) if runner.interrupted else len(result.cases)
     _print_cases(display, result, result.cases[:done])
+    if missed := report.not_checked(result):
+        print_lines(display.console, missed)
     if runner.interrupted:
         raise Interrupted(progress(done, len(result.cases), "case"), runner.under_way)
     if result.failed and not any(case.error for case in result.cases):  # the fault is in no case

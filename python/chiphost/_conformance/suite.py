@@ -100,8 +100,8 @@ def run(
         PlatformError: PLATFORM_FAILED, there is no chip of this kind, or not the vendor's software for it.
         CompileError: a compiler for the suite's kernels on a real chip is missing, or refuses them.
     """
-    # A list of the tests needs no worker.
-    from ..worker import default_isolation
+    # A list of the tests needs no C++ core.
+    from .._runtimes.strategy import default_isolation
 
     root = library or runtimes.library_dir()
     suite = _suite_folder(platform, library)

@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Final
 
 from .._reports.file import as_json
 from .._reports.junit import Case, Suite, as_junit
 from .._text.printable import shell_join
+from ..checks.gap import Gap
+from ..checks.words import as_text, gap_as_text
 from .results import NOT_STARTED, CaseResult, SceneResult
+
+DEFAULT_PLATFORM: Final = "a2a3sim"  # where `chiphost run` runs a scene
 
 
 def to_json(results: Sequence[SceneResult], torch_s: float | None = None) -> str:
@@ -18,8 +23,11 @@ def to_json(results: Sequence[SceneResult], torch_s: float | None = None) -> str
     `torch_s` is the time that importing torch took, None if it was not imported.
     """
     scenes = [dataclasses.asdict(result) for result in results]
-    for scene in scenes:
+    for scene, result in zip(scenes, results, strict=True):
         del scene["has_all_cases"]  # is for the command that runs it again
+        for case, case_result in zip(scene["cases"], result.cases, strict=True):
+            for data, finding in zip(case["findings"], case_result.findings, strict=True):
+                data["text"] = as_text(finding)
     counts = {
         "total": len(results),
         "passed": sum(result.passed for result in results),
@@ -64,6 +72,17 @@ def skipped(result: SceneResult) -> str:
     return "\n".join(f"case {case.case!r} skipped: {case.skipped}" for case in result.cases if case.skipped)
 
 
+def not_checked(result: SceneResult) -> str:
+    """What the checks of a scene did not see, a line for each of its programs; empty if nothing is known of that."""
+    programs: dict[str, list[Gap]] = {}
+    for gap in dict.fromkeys(gap for case in result.cases for gap in case.not_checked):
+        programs.setdefault(gap.program, []).append(gap)
+    return "\n".join(
+        gap_as_text(first) + (f"; and in {len(others)} other place{'s' if len(others) > 1 else ''}" if others else "")
+        for first, *others in programs.values()
+    )
+
+
 def retries(case: CaseResult) -> str:
     """The errors before the result of a case, if it was run again; empty if it was not."""
     times = len(case.earlier_errors)
@@ -82,6 +101,17 @@ def replay_command(result: SceneResult, options: Sequence[str] = ()) -> str:
     cases = ["--all-cases"] if all_failed else [word for case in failed for word in ("--case", case)]
     words = ["chiphost", "run", result.name, "-p", result.platform, *cases, "--seed", str(result.seed), *options]
     return shell_join(words)
+
+
+def show_command(
+    scene: str, platform: str, case: str | None, seed: int, check: str, options: Sequence[str] = ()
+) -> str:
+    """The command that shows a finding of a check again. `case` is None for the one that runs anyway."""
+    words = ["chiphost", "run", scene]
+    words += [] if platform == DEFAULT_PLATFORM else ["-p", platform]
+    words += [] if case is None else ["--case", case]
+    words += ["--seed", str(seed)] if seed else []
+    return shell_join([*words, f"--check={check}", *options])
 
 
 def _ordinal(number: int) -> str:

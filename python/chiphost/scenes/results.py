@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from .._system.deadline import Deadline
+from ..checks.finding import Finding
+from ..checks.gap import Gap
 
 NOT_STARTED: Final = "not started"  # the beginning of the error of a case that the deadline or Ctrl-C kept from running
 
@@ -18,14 +20,18 @@ class CaseResult:
 
     Attributes:
         case: its name.
-        passed: whether all rounds gave the expected result.
-        seconds: time it took, inputs and checks included.
-        error: why it failed, or None.
+        passed: whether all rounds gave the expected result, and checks found nothing.
+        seconds: time it took, inputs and the comparison of results included.
+        error: why it failed, or None. It says what was found as text.
         tasks: tasks in the graph, or the graphs of all programs; None if no run came to an end.
         rounds: how many rounds were right.
         earlier_errors: why it failed before, if it was run again: one for each time.
         skipped: why it was not run: it is not for this platform, or needs more than that has. Then it neither passed
             nor failed.
+        findings: what the checks found, each cause once; () if there were no checks.
+        not_checked: what they did not see.
+        unnecessary_edges: edges that the runtime made and no conflict wants, of the program that has most of them; None
+            if there were no checks.
     """
 
     case: str
@@ -36,6 +42,9 @@ class CaseResult:
     rounds: int
     earlier_errors: tuple[str, ...] = ()
     skipped: str | None = None
+    findings: tuple[Finding, ...] = ()
+    not_checked: tuple[Gap, ...] = ()
+    unnecessary_edges: int | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,8 @@ class Settings:
         retries: how often a case that fails is run again.
         library: the folder with the runtimes; None: the installed one.
         all_cases: whether to run all cases where none are named, not the usual ones of a scene.
+        check: the bit mask of the checks to make; see `checks.BITS`.
+        repeated: further options of a command that runs a scene again in the same way.
     """
 
     platform: str
@@ -99,6 +110,8 @@ class Settings:
     retries: int = 0
     library: Path | None = None
     all_cases: bool = False
+    check: int = 0
+    repeated: tuple[str, ...] = ()
 
 
 class Watcher:

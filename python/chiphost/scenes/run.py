@@ -15,11 +15,13 @@ import numpy as np
 
 from .._core import CallConfig
 from .._runtimes import runtimes
+from .._runtimes.strategy import default_isolation
 from ..callable import ChipCallable
 from ..errors import ChiphostError, DeadlineError, PlatformError
 from ..scene import Scene, copy_args
-from ..worker import ChipWorker, default_isolation
+from ..worker import ChipWorker
 from . import events
+from .case_checks import CaseChecks
 from .catalog import Entry
 from .programs import Programs
 from .results import NOT_STARTED, CaseResult, SceneResult, Settings
@@ -138,7 +140,7 @@ class SceneRun:
         clock.stop()
         if skipped:
             return _skipped(case, skipped)
-        return CaseResult(case, error is None, clock.seconds, error, tally.tasks, tally.rounds)
+        return _ended(case, clock.seconds, error, tally)
 
 
 def _cases_of(entry: Entry, wanted: Sequence[str] | None, settings: Settings) -> list[str]:
@@ -147,6 +149,24 @@ def _cases_of(entry: Entry, wanted: Sequence[str] | None, settings: Settings) ->
     if wanted is None:
         return list(entry.scene.cases if settings.all_cases else entry.scene.usual_cases)
     return [case for case in wanted if case in entry.scene.cases]
+
+
+def _ended(case: str, seconds: float, error: str | None, tally: Tally) -> CaseResult:
+    checks = tally.checks
+    if checks is None:
+        return CaseResult(case, error is None, seconds, error, tally.tasks, tally.rounds)
+    text = "\n".join(filter(None, (error, checks.text()))) or None
+    return CaseResult(
+        case,
+        text is None,
+        seconds,
+        text,
+        tally.tasks,
+        tally.rounds,
+        findings=tuple(checks.findings),
+        not_checked=tuple(checks.gaps),
+        unnecessary_edges=checks.unnecessary_edges if checks.names else None,
+    )
 
 
 def _skipped(case: str, why: str) -> CaseResult:
@@ -204,16 +224,19 @@ class Skipped(Exception):
 
 @dataclass
 class Tally:
-    """The progress of a case: tasks in its graphs, and rounds that were right."""
+    """The progress of a case: tasks in its graphs, rounds that were right, and what checks found once a run began."""
 
     tasks: int | None = None
     rounds: int = 0
+    checks: CaseChecks | None = None
 
 
 def run_case(
     worker: ChipWorker, scene: Scene, compiled: Callables, case: str, settings: Settings, out_tally: Tally
 ) -> None:
-    """Run a case on a worker, all its programs in each round with fresh outputs, and check every round.
+    """Run a case on a worker, all its programs in each round with fresh outputs, and compare every round's results.
+
+    `out_tally` gets what checks find, which is no error.
 
     Raises:
         Skipped: the chip has less than the case needs, or the platform has no such thing.
@@ -228,6 +251,7 @@ def run_case(
     if chip is not None and arrays > chip.memory_bytes:
         raise Skipped(f"its arrays have {arrays} bytes, {settings.platform} has memory of {chip.memory_bytes}")
     config: dict[str, Any] = {**scene.config_of(case, chip), "sim_threads": settings.sim_threads, "seed": settings.seed}
+    checks = out_tally.checks = CaseChecks(scene, case, settings)
     expected = None  # until a run succeeds: it may be expensive
     for _ in range(settings.rounds or scene.rounds):
         after = copy_args(before)
@@ -235,12 +259,17 @@ def run_case(
         for program, callable_ in zip(scene.programs, compiled, strict=True):
             args = scene.arguments_of(program, after)
             try:
-                tasks += worker.run(callable_, args, timeout_s=_timeout_s(settings), **config).task_count
+                result = worker.run(callable_, args, check=checks.names, timeout_s=_timeout_s(settings), **config)
+                checks.note_result(result, after)
+                tasks += result.task_count
             except PlatformError as error:
                 # The platform itself says so about things it cannot do at all, such as kernels that wait for each
                 # other.
                 if error.name == "UNIMPLEMENTED":
                     raise Skipped(f"{settings.platform} does not have it: {error.where}: {error.message}") from error
+                raise
+            except ChiphostError as error:
+                checks.note_error(error, after)
                 raise
         out_tally.tasks = tasks
         if expected is None:

@@ -77,6 +77,7 @@ class Runner:
             self._settings.platform,
             deadline,
             self._watcher.compiled,
+            checked=self._settings.check != 0,
         )
         for run in runs:
             if run.skipped:

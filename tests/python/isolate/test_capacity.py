@@ -18,8 +18,8 @@ from throwaway_scenes import RUNTIME, write_scenes
 import chiphost as ch
 from chiphost import _core
 from chiphost._cli.program import cli
+from chiphost._runtimes.strategy import default_isolation
 from chiphost.capacity import Capacity, capacity
-from chiphost.worker import default_isolation
 
 TIMEOUT_S = 120
 # glibc's own limit is beyond what static TLS allows without this.

@@ -14,8 +14,8 @@ from sample_library import STRATEGIES, UNIQUE, in_a_process
 import chiphost
 from chiphost import _core, _strategies, isolate
 from chiphost._compiling import host_toolchain
+from chiphost._runtimes.strategy import choose_strategy
 from chiphost.errors import ArgumentError, LoadError
-from chiphost.worker import choose_strategy
 
 
 def test_the_names_of_the_strategies_are_those_of_the_core():

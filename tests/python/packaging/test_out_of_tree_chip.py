@@ -14,8 +14,8 @@ from invocation import invoke
 import chiphost as ch
 from chiphost._machine import chips
 from chiphost._runtimes import runtimes
+from chiphost._runtimes.strategy import default_isolation
 from chiphost.compiler import kernel_job
-from chiphost.worker import default_isolation
 
 pytestmark = pytest.mark.timeout(1800)  # a project is built
 

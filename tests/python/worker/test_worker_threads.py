@@ -16,7 +16,7 @@ from callables import PLATFORMS, RUNTIME, chain, misbehave, run_graph
 from checkout import SUPPORT
 
 import chiphost as ch
-from chiphost.worker import default_isolation
+from chiphost._runtimes.strategy import default_isolation
 
 
 class TestConcurrency:

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenes with checks: what a case's result and the reports have."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import check_reports as made
+import pytest
+from checked_runs import give_reports
+from throwaway_scenes import RUNTIME, write_scenes
+
+import chiphost as ch
+from chiphost import checks
+from chiphost.checks import Gap
+from chiphost.scenes import catalog, report
+from chiphost.scenes.results import CaseResult, SceneResult, Settings
+from chiphost.scenes.runner import Runner
+
+PLATFORM = "a2a3sim"
+
+
+def run(root: Path, **settings: object) -> SceneResult:
+    entries = catalog.select(root, platform=PLATFORM)
+    [result] = Runner(Settings(PLATFORM, **settings)).run(entries)  # type: ignore[arg-type]
+    return result
+
+
+def one_race(callable: ch.ChipCallable, mask: int) -> str:
+    return made.report(made.finding())
+
+
+def test_a_finding_fails_a_case_whose_results_are_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_scenes(tmp_path, "passes")
+    masks = give_reports(monkeypatch, one_race)
+    result = run(tmp_path, check=5, seed=7, repeated=("--scenes", "here"))
+    assert masks == [5, 5]
+    assert not result.passed and result.failed
+    default, one = result.cases
+    [found] = default.findings
+    assert not default.passed and default.rounds == 1
+    assert default.error == checks.as_text(found, tmp_path / RUNTIME / "passes")
+    command = f"chiphost run {RUNTIME}/passes"
+    assert found.show == f"{command} --seed 7 --check=races --scenes here"
+    assert one.findings[0].show == f"{command} --case one --seed 7 --check=races --scenes here"
+    assert result.error is not None and result.error.startswith("case 'default': race: submit #3")
+    assert report.replay_command(result, ["--check=all"]).endswith(" --all-cases --seed 7 --check=all")
+
+
+def test_nothing_is_checked_that_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_scenes(tmp_path, "passes")
+    masks = give_reports(monkeypatch, one_race)
+    result = run(tmp_path)
+    assert result.passed and masks == []
+    assert {case.unnecessary_edges for case in result.cases} == {None}
+
+
+def test_rounds_that_find_the_same_cause_tell_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_scenes(tmp_path, "three_rounds")
+    counts = iter(range(1, 100))
+    masks = give_reports(monkeypatch, lambda *_: made.report(made.finding(count=next(counts)), made.finding(end=8)))
+    case = run(tmp_path, check=1).cases[0]
+    assert len(masks) == 6 and case.rounds == 3
+    assert [found.count for found in case.findings] == [1, 1]
+    assert case.error is not None and case.error.startswith("2 findings\nrace: ")
+
+
+def test_an_error_comes_before_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("throws", "wrong_golden"):
+        write_scenes(tmp_path / kind, kind)
+        give_reports(monkeypatch, one_race)
+        case = run(tmp_path / kind, check=1).cases[0]
+        assert len(case.findings) == 1
+        assert case.error is not None and "\nrace: submit #3" in case.error
+        assert case.error.startswith(("KERNEL_THREW", "GOLDEN_MISMATCH"))
+
+
+def test_dropped_findings_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_scenes(tmp_path, "passes")
+    give_reports(monkeypatch, lambda *_: made.report(made.finding(), dropped=12, unnecessary_edges=3))
+    case = run(tmp_path, check=1).cases[0]
+    assert case.error is not None and case.error.endswith("\n(12 more are not listed: mend these first)")
+    assert case.unnecessary_edges == 3
+
+
+def test_gaps_fail_nothing_and_are_told_once_for_each_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_scenes(tmp_path, "passes")
+    kernel = tmp_path / RUNTIME / "passes" / "kernel.cpp"
+    gaps = [Gap("kernel 'a'", "inline assembly", f"{kernel}:{line}") for line in (3, 9)]
+    give_reports(monkeypatch, lambda *_: made.report(), [*gaps, Gap("orchestration 'o'", "it was given as a binary")])
+    result = run(tmp_path, check=63)
+    assert result.passed
+    assert report.not_checked(result).splitlines() == [
+        "not checked: kernel 'a': inline assembly (kernel.cpp:3); and in 1 other place",
+        "not checked: orchestration 'o': it was given as a binary",
+    ]
+
+
+def test_the_json_report_has_findings_as_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_scenes(tmp_path, "passes")
+    give_reports(monkeypatch, one_race, [Gap("kernel 'a'", "inline assembly")])
+    result = run(tmp_path, check=1)
+    [case, _] = json.loads(report.to_json([result]))["scenes"][0]["cases"]
+    [found] = case["findings"]
+    assert (found["check"], found["what"], found["edge"]) == ("races", "write_after_read", [1, 3])
+    assert found["first"]["kernel"] == "kernel" and found["second"]["submission"] == 3
+    assert found["memory"]["name"] == "out" and (found["begin"], found["end"]) == (0, 16)
+    assert found["text"] == checks.as_text(result.cases[0].findings[0])
+    assert case["not_checked"] == [{"program": "kernel 'a'", "reason": "inline assembly", "place": ""}]
+    assert case["unnecessary_edges"] == 1
+
+
+def test_the_junit_report_has_the_text() -> None:
+    case = CaseResult("a", False, 1.0, "race: submit #3 ...\n  mend:      ...", 4, 1)
+    text = report.to_junit([SceneResult("r/s", "a2a3sim", "r", False, 1.0, "", 0, (case,))])
+    assert 'message="race: submit #3 ..."' in text and "mend:      ..." in text
