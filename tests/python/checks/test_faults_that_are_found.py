@@ -90,6 +90,7 @@ def run(callable: ch.ChipCallable, fault: int, check: str = "all", isolation: st
 def test_a_clean_program_has_no_findings(tmp_path, isolation):
     result = run(program(tmp_path), 0, isolation=isolation)
     assert result.findings == ()
+    assert result.not_checked == ()
     assert result.report is not None and result.report.tasks == 2
 
 

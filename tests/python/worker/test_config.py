@@ -19,7 +19,7 @@ class TestConfig:
     def test_defaults(self):
         assert repr(ch.CallConfig()) == (
             "CallConfig(block_dim=None, aicpu_thread_num=None, orch_thread_num=1, sim_threads=1, seed=0, trace=False, "
-            "ring_task_window=None, ring_heap_bytes=None, ring_dep_pool=None, timeout_s=60.0)"
+            "ring_task_window=None, ring_heap_bytes=None, ring_dep_pool=None, timeout_s=60.0, check=0)"
         )
 
     @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ class TestConfig:
 
     def test_is_a_plain_value(self):
         fields = {"block_dim": 3, "aicpu_thread_num": 4, "orch_thread_num": 0, "sim_threads": 2, "seed": 2**64 - 1}
-        fields |= {"ring_task_window": 8, "ring_heap_bytes": 2**40, "ring_dep_pool": 16}
+        fields |= {"ring_task_window": 8, "ring_heap_bytes": 2**40, "ring_dep_pool": 16, "check": 5}
         config = ch.CallConfig(**fields, trace=True, timeout_s=0.1)
         for again in (pickle.loads(pickle.dumps(config)), copy.deepcopy(config), copy.copy(config)):
             assert again is not config
