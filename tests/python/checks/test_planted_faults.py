@@ -410,11 +410,11 @@ RACES = [
         "an edge that leads the wrong way",
         "races",
         "write_after_read",
-        "    const auto c = graph.make(vector.initial(0.0f));\n    const auto first = graph.add_task(AIV, 0, {a, c});\n"
-        "    const auto second = graph.add_task(AIV, 0, {c, out});\n    const auto other = graph.add_task(AIV, 0, {b, c});\n"
-        "    graph.add_successor(first, second);\n    graph.add_successor(first, other);".replace(
-            "vector.initial", "TensorSpec(vector).initial"
-        ),
+        "    const auto c = graph.make(TensorSpec(vector).initial(0.0f));\n"
+        "    const auto first = graph.add_task(AIV, 0, {a, c});\n"
+        "    const auto second = graph.add_task(AIV, 0, {c, out});\n"
+        "    const auto other = graph.add_task(AIV, 0, {b, c});\n"
+        "    graph.add_successor(first, second);\n    graph.add_successor(first, other);",
         [COPY],
         HOST,
     ),
@@ -531,7 +531,8 @@ RIGHT = [
         None,
         None,
         "    const auto c = graph.make(vector);\n    const auto first = graph.add_task(AIV, 0, {a, c});\n"
-        "    const auto middle = graph.add_task(AIV, 1, {a, b});\n    const auto last = graph.add_task(AIV, 0, {c, out});\n"
+        "    const auto middle = graph.add_task(AIV, 1, {a, b});\n"
+        "    const auto last = graph.add_task(AIV, 0, {c, out});\n"
         "    graph.add_successor(first, middle);\n    graph.add_successor(middle, last);",
         [COPY, NOTHING],
         HOST,

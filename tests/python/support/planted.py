@@ -49,7 +49,8 @@ _HOST: Final = """\
 #include <chiphost/host_build_graph.h>
 using namespace chiphost;
 CHIPHOST_HOST_ORCHESTRATION(build_graph, graph, args) {
-    [[maybe_unused]] const auto a = graph.input(args.tensor(0)), b = graph.inout(args.tensor(1)), out = graph.output(args.tensor(2));
+    [[maybe_unused]] const auto a = graph.input(args.tensor(0)), b = graph.inout(args.tensor(1));
+    [[maybe_unused]] const auto out = graph.output(args.tensor(2));
     [[maybe_unused]] const auto vector = TensorSpec(CH_FLOAT32, {%(elements)d});
 %(body)s
     return 0;
