@@ -258,13 +258,8 @@ decltype(strcpy) __real_strcpy;
 decltype(strlen) __real_strlen;
 decltype(strncmp) __real_strncmp;
 decltype(strncpy) __real_strncpy;
+decltype(strnlen) __real_strnlen;
 void* __real_memchr(const void* at, int value, size_t bytes);
-
-// length_up_to() itself would be a function that every checked program imports, and that nobody looks into.
-static size_t length_up_to(const char* text, size_t most) {
-    const void* const end = __real_memchr(text, 0, most);
-    return end ? static_cast<size_t>(static_cast<const char*>(end) - text) : most;
-}
 
 void* __wrap_memcpy(void* to, const void* from, size_t bytes) {
     note_range(from, bytes, false, CODE);
@@ -310,14 +305,19 @@ size_t __wrap_strlen(const char* text) {
     note_range(text, length + 1, false, CODE);
     return length;
 }
+size_t __wrap_strnlen(const char* text, size_t most) {
+    const size_t length = __real_strnlen(text, most);
+    note_range(text, length < most ? length + 1 : most, false, CODE);
+    return length;
+}
 int __wrap_strcmp(const char* a, const char* b) {
     note_range(a, __real_strlen(a) + 1, false, CODE);
     note_range(b, __real_strlen(b) + 1, false, CODE);
     return __real_strcmp(a, b);
 }
 int __wrap_strncmp(const char* a, const char* b, size_t most) {
-    note_range(a, length_up_to(a, most), false, CODE);
-    note_range(b, length_up_to(b, most), false, CODE);
+    note_range(a, __real_strnlen(a, most), false, CODE);
+    note_range(b, __real_strnlen(b, most), false, CODE);
     return __real_strncmp(a, b, most);
 }
 char* __wrap_strcpy(char* to, const char* from) {
@@ -327,7 +327,7 @@ char* __wrap_strcpy(char* to, const char* from) {
     return __real_strcpy(to, from);
 }
 char* __wrap_strncpy(char* to, const char* from, size_t most) {
-    note_range(from, length_up_to(from, most), false, CODE);
+    note_range(from, __real_strnlen(from, most), false, CODE);
     note_range(to, most, true, CODE);
     return __real_strncpy(to, from, most);
 }

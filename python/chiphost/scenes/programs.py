@@ -16,6 +16,8 @@ from .._compiling import checked_callable
 from .._compiling.batch import Batch, CompilePool, compilers_for
 from .._compiling.cache import CompileCache, CompiledFile
 from .._compiling.checked_callable import checked_job
+from .._compiling.instrumented import options
+from .._runtimes import runtimes
 from .._system.cpus import usable_cpus
 from .._system.deadline import Deadline
 from ..callable import ChipCallable
@@ -39,7 +41,7 @@ class ScenePrograms:
     if that is less.
 
     With `checked` it also compiles what runs with checks need. Then `compiler.checked` of a callable in `done` compiles
-    nothing more. An instrumented compile that fails is no error of the scene.
+    nothing more. An instrumented compile that fails is no error of the scene. Programs of real chips have no such form.
 
     Attributes:
         done: the programs of every scene that has them, by the scene's name, or why it has none. It grows.
@@ -65,12 +67,13 @@ class ScenePrograms:
         self._share_ends = time.monotonic() + deadline.left_s * _SHARE
         self._progress = progress
         self._pool: CompilePool[tuple[str, int]] | None = None
+        self._checked = checked and not runtimes.is_cross_compiled(platform)
         for entry in entries:
             try:
                 if entry.scene is None:
                     raise entry.error or make_error("INTERNAL", "the scene was not loaded", entry.name)
                 jobs = _jobs(entry.scene, platform)
-                self._jobs[entry.name] = [*jobs, *map(checked_job, jobs)] if checked else jobs
+                self._jobs[entry.name] = [*jobs, *map(checked_job, jobs)] if self._checked else jobs
                 self._scenes[entry.name] = entry.scene
             except Exception as error:
                 self.done[entry.name] = error
@@ -91,9 +94,14 @@ class ScenePrograms:
         self._pool.__exit__(kind, error, traceback)
 
     def start(self) -> None:
-        """Look into the cache, and begin to compile what is missing there. Call this once."""
+        """Look into the cache, and begin to compile what is missing there. Call this once.
+
+        Raises CompileError (COMPILE_FAILED) if chiphost's library for checks is missing and wanted.
+        """
         if not self._jobs or self._deadline.over:
             return
+        if self._checked:
+            options.archive()  # an error at once, instead of gaps in every scene
         timeout_s = min(compiler.TIMEOUT_S, self._deadline.left_s * _SHARE)
         compilers = compilers_for(job for jobs in self._jobs.values() for job in jobs)
         batch = Batch(compilers, CompileCache(), timeout_s)

@@ -161,6 +161,9 @@ def test_a_missing_archive_is_an_error(source: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(installation, "check_callbacks", lambda: tmp_path / "nowhere.a")
     with pytest.raises(ch.CompileError, match=r"library for checks is missing.*nowhere\.a"):
         compiler.checked(copy_callable())
+    entries = catalog.select(write_scenes(tmp_path / "scenes", "passes"), platform="a2a3sim")
+    with pytest.raises(ch.CompileError, match=r"library for checks is missing.*nowhere\.a"):
+        compile_scenes(entries, "a2a3sim", checked=True)
 
 
 def test_scenes_are_compiled_for_checks_at_once(source: Path, tmp_path: Path, compiles: Callable[[], int]) -> None:
