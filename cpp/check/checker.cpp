@@ -171,7 +171,7 @@ void Checker::read_host_graph(const graph::Image& image) {
     image_tensors_[1] = image.tensors + image.tensor_count * sizeof(ch_device_tensor);
     for (uint32_t index = 0; index < image.task_count; ++index) {
         const graph::Task& task = tasks[index];
-        add_task(task.id, task.submitted_from, task.block_num);
+        add_task(task.id, {task.submitted_from}, task.block_num);
         by_ring_[0].push_back(index);
         const auto* words = at<uint64_t>(image.args) + task.first_arg;
         for (uint32_t i = 0; i < task.arg_count; ++i) {
@@ -205,11 +205,11 @@ void Checker::read_arguments(const graph::Orchestration& plan) {
     }
 }
 
-uint32_t Checker::add_task(int64_t id, uint64_t code, uint32_t block_num) {
+uint32_t Checker::add_task(int64_t id, const CallStack& submitted, uint32_t block_num) {
     const auto submission = static_cast<uint32_t>(tasks_.size());
     const uint32_t node = order_.add_node();
     task_of_.push_back(submission);
-    tasks_.push_back({id, code, node, static_cast<uint32_t>(declared_.size()), 0, block_num, false});
+    tasks_.push_back({id, submitted, node, static_cast<uint32_t>(declared_.size()), 0, block_num, false});
     return submission;
 }
 

@@ -14,6 +14,7 @@
 
 #include <stdint.h>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -79,6 +80,8 @@ private:
         Checker* checker;
     };
 
+    // Return addresses of a call and of those that led to it, innermost first, as far as they are known; then 0.
+    using CallStack = std::array<uint64_t, 4>;
     // A tensor, or a pointer, among a task's arguments.
     struct Declared {
         uint16_t argument;
@@ -87,7 +90,7 @@ private:
     };
     struct Task {
         int64_t id;
-        uint64_t code;  // of the submission
+        CallStack submitted;
         uint32_t node;
         uint32_t first_declared, declared_count;  // in declared_
         uint32_t block_num;
@@ -135,7 +138,7 @@ private:
     void read_host_graph(const graph::Image& image);
     void read_arguments(const graph::Orchestration& plan);
     void add_allocations(const ch_launch& launch);
-    uint32_t add_task(int64_t id, uint64_t code, uint32_t block_num);
+    uint32_t add_task(int64_t id, const CallStack& submitted, uint32_t block_num);
     uint32_t submission_of(int64_t id) const;
     void find_races();
 
@@ -169,6 +172,7 @@ private:
     Access access_of(const Actor& actor, Action action, const void* code) const;
     Access access_of(const Use& use) const;
     static uint64_t offset_of(uint64_t code);
+    static std::vector<uint64_t> offsets_of(const CallStack& calls);
     std::vector<uint64_t> code_of(const void* code) const;
 
     const uint64_t begin_, end_;

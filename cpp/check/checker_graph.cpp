@@ -11,7 +11,13 @@ void Checker::submitted(const graph::Submission& submission) {
     if (checked_submission_ != none) check_edges(checked_submission_);
     end_segment(*orchestration_);
     const ch_task_spec& spec = *submission.spec;
-    const uint32_t index = add_task(submission.id, submission.code, spec.block_num);
+    CallStack calls{submission.code};
+    const AccessRecorder& record = recorder_.record;
+    uint32_t depth = std::min(record.depth, AccessRecorder::stack_max);
+    for (size_t call = 1; call < calls.size() && depth > 0; ++call) {
+        calls[call] = reinterpret_cast<uint64_t>(record.stack[--depth]);
+    }
+    const uint32_t index = add_task(submission.id, calls, spec.block_num);
     Task& task = tasks_[index];
     auto& ring = by_ring_[static_cast<uint64_t>(submission.id) >> 32];
     const auto number = static_cast<uint32_t>(submission.id);
@@ -97,7 +103,7 @@ void Checker::check_edges(uint32_t submission) {
             access.submission = number;
             access.id = tasks_[number].id;
             access.block_num = tasks_[number].block_num;
-            access.submitted = offset_of(tasks_[number].code);
+            access.submitted = offsets_of(tasks_[number].submitted);
             return access;
         };
         finding.first = task_access(task_of_[node]);

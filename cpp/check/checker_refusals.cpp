@@ -175,6 +175,20 @@ uint64_t Checker::offset_of(uint64_t code) {
     return code - reinterpret_cast<uint64_t>(info.dli_fbase);
 }
 
+// Offsets in the program that made the call; callers of another program are left out.
+std::vector<uint64_t> Checker::offsets_of(const CallStack& calls) {
+    std::vector<uint64_t> offsets;
+    const void* program = nullptr;
+    for (const uint64_t code : calls) {
+        Dl_info info;
+        if (code == 0 || dladdr(reinterpret_cast<void*>(code), &info) == 0) break;
+        if (program && program != info.dli_fbase) break;
+        program = info.dli_fbase;
+        offsets.push_back(code - reinterpret_cast<uint64_t>(program));
+    }
+    return offsets;
+}
+
 // The call that leads to `code`, as far as it is in the same program.
 std::vector<uint64_t> Checker::code_of(const void* code) const {
     std::vector<uint64_t> offsets;
@@ -205,7 +219,7 @@ Access Checker::access_of(const Actor& actor, Action action, const void* code) c
     access.block = context.block_idx;
     access.block_num = static_cast<uint32_t>(context.block_num);
     access.core = context.core;
-    if (actor.submission != none) access.submitted = offset_of(tasks_[actor.submission].code);
+    if (actor.submission != none) access.submitted = offsets_of(tasks_[actor.submission].submitted);
     return access;
 }
 
@@ -225,7 +239,7 @@ Access Checker::access_of(const Use& use) const {
     access.block = segment.block;
     access.block_num = task.block_num;
     access.core = segment.core;
-    access.submitted = offset_of(task.code);
+    access.submitted = offsets_of(task.submitted);
     for (uint32_t i = 0; i < task.declared_count; ++i) {
         const Declared& declared = declared_[task.first_declared + i];
         if (declared.buffer == none) continue;

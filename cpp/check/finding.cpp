@@ -102,7 +102,7 @@ void write(Json& json, const Access& access) {
     for (const uint64_t offset : access.code) json.number(offset);
     json.close(']');
     json.key("submitted").open('[');
-    if (access.submitted != 0) json.number(access.submitted);
+    for (const uint64_t offset : access.submitted) json.number(offset);
     json.close(']').close('}');
 }
 

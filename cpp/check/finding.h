@@ -34,7 +34,7 @@ struct Access {
     int32_t role = -1;      // its ch_tensor_role; -1: the graph says none
     // Return addresses, innermost first; empty if they are not known. Offsets in the program's file.
     std::vector<uint64_t> code;
-    uint64_t submitted = 0;  // the same for the call that submitted the task; 0: unknown
+    std::vector<uint64_t> submitted;  // the same for the call that submitted the task
 };
 
 // A piece of memory as people know it.

@@ -15,7 +15,9 @@ using OrchestrationRuntime = ch_host_graph;
 
 // Numbers of tasks become negative when the run has failed; further calls do nothing then. An error is the run's, so
 // the return values need no check.
-inline int add_task(OrchestrationRuntime* runtime, uint64_t* args, int num_args, int func_id, CoreType core_type) {
+// It is part of its caller: the return address of the call says which line has added a task.
+[[gnu::always_inline]] inline int add_task(OrchestrationRuntime* runtime, uint64_t* args, int num_args, int func_id,
+                                           CoreType core_type) {
     chiphost::require(num_args >= 0, "add_task: wanted a number of arguments, found %d", num_args);
     return runtime->ops->add_task(runtime, args, static_cast<uint32_t>(num_args), func_id,
                                   static_cast<int32_t>(core_type));

@@ -293,7 +293,7 @@ public:
     //
     // task: copied.
     // Errors: throws RunOver after those of ch_device_graph_ops::submit.
-    SubmittedTask submit(const Task& task) {
+    [[gnu::always_inline]] SubmittedTask submit(const Task& task) {  // so that the return address tells the line
         ch_task_tensor tensors[CH_MAX_TASK_TENSORS];
         ch_task_spec spec;
         task.fill(&spec, tensors);

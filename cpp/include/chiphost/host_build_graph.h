@@ -154,6 +154,9 @@ public:
     // Wraps the runtime's graph, which lives until the orchestration returns.
     explicit HostGraph(ch_host_graph* graph) : graph_(graph) {}
 
+    // The functions that add tasks are part of their caller: the return address of the call says which line of the
+    // orchestration has added a task.
+
     // Adds a task: one call of a kernel on one core. Tensors come first, then scalars, if the kernel is to run in other
     // runtimes too.
     //
@@ -163,10 +166,12 @@ public:
     // arg_count: entries of `args`, at most CH_MAX_TASK_ARGS.
     // Returns: the task's id.
     // Errors: those of ch_host_graph_ops::add_tensor_task.
-    TaskId add_task(ch_core_type core_type, int32_t func_id, std::initializer_list<Argument> args) {
+    [[gnu::always_inline]] TaskId add_task(ch_core_type core_type, int32_t func_id,
+                                           std::initializer_list<Argument> args) {
         return add_task(core_type, func_id, args.begin(), static_cast<uint32_t>(args.size()));
     }
-    TaskId add_task(ch_core_type core_type, int32_t func_id, const Argument* args, uint32_t arg_count) {
+    [[gnu::always_inline]] TaskId add_task(ch_core_type core_type, int32_t func_id, const Argument* args,
+                                           uint32_t arg_count) {
         ch_host_argument raw[CH_MAX_TASK_ARGS];
         uint64_t words[CH_MAX_TASK_ARGS];
         bool only_words = true;
@@ -191,10 +196,11 @@ public:
     // Returns: the task's id.
     // Errors: those of ch_host_graph_ops::add_task.
     template <typename W, typename = std::enable_if_t<std::is_same<W, Word>::value>>
-    TaskId add_task(ch_core_type core_type, int32_t func_id, std::initializer_list<W> args) {
+    [[gnu::always_inline]] TaskId add_task(ch_core_type core_type, int32_t func_id, std::initializer_list<W> args) {
         return add_task(core_type, func_id, args.begin(), static_cast<uint32_t>(args.size()));
     }
-    TaskId add_task(ch_core_type core_type, int32_t func_id, const Word* args, uint32_t arg_count) {
+    [[gnu::always_inline]] TaskId add_task(ch_core_type core_type, int32_t func_id, const Word* args,
+                                           uint32_t arg_count) {
         return graph_->ops->add_task(graph_, reinterpret_cast<const uint64_t*>(args), arg_count, func_id, core_type);
     }
 
