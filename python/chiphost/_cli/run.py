@@ -62,8 +62,9 @@ def _run(entry: Entry, settings: Settings, cases: Sequence[str] | None) -> None:
         print_lines(display.console, one_line(f"{entry.name} on {settings.platform}: {entry.scene.description}"))
     done = runner.unfinished.get(entry.name, len(result.cases)) if runner.interrupted else len(result.cases)
     _print_cases(display, result, result.cases[:done])
-    if missed := report.not_checked(result):
-        print_lines(display.console, missed)
+    for note in filter(None, (report.not_checked(result), report.lost_parallelism(result))):
+        for line in note.split("\n"):
+            print_lines(display.console, line)
     if runner.interrupted:
         raise Interrupted(progress(done, len(result.cases), "case"), runner.under_way)
     if result.failed and not any(case.error for case in result.cases):  # the fault is in no case

@@ -83,6 +83,15 @@ def not_checked(result: SceneResult) -> str:
     )
 
 
+def lost_parallelism(result: SceneResult) -> str:
+    """The cases in whose graphs tasks wait for no reason, a line each; empty if there are none."""
+    return "\n".join(
+        f"case {case.case!r}: {_edges(case.unnecessary_edges)} that no access needs: tasks wait that could run at once"
+        for case in result.cases
+        if case.unnecessary_edges
+    )
+
+
 def retries(case: CaseResult) -> str:
     """The errors before the result of a case, if it was run again; empty if it was not."""
     times = len(case.earlier_errors)
@@ -112,6 +121,10 @@ def show_command(
     words += [] if case is None else ["--case", case]
     words += ["--seed", str(seed)] if seed else []
     return shell_join([*words, f"--check={check}", *options])
+
+
+def _edges(count: int) -> str:
+    return "1 edge" if count == 1 else f"{count} edges"
 
 
 def _ordinal(number: int) -> str:

@@ -46,6 +46,16 @@ def test_run_shows_findings_below_the_case_and_ends_with_1(tmp_path: Path, monke
     assert re.search(show, result.stdout, re.M)
 
 
+def test_run_tells_of_edges_that_nothing_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_scenes(tmp_path, "passes")
+    counts = iter((3, 0))
+    give_reports(monkeypatch, lambda *_: made.report(unnecessary_edges=next(counts)))
+    result = invoke("run", "passes", "--all-cases", "--check=races", "--scenes", tmp_path)
+    assert result.exit_code == 0
+    assert result.stdout.count("that no access needs") == 1
+    assert "\ncase 'default': 3 edges that no access needs: tasks wait that could run at once\n" in result.stdout
+
+
 def test_the_command_that_is_shown_finds_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_scenes(tmp_path, "passes")
     masks = give_reports(monkeypatch, one_race)

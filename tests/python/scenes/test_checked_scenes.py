@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import check_reports as made
+import numpy as np
 import pytest
 from checked_runs import give_reports
 from throwaway_scenes import RUNTIME, write_scenes
@@ -14,7 +17,9 @@ from throwaway_scenes import RUNTIME, write_scenes
 import chiphost as ch
 from chiphost import checks
 from chiphost.checks import Gap
+from chiphost.checks.report import read_report
 from chiphost.scenes import catalog, report
+from chiphost.scenes.case_checks import CaseChecks
 from chiphost.scenes.results import CaseResult, SceneResult, Settings
 from chiphost.scenes.runner import Runner
 
@@ -74,6 +79,17 @@ def test_an_error_comes_before_what_was_found(tmp_path: Path, monkeypatch: pytes
         assert len(case.findings) == 1
         assert case.error is not None and "\nrace: submit #3" in case.error
         assert case.error.startswith(("KERNEL_THREW", "GOLDEN_MISMATCH"))
+
+
+def test_an_argument_without_a_signature_has_the_name_that_the_scene_gives_it() -> None:
+    scene: Any = SimpleNamespace(name="r/s", folder=Path("/s"), default_case="default")
+    found = CaseChecks(scene, "default", Settings(PLATFORM, check=1))
+    binary = ch.Binary(b"", "key", "example")
+    unsigned = ch.ChipCallable(binary, [(0, "aiv", binary), (1, "aiv", ch.Binary(b"", "other", "scale"))])
+    error = ch.errors.make_error("KERNEL_THREW", "no")
+    error.findings = read_report(made.report(made.finding()), unsigned, RUNTIME).findings
+    found.note_error(error, {"x": np.zeros(4), "count": 7, "y": np.zeros(4)})
+    assert [each.memory.name for each in found.findings] == ["y"]
 
 
 def test_dropped_findings_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
