@@ -232,11 +232,11 @@ void Checker::end_launch() {
     orchestration_->active = false;
     orchestration_->footprint.clear();
     switch_to(nullptr);
+    order_.finish();
     if (checks_ & races) find_races();
 }
 
 void Checker::find_races() {
-    order_.finish();
     RaceSearch search(memory_, segments_, order_);
     for (const Race& race : search.find()) {
         Finding finding;

@@ -129,6 +129,12 @@ private:
         int32_t block = -1;
         std::unordered_map<uint64_t, Clock> released;  // by the address of an atomic variable
     };
+    // A tensor of a task that edges follow from.
+    struct Tracked {
+        uint32_t buffer;
+        graph::TensorRegion region;
+        bool write;
+    };
     struct Allocation {
         uint64_t begin, end;
         bool freed;
@@ -156,6 +162,7 @@ private:
     void access(uint64_t address, uint64_t bytes, bool write, const void* code, bool noted = true);
     void atomic(uint64_t address, uint64_t bytes, AtomicUse use, uint32_t after, const void* code);
     void note_atomic(Actor& actor, uint64_t address, uint64_t bytes, AtomicUse use);
+    bool is_own_page(uint64_t begin) const;
     Page* page_of(uint64_t number);
     void allow(Page& page, uint64_t begin, uint64_t end);
     void make_views(Actor& actor);
@@ -201,6 +208,7 @@ private:
     std::vector<uint32_t> by_ring_[graph::ring_count];  // submission by number
     EdgeRules rules_;
     std::vector<TaskOrder::Pair> inferred_;  // edges
+    std::vector<Tracked> tracked_;           // of the task being submitted
     std::vector<uint32_t> wanted_;           // nodes that the task being submitted has to wait for
     std::vector<uint32_t> made_;             // nodes that the runtime makes it wait for
     uint32_t checked_submission_ = none;

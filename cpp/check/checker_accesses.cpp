@@ -144,13 +144,28 @@ void Checker::access(uint64_t address, uint64_t bytes, bool write, const void* c
     }
 }
 
+// True for a page that the orchestration may use as it likes: it begins with the runtime's own memory, and has no
+// tensor. What is behind that memory belongs to nobody.
+bool Checker::is_own_page(uint64_t begin) const {
+    if (!actor_->is_orchestration) return false;
+    const uint64_t end = begin + page_bytes;
+    uint64_t first = 0, last = 0;
+    if (!memory_.allocation_at(begin, &first, &last)) return false;
+    for (const auto& [from, to] : heaps_) {
+        if (from < end && to > begin) return false;
+    }
+    bool has_buffer = false;
+    memory_.for_each_buffer_in(begin, end, [&](const Buffer&) { has_buffer = true; });
+    return !has_buffer;
+}
+
 // A page for who runs now; its entry is valid afterwards.
 Page* Checker::page_of(uint64_t number) {
     AccessRecorder::Entry& entry = recorder_.record.entries[AccessRecorder::entry_of(number)];
     const uint64_t begin = number << page_bits;
     if (entry.page == number) return reinterpret_cast<Page*>(entry.states + begin);
     Page* page = &anything_;
-    if (actor_ && begin + page_bytes > begin_ && begin < end_) {
+    if (actor_ && begin + page_bytes > begin_ && begin < end_ && !is_own_page(begin)) {
         page = actor_->footprint.find(number);
         if (!page) {
             page = actor_->footprint.add(number);

@@ -37,12 +37,7 @@ void Checker::submitted(const graph::Submission& submission) {
             wait_for(tasks_[producer].node, false);
         }
     }
-    struct Tracked {
-        uint32_t buffer;
-        graph::TensorRegion region;
-        bool write;
-    };
-    std::vector<Tracked> tracked;
+    tracked_.clear();
     uint32_t outputs = 0;
     for (uint32_t i = 0; i < spec.tensor_count; ++i) {
         const ch_task_tensor& used = spec.tensors[i];
@@ -69,17 +64,17 @@ void Checker::submitted(const graph::Submission& submission) {
                 wait_for(tasks_[owner].node, false);
             }
             if (used.role != CH_ROLE_NO_DEP && !(tensor.flags & CH_TENSOR_MANUAL_DEP)) {
-                tracked.push_back({buffer, graph::region_of(tensor), used.role != CH_ROLE_INPUT});
+                tracked_.push_back({buffer, graph::region_of(tensor), used.role != CH_ROLE_INPUT});
             }
         }
         declared_.push_back({static_cast<uint16_t>(i), static_cast<int16_t>(used.role), buffer});
         ++task.declared_count;
     }
-    for (const Tracked& use : tracked) {
+    for (const Tracked& use : tracked_) {
         if (!submission.automatic) break;
         rules_.find(use.buffer, use.region, use.write, [&](uint32_t node) { wait_for(node, true); });
     }
-    for (const Tracked& use : tracked) rules_.add(use.buffer, use.region, use.write, task.node);
+    for (const Tracked& use : tracked_) rules_.add(use.buffer, use.region, use.write, task.node);
     checked_submission_ = index;
 }
 

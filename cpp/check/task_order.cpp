@@ -2,6 +2,7 @@
 #include "task_order.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 
 namespace chiphost::check {
@@ -9,6 +10,7 @@ namespace chiphost::check {
 void TaskOrder::clear() {
     node_count_ = 0;
     edges_.clear();
+    distinct_edges_ = 0;
 }
 
 // Gives ranks: a node's number if all edges lead to later nodes, otherwise by Kahn's algorithm.
@@ -45,6 +47,7 @@ void TaskOrder::rank_nodes() {
 
 void TaskOrder::finish() {
     rank_nodes();
+    distinct_edges_ = 0;
     first_predecessor_.assign(node_count_ + 1, 0);
     for (const Pair& edge : edges_) ++first_predecessor_[ranks_[edge.to] + 1];
     std::partial_sum(first_predecessor_.begin(), first_predecessor_.end(), first_predecessor_.begin());
@@ -53,7 +56,9 @@ void TaskOrder::finish() {
     for (const Pair& edge : edges_) predecessors_[fill[ranks_[edge.to]]++] = ranks_[edge.from];
     for (uint32_t rank = 0; rank < node_count_; ++rank) {
         const Span span = predecessors_of_rank(rank);
-        std::sort(predecessors_.begin() + span.begin, predecessors_.begin() + span.end);
+        const auto begin = predecessors_.begin() + span.begin, end = predecessors_.begin() + span.end;
+        if (!std::is_sorted(begin, end)) std::sort(begin, end);
+        for (auto at = begin; at != end; ++at) distinct_edges_ += at == begin || *at != *std::prev(at);
     }
 }
 

@@ -19,9 +19,14 @@ public:
     void clear();
     uint32_t add_node() { return node_count_++; }
     void add_nodes(uint32_t count) { node_count_ += count; }
-    void add_edge(uint32_t from, uint32_t to) { edges_.push_back({from, to}); }
+    // Adds an edge. One that is given again right away is the same one.
+    void add_edge(uint32_t from, uint32_t to) {
+        const Pair edge{from, to};
+        if (edges_.empty() || !(edges_.back() == edge)) edges_.push_back(edge);
+    }
     uint32_t node_count() const { return node_count_; }
-    uint64_t edge_count() const { return edges_.size(); }
+    // How many different edges there are. Of finished orders.
+    uint64_t edge_count() const { return distinct_edges_; }
 
     // Call it once all nodes and edges are there, before what follows. Edges of a cycle lead nowhere.
     void finish();
@@ -47,6 +52,7 @@ private:
     void follow(std::vector<Pair>* inout_pairs) const;
 
     uint32_t node_count_ = 0;
+    uint64_t distinct_edges_ = 0;
     std::vector<Pair> edges_;
     std::vector<uint32_t> ranks_;              // by node
     std::vector<uint32_t> first_predecessor_;  // by rank: where its predecessors begin

@@ -97,6 +97,10 @@ TEST(TaskOrder, ListsEachPairOnce) {
     EXPECT_EQ(pairs, expected);
 }
 
+TEST(TaskOrder, CountsEachEdgeOnce) {
+    EXPECT_EQ(order_of(3, {{0, 1}, {1, 2}, {0, 1}, {0, 1}, {0, 2}}).edge_count(), 3u);
+}
+
 TEST(TaskOrder, StartsAnew) {
     TaskOrder order;
     order.add_nodes(2);
