@@ -154,7 +154,7 @@ void write_elements(Json& json, const Finding& finding) {
 void write(Json& json, const Finding& finding) {
     static const std::pair<uint32_t, const char*> names[] = {{races, "races"},         {declared, "declared"},
                                                              {memory, "memory"},       {init, "init"},
-                                                             {coherence, "coherence"}, {arguments, "arguments"}};
+                                                             {arguments, "arguments"}};
     json.open('{');
     for (const auto& [bit, name] : names) {
         if (bit == finding.check) json.key("check").word(name);

@@ -13,7 +13,7 @@
 namespace chiphost::check {
 
 // Bits of ch_call_config::check.
-enum Check : uint32_t { races = 1, declared = 2, memory = 4, init = 8, coherence = 16, arguments = 32 };
+enum Check : uint32_t { races = 1, declared = 2, memory = 4, init = 8, arguments = 32 };
 
 enum class Action : uint8_t { read, write, atomic };
 

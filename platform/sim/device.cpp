@@ -58,7 +58,8 @@ public:
     }
     Status launch(const LaunchOptions& options, ch_error* out_error) {
         if (checks_) checks_->report = options.out_check_report;
-        return launcher_.launch(options, out_error);
+        const Status launched = launcher_.launch(options, out_error);
+        return launched.ok() ? memory_.check_red_zones(out_error) : launched;
     }
 
 private:

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "arena.h"
+#include "chiphost/align.h"
 #include "status/status.h"
 
 namespace chiphost::platform {
@@ -27,12 +28,20 @@ public:
     // Frees what allocate() has returned, and nothing for any other address.
     void release(uint64_t address);
 
+    // Looks at the red zones before and behind every allocation. CH_DEVICE_MEMORY_OVERRUN if somebody has written
+    // there; afterwards they are as they were. Zeroed memory that is large has pages there that nobody can touch.
+    Status check_red_zones(ch_error* out_error);
+
 private:
     struct Allocation {
         uint64_t bytes;
         bool mapped;
     };
+    static constexpr uint64_t zone_bytes = 128;  // before an allocation, and behind it at least
+
     void* take(uint64_t bytes, bool zeroed, bool mapped);
+    // Bytes from the end of an allocation to the end of its red zone.
+    static uint64_t zone_behind(uint64_t bytes) { return align_up(bytes) - bytes + zone_bytes; }
     void free_memory(uint64_t address, const Allocation& allocation);
 
     const uint64_t bytes_max_;

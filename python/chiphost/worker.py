@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import atexit
 import copy
+import dataclasses
 import operator
 import os
 from collections.abc import Sequence
@@ -184,13 +185,20 @@ class ChipWorker:
     def _run_checked(self, callable: ChipCallable, args: Sequence[Any], config: CallConfig) -> RunResult:
         # A run that is not checked needs none of the many modules below these.
         from . import compiler
+        from .checks.check_names import BITS
+        from .checks.inputs import Inputs
         from .checks.report import Report, read_report
 
         checked = compiler.checked(callable)
         runtime = self.runtime or ""
+        inputs = Inputs(callable, args, runtime) if config.check & BITS["arguments"] else None
 
         def read(text: str | None) -> Report | None:
-            return None if text is None else read_report(text, checked.callable, runtime)
+            if text is None:
+                return None
+            report = read_report(text, checked.callable, runtime)
+            changed = inputs.findings() if inputs else ()
+            return dataclasses.replace(report, findings=(*report.findings, *changed))
 
         try:
             result = self._worker.run(checked.callable._core, args, config)

@@ -1,25 +1,29 @@
 # Platforms with one defect each, which the suite must find: conformance_test.cpp says by which tests.
 
 # Memory.
-set(allocate "memory = aligned_alloc(line_bytes, align_up(wanted));")
-set(free_block "free(reinterpret_cast<void*>(address));")
-add_variant(canary_unaligned device_memory "${allocate}" "memory = malloc(wanted + 1);")
+set(allocate "static_cast<char*>(aligned_alloc(line_bytes, zone_bytes + bytes + zone_behind(bytes)));")
+set(free_block "free(reinterpret_cast<void*>(address - zone_bytes));")
+add_variant(canary_unaligned device_memory "${allocate}" "static_cast<char*>(malloc(zone_bytes + bytes + zone_behind(bytes)));")
 add_variant(canary_overlapping device_memory
-    "${allocate}" "static char* arena = static_cast<char*>(aligned_alloc(64, 64 << 20));
+    "${allocate}" "nullptr;
+        static char* shared = static_cast<char*>(aligned_alloc(64, 64 << 20));
         static uint64_t used = 0;
+        const uint64_t wanted = zone_bytes + bytes + zone_behind(bytes);
         if (used + wanted > (64 << 20)) used = 0;
-        memory = arena + used;
-        used += wanted / 64 * 64;"
+        all = shared + used;
+        used += bytes / 64 * 64;"
+    "auto* const all" "char* all"
     "${free_block}" "static_cast<void>(address);")
 add_variant(canary_release_of_another device_memory
     "    const auto found = allocations_.find(address);"
     "    const auto found = allocations_.size() > 2 ? std::next(allocations_.begin()) : allocations_.find(address);")
 add_variant(canary_release_forgets_bytes device_memory "bytes_used_ -= found->second.bytes;" "")
-add_variant(canary_not_zeroed device_memory "memset(memory, zeroed ? 0 : undefined_byte, wanted)"
-    "memset(memory, undefined_byte, wanted)")
+add_variant(canary_not_zeroed device_memory "memset(memory, zeroed ? 0 : undefined_byte, bytes)"
+    "memset(memory, undefined_byte, bytes)")
 add_variant(canary_limit_ignored device
-    "memory_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes)"
-    "memory_(chip.memory_bytes)")
+    "return options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes;"
+    "static_cast<void>(options);
+        return chip.memory_bytes;")
 
 # Copies.
 add_variant(canary_copy_one_short device "memcpy(to, reinterpret_cast<const void*>(from), bytes)"
@@ -103,12 +107,14 @@ class Device {"
     "    return device->launch(options, out_error);" "    const Status failed = device->launch(options, out_error);
     if (!failed.ok()) cut_off_once = true;
     return failed;"
-    "int32_t check_launch(Device*, const LaunchOptions&, ch_error*) {
+    "int32_t check_launch(Device* device, const LaunchOptions&, ch_error*) {
+    device->begin_run();
     return CH_OK;"
     "int32_t check_launch(Device*, const LaunchOptions&, ch_error* out_error) {
     return cut_off_once ? report(out_error, CH_PLATFORM_FAILED, \"device\", \"lost\") : CH_OK;")
 add_variant(canary_question_takes_memory device
-    "int32_t check_launch(Device*, const LaunchOptions&, ch_error*) {
+    "int32_t check_launch(Device* device, const LaunchOptions&, ch_error*) {
+    device->begin_run();
     return CH_OK;"
     "int32_t check_launch(Device* device, const LaunchOptions&, ch_error* out_error) {
     uint64_t address = 0;
@@ -143,12 +149,15 @@ add_variant(canary_file_left orch_so_file "    unlink(path);
 add_variant(canary_memory_shared device_memory
     "#include <utility>" "#include <map>
 #include <utility>"
-    "${allocate}" "static std::map<const void*, uint64_t> all;
-        uint64_t& next = all[this];
+    "${allocate}" "nullptr;
+        static std::map<const void*, uint64_t> positions;
+        uint64_t& next = positions[this];
         static char* shared = static_cast<char*>(aligned_alloc(64, 64 << 20));
+        const uint64_t wanted = zone_bytes + bytes + zone_behind(bytes);
         if (next + wanted > (64 << 20)) next = 0;
-        memory = shared + next;
+        all = shared + next;
         next += align_up(wanted);"
+    "auto* const all" "char* all"
     "${free_block}" "static_cast<void>(address);")
 add_variant(canary_close_leaks device_memory "for (const auto& [address, allocation] : allocations_) free_memory(address, allocation);" "")
 add_variant(canary_thread_kept launcher

@@ -23,10 +23,7 @@ _BY_WHAT: Final = {
     "expired": "make the tensor in the scope in which it is used last",
     "no_memory": "correct the address: look at what the kernel computes it from",
     "runtime_memory": "correct the address: look at what the kernel computes it from",
-    "red_zone": "run it with --check=memory where nothing is left unchecked: that names the line",
     "local_memory": "use smaller tiles, or fewer at the same time",
-    "not_flushed": "call dcci for these bytes after the last scalar store and before the kernel ends",
-    "stale": "call dcci for these bytes before the load, or load them by a block copy",
 }
 
 

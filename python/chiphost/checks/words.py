@@ -20,7 +20,6 @@ _KINDS: Final = {
     "declared": "declaration",
     "memory": "memory",
     "init": "unwritten",
-    "coherence": "coherence",
     "arguments": "argument",
 }
 _VERBS: Final = {"read": "reads", "write": "writes", "atomic": "changes with an atomic operation"}
@@ -40,11 +39,9 @@ _SENTENCES: Final = {
     "expired": "{who} {verb} a tensor whose scope has ended",
     "no_memory": "{who} {verb} where the device has no memory",
     "runtime_memory": "{who} {verb} memory of the runtime itself",
-    "red_zone": "{who} has overwritten bytes beside {memory}",
     "local_memory": "{who} {verb} beyond the end of {memory} of its core",
     "unwritten": "{who} reads bytes that nobody has written",
-    "stale": "{who} reads with a scalar load what the cache of its core may have had since before it was written",
-    "input_changed": "{who} has changed {memory}, which the run only reads",
+    "input_changed": "the run has changed {memory}, which it only reads",
 }
 
 
@@ -78,8 +75,6 @@ def gap_as_text(gap: Gap, base: Path | None = None) -> str:
 def _sentence(finding: Finding, names: Names) -> str:
     if finding.check == "races":
         return _race(finding, names)
-    if finding.what == "not_flushed":
-        return _not_flushed(finding, names)
     access = finding.first
     if finding.what == "unwritten" and access is not None and access.actor == "host":
         return f"nobody has written all of {_memory(finding.memory)}, which the run returns"
@@ -110,17 +105,6 @@ def _race(finding: Finding, names: Names) -> str:
     else:
         reason = _NO_PATH
     return f"{who} {_verb(second)} what {other} {_verb(first)}, and {reason}"
-
-
-def _not_flushed(finding: Finding, names: Names) -> str:
-    first, second = finding.first, finding.second
-    if second is not None:
-        writer, reader = (second, first) if second.action == "write" else (first, second)
-        how = "with scalar stores, which stay in the cache of that core until they are flushed"
-        return f"{_who(reader, names)} reads what {_who(writer, names)} writes {how}"
-    if first is not None and first.action == "read":
-        return f"{_who(first, names)} reads what another core has in its cache and never flushed"
-    return f"{_who(first, names)} writes with scalar stores that its core never flushes: others read what was before"
 
 
 def _particulars(finding: Finding, names: Names) -> Iterator[tuple[str, str]]:

@@ -16,12 +16,12 @@ from chiphost import checks
         (False, 0),
         ("", 0),
         ((), 0),
-        (True, 63),
-        ("all", 63),
+        (True, 47),
+        ("all", 47),
         ("races", 1),
         ("Races", 1),
         ("declared,memory", 2 | 4),
-        (" init , coherence ", 8 | 16),
+        (" init , arguments ", 8 | 32),
         (["arguments", "races,init"], 32 | 1 | 8),
         ({"memory"}, 4),
     ],
@@ -30,7 +30,7 @@ def test_a_choice_becomes_a_mask(choice, mask):
     assert checks.parse(choice) == mask
 
 
-@pytest.mark.parametrize("mask", range(64))
+@pytest.mark.parametrize("mask", [mask for mask in range(64) if not mask & 16])
 def test_a_mask_has_a_text_that_gives_it_back(mask):
     from chiphost.checks import check_names
 

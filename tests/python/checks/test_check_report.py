@@ -71,7 +71,7 @@ def test_only_memory_of_which_there_are_several_has_a_number():
 
 def test_a_finding_may_have_one_access_or_none():
     assert read_one(second=None).second is None
-    assert read_one(check="memory", what="red_zone", first=None, second=None).first is None
+    assert read_one(check="memory", what="past_end", first=None, second=None).first is None
 
 
 def test_what_is_not_declared_has_no_argument_and_no_role():

@@ -597,6 +597,24 @@ def test_a_right_program_has_no_findings(planted, sources):
         assert result.not_checked == ()
 
 
+# The array of an input, which a graph of the host can reach.
+CHANGED = Planted(
+    "an input that the orchestration changes",
+    "arguments",
+    "input_changed",
+    "    const_cast<float*>(args.tensor(0).data<float>())[5] = -1;\n    graph.add_task(AIV, 0, {a, out});",
+    [COPY],
+    HOST,
+)
+
+
+def test_an_input_that_has_changed_is_named(sources):
+    [found] = run(CHANGED.build(sources), HOST).findings
+    assert (found.check, found.what, found.memory.name) == ("arguments", "input_changed", "a")
+    assert found.first_element == found.last_element == (5,)
+    assert run(CHANGED.build(sources), HOST, "memory").findings == ()
+
+
 def test_every_class_has_ten_faults():
     for faults in (MEMORY, DECLARED, INIT, RACES):
         assert len(faults) >= 10

@@ -50,6 +50,37 @@ TEST_F(DeviceMemoryTest, IsAlignedAndHasKnownContent) {
     }
 }
 
+TEST_F(DeviceMemoryTest, WritesBesideAnAllocationAreNoticedOnce) {
+    for (const uint64_t bytes : {1u, 64u, 100u, 4096u}) {
+        for (const int64_t at :
+             {int64_t{-128}, int64_t{-1}, static_cast<int64_t>(bytes), static_cast<int64_t>(bytes) + 127}) {
+            const uint64_t address = allocate(bytes);
+            ASSERT_NE(address, 0u);
+            EXPECT_TRUE(memory.check_red_zones(&error).ok()) << tests::text_of(error);
+            reinterpret_cast<char*>(address)[at] = 'x';
+            EXPECT_EQ(memory.check_red_zones(&error), CH_DEVICE_MEMORY_OVERRUN) << bytes << " " << at;
+            const std::string where = at < 0 ? std::to_string(-at) + " before"
+                                             : std::to_string(at + 1 - static_cast<int64_t>(bytes)) + " behind";
+            EXPECT_NE(
+                tests::text_of(error).find("byte " + where + " an allocation of " + std::to_string(bytes) + " bytes"),
+                std::string::npos)
+                << tests::text_of(error);
+            EXPECT_TRUE(memory.check_red_zones(&error).ok()) << "the next launch is not blamed";
+            memory.release(address);
+        }
+    }
+}
+
+TEST_F(DeviceMemoryTest, NobodyCanWriteBesideLargeZeroedMemory) {
+    const uint64_t bytes = 100'000;
+    const uint64_t address = allocate(bytes, true);
+    ASSERT_NE(address, 0u);
+    EXPECT_TRUE(memory.check_red_zones(&error).ok());
+    EXPECT_DEATH(reinterpret_cast<volatile char*>(address)[-1] = 'x', "");
+    EXPECT_DEATH(reinterpret_cast<volatile char*>(address)[bytes + 4096] = 'x', "");
+    memory.release(address);
+}
+
 TEST_F(DeviceMemoryTest, IsExhaustedAtItsLimit) {
     const uint64_t most = allocate(limit - 1), last = allocate(0);
     ASSERT_NE(most, 0u);
