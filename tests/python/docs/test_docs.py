@@ -93,6 +93,35 @@ def test_the_first_scene_broken_prints_what_its_page_shows(tmp_path):
     assert run_first_scene(tmp_path) == without_times((FIRST_SCENE / "break.txt").read_text())
 
 
+FIND_A_RACE = ROOT / "tests" / "examples" / "find_a_race"
+
+
+@pytest.mark.parametrize(("option", "shown", "code"), [(None, "run.txt", 0), ("--check", "check.txt", 1)])
+def test_the_guide_to_races_shows_what_is_printed(option, shown, code, tmp_path, monkeypatch):
+    shutil.copytree(FIND_A_RACE, tmp_path / "my_scenes")
+    monkeypatch.chdir(tmp_path)
+    command = ["run", "scaled_sum", *filter(None, [option]), "--scenes", "my_scenes"]
+    result = CliRunner().invoke(cli, command)
+    assert result.exit_code == code, result.output
+    expected = without_times((FIND_A_RACE / shown).read_text())
+    assert without_times(f"$ chiphost {' '.join(command)}\n{result.stdout}") == expected
+
+
+def test_the_guide_to_races_mends_the_race(tmp_path):
+    shutil.copytree(FIND_A_RACE, tmp_path, dirs_exist_ok=True)
+    guide = (ROOT / "docs" / "guides" / "find-a-race.md").read_text()
+    [source] = tmp_path.rglob("orchestration.cpp")
+    text = source.read_text()
+    for old in ("    graph.add_task(chiphost::AIV, kScale, {y, x});\n", "    graph.add_successor(add, scale_sum);\n"):
+        assert text.count(old) == 1
+        text = text.replace(old, "")
+    lines = re.findall(r"^    (?:const auto scale_y = |graph\.add_successor\().*;$", guide, re.M)
+    assert len(lines) == 3
+    source.write_text(text.replace("    return 0;", "\n".join([*lines, "    return 0;"])))
+    result = CliRunner().invoke(cli, ["run", "scaled_sum", "--check", "--scenes", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+
+
 @pytest.mark.parametrize(
     ("script", "output"),
     [("from_python.py", "[ 5. 13. 17.] 3\n"), ("trace.py", (FIRST_SCENE / "trace.txt").read_text())],
