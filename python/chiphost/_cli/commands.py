@@ -63,8 +63,9 @@ def run(scene: str | None, list_only: bool, cases: tuple[str, ...], all_cases: b
         raise click.UsageError("name a scene; chiphost run --list shows them")
     if cases and all_cases:
         raise click.UsageError("--case and --all-cases exclude each other")
+    seeds = options.take_seeds(chosen)
     supervisor.begin()
-    _start("run", scene=scene, list_only=list_only, cases=cases, all_cases=all_cases, **chosen)
+    _start("run", seeds=seeds, scene=scene, list_only=list_only, cases=cases, all_cases=all_cases, **chosen)
 
 
 @click.command()
@@ -119,10 +120,11 @@ def ci(json_file: ReportFile | None, junit_file: ReportFile | None, **chosen: An
         raise click.UsageError("--source is for --build-runtime")
     if chosen["cases"] and chosen["all_cases"]:
         raise click.UsageError("--case and --all-cases exclude each other")
+    seeds = options.take_seeds(chosen)
     supervisor.begin()
     repeated = options.not_default(chosen["scenes"], chosen["sim_threads"], chosen["isolation"])
-    events.tell("reports", json_file, junit_file, chosen["platform"], chosen["seed"], repeated)
-    _start("ci", json_file=json_file, junit_file=junit_file, repeated=repeated, **chosen)
+    events.tell("reports", json_file, junit_file, chosen["platform"], seeds.first, repeated)
+    _start("ci", json_file=json_file, junit_file=junit_file, repeated=repeated, seeds=seeds, **chosen)
 
 
 @click.command()

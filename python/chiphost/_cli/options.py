@@ -13,6 +13,7 @@ import click
 
 from .._strategies import CHOICES
 from .._text.suggestion import nearest
+from ..scenes.seeds import Seeds
 from . import completion, restart
 
 if TYPE_CHECKING:
@@ -50,6 +51,22 @@ class Seconds(click.FloatRange):
         if math.isnan(seconds):
             self.fail(f"{value!r} is no number of seconds.", param, ctx)
         return seconds
+
+
+class SeedRange(click.ParamType):  # type: ignore[type-arg]  # as above
+    """Two seeds with a hyphen between them, the smaller one first; or one."""
+
+    name = "seeds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Make (first, last) of it."""
+        words = str(value).split("-")
+        if not 1 <= len(words) <= 2 or not all(word.isascii() and word.isdigit() for word in words):
+            self.fail(f"wanted two seeds such as 0-99, found {value!r}", param, ctx)
+        first, last = int(words[0]), int(words[-1])
+        if not first <= last <= SEED_MAX:
+            self.fail(f"wanted seeds from 0 to 2^64 - 1, the smaller one first; found {value!r}", param, ctx)
+        return first, last
 
 
 def report_file(*names: str, text: str) -> Decorator[Any]:
@@ -134,7 +151,7 @@ def _set_variable(name: str, option: str) -> Callable[[click.Context, click.Para
 
 
 def how_to_run(command: Command) -> Command:
-    """--seed, --sim-threads, --isolation and --more-namespaces."""
+    """--seed and its relatives, --sim-threads, -v, --isolation and --more-namespaces."""
     for add in (
         click.option(
             "--isolation",
@@ -158,16 +175,50 @@ def how_to_run(command: Command) -> Command:
             help="Host threads that simulate the chip in a run; with 1 the same seed gives the same run.",
         ),
         click.option(
+            "-v",
+            "--verbose",
+            is_flag=True,
+            help="Show a digest of the order in which tasks ran on cores: the same seed has the same on every machine.",
+        ),
+        click.option(
+            "--seeds",
+            type=SeedRange(),
+            metavar="A-B",
+            help="Try all these seeds, one after the other, and stop a case at the first that fails.",
+        ),
+        click.option(
+            "--order-seed",
+            type=click.IntRange(0, SEED_MAX),
+            metavar="N",
+            help="Orders the simulated processors, whatever makes the inputs.",
+        ),
+        click.option(
+            "--input-seed",
+            type=click.IntRange(0, SEED_MAX),
+            metavar="N",
+            help="Makes the inputs, whatever orders the simulated processors.",
+        ),
+        click.option(
             "--seed",
             type=click.IntRange(0, SEED_MAX),
             metavar="N",
-            default=0,
-            show_default=True,
-            help="Makes the inputs and orders the simulated processors.",
+            help="Makes the inputs and orders the simulated processors.  [default: 0]",
         ),
     ):
         command = add(command)
     return command
+
+
+def take_seeds(chosen: dict[str, Any]) -> Seeds:
+    """Take the options about seeds out of those that were chosen, and make seeds of them."""
+    seed, seeds = chosen.pop("seed"), chosen.pop("seeds")
+    input_seed, order_seed = chosen.pop("input_seed"), chosen.pop("order_seed")
+    if seed is not None and seeds is not None:
+        raise click.UsageError("--seed and --seeds exclude each other")
+    if seeds is not None and input_seed is not None and order_seed is not None:
+        raise click.UsageError("--input-seed and --order-seed together leave --seeds nothing to vary")
+    first, last = seeds or (seed or 0, seed or 0)
+    return Seeds(first, last, input_seed, order_seed)
 
 
 def json_file(text: str = "Write the results to this file as JSON.") -> Decorator[Any]:

@@ -10,6 +10,7 @@ from .._reports.file import as_json
 from .._reports.junit import Case, Suite, as_junit
 from .._text.printable import shell_join
 from .results import NOT_STARTED, CaseResult, SceneResult
+from .seeds import Seed
 
 
 def to_json(results: Sequence[SceneResult], torch_s: float | None = None) -> str:
@@ -64,6 +65,11 @@ def skipped(result: SceneResult) -> str:
     return "\n".join(f"case {case.case!r} skipped: {case.skipped}" for case in result.cases if case.skipped)
 
 
+def orders(result: SceneResult) -> str:
+    """The digest of the order of each case, a line each; empty if there is none."""
+    return "\n".join(f"case {case.case!r}: order {case.order_digest}" for case in result.cases if case.order_digest)
+
+
 def retries(case: CaseResult) -> str:
     """The errors before the result of a case, if it was run again; empty if it was not."""
     times = len(case.earlier_errors)
@@ -74,14 +80,27 @@ def retries(case: CaseResult) -> str:
 
 
 def replay_command(result: SceneResult, options: Sequence[str] = ()) -> str:
-    """The command that runs a failure again in the same way; empty if there is nothing to run."""
-    failed = [case.case for case in result.cases if case.error and not case.error.startswith(NOT_STARTED)]
-    if not failed:
+    """The command that runs a failure again in the same way; empty if there is nothing to run.
+
+    Of cases that failed with different seeds it runs those that failed with the seed of the first.
+    """
+    seeds = {
+        case.case: _seed(result, case) for case in result.cases if case.error and not case.error.startswith(NOT_STARTED)
+    }
+    if not seeds:
         return ""
+    seed = next(iter(seeds.values()))
+    failed = [case for case, of_case in seeds.items() if of_case == seed]
     all_failed = result.has_all_cases and len(failed) == len(result.cases)
     cases = ["--all-cases"] if all_failed else [word for case in failed for word in ("--case", case)]
-    words = ["chiphost", "run", result.name, "-p", result.platform, *cases, "--seed", str(result.seed), *options]
+    words = ["chiphost", "run", result.name, "-p", result.platform, *cases, *seed.words(), *options]
     return shell_join(words)
+
+
+def _seed(result: SceneResult, case: CaseResult) -> Seed:
+    if case.input_seed is None or case.order_seed is None:  # it was not run, or nobody knows
+        return Seed(result.seed, result.seed)
+    return Seed(case.input_seed, case.order_seed)
 
 
 def _ordinal(number: int) -> str:

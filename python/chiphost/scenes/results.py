@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from .._system.deadline import Deadline
+from .seeds import Seeds
 
 NOT_STARTED: Final = "not started"  # the beginning of the error of a case that the deadline or Ctrl-C kept from running
 
@@ -26,6 +27,10 @@ class CaseResult:
         earlier_errors: why it failed before, if it was run again: one for each time.
         skipped: why it was not run: it is not for this platform, or needs more than that has. Then it neither passed
             nor failed.
+        input_seed, order_seed: those of the last run, which is the one that failed if one did; None if it was not run.
+        seeds: how many seeds gave the expected result.
+        order_digest: in which order tasks ran on which cores in the last run (see `order_digest`); None if nobody
+            wanted it, or there is no order to tell.
     """
 
     case: str
@@ -36,6 +41,10 @@ class CaseResult:
     rounds: int
     earlier_errors: tuple[str, ...] = ()
     skipped: str | None = None
+    input_seed: int | None = None
+    order_seed: int | None = None
+    seeds: int = 0
+    order_digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class SceneResult:
         passed: whether all cases passed that were run, and one was.
         seconds: time it took, without compiling.
         error: why it failed, or None.
-        seed: what orders the simulated processors and makes the inputs.
+        seed: what orders the simulated processors and makes the inputs; the first if there are several.
         cases: one for each case; none if the scene could not be loaded.
         skipped: why none of its cases was run; see CaseResult.
         has_all_cases: whether `cases` are all that the scene has.
@@ -80,6 +89,7 @@ class Settings:
         platform: where.
         isolation: of the workers; None: the default of this system.
         seed: orders the simulated processors and makes the inputs.
+        seeds: what to take instead of that one seed; None: nothing.
         sim_threads: host threads for the simulated processors of one run.
         rounds: how often each case is run; None: as the scene says.
         timeout_s: of one run; None: what is left until the deadline, or a run's default without one.
@@ -87,6 +97,7 @@ class Settings:
         retries: how often a case that fails is run again.
         library: the folder with the runtimes; None: the installed one.
         all_cases: whether to run all cases where none are named, not the usual ones of a scene.
+        order_digests: whether to find out in which order tasks ran, where that can be done.
     """
 
     platform: str
@@ -99,6 +110,13 @@ class Settings:
     retries: int = 0
     library: Path | None = None
     all_cases: bool = False
+    seeds: Seeds | None = None
+    order_digests: bool = False
+
+    @property
+    def wanted_seeds(self) -> Seeds:
+        """The seeds to try."""
+        return self.seeds or Seeds(self.seed, self.seed)
 
 
 class Watcher:

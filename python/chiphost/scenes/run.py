@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from .._core import CallConfig
+from .._core import CallConfig, RunResult
 from .._runtimes import runtimes
 from ..callable import ChipCallable
 from ..errors import ChiphostError, DeadlineError, PlatformError
@@ -21,8 +21,10 @@ from ..scene import Scene, copy_args
 from ..worker import ChipWorker, default_isolation
 from . import events
 from .catalog import Entry
+from .order_digest import digest_of
 from .programs import Programs
 from .results import NOT_STARTED, CaseResult, SceneResult, Settings
+from .seeds import Seed
 
 Callables = Sequence[ChipCallable]  # for a scene's programs, in their order
 
@@ -91,7 +93,7 @@ class SceneRun:
             passed=not failures and skipped is None,
             seconds=self._clock.seconds,
             error="\n".join(failures) or None,
-            seed=self._settings.seed,
+            seed=self._settings.wanted_seeds.first,
             cases=(*done, *(CaseResult(name, False, 0.0, error, None, 0) for name in left)),
             skipped=None if failures else skipped,
             has_all_cases=self._entry.scene is None or len(self._cases) == len(self._entry.scene.cases),
@@ -138,7 +140,7 @@ class SceneRun:
         clock.stop()
         if skipped:
             return _skipped(case, skipped)
-        return CaseResult(case, error is None, clock.seconds, error, tally.tasks, tally.rounds)
+        return tally.result(case, clock.seconds, error)
 
 
 def _cases_of(entry: Entry, wanted: Sequence[str] | None, settings: Settings) -> list[str]:
@@ -204,10 +206,28 @@ class Skipped(Exception):
 
 @dataclass
 class Tally:
-    """The progress of a case: tasks in its graphs, and rounds that were right."""
+    """The progress of a case: tasks in its graphs, rounds and seeds that were right, the order of the last round."""
 
     tasks: int | None = None
     rounds: int = 0
+    seeds: int = 0
+    seed: Seed | None = None
+    order_digest: str | None = None
+
+    def result(self, case: str, seconds: float, error: str | None) -> CaseResult:
+        """The result of the case."""
+        return CaseResult(
+            case,
+            error is None,
+            seconds,
+            error,
+            self.tasks,
+            self.rounds,
+            input_seed=None if self.seed is None else self.seed.input,
+            order_seed=None if self.seed is None else self.seed.order,
+            seeds=self.seeds,
+            order_digest=self.order_digest,
+        )
 
 
 def run_case(
@@ -215,38 +235,84 @@ def run_case(
 ) -> None:
     """Run a case on a worker, all its programs in each round with fresh outputs, and check every round.
 
+    Several seeds are tried one after the other, each with as many rounds; the first that fails is the last.
+
     Raises:
         Skipped: the chip has less than the case needs, or the platform has no such thing.
         SceneError: GOLDEN_MISMATCH; or the scene's inputs or golden function failed.
         ChiphostError: what `ChipWorker.run` raises.
     """
-    chip = worker.chip
-    if why := scene.shortage(case, settings.platform, chip):
+    if why := scene.shortage(case, settings.platform, worker.chip):
         raise Skipped(why)
-    before = scene.make_args(case, settings.seed)
-    arrays = sum(value.nbytes for value in before.values() if isinstance(value, np.ndarray))
-    if chip is not None and arrays > chip.memory_bytes:
-        raise Skipped(f"its arrays have {arrays} bytes, {settings.platform} has memory of {chip.memory_bytes}")
-    config: dict[str, Any] = {**scene.config_of(case, chip), "sim_threads": settings.sim_threads, "seed": settings.seed}
-    expected = None  # until a run succeeds: it may be expensive
-    for _ in range(settings.rounds or scene.rounds):
-        after = copy_args(before)
-        tasks = 0
-        for program, callable_ in zip(scene.programs, compiled, strict=True):
-            args = scene.arguments_of(program, after)
-            try:
-                tasks += worker.run(callable_, args, timeout_s=_timeout_s(settings), **config).task_count
-            except PlatformError as error:
-                # The platform itself says so about things it cannot do at all, such as kernels that wait for each
-                # other.
-                if error.name == "UNIMPLEMENTED":
-                    raise Skipped(f"{settings.platform} does not have it: {error.where}: {error.message}") from error
-                raise
-        out_tally.tasks = tasks
-        if expected is None:
-            expected = scene.expected(case, before)
-        scene.check(case, before, after, expected)
+    seeds, attempt = settings.wanted_seeds, None
+    for seed in seeds:
+        if seeds.count > 1:
+            events.tell("seed", scene.name, case, seed)
+        out_tally.seed, out_tally.order_digest = seed, None
+        if attempt is None or attempt.seed.input != seed.input:
+            attempt = _Attempt(worker, scene, compiled, case, settings, seed)
+        attempt.seed = seed
+        for _ in range(settings.rounds or scene.rounds):
+            attempt.run_round(out_tally)
+        out_tally.seeds += 1
+
+
+class _Attempt:
+    """A case with its inputs of one seed. The order may change from round to round.
+
+    Attributes:
+        seed: the seeds of the next round; that of the inputs stays.
+    """
+
+    def __init__(
+        self, worker: ChipWorker, scene: Scene, compiled: Callables, case: str, settings: Settings, seed: Seed
+    ) -> None:
+        """Make the inputs."""
+        self.seed = seed
+        self._worker, self._scene, self._compiled, self._case = worker, scene, compiled, case
+        self._settings = settings
+        self._before = scene.make_args(case, seed.input)
+        self._expected: dict[str, Any] | None = None  # until a run succeeds: it may be expensive
+        arrays = sum(value.nbytes for value in self._before.values() if isinstance(value, np.ndarray))
+        chip = worker.chip
+        if chip is not None and arrays > chip.memory_bytes:
+            raise Skipped(f"its arrays have {arrays} bytes, {settings.platform} has memory of {chip.memory_bytes}")
+        self._traces = settings.order_digests and settings.sim_threads == 1 and not _is_real_chip(settings)
+        self._config: dict[str, Any] = {
+            **scene.config_of(case, chip),
+            "sim_threads": settings.sim_threads,
+            "trace": self._traces,
+        }
+
+    def run_round(self, out_tally: Tally) -> None:
+        """Run all programs, and check what comes out."""
+        after = copy_args(self._before)
+        results = [
+            self._run(callable_, self._scene.arguments_of(program, after))
+            for program, callable_ in zip(self._scene.programs, self._compiled, strict=True)
+        ]
+        out_tally.tasks = sum(result.task_count for result in results)
+        if self._traces:
+            out_tally.order_digest = digest_of(result.trace or b"" for result in results)
+        if self._expected is None:
+            self._expected = self._scene.expected(self._case, self._before)
+        self._scene.check(self._case, self._before, after, self._expected)
         out_tally.rounds += 1
+
+    def _run(self, callable_: ChipCallable, args: list[Any]) -> RunResult:
+        timeout_s = _timeout_s(self._settings)
+        try:
+            return self._worker.run(callable_, args, timeout_s=timeout_s, seed=self.seed.order, **self._config)
+        except PlatformError as error:
+            # The platform itself says so about things it cannot do at all, such as kernels that wait for each other.
+            if error.name == "UNIMPLEMENTED":
+                platform = self._settings.platform
+                raise Skipped(f"{platform} does not have it: {error.where}: {error.message}") from error
+            raise
+
+
+def _is_real_chip(settings: Settings) -> bool:
+    return runtimes.is_real_chip(settings.platform, settings.library)
 
 
 def _timeout_s(settings: Settings) -> float:
