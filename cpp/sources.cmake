@@ -48,6 +48,7 @@ set(chiphost_aicpu_sources
     ${chiphost_root}/cpp/orchestrator/task_ring.cpp
     ${chiphost_root}/cpp/orchestrator/tensor_map.cpp
     ${chiphost_root}/cpp/scheduler/aicpu_program.cpp
+    ${chiphost_root}/cpp/scheduler/chosen_dispatch.cpp
     ${chiphost_root}/cpp/scheduler/handshakes.cpp
     ${chiphost_root}/cpp/scheduler/scheduler.cpp
     ${chiphost_root}/cpp/scheduler/stall_text.cpp)

@@ -4,7 +4,7 @@
 
 chiphost_add_platform(NAME sim FOLDER "${chiphost_root}/platform/sim"
     HOST_SOURCES core_memory.cpp core_services.cpp device.cpp device_memory.cpp device_programs.cpp fiber.cpp
-                 launcher.cpp parallel_engine.cpp pausables.cpp sequential_engine.cpp
+                 launcher.cpp oracle.cpp order.cpp parallel_engine.cpp pausables.cpp sequential_engine.cpp
     AICPU_SOURCES aicpu_port.cpp fiber.cpp orch_so_loader.cpp shared/orch_so_file.cpp
     AICORE_SOURCES aicore_port.cpp fiber.cpp)
 

@@ -66,7 +66,8 @@ Status Launcher::lend_helpers(uint32_t count, ch_error* out_error) {
 
 Status Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
     if (options.sim_threads <= 1) {
-        SequentialEngine engine(options.seed, options.progress, options.out_trace);
+        RandomOracle random(options.seed);
+        SequentialEngine engine(options.seed ? &random : nullptr, options.progress, options.out_trace);
         return run(engine, options, out_error);
     }
     CH_TRY(lend_helpers(options.sim_threads - 1, out_error));
@@ -76,7 +77,8 @@ Status Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
 }
 
 Status Launcher::run(Engine& engine, const LaunchOptions& options, ch_error* out_error) {
-    const auto& launch = *reinterpret_cast<const ch_launch*>(options.launch);
+    auto& launch = *reinterpret_cast<ch_launch*>(options.launch);
+    launch.choices = reinterpret_cast<uint64_t>(engine.choices());
     const uint32_t cores = options.block_dim * 3;
     CH_TRY(pausables_.make(kernels_pause_ ? cores : 0, out_error));
     core_ports_.resize(cores);
@@ -122,7 +124,7 @@ AicpuPort Launcher::port_of_thread(uint32_t thread, const Engine& engine, const 
     Pausable& orchestration = pausables_.orchestration();
     return {{registers_.data()},  engine.hooks(),       core_of_physical_,    thread,           random,
             &orchestration.fiber, &orchestration.stack, temp_folder_.c_str(), options.progress, programs_.loader_gate(),
-            &programs_.keeper()};
+            &programs_.keeper(),  engine.choices()};
 }
 
 void Launcher::connect_core(uint32_t core, const Engine& engine, const LaunchOptions& options) {
@@ -131,7 +133,8 @@ void Launcher::connect_core(uint32_t core, const Engine& engine, const LaunchOpt
     core_of_physical_[physical] = static_cast<uint8_t>(core);
     const uint64_t random = options.seed == 0 ? 0 : (options.seed + core) * 2 + 1;
     AicorePort& port = core_ports_[core];
-    port = {registers, engine.hooks(), core, physical, random, 0, options.progress, nullptr, {}, nullptr};
+    port = {registers,        engine.hooks(), core, physical, random,          0,
+            options.progress, nullptr,        {},   nullptr,  engine.choices()};
     static_cast<KernelServices&>(port.services) = core_services;
     port.services.hooks = engine.hooks();
     port.services.core = core;

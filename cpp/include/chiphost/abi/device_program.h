@@ -31,7 +31,7 @@ typedef enum ch_step {
     CH_STEP_DONE = 3,    // finished; do not come again
 } ch_step;
 
-#define CH_LAUNCH_FORMAT 4  // the value of ch_launch::format
+#define CH_LAUNCH_FORMAT 5  // the value of ch_launch::format
 
 // The record in which the device tells the host what went wrong. Whoever finds the first fault changes error.code from
 // CH_OK by compare-and-swap and writes the rest of the error, which is valid once `complete` is 1. The host clears
@@ -55,6 +55,7 @@ typedef struct ch_launch {
     uint64_t payloads;            // core_protocol::Payload, two for each core
     uint64_t status;              // ch_launch_status
     uint64_t hand_over;           // HandOverArea (hand_over.h) for each cluster, 0: no kernel uses it
+    uint64_t choices;             // graph::Choices, 0: the default order; always 0 on a chip
 } ch_launch;
 
 // The AICPU program.
