@@ -11,6 +11,7 @@ set(chiphost_host_frame_sources
     ${chiphost_root}/cpp/host/host_context.cpp
     ${chiphost_root}/cpp/host/launch_area.cpp
     ${chiphost_root}/cpp/host/loaded_callable.cpp
+    ${chiphost_root}/cpp/host/reference_outputs.cpp
     ${chiphost_root}/cpp/host/run_memory.cpp
     ${chiphost_root}/cpp/runtimes/device_built/device_built_runtime.cpp
     ${chiphost_root}/cpp/runtimes/device_built/device_library.cpp

@@ -25,7 +25,7 @@ constexpr uint64_t pause = 1;
 constexpr uint64_t later = UINT64_MAX;  // no task is started for now, although one could be
 
 // Most options that the AICPU program offers at once. Of more ready tasks it offers the first.
-constexpr uint32_t options_max = 64;
+constexpr uint32_t options_max = 1024;
 
 // The table. It is in memory of the host, where the AICPU program of a simulated chip can call it.
 struct Choices {

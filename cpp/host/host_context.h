@@ -10,6 +10,7 @@
 #include "chiphost/abi/host_runtime.h"
 #include "launch_area.h"
 #include "loaded_callable.h"
+#include "reference_outputs.h"
 #include "runtime.h"
 #include "status/status.h"
 
@@ -25,6 +26,10 @@ public:
     Status run(const ch_run_request& request, ch_error* out_error);
 
 private:
+    Status explore(const ch_run_request& request, const ch_call_config& config, platform::LaunchOptions options,
+                   LoadedCallable& callable, ch_error* out_error);
+    Status run_once(const ch_run_request& request, const ch_call_config& config, const platform::LaunchOptions& options,
+                    LoadedCallable& callable, ch_error* out_error);
     Status execute(const ch_run_request& request, const ch_call_config& config, platform::LaunchOptions options,
                    LoadedCallable& callable, ch_error* out_error);
 
@@ -34,6 +39,11 @@ private:
     std::unique_ptr<LoadedCallables> callables_;
     std::unique_ptr<LaunchArea> launch_area_;
     std::vector<ch_trace_event> trace_;
+    // Of the exploration that is under way or was last.
+    ReferenceOutputs reference_;
+    bool explores_ = false;  // there is one
+    bool explored_all_ = false;
+    uint64_t schedule_ = 0;  // the number of its last schedule
 };
 
 }  // namespace chiphost::host

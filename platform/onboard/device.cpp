@@ -181,6 +181,9 @@ Status Device::check_launch(const LaunchOptions& options, ch_error* out_error) c
     if (options.out_trace) {
         return report(out_error, CH_UNIMPLEMENTED, "trace", "wanted False: only a simulated chip can be traced");
     }
+    if (options.exploration) {
+        return report(out_error, CH_UNIMPLEMENTED, "exploration", "only the order of a simulated chip can be chosen");
+    }
     return CH_OK;
 }
 

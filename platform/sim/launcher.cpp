@@ -64,7 +64,20 @@ Status Launcher::lend_helpers(uint32_t count, ch_error* out_error) {
     return CH_OK;
 }
 
+// Launches in the next order of an exploration.
+Status Launcher::explore(const LaunchOptions& options, ch_error* out_error) {
+    ch_exploration& wanted = *options.exploration;
+    if (options.schedule == 0) exploration_ = std::make_unique<Exploration>(wanted);
+    const auto& launch = *reinterpret_cast<const ch_launch*>(options.launch);
+    const auto* graph = reinterpret_cast<const graph::Image*>(launch.graph);
+    SequentialEngine engine(exploration_->begin(wanted, options.schedule, graph), options.progress, options.out_trace);
+    const Status launched = run(engine, options, out_error);
+    exploration_->ended(engine.order(), &wanted);
+    return launched;
+}
+
 Status Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
+    if (options.exploration) return explore(options, out_error);
     if (options.sim_threads <= 1) {
         RandomOracle random(options.seed);
         SequentialEngine engine(options.seed ? &random : nullptr, options.progress, options.out_trace);

@@ -157,6 +157,37 @@ class ChipWorker:
             DeadlineError: the run, and those of other threads before it, took longer than timeout_s.
             KeyboardInterrupt: Ctrl-C, as soon as the run lets go.
         """
+        config = self._checked(callable, args, config, overrides)
+        return self._worker.run(callable._core, args, config)
+
+    def _explore(
+        self,
+        callable: ChipCallable,
+        args: Sequence[Any],
+        exploration: _core.Exploration,
+        config: CallConfig | None = None,
+        **overrides: Any,
+    ) -> RunResult:
+        """Run a callable in many schedules: the command `chiphost explore` as a call.
+
+        Args:
+            callable, args, config, overrides: as for `run`.
+            exploration: what to explore; it gets what was found, also if a schedule fails.
+
+        Returns:
+            The result of the last schedule.
+
+        Raises:
+            What `run` raises, for the schedule that fails; PlatformError UNIMPLEMENTED with isolation="process" and on
+            real chips.
+        """
+        config = self._checked(callable, args, config, overrides)
+        return self._worker.explore(callable._core, args, config, exploration)
+
+    def _checked(
+        self, callable: ChipCallable, args: Sequence[Any], config: CallConfig | None, overrides: dict[str, Any]
+    ) -> CallConfig:
+        """The configuration of a call, whose arguments are of the right kinds."""
         if not isinstance(callable, ChipCallable):
             raise _wrong_type("callable", "a ChipCallable", callable)
         platform = self._worker.platform
@@ -172,7 +203,7 @@ class ChipWorker:
             config = CallConfig()
         if not hasattr(type(args), "__getitem__") or isinstance(args, dict):
             raise _wrong_type("args", "a sequence of arrays and numbers", args)
-        return self._worker.run(callable._core, args, config)
+        return config
 
     def reset(self) -> None:
         """Close the device and forget the runtime; init() may follow. Does nothing on a worker without a runtime."""

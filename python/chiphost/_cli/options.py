@@ -69,6 +69,28 @@ class SeedRange(click.ParamType):  # type: ignore[type-arg]  # as above
         return first, last
 
 
+class BudgetType(click.ParamType):  # type: ignore[type-arg]  # as above
+    """A number of schedules, or a time with its unit: s, m or h."""
+
+    name = "budget"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int | None, float | None]:
+        """Make (schedules, seconds) of it, of which one is None."""
+        text = str(value).replace(",", "")
+        units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+        try:
+            schedules, seconds = (None, float(text[:-1]) * units[text[-1]]) if text[-1:] in units else (int(text), None)
+        except ValueError:
+            schedules = seconds = None
+        if not (schedules or 0) > 0 and not 0 < (seconds or 0) < math.inf:
+            self.fail(
+                f"wanted a number of schedules, such as 5000, or a time, such as 30s; found {value!r}", param, ctx
+            )
+        return schedules, seconds
+
+
 def report_file(*names: str, text: str) -> Decorator[Any]:
     """A file to write a report to. A file that cannot be written is wrong usage, found before anything runs."""
 
@@ -236,6 +258,12 @@ def not_default(scenes: Path | None, sim_threads: int, isolation: str | None) ->
     if isolation is not None:
         words += ["--isolation", isolation]
     return [*words, *click.get_current_context().meta.get(_REPEATED, ())]
+
+
+def repeated_in_explore(scenes: Path | None, isolation: str | None, block_dim: int | None) -> Sequence[str]:
+    """The words that repeat these options of `chiphost explore`."""
+    block_dims = [] if block_dim is None else ["--block-dim", str(block_dim)]
+    return [*block_dims, *not_default(scenes, 1, isolation)]
 
 
 def _restart(ctx: click.Context, param: click.Parameter, value: bool) -> None:
