@@ -42,6 +42,7 @@ The record ch_exploration of host_runtime.h says what the fields mean. Those of 
     CH_WANTED(uint32_t, level);
     CH_WANTED(uint32_t, depth);
     CH_WANTED(uint32_t, every_core);
+    CH_WANTED(uint32_t, race_free);
     CH_WANTED(uint32_t, goes_on);
     CH_WANTED(uint32_t, accepts);
     CH_WANTED(uint64_t, seed);

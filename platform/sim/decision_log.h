@@ -33,6 +33,7 @@ public:
         log_.clear();
     }
     uint32_t choose(const Decision& decision) override;
+    void forced(const Decision& decision) override { oracle_.forced(decision); }
 
     // Choices so far.
     uint32_t count() const { return number_; }

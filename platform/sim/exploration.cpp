@@ -36,7 +36,7 @@ std::unique_ptr<Strategy> make_strategy(const ch_exploration& wanted) {
         case CH_STRATEGY_POS:
             return std::make_unique<PosStrategy>(level, wanted.seed);
         case CH_STRATEGY_EXHAUSTIVE:
-            return std::make_unique<ExhaustiveStrategy>(level, wanted.every_core != 0);
+            return std::make_unique<ExhaustiveStrategy>(level, wanted.every_core != 0, wanted.race_free != 0);
         default:
             return std::make_unique<RandomStrategy>(level, wanted.seed);
     }
@@ -62,8 +62,10 @@ Oracle* Exploration::begin(const ch_exploration& wanted, uint64_t schedule, cons
 void Exploration::ended(const Order& order, ch_exploration* out_results) {
     const bool counts = !replay_;
     if (counts) {
-        ++schedules_;
-        orders_.insert(order.digest());
+        if (!strategy_->repeats()) {
+            ++schedules_;
+            orders_.insert(order.digest());
+        }
         events_ = std::max(events_, order.kernels());
         decisions_ = std::max<uint64_t>(decisions_, log_->count());
         const bool more = strategy_->ended(log_->count());

@@ -39,6 +39,7 @@ private:
             strategy_.heard(decision);
             return 0;
         }
+        void forced(const Decision& decision) override { strategy_.forced(decision); }
 
     private:
         Strategy& strategy_;

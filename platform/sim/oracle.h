@@ -39,6 +39,9 @@ public:
     // Returns the index of an option.
     virtual uint32_t choose(const Decision& decision) = 0;
 
+    // Hears of a choice with one option only, if it wants names.
+    virtual void forced(const Decision&) {}
+
     Level level() const { return level_; }
     bool wants_names() const { return wants_names_; }
 

@@ -65,7 +65,9 @@ private:
     uint32_t choose_event(const uint64_t* options, uint32_t count);
     uint32_t choose_processor(const ProcessorSet& from, uint32_t at, bool as_events);
     uint32_t ask(graph::Choice what, const uint64_t* options, uint32_t count) {
-        return count < 2 ? 0 : oracle_.choose({what, count, options});
+        if (count >= 2) return oracle_.choose({what, count, options});
+        if (oracle_.wants_names()) oracle_.forced({what, count, options});
+        return 0;
     }
     uint64_t event_of(uint32_t core) const { return core_event(core, number_[core]); }
 

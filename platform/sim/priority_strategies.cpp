@@ -28,11 +28,6 @@ bool is_event(const Decision& decision) {
 
 }  // namespace
 
-uint64_t PriorityStrategy::name_of(const Decision& decision, uint32_t option) {
-    const uint64_t name = decision.options[option];
-    return is_task(decision, option) ? static_cast<uint64_t>(task_of(name).id) + 1 : name;
-}
-
 void PctStrategy::begin(uint64_t schedule) {
     PriorityStrategy::begin(schedule);
     begin_cores();

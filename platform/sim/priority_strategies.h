@@ -21,8 +21,6 @@ protected:
     PriorityStrategy(Level level, uint64_t seed) : Strategy(level, true), seed_(seed) {}
 
     static uint64_t mixed(uint64_t word) { return next_random(&word); }
-    // The name of an option that is the same in every process.
-    static uint64_t name_of(const Decision& decision, uint32_t option);
     uint64_t priority(uint64_t name) const { return mixed(state_ ^ mixed(name)); }
     uint32_t below(uint32_t count) {
         return static_cast<uint32_t>((next_random(&state_for_cores_) >> 32) * count >> 32);

@@ -34,6 +34,9 @@ public:
     // A launch in the default order makes this choice; only strategies that go by what was chosen before listen.
     virtual void heard(const Decision&) {}
 
+    // True if the launch was only a repetition of an earlier one, which the strategy could not know before.
+    virtual bool repeats() const { return false; }
+
 protected:
     const graph::Image& graph() const { return *graph_; }
 

@@ -19,6 +19,12 @@ inline const graph::Task& task_of(uint64_t name) {
     return *reinterpret_cast<const graph::Task*>(name);
 }
 
+// The name of an option that is the same in every process.
+inline uint64_t name_of(const Decision& decision, uint32_t option) {
+    const uint64_t name = decision.options[option];
+    return is_task(decision, option) ? static_cast<uint64_t>(task_of(name).id) + 1 : name;
+}
+
 // True if the order of two options matters to the scheduler or to a processor, whatever the kernels do with memory: a
 // task waits for both, or they are steps of a core and of an AICPU thread.
 //

@@ -95,6 +95,11 @@ def run(scene: str | None, list_only: bool, cases: tuple[str, ...], all_cases: b
     metavar="BUDGET",
     help="Stop after so many schedules, or after a time such as 30s.  [default: 10s, and for pct its bound]",
 )
+@click.option(
+    "--race-free",
+    is_flag=True,
+    help="For exhaustive: the graph has no races, so leave out orders in which the scheduler sees no difference.",
+)
 @click.option("--every-core", is_flag=True, help="For exhaustive: try every core for every task, too.")
 @click.option(
     "--seed",
@@ -144,6 +149,7 @@ def explore(scene: str, **chosen: Any) -> None:
         depth=chosen.pop("depth"),
         seed=chosen.pop("seed"),
         every_core=chosen.pop("every_core"),
+        race_free=chosen.pop("race_free"),
         budget=budget and Budget(*budget),
     )
     _start("explore", scene=scene, plan=plan, repeated=repeated, **chosen)

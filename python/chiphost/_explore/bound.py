@@ -51,10 +51,11 @@ def schedules_needed(probability: float, wanted: float = WANTED) -> int:
     return math.ceil(math.log1p(-wanted) / math.log1p(-probability))
 
 
-def words(strategy: str, level: str, depth: int, counts: Counts, complete: bool) -> str:
+def words(strategy: str, level: str, depth: int, counts: Counts, complete: bool, race_free: bool = False) -> str:
     """What is known after an exploration that found no failure, as a sentence."""
     if complete:
-        return f"all {_count(counts.schedules, 'order')} of its {level}"
+        differ = " that a graph without races can tell apart" if race_free else ""
+        return f"all {_count(counts.schedules, 'order')} of its {level}{differ}"
     done = f"{_count(counts.schedules, 'schedule')} with {_count(counts.orders, 'different order')} of tasks on cores"
     if strategy != "pct":
         return f"{done}; the strategy {strategy} has no bound"

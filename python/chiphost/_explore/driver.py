@@ -43,6 +43,7 @@ class Plan:
         depth: of pct: ordering decisions that a fault may need.
         seed: of the random numbers.
         every_core: whether exhaustive tries every core for every task.
+        race_free: whether exhaustive may trust that no two tasks touch the same memory without a path between them.
         budget: when to stop; None: after SECONDS, and with pct as soon as a fault would have been found with
             probability `bound.WANTED`.
     """
@@ -52,6 +53,7 @@ class Plan:
     depth: int = 2
     seed: int = 0
     every_core: bool = False
+    race_free: bool = False
     budget: Budget | None = None
 
 
@@ -92,6 +94,7 @@ def explore(subject: Subject, plan: Plan, progress: Callable[[Counts], None] = l
             depth=plan.depth,
             seed=plan.seed,
             every_core=plan.every_core,
+            race_free=plan.race_free,
             schedules_max=left,
             time_max_s=slice_s,
         )
@@ -102,7 +105,7 @@ def explore(subject: Subject, plan: Plan, progress: Callable[[Counts], None] = l
             break
     seconds = time.monotonic() - started
     if log is None:
-        words = bound.words(plan.strategy, plan.level, plan.depth, counts, complete)
+        words = bound.words(plan.strategy, plan.level, plan.depth, counts, complete, plan.race_free)
         return Explored(counts, complete, seconds, words=words)
     smallest, error = _shrunk(subject, log, error)
     return Explored(counts, False, seconds, smallest, error, len(log.decisions))

@@ -59,6 +59,7 @@ class Subject:
         depth: int = 1,
         seed: int = 0,
         every_core: bool = False,
+        race_free: bool = False,
         schedules_max: int,
         time_max_s: float,
     ) -> tuple[Counts, bool, DecisionLog | None, str]:
@@ -73,7 +74,8 @@ class Subject:
         """
         wanted = Exploration()
         wanted.strategy, wanted.level = STRATEGIES[strategy], LEVELS.index(level)
-        wanted.depth, wanted.seed, wanted.every_core = depth, seed, int(every_core)
+        wanted.depth, wanted.seed = depth, seed
+        wanted.every_core, wanted.race_free = int(every_core), int(race_free)
         wanted.schedules_max, wanted.time_max_ns = schedules_max, max(int(time_max_s * 1e9), 1)
         if not self._begun:  # only the default order, which has to be right
             wanted.schedules_max = 0

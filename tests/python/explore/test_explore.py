@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_graphs import CASES, CLEAN, RUNTIME, WRONG, orders, write_graphs
+from small_graphs import CASES, CLEAN, RUNTIME, WRONG, classes, orders, write_graphs
 
 from chiphost import ChipWorker
 from chiphost._explore import decisions
@@ -80,7 +80,17 @@ def test_every_order_of_random_graphs_is_run_once(tmp_path: Path) -> None:
         explored = bench.explore(case, "exhaustive")
         assert explored.counts.schedules == explored.counts.orders == orders(graph["tasks"], graph["edges"]), graph
         assert explored.complete
+        reduced = bench.explore(case, "exhaustive", race_free=True)
+        assert reduced.counts.schedules == reduced.counts.orders == classes(graph["tasks"], graph["edges"]), graph
+        assert reduced.complete
     bench.worker.finalize()
+
+
+def test_a_graph_without_races_has_fewer_orders(bench: Bench) -> None:
+    schedules = {case: bench.explore(case, "exhaustive", race_free=True).counts.schedules for case in CLEAN}
+    assert schedules == {"diamond": 2, "independent": 1, "both_types": 1, "chains": 1}
+    explored = bench.explore("chains", "exhaustive", race_free=True)
+    assert explored.words == "all 1 order of its tasks that a graph without races can tell apart"
 
 
 def test_every_core_makes_an_order_of_its_own(bench: Bench) -> None:

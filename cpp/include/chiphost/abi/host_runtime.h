@@ -184,14 +184,18 @@ typedef struct ch_decision {
 // An exploration that paused goes on with another call, which has the same callable, arguments and configuration; a
 // replay may come in between and disturbs nothing. Since version 3.4.
 typedef struct ch_exploration {
-    uint32_t struct_bytes;     // sizeof(ch_exploration) of the caller
-    uint32_t strategy;         // ch_strategy
-    uint32_t level;            // ch_schedule_level
-    uint32_t depth;            // of CH_STRATEGY_PCT: ordering decisions that a fault may need, at least 1
-    uint32_t every_core;       // 1: CH_STRATEGY_EXHAUSTIVE tries every core for every task, too
-    uint32_t goes_on;          // 1: continue the exploration that this context had under way
-    uint32_t accepts;          // 1: the outputs with which it paused are right, too
-    uint32_t outcome;          // result: ch_exploration_outcome
+    uint32_t struct_bytes;  // sizeof(ch_exploration) of the caller
+    uint32_t strategy;      // ch_strategy
+    uint32_t level;         // ch_schedule_level
+    uint32_t depth;         // of CH_STRATEGY_PCT: ordering decisions that a fault may need, at least 1
+    uint32_t every_core;    // 1: CH_STRATEGY_EXHAUSTIVE tries every core for every task, too
+    uint32_t goes_on;       // 1: continue the exploration that this context had under way
+    uint32_t accepts;       // 1: the outputs with which it paused are right, too
+    uint32_t outcome;       // result: ch_exploration_outcome
+    // 1: for CH_STRATEGY_EXHAUSTIVE, what tasks do with memory does not depend on their order. Orders in which tasks
+    // change places that no task waits for together are one then.
+    uint32_t race_free;
+    uint32_t reserved;         // 0
     uint64_t seed;             // of the random numbers
     uint64_t schedules_max;    // of this call; the default one does not count
     uint64_t time_max_ns;      // of this call; 0: no limit
@@ -288,7 +292,7 @@ typedef const ch_host_runtime* (*ch_host_runtime_entry)(void);
 #define CH_DEVICE_OPTIONS_BYTES_MIN 80
 #define CH_CALL_CONFIG_BYTES_MIN 48   // of ch_call_config in version 3.0
 #define CH_RUN_REQUEST_BYTES_MIN 48   // of ch_run_request in version 3.0
-#define CH_EXPLORATION_BYTES_MIN 128  // of ch_exploration in version 3.4
+#define CH_EXPLORATION_BYTES_MIN 136  // of ch_exploration in version 3.4
 
 #ifdef __cplusplus
 }

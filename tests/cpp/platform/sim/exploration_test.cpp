@@ -35,7 +35,7 @@ std::vector<uint64_t> order_of(Oracle* oracle, uint32_t count) {
 }  // namespace
 
 TEST(ExhaustiveStrategy, LetsEveryOrderHappenOnce) {
-    ExhaustiveStrategy strategy(Level::tasks, false);
+    ExhaustiveStrategy strategy(Level::tasks, false, false);
     std::set<std::vector<uint64_t>> orders;
     uint64_t schedules = 0;
     do {
@@ -48,7 +48,7 @@ TEST(ExhaustiveStrategy, LetsEveryOrderHappenOnce) {
 
 TEST(ExhaustiveStrategy, TriesCoresOnlyIfAskedTo) {
     for (const bool every_core : {false, true}) {
-        ExhaustiveStrategy strategy(Level::tasks, every_core);
+        ExhaustiveStrategy strategy(Level::tasks, every_core, false);
         uint64_t schedules = 0;
         do {
             strategy.begin(++schedules);
@@ -61,7 +61,7 @@ TEST(ExhaustiveStrategy, TriesCoresOnlyIfAskedTo) {
 
 // Launches that have other choices than the one before, which they must not, still come to an end.
 TEST(ExhaustiveStrategy, EndsWhateverItIsAsked) {
-    ExhaustiveStrategy strategy(Level::tasks, false);
+    ExhaustiveStrategy strategy(Level::tasks, false, false);
     uint64_t schedules = 0;
     do {
         strategy.begin(++schedules);
