@@ -12,6 +12,7 @@ set(chiphost_host_frame_sources
     ${chiphost_root}/cpp/host/launch_area.cpp
     ${chiphost_root}/cpp/host/loaded_callable.cpp
     ${chiphost_root}/cpp/host/opened_device.cpp
+    ${chiphost_root}/cpp/host/reference_outputs.cpp
     ${chiphost_root}/cpp/host/run_memory.cpp
     ${chiphost_root}/cpp/runtimes/device_built/device_built_runtime.cpp
     ${chiphost_root}/cpp/runtimes/device_built/device_library.cpp
@@ -49,6 +50,7 @@ set(chiphost_aicpu_sources
     ${chiphost_root}/cpp/orchestrator/task_ring.cpp
     ${chiphost_root}/cpp/orchestrator/tensor_map.cpp
     ${chiphost_root}/cpp/scheduler/aicpu_program.cpp
+    ${chiphost_root}/cpp/scheduler/chosen_dispatch.cpp
     ${chiphost_root}/cpp/scheduler/handshakes.cpp
     ${chiphost_root}/cpp/scheduler/scheduler.cpp
     ${chiphost_root}/cpp/scheduler/stall_text.cpp)

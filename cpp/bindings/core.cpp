@@ -12,6 +12,7 @@
 #include "chiphost/abi/host_orchestration.h"
 #include "chiphost/abi/host_runtime.h"
 #include "chiphost/isolate/strategy.h"
+#include "exploration.h"
 #include "library.h"
 #include "library_function.h"
 #include "library_memory.h"
@@ -47,6 +48,7 @@ NB_MODULE(_core, module) {
     bind_call_config(module);
     bind_callable(module);
     bind_run_result(module);
+    bind_exploration(module);
     bind_library_function(module);
     bind_library_memory(module);
     bind_library(module);

@@ -11,6 +11,7 @@
 #include "call_config.h"
 #include "call_guard.h"
 #include "callable.h"
+#include "exploration.h"
 #include "file_path.h"
 #include "python_output.h"
 #include "raise.h"
@@ -53,6 +54,17 @@ public:
 
     // The configuration by value: while the run goes on without the GIL, others may change what they passed.
     RunResult run(const nb::object& callable_object, nb::sequence args, CallConfig config) {
+        return execute(callable_object, args, config, nullptr);
+    }
+
+    // The arrays of the last schedule are the callers'. The exploration is filled, also after an error.
+    RunResult explore(const nb::object& callable_object, nb::sequence args, CallConfig config,
+                      worker::Exploration& exploration) {
+        return execute(callable_object, args, config, &exploration);
+    }
+
+    RunResult execute(const nb::object& callable_object, const nb::sequence& args, const CallConfig& config,
+                      worker::Exploration* exploration) {
         const CallGuard guard;
         write_python_output();
         const auto& callable = nb::cast<const Callable&>(callable_object);
@@ -69,7 +81,7 @@ public:
         const Outcome outcome = without_gil(guard, [&](const GoOn& go_on, ch_error* out_error) {
             wait.go_on = go_on;
             return worker_.run(callable.raw(), call->args, config.raw, wait, &result,
-                               config.raw.trace ? &trace : nullptr, &end, out_error, &check_report);
+                               config.raw.trace ? &trace : nullptr, &end, out_error, &check_report, exploration);
         });
         if (end == worker::ChipWorker::RunEnd::abandoned) {
             call->pins.abandon();
@@ -192,6 +204,9 @@ void bind_worker(nb::module_& module) {
         .def("run", &Worker::run, "callable"_a, "args"_a, "config"_a,
              nb::sig("def run(self, callable: Callable, args: collections.abc.Sequence[object], config: CallConfig) "
                      "-> RunResult"))
+        .def("explore", &Worker::explore, "callable"_a, "args"_a, "config"_a, "exploration"_a,
+             nb::sig("def explore(self, callable: Callable, args: collections.abc.Sequence[object], config: "
+                     "CallConfig, exploration: Exploration) -> RunResult"))
         .def("reset", &Worker::reset)
         .def("finalize", &Worker::finalize)
         .def("cancel", &Worker::cancel)

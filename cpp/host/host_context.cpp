@@ -83,6 +83,35 @@ bool claim_arrays(ch_run_progress* progress) {
                                        __ATOMIC_ACQUIRE);
 }
 
+// The same where the runtime may have them already.
+bool hold_arrays(ch_run_progress* progress) {
+    return __atomic_load_n(&progress->claim, __ATOMIC_ACQUIRE) == CH_CLAIM_COPY_OUT || claim_arrays(progress);
+}
+
+// From now on the caller may give up again.
+void release_arrays(ch_run_progress* progress) {
+    uint32_t copying = CH_CLAIM_COPY_OUT;
+    __atomic_compare_exchange_n(&progress->claim, &copying, CH_CLAIM_OPEN, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+Status check_exploration(const ch_exploration& exploration, const ch_call_config& config, bool under_way,
+                         ch_error* out_error) {
+    CH_TRY(check_range("strategy", exploration.strategy, CH_STRATEGY_REPLAY, CH_STRATEGY_EXHAUSTIVE, out_error));
+    CH_TRY(check_range("level", exploration.level, CH_LEVEL_TASKS, CH_LEVEL_STEPS, out_error));
+    if (exploration.strategy == CH_STRATEGY_PCT) CH_TRY(check_range("depth", exploration.depth, 1, 64, out_error));
+    CH_TRY(check_range("sim_threads", config.sim_threads, 1, 1, out_error));
+    if (config.check) {
+        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "check",
+                      "wanted 0: an exploration compares the outputs of schedules, and checks nothing else; found %u; "
+                      "check the callable in a run of its own",
+                      config.check);
+    }
+    if (exploration.goes_on && !under_way) {
+        return report(out_error, CH_INVALID_ARGUMENT, "goes_on", "wanted 0: no exploration is under way");
+    }
+    return CH_OK;
+}
+
 }  // namespace
 
 Status HostContext::open(const ch_device_options& options, ch_error* out_error) {
@@ -125,6 +154,7 @@ Status HostContext::run(const ch_run_request& request, ch_error* out_error) {
     }
     const ch_call_config config = with_defaults(*request.config);
     CH_TRY(check_config(config, out_error));
+    if (request.exploration) CH_TRY(check_exploration(*request.exploration, config, explores_, out_error));
     OpenedDevice* device = nullptr;
     CH_TRY(device_for(config, &device, out_error));
     check_report_.clear();
@@ -141,15 +171,8 @@ Status HostContext::run(const ch_run_request& request, ch_error* out_error) {
     CH_TRY(platform::check_launch(device->device, options, out_error));
     LoadedCallable* callable = nullptr;
     CH_TRY(device->callables->get(*request.callable, &callable, out_error));
-    Status failed;
-    try {
-        failed = execute(request, config, options, *device, *callable, out_error);
-    } catch (...) {
-        device->runtime->end_run();
-        throw;
-    }
-    device->runtime->end_run();  // not in a destructor: a runtime may throw here, too
-    if (!failed.ok()) say_which_kernel(*request.callable, out_error);
+    const Status failed = request.exploration ? explore(request, config, options, *device, *callable, out_error)
+                                              : run_once(request, config, options, *device, *callable, out_error);
     if (!check_report_.empty()) {
         request.out_result->check_report = check_report_.c_str();
         request.out_result->check_report_bytes = check_report_.size();
@@ -157,6 +180,74 @@ Status HostContext::run(const ch_run_request& request, ch_error* out_error) {
     set_phase(request, CH_PHASE_IDLE);
     request.out_result->total_ns = ch_monotonic_ns() - start;
     return failed;
+}
+
+Status HostContext::run_once(const ch_run_request& request, const ch_call_config& config,
+                             const platform::LaunchOptions& options, OpenedDevice& device, LoadedCallable& callable,
+                             ch_error* out_error) {
+    Status failed;
+    try {
+        failed = execute(request, config, options, device, callable, out_error);
+    } catch (...) {
+        device.runtime->end_run();
+        throw;
+    }
+    device.runtime->end_run();  // not in a destructor: a runtime may throw here, too
+    if (!failed.ok()) say_which_kernel(*request.callable, out_error);
+    return failed;
+}
+
+// Runs the schedules of an exploration until one is not as the first, or enough were run.
+Status HostContext::explore(const ch_run_request& request, const ch_call_config& config,
+                            platform::LaunchOptions options, OpenedDevice& device, LoadedCallable& callable,
+                            ch_error* out_error) {
+    ch_exploration& exploration = *request.exploration;
+    exploration.processors = config.block_dim * 3 + config.aicpu_thread_num;
+    options.exploration = &exploration;
+    const auto run = [&](uint64_t schedule) {
+        options.schedule = schedule;
+        if (!hold_arrays(request.progress)) {
+            return Status(report(out_error, CH_DEADLINE_EXCEEDED, "exploration", "the caller has given up"));
+        }
+        reference_.restore(*request.args);
+        release_arrays(request.progress);
+        const Status failed = run_once(request, config, options, device, callable, out_error);
+        if (!failed.ok()) exploration.outcome = CH_EXPLORED_FAILED;
+        return failed;
+    };
+    if (exploration.accepts) reference_.accept(*request.args);
+    if (!exploration.goes_on) {
+        reference_.begin(*request.args);
+        schedule_ = exploration.schedules = 0;
+        explores_ = true;
+        CH_TRY(run(0));
+        if (exploration.schedules == 0) {
+            return report(out_error, CH_UNIMPLEMENTED, "exploration", "the platform %s does not explore",
+                          platform::platform_name);
+        }
+        reference_.accept(*request.args);
+        explored_all_ = exploration.outcome == CH_EXPLORED_ALL;
+    }
+    const uint64_t start = ch_monotonic_ns();
+    const bool replays = exploration.strategy == CH_STRATEGY_REPLAY;
+    if (explored_all_ && !replays) {
+        exploration.outcome = CH_EXPLORED_ALL;
+        return CH_OK;
+    }
+    for (uint64_t done = 0; done < exploration.schedules_max; ++done) {
+        if (exploration.time_max_ns != 0 && ch_monotonic_ns() - start >= exploration.time_max_ns) break;
+        if (__atomic_load_n(&request.progress->cancel, __ATOMIC_RELAXED)) {
+            return report(out_error, CH_DEADLINE_EXCEEDED, "exploration", "stopped on request after %llu schedules",
+                          static_cast<unsigned long long>(exploration.schedules));
+        }
+        CH_TRY(run(replays ? 1 : ++schedule_));
+        const bool over = exploration.outcome == CH_EXPLORED_ALL;
+        if (!replays) explored_all_ = over;
+        if (!reference_.matches(*request.args)) exploration.outcome = CH_EXPLORED_DIFFERS;
+        if (over || exploration.outcome == CH_EXPLORED_DIFFERS) return CH_OK;
+    }
+    exploration.outcome = CH_EXPLORED_BUDGET;
+    return CH_OK;
 }
 
 Status HostContext::execute(const ch_run_request& request, const ch_call_config& config,

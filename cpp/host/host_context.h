@@ -11,6 +11,7 @@
 
 #include "chiphost/abi/host_runtime.h"
 #include "opened_device.h"
+#include "reference_outputs.h"
 #include "status/status.h"
 
 namespace chiphost::host {
@@ -25,6 +26,10 @@ public:
 
 private:
     Status device_for(const ch_call_config& config, OpenedDevice** out_device, ch_error* out_error);
+    Status explore(const ch_run_request& request, const ch_call_config& config, platform::LaunchOptions options,
+                   OpenedDevice& device, LoadedCallable& callable, ch_error* out_error);
+    Status run_once(const ch_run_request& request, const ch_call_config& config, const platform::LaunchOptions& options,
+                    OpenedDevice& device, LoadedCallable& callable, ch_error* out_error);
     Status execute(const ch_run_request& request, const ch_call_config& config, platform::LaunchOptions options,
                    OpenedDevice& device, LoadedCallable& callable, ch_error* out_error);
 
@@ -36,6 +41,11 @@ private:
     std::unique_ptr<OpenedDevice> checked_;
     std::vector<ch_trace_event> trace_;
     std::string check_report_;
+    // Of the exploration that is under way or was last.
+    ReferenceOutputs reference_;
+    bool explores_ = false;  // there is one
+    bool explored_all_ = false;
+    uint64_t schedule_ = 0;  // the number of its last schedule
 };
 
 }  // namespace chiphost::host

@@ -56,9 +56,15 @@ int32_t run(void* memory, const ch_run_request* request, ch_error* out_error) {
     ch_run_result result{};
     known.config = &config;
     known.out_result = &result;
+    ch_exploration exploration;
+    if (known.exploration) {
+        CH_TRY(read_record(*known.exploration, CH_EXPLORATION_BYTES_MIN, "run", &exploration, out_error));
+        known.exploration = &exploration;
+    }
     const Status failed =
         worded("run", out_error, [&] { return static_cast<HostContext*>(memory)->run(known, out_error); });
     write_record(result, request->out_result);
+    if (known.exploration) write_record(exploration, request->exploration);
     return failed;
 }
 

@@ -12,7 +12,8 @@ bool Strand::go_on(void (*body)(void*), void* argument) {
 }
 
 bool Strand::breathe() {
-    if (++calls_ % breathe_every != 0 && !platform::should_breathe(port_) && !scheduler_->stopped()) return true;
+    const bool due = ++calls_ % breathe_every == 0;
+    if (!platform::should_breathe(port_, due) && !scheduler_->stopped()) return true;
     pause();
     return !scheduler_->stopped();
 }

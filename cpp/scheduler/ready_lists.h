@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include <algorithm>
 #include <initializer_list>
 
 #include "graph/task.h"
@@ -25,6 +26,23 @@ public:
     uint32_t pop(graph::Shape shape) {
         uint32_t& count = counts_[index_of(shape)];
         return count > 0 ? tasks_[index_of(shape)][--count] : graph::none;
+    }
+
+    uint32_t size(graph::Shape shape) const { return counts_[index_of(shape)]; }
+
+    // The task that would be popped after `skipped` others, of which there must be more.
+    uint32_t peek(graph::Shape shape, uint32_t skipped) const {
+        return tasks_[index_of(shape)][counts_[index_of(shape)] - 1 - skipped];
+    }
+
+    // Takes that task; the others stay in their order.
+    uint32_t pop(graph::Shape shape, uint32_t skipped) {
+        uint32_t* const end = tasks_[index_of(shape)] + counts_[index_of(shape)];
+        uint32_t* const taken = end - 1 - skipped;
+        const uint32_t task = *taken;
+        std::copy(taken + 1, end, taken);
+        --counts_[index_of(shape)];
+        return task;
     }
 
     bool empty(graph::Shape shape) const { return counts_[index_of(shape)] == 0; }

@@ -55,6 +55,19 @@ public:
         }
     }
 
+    // The task that would be popped after `skipped` others, of which there must be more. Only while nobody else is at
+    // work, and so is the next.
+    uint32_t peek(uint32_t skipped) const { return cell(load(&queue_->head) + skipped).task; }
+
+    // Takes that task; the others stay in their order.
+    uint32_t pop(uint32_t skipped) {
+        const uint32_t head = load(&queue_->head);
+        const uint32_t task = cell(head + skipped).task;
+        for (uint32_t at = head + skipped; at != head; --at) cell(at).task = cell(at - 1).task;
+        cell(head).task = task;
+        return pop();
+    }
+
     // About how many tasks wait; exact if nobody else is at work.
     uint32_t size() const {
         const uint32_t size = load(&queue_->tail) - load(&queue_->head);
@@ -67,6 +80,7 @@ private:
     static bool advance(uint32_t* position, uint32_t* expected) {
         return __atomic_compare_exchange_n(position, expected, *expected + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
     }
+    graph::QueueCell& cell(uint32_t position) const { return cells_[position & (capacity_ - 1)]; }
     uint32_t lap(uint32_t position) const { return position & ~(capacity_ - 1); }
 
     graph::Queue* const queue_;

@@ -43,6 +43,7 @@ Scheduler::Scheduler(const ch_launch& launch, void* const* ports, orchestrator::
       schedulers_(image_.orchestration != 0 && launch.aicpu_thread_count > 1 ? launch.aicpu_thread_count - 1
                                                                              : launch.aicpu_thread_count),
       grows_(image_.orchestration != 0),
+      choices_(at<const graph::Choices>(launch.choices)),
       queues_{ReadyQueue(&image_.queues[0]), ReadyQueue(&image_.queues[1]), ReadyQueue(&image_.queues[2])} {
     for (uint32_t i = 0; i < launch.aicpu_thread_count; ++i) {
         Thread& thread = threads_[i];
@@ -146,7 +147,9 @@ ch_step Scheduler::run(Thread& thread) {
     if (finished) {
         thread.completed.store(thread.completed.load(std::memory_order_relaxed) + finished, std::memory_order_release);
     }
-    if (!stopped()) {
+    if (choices_) {
+        if (!stopped()) dispatch_chosen(thread);
+    } else if (!stopped()) {
         dispatch_mix(thread);
         dispatch_single(thread, Shape::aic);
         dispatch_single(thread, Shape::aiv);
@@ -306,24 +309,31 @@ static void reset_hand_over(HandOverArea& area) {
 void Scheduler::dispatch_mix(Thread& thread) {
     if (thread.ready.empty(Shape::mix) && queue(Shape::mix).size() == 0) return;
     for (uint32_t cluster = thread.first_cluster; cluster < launch_.block_dim; cluster += schedulers_) {
-        const uint32_t aiv = launch_.block_dim + 2 * cluster;
-        const uint32_t cores[3] = {cluster, aiv, aiv + 1};
-        if (!thread.idle[CH_AIC].contains(cores[0]) || !thread.idle[CH_AIV].contains(cores[1]) ||
-            !thread.idle[CH_AIV].contains(cores[2])) {
-            continue;
-        }
+        if (!cluster_is_idle(thread, cluster)) continue;
         const uint32_t index = take(thread, Shape::mix);
         if (index == graph::none) return;
-        Task& task = tasks_[index];
-        const uint32_t block = task.next_block++;
-        const bool more = task.next_block < task.block_num;
-        if (launch_.hand_over != 0) reset_hand_over(at<HandOverArea>(launch_.hand_over)[cluster]);
-        for (uint32_t slot = 0; slot < 3; ++slot) {
-            if (!(task.cores & (1u << slot))) continue;
-            thread.idle[cores_[cores[slot]].type].erase(cores[slot]);
-            start(thread, cores[slot], cores_[cores[slot]].running, index, block, slot);
-        }
-        if (more) give_back(thread, Shape::mix, index);
+        start_cluster(thread, cluster, index);
+        if (tasks_[index].next_block < tasks_[index].block_num) give_back(thread, Shape::mix, index);
+    }
+}
+
+bool Scheduler::cluster_is_idle(const Thread& thread, uint32_t cluster) const {
+    const uint32_t aiv = launch_.block_dim + 2 * cluster;
+    return thread.idle[CH_AIC].contains(cluster) && thread.idle[CH_AIV].contains(aiv) &&
+           thread.idle[CH_AIV].contains(aiv + 1);
+}
+
+// Starts the next block of a task for several cores.
+void Scheduler::start_cluster(Thread& thread, uint32_t cluster, uint32_t index) {
+    const uint32_t aiv = launch_.block_dim + 2 * cluster;
+    const uint32_t cores[3] = {cluster, aiv, aiv + 1};
+    Task& task = tasks_[index];
+    const uint32_t block = task.next_block++;
+    if (launch_.hand_over != 0) reset_hand_over(at<HandOverArea>(launch_.hand_over)[cluster]);
+    for (uint32_t slot = 0; slot < 3; ++slot) {
+        if (!(task.cores & (1u << slot))) continue;
+        thread.idle[cores_[cores[slot]].type].erase(cores[slot]);
+        start(thread, cores[slot], cores_[cores[slot]].running, index, block, slot);
     }
 }
 

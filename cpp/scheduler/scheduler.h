@@ -11,6 +11,7 @@
 #include "chiphost/abi/device_program.h"
 #include "chiphost/platform/aicpu.h"
 #include "core_set.h"
+#include "graph/choices.h"
 #include "graph/core_protocol.h"
 #include "graph/task.h"
 #include "handshakes.h"
@@ -53,6 +54,14 @@ private:
     struct Dispatch {
         uint32_t number = 0;
         uint32_t task = graph::none;
+    };
+
+    // A ready task that could be started now, and where it waits.
+    struct Startable {
+        graph::Shape shape;
+        bool second;      // behind the task that a core runs, as all cores have one
+        uint32_t others;  // tasks of its shape before it: in the ready list, then in the queue
+        uint32_t task;
     };
 
     struct Core {
@@ -101,6 +110,16 @@ private:
     uint32_t take(Thread& thread, graph::Shape shape);
     void give_back(Thread& thread, graph::Shape shape, uint32_t task);
     void share_ready(Thread& thread);
+    uint32_t find_startable(Thread& thread, Startable* out_tasks);
+    void dispatch_chosen(Thread& thread);
+    uint32_t take(Thread& thread, const Startable& startable);
+    void start_chosen(Thread& thread, const Startable& startable);
+    void start_mix_chosen(Thread& thread, uint32_t task);
+    uint32_t choose(graph::Choice what, const uint64_t* options, uint32_t count) const {
+        return choices_->choose(choices_->oracle, what, options, count);
+    }
+    void start_cluster(Thread& thread, uint32_t cluster, uint32_t task);
+    bool cluster_is_idle(const Thread& thread, uint32_t cluster) const;
     void start(Thread& thread, uint32_t core, Dispatch& slot, uint32_t task_index, uint32_t block,
                uint32_t kernel_slot);
 
@@ -125,8 +144,9 @@ private:
     core_protocol::Payload* const payloads_;
     Handshakes handshakes_;
     const uint32_t core_count_;
-    const uint32_t schedulers_;  // threads that have clusters
-    const bool grows_;           // the graph is built while it runs
+    const uint32_t schedulers_;            // threads that have clusters
+    const bool grows_;                     // the graph is built while it runs
+    const graph::Choices* const choices_;  // nullptr: everything is done in the default order
     orchestrator::Orchestrator orchestrator_;
     Thread threads_[threads_max];
     Core cores_[CoreSet::capacity];

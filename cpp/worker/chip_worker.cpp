@@ -93,14 +93,15 @@ Status ChipWorker::open(const Options& options, const isolate::GoOn& go_on, ch_e
 
 Status ChipWorker::run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
                        const Wait& wait, ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
-                       RunEnd* out_end, ch_error* out_error, std::string* out_check_report) {
+                       RunEnd* out_end, ch_error* out_error, std::string* out_check_report, Exploration* exploration) {
     const WaitTime time(wait);
     *out_end = RunEnd::returned;
     const TurnLock turn(state_, time, out_error);
     CH_TRY(turn.usable(out_error));
     if (!context_) return report(out_error, CH_NOT_INITIALIZED, "run", "not initialized; call init() first");
 
-    const Status prepared = guarded("run", out_error, [&]() CH_REQUIRES(state_) {
+    const Status prepared = guarded("run", out_error, [&]() CH_REQUIRES(state_) -> Status {
+        CH_TRY(context_->explore(exploration, out_error));
         return context_->prepare(callable, args, config, wait.go_on, out_error);
     });
     process_id_ = context_->process_id();

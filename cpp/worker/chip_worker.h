@@ -59,9 +59,13 @@ public:
     // Executes one run. out_trace is filled if config.trace is set, out_check_report (JSON; may be null) if
     // config.check is, also after a run that failed. If wait.go_on says false while the run goes on, it is asked to
     // stop, as cancel() does.
+    //
+    // exploration: nullptr for one run; otherwise what to explore, which gets what was found, also after an error.
+    // CH_UNIMPLEMENTED where the runtime is in a child, or on a real chip.
     Status run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
                const isolate::Wait& wait, ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
-               RunEnd* out_end, ch_error* out_error, std::string* out_check_report = nullptr);
+               RunEnd* out_end, ch_error* out_error, std::string* out_check_report = nullptr,
+               Exploration* exploration = nullptr);
 
     // Closes the device and destroys the context. Does nothing on a worker that is not initialized.
     Status reset(ch_error* out_error, const isolate::GoOn& go_on = {});

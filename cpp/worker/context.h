@@ -12,6 +12,7 @@
 #include "chiphost/abi/anchor.h"
 #include "chiphost/abi/host_runtime.h"
 #include "chiphost/isolate/wait.h"
+#include "exploration.h"
 #include "runtime_info.h"
 #include "status/status.h"
 
@@ -28,6 +29,10 @@ public:
     // Takes in what is to be run. What the arguments refer to must live until the run has ended.
     virtual Status prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
                            const isolate::GoOn& go_on, ch_error* out_error) = 0;
+
+    // The next run to be prepared is this exploration; nullptr: a run. Borrowed until finish(), which fills it, also if
+    // the run failed. CH_UNIMPLEMENTED where there is none.
+    virtual Status explore(Exploration* exploration, ch_error* out_error);
 
     // The progress of the run prepared last. Valid until the next is prepared; any thread may set `cancel`.
     virtual ch_run_progress& progress() = 0;

@@ -65,6 +65,11 @@ void LocalContext::release() {
     context_.release();
 }
 
+Status LocalContext::explore(Exploration* exploration, ch_error*) {
+    exploration_ = exploration;
+    return CH_OK;
+}
+
 Status LocalContext::prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
                              const isolate::GoOn&, ch_error*) {
     begin_progress(&progress_);
@@ -73,7 +78,16 @@ Status LocalContext::prepare(const ch_callable& callable, const ch_task_args& ar
     config_ = config;
     config_.struct_bytes = sizeof config_;
     error_ = no_error();
-    request_ = {sizeof request_, 0, &callable, &args, &config_, &progress_, &result_};
+    request_ = {sizeof request_, 0, &callable, &args, &config_, &progress_, &result_, nullptr};
+    if (exploration_) {
+        log_ = exploration_->log;
+        explored_ = exploration_->record;
+        explored_.struct_bytes = sizeof explored_;
+        explored_.outcome = CH_EXPLORED_NOTHING;
+        explored_.log = log_.data();
+        explored_.log_count = log_.size();
+        request_.exploration = &explored_;
+    }
     watched_.begin(callable, progress_, __atomic_load_n(&thread_->system_id, __ATOMIC_RELAXED));
     return CH_OK;
 }
@@ -116,6 +130,11 @@ Status LocalContext::finish(ch_run_result* out_result, std::vector<ch_trace_even
     watched_.end();
     if (out_check_report && result_.check_report) {
         out_check_report->assign(result_.check_report, result_.check_report_bytes);
+    }
+    if (exploration_) {
+        Exploration& exploration = *std::exchange(exploration_, nullptr);
+        exploration.found.assign(explored_.found, explored_.found + explored_.found_count);
+        exploration.record = explored_;
     }
     CH_TRY(ended("run", out_error));
     *out_result = result_;

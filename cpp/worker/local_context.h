@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "context.h"
 #include "device_context.h"
@@ -23,6 +24,7 @@ public:
     static Status open(std::shared_ptr<RuntimeLibrary> library, const DeviceOptions& options,
                        const isolate::GoOn& go_on, std::unique_ptr<Context>* out_context, ch_error* out_error);
 
+    Status explore(Exploration* exploration, ch_error* out_error) override;
     Status prepare(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
                    const isolate::GoOn& go_on, ch_error* out_error) override;
     ch_run_progress& progress() override { return progress_; }
@@ -53,6 +55,9 @@ private:
     // The records that a run refers to, besides what the caller passed.
     ch_run_progress progress_{};
     ch_run_request request_{};
+    Exploration* exploration_ = nullptr;  // the caller's, from explore() to finish()
+    ch_exploration explored_{};           // what the runtime works with: it may never return
+    std::vector<ch_decision> log_;
     ch_run_result result_{};
     ch_call_config config_{};
     ch_error error_{};

@@ -40,7 +40,7 @@ bool pause_strand(AicpuPort*) {
     unimplemented("pause_strand");
 }
 
-bool should_breathe(AicpuPort*) {
+bool should_breathe(AicpuPort*, bool) {
     unimplemented("should_breathe");
 }
 

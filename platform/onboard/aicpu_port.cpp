@@ -82,8 +82,8 @@ bool pause_strand(AicpuPort* port) {
     return false;
 }
 
-bool should_breathe(AicpuPort*) {
-    return false;
+bool should_breathe(AicpuPort*, bool due) {
+    return due;
 }
 
 void log_line(AicpuPort*, const char* text) {

@@ -184,6 +184,9 @@ Status Device::check_launch(const LaunchOptions& options, ch_error* out_error) c
     if (options.check != 0) {
         return report(out_error, CH_UNIMPLEMENTED, "check", "wanted none: only a simulated chip can be checked");
     }
+    if (options.exploration) {
+        return report(out_error, CH_UNIMPLEMENTED, "exploration", "only the order of a simulated chip can be chosen");
+    }
     return CH_OK;
 }
 

@@ -23,6 +23,10 @@ void write_cond(AicorePort* port, uint32_t value) {
 }
 
 bool pause_after_ack(AicorePort* port) {
+    constexpr uint64_t options[] = {graph::go_on, graph::pause};
+    if (const graph::Choices* choices = port->choices) {
+        return choices->choose(choices->oracle, graph::Choice::acknowledgement, options, 2) == 1;
+    }
     return port->random != 0 && next_random(&port->random) % 4 == 0;
 }
 

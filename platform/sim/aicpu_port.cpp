@@ -44,8 +44,13 @@ bool pause_strand(AicpuPort* port) {
     return true;
 }
 
-bool should_breathe(AicpuPort* port) {
-    return port->random != 0 && next_random(&port->random) % 4 == 0;
+bool should_breathe(AicpuPort* port, bool due) {
+    const uint64_t options[] = {due ? graph::pause : graph::go_on, due ? graph::go_on : graph::pause};
+    if (const graph::Choices* choices = port->choices) {
+        const uint32_t chosen = choices->choose(choices->oracle, graph::Choice::orchestration, options, 2);
+        return options[chosen] == graph::pause;
+    }
+    return due || (port->random != 0 && next_random(&port->random) % 4 == 0);
 }
 
 void log_line(AicpuPort*, const char* text) {

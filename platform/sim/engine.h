@@ -9,11 +9,14 @@
 
 #include <stdint.h>
 
+#include <optional>
 #include <vector>
 
 #include "chiphost/abi/device_program.h"
 #include "chiphost/abi/fork_mark.h"
 #include "chiphost/abi/mailbox.h"
+#include "order.h"
+#include "processor_set.h"
 #include "sim_port.h"
 
 namespace chiphost::platform {
@@ -64,34 +67,37 @@ class Engine {
 public:
     virtual ~Engine() = default;
     virtual const SimEngineHooks* hooks() const = 0;
+    // Makes the choices of the programs; nullptr: they go by their default order.
+    virtual const graph::Choices* choices() const { return nullptr; }
     virtual End run(const Processors& processors) = 0;
 };
 
-// Steps everything on the calling thread, in an order that the seed fixes: 0 visits processors in turn, any other seed
-// picks them at random. Records a trace if wanted.
+// Steps everything on the calling thread, in the order that an oracle chooses; without one, processors take their steps
+// in turn. Records a trace if wanted.
 class SequentialEngine final : public Engine {
 public:
-    SequentialEngine(uint64_t seed, const ch_run_progress* progress, std::vector<ch_trace_event>* out_trace);
+    // Everything is borrowed. `oracle` and `out_trace` may be nullptr.
+    SequentialEngine(Oracle* oracle, const ch_run_progress* progress, std::vector<ch_trace_event>* out_trace);
     const SimEngineHooks* hooks() const override { return &hooks_; }
+    const graph::Choices* choices() const override { return order_ ? &order_->choices() : nullptr; }
     End run(const Processors& processors) override;
 
+    // The order that an oracle has chosen. There must be one.
+    const Order& order() const { return *order_; }
+
 private:
-    // Bits of the runnable set: cores from 0 on, AICPU threads from first_aicpu on.
+    // Numbers of processors: cores from 0 on, AICPU threads from first_aicpu on.
     static constexpr uint32_t first_aicpu = Processors::max_cores;
 
-    void set_runnable(uint32_t processor) { runnable_[processor >> 6] |= uint64_t{1} << (processor & 63); }
-    void clear_runnable(uint32_t processor) { runnable_[processor >> 6] &= ~(uint64_t{1} << (processor & 63)); }
-    uint32_t next_runnable(uint32_t from) const;
     void record(uint32_t core, ch_trace_kind kind, uint32_t by, uint32_t value, int64_t task);
 
     SimEngineHooks hooks_;
     const Processors* processors_ = nullptr;
-    const uint64_t seed_;
-    uint64_t random_;
+    std::optional<Order> order_;
     const ch_run_progress* const progress_;
     std::vector<ch_trace_event>* const trace_;
-    uint64_t runnable_[2] = {0, 0};
-    uint64_t aicpu_alive_ = 0;                       // AICPU threads that are not done, as a mask
+    ProcessorSet runnable_;
+    ProcessorSet aicpu_alive_;                       // AICPU threads that are not done
     uint8_t thread_of_core_[Processors::max_cores];  // AICPU thread that last wrote to the core
     uint32_t step_ = 0;
 };

@@ -102,9 +102,23 @@ Status Launcher::lend_helpers(uint32_t count, ch_error* out_error) {
     return CH_OK;
 }
 
+// Launches in the next order of an exploration.
+Status Launcher::explore(const LaunchOptions& options, ch_error* out_error) {
+    ch_exploration& wanted = *options.exploration;
+    if (options.schedule == 0) exploration_ = std::make_unique<Exploration>(wanted);
+    const auto& launch = *reinterpret_cast<const ch_launch*>(options.launch);
+    const auto* graph = reinterpret_cast<const graph::Image*>(launch.graph);
+    SequentialEngine engine(exploration_->begin(wanted, options.schedule, graph), options.progress, options.out_trace);
+    const Status launched = run(engine, options, out_error);
+    exploration_->ended(engine.order(), &wanted);
+    return launched;
+}
+
 Status Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
+    if (options.exploration) return explore(options, out_error);
     if (options.sim_threads <= 1) {
-        SequentialEngine engine(options.seed, options.progress, options.out_trace);
+        RandomOracle random(options.seed);
+        SequentialEngine engine(options.seed ? &random : nullptr, options.progress, options.out_trace);
         return run(engine, options, out_error);
     }
     CH_TRY(lend_helpers(options.sim_threads - 1, out_error));
@@ -115,6 +129,7 @@ Status Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
 
 Status Launcher::run(Engine& engine, const LaunchOptions& options, ch_error* out_error) {
     auto& launch = *reinterpret_cast<ch_launch*>(options.launch);
+    launch.choices = reinterpret_cast<uint64_t>(engine.choices());
     const CheckedLaunch checked(checker_, &launch, options);
     const uint32_t cores = options.block_dim * 3;
     CH_TRY(pausables_.make(kernels_pause_ ? cores : 0, out_error));
@@ -161,7 +176,7 @@ AicpuPort Launcher::port_of_thread(uint32_t thread, const Engine& engine, const 
     Pausable& orchestration = pausables_.orchestration();
     return {{registers_.data()},  engine.hooks(),       core_of_physical_,    thread,           random,
             &orchestration.fiber, &orchestration.stack, temp_folder_.c_str(), options.progress, programs_.loader_gate(),
-            &programs_.keeper(),  check_hooks()};
+            &programs_.keeper(),  engine.choices(),     check_hooks()};
 }
 
 void Launcher::connect_core(uint32_t core, const Engine& engine, const LaunchOptions& options) {
@@ -170,8 +185,8 @@ void Launcher::connect_core(uint32_t core, const Engine& engine, const LaunchOpt
     core_of_physical_[physical] = static_cast<uint8_t>(core);
     const uint64_t random = options.seed == 0 ? 0 : (options.seed + core) * 2 + 1;
     AicorePort& port = core_ports_[core];
-    port = {registers,        engine.hooks(), core, physical, random,       0,
-            options.progress, nullptr,        {},   nullptr,  check_hooks()};
+    port = {registers,        engine.hooks(), core, physical, random,           0,
+            options.progress, nullptr,        {},   nullptr,  engine.choices(), check_hooks()};
     static_cast<KernelServices&>(port.services) = core_services;
     port.services.hooks = engine.hooks();
     port.services.core = core;

@@ -11,6 +11,7 @@
 #include "chiphost/platform/device.h"
 #include "device_programs.h"
 #include "engine.h"
+#include "exploration.h"
 #include "pausables.h"
 #include "scratch.h"
 #include "sim_port.h"
@@ -55,6 +56,7 @@ private:
     class EndOfLaunch;
     class CheckedLaunch;
 
+    Status explore(const LaunchOptions& options, ch_error* out_error);
     Status lend_helpers(uint32_t count, ch_error* out_error);
     Status run(Engine& engine, const LaunchOptions& options, ch_error* out_error);
     AicpuPort port_of_thread(uint32_t thread, const Engine& engine, const LaunchOptions& options);
@@ -79,6 +81,7 @@ private:
     Scratch core_contexts_;
     std::vector<AicorePort> core_ports_;
     std::vector<std::unique_ptr<Memories>> memories_;  // by core
+    std::unique_ptr<Exploration> exploration_;         // the last one
     std::vector<ch_mailbox*> helpers_;                 // lent for as long as the device is open
     uint8_t core_of_physical_[Processors::max_cores] = {};
 };

@@ -15,6 +15,7 @@
 #include "chiphost/platform/aicpu.h"
 #include "core_memory.h"
 #include "fiber.h"
+#include "graph/choices.h"
 
 namespace chiphost::platform {
 
@@ -77,13 +78,14 @@ struct AicpuPort {
     const SimEngineHooks* hooks;
     const uint8_t* core_of_physical;
     uint32_t thread;
-    uint64_t random;          // state of this thread's random numbers; 0: strands never pause unasked
+    uint64_t random;          // state of this thread's random numbers, if nobody makes choices; 0: it has none
     Fiber* fiber;             // for the strand
     const FiberStack* stack;  // of the strand
     const char* temp_folder;  // for files
     ch_run_progress* progress;
     ch_loader_gate* loader_gate;
     const OrchestrationKeeper* keeper;  // nullptr: nobody does
+    const graph::Choices* choices;      // nullptr: nobody makes them
     const SimCheckHooks* check;         // nullptr: nothing is checked
 };
 
@@ -104,12 +106,13 @@ struct AicorePort {
     const SimEngineHooks* hooks;
     uint32_t core;
     uint32_t physical;
-    uint64_t random;  // state of this core's random numbers; 0: never pauses
+    uint64_t random;  // state of this core's random numbers, if nobody makes choices; 0: it has none
     uint32_t lane;    // host thread that steps the core now
     ch_run_progress* progress;
     const FiberStack* stack;  // of services.fiber
     CoreServices services;
     const core_protocol::Payload* paused;  // of the kernel that waits on the fiber
+    const graph::Choices* choices;         // nullptr: nobody makes them
     const SimCheckHooks* check;            // nullptr: nothing is checked
 
     // Whoever waits for the run can see that this core executes a kernel, until leave().

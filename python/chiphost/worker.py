@@ -161,6 +161,41 @@ class ChipWorker:
         Findings of checks are no error: see `RunResult.raise_for_findings`. If a checked run fails, the error's
         attribute `findings` has what had been found.
         """
+        config = self._configuration(callable, args, config, overrides)
+        if check is not None and (mask := check_names.parse(check)) != config.check:
+            config = _with(config, {"check": mask})
+        if config.check:
+            return self._run_checked(callable, args, config)
+        return RunResult(self._worker.run(callable._core, args, config))
+
+    def _explore(
+        self,
+        callable: ChipCallable,
+        args: Sequence[Any],
+        exploration: _core.Exploration,
+        config: CallConfig | None = None,
+        **overrides: Any,
+    ) -> RunResult:
+        """Run a callable in many schedules: the command `chiphost explore` as a call.
+
+        Args:
+            callable, args, config, overrides: as for `run`.
+            exploration: what to explore; it gets what was found, also if a schedule fails.
+
+        Returns:
+            The result of the last schedule.
+
+        Raises:
+            What `run` raises, for the schedule that fails; ConfigError if `config` wants checks; PlatformError
+            UNIMPLEMENTED with isolation="process" and on real chips.
+        """
+        config = self._configuration(callable, args, config, overrides)
+        return RunResult(self._worker.explore(callable._core, args, config, exploration))
+
+    def _configuration(
+        self, callable: ChipCallable, args: Sequence[Any], config: CallConfig | None, overrides: dict[str, Any]
+    ) -> CallConfig:
+        """The configuration of a call, whose arguments are of the right kinds."""
         if not isinstance(callable, ChipCallable):
             raise _wrong_type("callable", "a ChipCallable", callable)
         platform = self._worker.platform
@@ -176,11 +211,7 @@ class ChipWorker:
             config = CallConfig()
         if not hasattr(type(args), "__getitem__") or isinstance(args, dict):
             raise _wrong_type("args", "a sequence of arrays and numbers", args)
-        if check is not None and (mask := check_names.parse(check)) != config.check:
-            config = _with(config, {"check": mask})
-        if config.check:
-            return self._run_checked(callable, args, config)
-        return RunResult(self._worker.run(callable._core, args, config))
+        return config
 
     def _run_checked(self, callable: ChipCallable, args: Sequence[Any], config: CallConfig) -> RunResult:
         # A run that is not checked needs none of the many modules below these.

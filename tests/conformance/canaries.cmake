@@ -72,13 +72,13 @@ add_variant(canary_signal_lost aicpu_port
     "    port->hooks->threads_signalled(port->hooks->engine, port->thread);" "    static_cast<void>(port);")
 # This wakes only the thread before.
 add_variant(canary_signal_for_one sequential_engine
-    "self.runnable_[1] |= (self.aicpu_alive_ & ~(uint64_t{1} << thread)) << (first_aicpu & 63);"
-    "if (thread > 0 && (self.aicpu_alive_ & uint64_t{1} << (thread - 1))) self.set_runnable(first_aicpu + thread - 1);")
+    "self.runnable_.insert_all(self.aicpu_alive_.without(first_aicpu + thread));"
+    "if (thread > 0 && self.aicpu_alive_.contains(first_aicpu + thread - 1)) self.runnable_.insert(first_aicpu + thread - 1);")
 add_variant(canary_physical_core_twice aicore_port "    return port->physical;" "    return port->physical / 2 * 2;")
 
 # Launches and their ends.
-add_variant(canary_returns_early sequential_engine "while (aicpu_alive_ != 0) {"
-    "while (aicpu_alive_ == (uint64_t{1} << processors.aicpu_threads) - 1) {")
+add_variant(canary_returns_early sequential_engine "while (!aicpu_alive_.empty()) {"
+    "while (aicpu_alive_.count() == processors.aicpu_threads) {")
 add_variant(canary_kernel_fault_lost aicore_port
     "payload->status = core_protocol::KernelStatus::threw;
         snprintf(payload->fault_text, sizeof payload->fault_text, \"%s\", error.what());"

@@ -21,6 +21,7 @@ from ..scenes import catalog, report
 from ..scenes.catalog import Entry
 from ..scenes.results import SceneResult, Settings
 from ..scenes.runner import Runner
+from ..scenes.seeds import Seeds
 from . import checking, options, reports
 from .console import make_console, print_lines
 from .display import Display
@@ -48,7 +49,8 @@ class _Wanted:
     json_file: ReportFile | None
     junit_file: ReportFile | None
     scenes: Path | None
-    seed: int
+    seeds: Seeds
+    verbose: bool
     sim_threads: int
     isolation: str | None
     check: int
@@ -61,7 +63,7 @@ def main(**chosen: Any) -> None:
     started, deadline = time.monotonic(), Deadline(wanted.timeout)
     settings, entries = _look(wanted, deadline)
     again = [*wanted.repeated, *options.check_words(wanted.check)]
-    with _Rows([entry.name for entry in entries], settings.library, again) as rows:
+    with _Rows([entry.name for entry in entries], settings.library, again, wanted.verbose) as rows:
         runner = Runner(settings, rows)
         cases = list(dict.fromkeys(wanted.cases)) or None
         results = runner.run(entries, cases=cases, parallel=wanted.parallel)
@@ -101,7 +103,7 @@ def _look(wanted: _Wanted, deadline: Deadline) -> tuple[Settings, list[Entry]]:
     settings = Settings(
         platform,
         wanted.isolation,
-        wanted.seed,
+        wanted.seeds.first,
         wanted.sim_threads,
         deadline=deadline,
         retries=wanted.retries,
@@ -109,6 +111,8 @@ def _look(wanted: _Wanted, deadline: Deadline) -> tuple[Settings, list[Entry]]:
         all_cases=wanted.all_cases,
         check=wanted.check,
         repeated=wanted.repeated,
+        seeds=wanted.seeds,
+        order_digests=wanted.verbose or wanted.json_file is not None,
     )
     entries = catalog.select(
         root, platform=platform, runtime=wanted.runtime, text=wanted.text, library=library, deadline=deadline
@@ -137,12 +141,16 @@ def _build(source: Path | None, deadline: Deadline) -> Path | None:
 class _Rows(Display):
     """A row for each scene, in order: one that ends early waits for those before it."""
 
-    def __init__(self, names: Sequence[str], library: Path | None, repeated: Sequence[str]) -> None:
-        """Show rows for these scenes; `library` and `repeated` are for the command that runs one of them again."""
+    def __init__(self, names: Sequence[str], library: Path | None, repeated: Sequence[str], verbose: bool) -> None:
+        """Show rows for these scenes, and the order of their tasks if `verbose`.
+
+        `library` and `repeated` are for the command that runs one of them again.
+        """
         super().__init__(len(names))
         self._width = max(len(one_line(name)) for name in names)
         self._where = f"CHIPHOST_LIB_DIR={shell_join([str(library)])} " if library else ""
         self._repeated = repeated
+        self._verbose = verbose
         self._next = iter(names)
         self._name = next(self._next)
         self._waiting: dict[str, SceneResult] = {}
@@ -174,6 +182,8 @@ class _Rows(Display):
             columns += f"  {'1 retry' if times == 1 else f'{times} retries'}"
         below = [result.error or "", *map(report.retries, result.cases), report.skipped(result)]
         below.append(report.not_checked(result))
+        if self._verbose:
+            below.append(report.orders(result))
         if again := report.replay_command(result, self._repeated):
             below.append(Command(f"again: {self._where}{again}"))
         verdict = None if result.skipped is not None else result.passed

@@ -69,11 +69,98 @@ def run(scene: str | None, list_only: bool, cases: tuple[str, ...], all_cases: b
     if cases and all_cases:
         raise click.UsageError("--case and --all-cases exclude each other")
     _check_checks(chosen["check"], chosen["sim_threads"])
+    seeds = options.take_seeds(chosen)
     supervisor.begin()
     repeated = options.not_default(chosen["scenes"], chosen["sim_threads"], chosen["isolation"])
-    _start(
-        "run", scene=scene, list_only=list_only, cases=cases, all_cases=all_cases, repeated=tuple(repeated), **chosen
+    wanted = {"cases": cases, "all_cases": all_cases, "seeds": seeds, "repeated": tuple(repeated)}
+    _start("run", scene=scene, list_only=list_only, **wanted, **chosen)
+
+
+@click.command()
+@click.argument("scene", shell_complete=completion.scenes)
+@options.platform("Where to run it: a simulated platform.")
+@options.runtime
+@click.option("--case", metavar="CASE", help="Explore this case.  [default: the scene's default case]")
+@click.option(
+    "--strategy",
+    type=options.Choice(["pct", "pos", "random", "exhaustive"]),
+    default="pct",
+    show_default=True,
+    help="How schedules are chosen.",
+)
+@click.option("--steps", is_flag=True, help="Order all steps of all processors, not only tasks.")
+@click.option(
+    "--depth",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    metavar="D",
+    help="For pct: how many ordering decisions a fault may need.",
+)
+@click.option(
+    "--budget",
+    type=options.BudgetType(),
+    metavar="BUDGET",
+    help="Stop after so many schedules, or after a time such as 30s.  [default: 10s, and for pct its bound]",
+)
+@click.option(
+    "--race-free",
+    is_flag=True,
+    help="For exhaustive: the graph has no races, so leave out orders in which the scheduler sees no difference.",
+)
+@click.option("--every-core", is_flag=True, help="For exhaustive: try every core for every task, too.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, options.SEED_MAX),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Makes the random choices of a strategy.",
+)
+@click.option(
+    "--input-seed",
+    type=click.IntRange(0, options.SEED_MAX),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Makes the inputs.",
+)
+@click.option(
+    "--block-dim",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Use so many clusters, whatever the scene says: on few cores there are fewer schedules.",
+)
+@click.option("--replay", metavar="LOG", help="Run only the schedule that this log describes; @FILE reads it.")
+@options.json_file("Write what was found to this file as JSON.")
+@click.option(
+    "--isolation",
+    type=options.Choice([choice for choice in CHOICES if choice != "process"]),
+    help="How the runtime is kept apart from this process.  [default: the best that this system has]",
+)
+@options.scenes
+@options.pto_isa
+def explore(scene: str, **chosen: Any) -> None:
+    """Run a scene in many schedules, and compare the results.
+
+    Says what was found out: that no schedule fails, with a bound; or the schedule with the fewest decisions that does,
+    and the command that runs it again. SCENE is as for `chiphost run`.
+    """
+    repeated = options.repeated_in_explore(chosen["scenes"], chosen["isolation"], chosen["block_dim"])
+    supervisor.begin()
+    from .._explore.driver import Budget, Plan  # see the top
+
+    budget = chosen.pop("budget")
+    plan = Plan(
+        strategy=chosen.pop("strategy"),
+        level="steps" if chosen.pop("steps") else "tasks",
+        depth=chosen.pop("depth"),
+        seed=chosen.pop("seed"),
+        every_core=chosen.pop("every_core"),
+        race_free=chosen.pop("race_free"),
+        budget=budget and Budget(*budget),
     )
+    _start("explore", scene=scene, plan=plan, repeated=repeated, **chosen)
 
 
 @click.command(cls=options.CommandWithChecks)
@@ -129,11 +216,12 @@ def ci(json_file: ReportFile | None, junit_file: ReportFile | None, **chosen: An
     if chosen["cases"] and chosen["all_cases"]:
         raise click.UsageError("--case and --all-cases exclude each other")
     _check_checks(chosen["check"], chosen["sim_threads"])
+    seeds = options.take_seeds(chosen)
     supervisor.begin()
     repeated = options.not_default(chosen["scenes"], chosen["sim_threads"], chosen["isolation"])
     again = [*repeated, *options.check_words(chosen["check"])]
-    events.tell("reports", json_file, junit_file, chosen["platform"], chosen["seed"], again)
-    _start("ci", json_file=json_file, junit_file=junit_file, repeated=tuple(repeated), **chosen)
+    events.tell("reports", json_file, junit_file, chosen["platform"], seeds.first, again)
+    _start("ci", json_file=json_file, junit_file=junit_file, repeated=tuple(repeated), seeds=seeds, **chosen)
 
 
 @click.command()
@@ -228,4 +316,4 @@ def cmake_dir() -> None:
     _start("cmake_dir")
 
 
-COMMANDS: Final = (run, ci, doctor, bench, audit, conform, cmake_dir)
+COMMANDS: Final = (run, ci, explore, doctor, bench, audit, conform, cmake_dir)

@@ -14,6 +14,7 @@ import click
 
 from .._strategies import CHOICES
 from .._text.suggestion import nearest
+from ..scenes.seeds import Seeds
 from . import completion, restart
 
 if TYPE_CHECKING:
@@ -65,6 +66,44 @@ class Seconds(click.FloatRange):
         if math.isnan(seconds):
             self.fail(f"{value!r} is no number of seconds.", param, ctx)
         return seconds
+
+
+class SeedRange(click.ParamType):  # type: ignore[type-arg]  # as above
+    """Two seeds with a hyphen between them, the smaller one first; or one."""
+
+    name = "seeds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Make (first, last) of it."""
+        words = str(value).split("-")
+        if not 1 <= len(words) <= 2 or not all(word.isascii() and word.isdigit() for word in words):
+            self.fail(f"wanted two seeds such as 0-99, found {value!r}", param, ctx)
+        first, last = int(words[0]), int(words[-1])
+        if not first <= last <= SEED_MAX:
+            self.fail(f"wanted seeds from 0 to 2^64 - 1, the smaller one first; found {value!r}", param, ctx)
+        return first, last
+
+
+class BudgetType(click.ParamType):  # type: ignore[type-arg]  # as above
+    """A number of schedules, or a time with its unit: s, m or h."""
+
+    name = "budget"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int | None, float | None]:
+        """Make (schedules, seconds) of it, of which one is None."""
+        text = str(value).replace(",", "")
+        units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+        try:
+            schedules, seconds = (None, float(text[:-1]) * units[text[-1]]) if text[-1:] in units else (int(text), None)
+        except ValueError:
+            schedules = seconds = None
+        if not (schedules or 0) > 0 and not 0 < (seconds or 0) < math.inf:
+            self.fail(
+                f"wanted a number of schedules, such as 5000, or a time, such as 30s; found {value!r}", param, ctx
+            )
+        return schedules, seconds
 
 
 def report_file(*names: str, text: str) -> Decorator[Any]:
@@ -149,7 +188,10 @@ def _set_variable(name: str, option: str) -> Callable[[click.Context, click.Para
 
 
 def how_to_run(command: Command) -> Command:
-    """--check, --seed, --sim-threads, --isolation and --more-namespaces; the command is a `CommandWithChecks`."""
+    """--check, --seed and its relatives, --sim-threads, -v, --isolation and --more-namespaces.
+
+    The command is a `CommandWithChecks`.
+    """
     for add in (
         click.option(
             "--check",
@@ -181,16 +223,50 @@ def how_to_run(command: Command) -> Command:
             help="Host threads that simulate the chip in a run; with 1 the same seed gives the same run.",
         ),
         click.option(
+            "-v",
+            "--verbose",
+            is_flag=True,
+            help="Show a digest of the order in which tasks ran on cores: the same seed has the same on every machine.",
+        ),
+        click.option(
+            "--seeds",
+            type=SeedRange(),
+            metavar="A-B",
+            help="Try all these seeds, one after the other, and stop a case at the first that fails.",
+        ),
+        click.option(
+            "--order-seed",
+            type=click.IntRange(0, SEED_MAX),
+            metavar="N",
+            help="Orders the simulated processors, whatever makes the inputs.",
+        ),
+        click.option(
+            "--input-seed",
+            type=click.IntRange(0, SEED_MAX),
+            metavar="N",
+            help="Makes the inputs, whatever orders the simulated processors.",
+        ),
+        click.option(
             "--seed",
             type=click.IntRange(0, SEED_MAX),
             metavar="N",
-            default=0,
-            show_default=True,
-            help="Makes the inputs and orders the simulated processors.",
+            help="Makes the inputs and orders the simulated processors.  [default: 0]",
         ),
     ):
         command = add(command)
     return command
+
+
+def take_seeds(chosen: dict[str, Any]) -> Seeds:
+    """Take the options about seeds out of those that were chosen, and make seeds of them."""
+    seed, seeds = chosen.pop("seed"), chosen.pop("seeds")
+    input_seed, order_seed = chosen.pop("input_seed"), chosen.pop("order_seed")
+    if seed is not None and seeds is not None:
+        raise click.UsageError("--seed and --seeds exclude each other")
+    if seeds is not None and input_seed is not None and order_seed is not None:
+        raise click.UsageError("--input-seed and --order-seed together leave --seeds nothing to vary")
+    first, last = seeds or (seed or 0, seed or 0)
+    return Seeds(first, last, input_seed, order_seed)
 
 
 def json_file(text: str = "Write the results to this file as JSON.") -> Decorator[Any]:
@@ -235,6 +311,12 @@ def not_default(scenes: Path | None, sim_threads: int, isolation: str | None) ->
     if isolation is not None:
         words += ["--isolation", isolation]
     return [*words, *click.get_current_context().meta.get(_REPEATED, ())]
+
+
+def repeated_in_explore(scenes: Path | None, isolation: str | None, block_dim: int | None) -> Sequence[str]:
+    """The words that repeat these options of `chiphost explore`."""
+    block_dims = [] if block_dim is None else ["--block-dim", str(block_dim)]
+    return [*block_dims, *not_default(scenes, 1, isolation)]
 
 
 def _restart(ctx: click.Context, param: click.Parameter, value: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .._runtimes import runtimes
@@ -15,10 +16,11 @@ from ..scenes import catalog, report
 from ..scenes.catalog import Entry
 from ..scenes.results import CaseResult, SceneResult, Settings
 from ..scenes.runner import Runner
-from . import checking
+from ..scenes.seeds import Seeds
+from . import checking, options
 from .console import make_console, print_lines
 from .display import Display
-from .terminal import Interrupted, complain, plural, progress
+from .terminal import Command, Interrupted, complain, plural, progress
 
 
 def main(
@@ -31,7 +33,8 @@ def main(
     timeout: float | None,
     scenes: Path | None,
     list_only: bool,
-    seed: int,
+    seeds: Seeds,
+    verbose: bool,
     sim_threads: int,
     isolation: str | None,
     check: int,
@@ -48,11 +51,23 @@ def main(
     entry = catalog.find(root, scene, runtime=runtime, platform=platform)
     runtimes.find(entry.runtime, platform)
     _check(entry, platform, cases)
-    settings = Settings(platform, isolation, seed, sim_threads, rounds, timeout, check=check, repeated=repeated)
-    _run(entry, settings, _wanted(entry, cases, all_cases))
+    settings = Settings(
+        platform,
+        isolation,
+        seeds.first,
+        sim_threads,
+        rounds,
+        timeout,
+        check=check,
+        repeated=repeated,
+        seeds=seeds,
+        order_digests=verbose,
+    )
+    again = [*repeated, *options.check_words(check)]
+    _run(entry, settings, _wanted(entry, cases, all_cases), again)
 
 
-def _run(entry: Entry, settings: Settings, cases: Sequence[str] | None) -> None:
+def _run(entry: Entry, settings: Settings, cases: Sequence[str] | None, repeated: Sequence[str]) -> None:
     """Run cases of a scene, print their results, and end with the exit code."""
     with Display(1) as display:
         runner = Runner(settings, display)
@@ -61,7 +76,7 @@ def _run(entry: Entry, settings: Settings, cases: Sequence[str] | None) -> None:
     if entry.scene:
         print_lines(display.console, one_line(f"{entry.name} on {settings.platform}: {entry.scene.description}"))
     done = runner.unfinished.get(entry.name, len(result.cases)) if runner.interrupted else len(result.cases)
-    _print_cases(display, result, result.cases[:done])
+    _print_cases(display, result, result.cases[:done], repeated)
     for note in filter(None, (report.not_checked(result), report.lost_parallelism(result))):
         for line in note.split("\n"):
             print_lines(display.console, line)
@@ -75,14 +90,25 @@ def _run(entry: Entry, settings: Settings, cases: Sequence[str] | None) -> None:
     sys.exit(0 if result.passed else 1)
 
 
-def _print_cases(display: Display, result: SceneResult, cases: Sequence[CaseResult]) -> None:
+def _print_cases(display: Display, result: SceneResult, cases: Sequence[CaseResult], repeated: Sequence[str]) -> None:
     """A line for each of these cases; columns are as wide as all cases of the scene need."""
     width = max((len(one_line(case.case)) for case in result.cases), default=0)
     for case in cases:
         tasks = "-" if case.tasks is None else plural(case.tasks, "task")
-        times = f"  {plural(case.rounds, 'round')}" if case.rounds > 1 else ""
-        columns = f"{one_line(case.case):<{width}}  {tasks:>10}  {case.seconds:8.3f} s{times}"
-        display.print_verdict(None if case.skipped else case.passed, columns, [case.error or case.skipped or ""])
+        columns = f"{one_line(case.case):<{width}}  {tasks:>10}  {case.seconds:8.3f} s{_times(case)}"
+        if case.order_digest:
+            columns += f"  order {case.order_digest}"
+        below = [case.error or case.skipped or ""]
+        if case.seeds and case.error:  # others passed before
+            one = replace(result, cases=(case,), has_all_cases=False)
+            below.append(Command(f"again: {report.replay_command(one, repeated)}"))
+        display.print_verdict(None if case.skipped else case.passed, columns, below)
+
+
+def _times(case: CaseResult) -> str:
+    if case.seeds > 1 or (case.seeds and case.error):
+        return f"  {plural(case.seeds, 'seed')} passed"
+    return f"  {plural(case.rounds, 'round')}" if case.rounds > 1 else ""
 
 
 def _wanted(entry: Entry, cases: Sequence[str], all_cases: bool) -> Sequence[str] | None:

@@ -13,6 +13,7 @@ from .._reports.file import write_all
 from .._text.printable import one_line
 from ..scenes import report
 from ..scenes.results import CaseResult, SceneResult
+from ..scenes.seeds import Seed
 from .terminal import advise, complain, in_terminal
 
 
@@ -31,6 +32,7 @@ class Story:
         self._cases: dict[tuple[str, str], CaseResult] = {}
         self._scenes: dict[str, SceneResult] = {}
         self._running: dict[str, str | None] = {}
+        self._seeds: dict[tuple[str, str], Seed] = {}
         self._reports: tuple[Any, ...] | None = None
         self._loading: str | None = None
         self._verdict = False
@@ -42,6 +44,8 @@ class Story:
             [self._planned] = values
         elif kind == "running":
             self._running[values[0]] = values[1]
+        elif kind == "seed":
+            self._seeds[values[0], values[1]] = values[2]
         elif kind == "case":
             self._cases[values[0], values[1].case] = values[1]
         elif kind == "scene":
@@ -100,8 +104,15 @@ class Story:
             return planned
         running = self._running[planned.name]
         cases = tuple(
-            self._cases.get((planned.name, case.case)) or (replace(case, error=why) if case.case == running else case)
+            self._cases.get((planned.name, case.case))
+            or (self._ended_early(planned.name, case, why) if case.case == running else case)
             for case in planned.cases
         )
         errors = [f"case {case.case!r}: {case.error}" for case in cases if case.error]
         return replace(planned, cases=cases, error="\n".join(errors) or why)
+
+    def _ended_early(self, scene: str, case: CaseResult, why: str) -> CaseResult:
+        seed = self._seeds.get((scene, case.case))
+        if seed is None:
+            return replace(case, error=why)
+        return replace(case, error=why, input_seed=seed.input, order_seed=seed.order)

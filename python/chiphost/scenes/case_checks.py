@@ -26,6 +26,7 @@ class CaseChecks:
 
     Attributes:
         names: the names of the checks to make; () for none.
+        seed: the seeds of the run that is under way.
         findings: each cause once, also if several rounds found it.
         gaps: what was not seen, each once. Files in the scene's folder have names relative to it.
         dropped: how many causes a run has not told, because there were too many.
@@ -35,6 +36,7 @@ class CaseChecks:
     def __init__(self, scene: Scene, case: str, settings: Settings) -> None:
         """Begin with nothing."""
         self.names: Final = check_names.names_of(settings.check)
+        self.seed = next(iter(settings.wanted_seeds))
         self.findings: Final[list[Finding]] = []
         self.gaps: Final[list[Gap]] = []
         self.dropped = 0
@@ -86,6 +88,6 @@ class CaseChecks:
         case = None if self._case == self._scene.default_case else self._case
         settings = self._settings
         show = report.show_command(
-            self._scene.name, settings.platform, case, settings.seed, finding.check, settings.repeated
+            self._scene.name, settings.platform, case, self.seed, finding.check, settings.repeated
         )
         return replace(finding, memory=memory, show=show)

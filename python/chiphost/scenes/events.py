@@ -32,6 +32,7 @@ def tell(*message: Any) -> None:
         ("planned", results): a SceneResult for each scene, as if none had been started.
         ("loading", scene): its description is read; None: that is done.
         ("running", scene, case): from now on; None: no case yet.
+        ("seed", scene, case, seed): with which Seed it runs from now on, if there are several.
         ("case", scene, result), ("scene", result): the end of one.
         ("reports", JSON file, JUnit file, platform, seed, options): where reports are wanted, and the options of a
             command that runs a scene again.

@@ -13,6 +13,7 @@ from .._text.printable import shell_join
 from ..checks.gap import Gap
 from ..checks.words import as_text, gap_as_text
 from .results import NOT_STARTED, CaseResult, SceneResult
+from .seeds import Seed
 
 DEFAULT_PLATFORM: Final = "a2a3sim"  # where `chiphost run` runs a scene
 
@@ -92,6 +93,11 @@ def lost_parallelism(result: SceneResult) -> str:
     )
 
 
+def orders(result: SceneResult) -> str:
+    """The digest of the order of each case, a line each; empty if there is none."""
+    return "\n".join(f"case {case.case!r}: order {case.order_digest}" for case in result.cases if case.order_digest)
+
+
 def retries(case: CaseResult) -> str:
     """The errors before the result of a case, if it was run again; empty if it was not."""
     times = len(case.earlier_errors)
@@ -102,29 +108,42 @@ def retries(case: CaseResult) -> str:
 
 
 def replay_command(result: SceneResult, options: Sequence[str] = ()) -> str:
-    """The command that runs a failure again in the same way; empty if there is nothing to run."""
-    failed = [case.case for case in result.cases if case.error and not case.error.startswith(NOT_STARTED)]
-    if not failed:
+    """The command that runs a failure again in the same way; empty if there is nothing to run.
+
+    Of cases that failed with different seeds it runs those that failed with the seed of the first.
+    """
+    seeds = {
+        case.case: _seed(result, case) for case in result.cases if case.error and not case.error.startswith(NOT_STARTED)
+    }
+    if not seeds:
         return ""
+    seed = next(iter(seeds.values()))
+    failed = [case for case, of_case in seeds.items() if of_case == seed]
     all_failed = result.has_all_cases and len(failed) == len(result.cases)
     cases = ["--all-cases"] if all_failed else [word for case in failed for word in ("--case", case)]
-    words = ["chiphost", "run", result.name, "-p", result.platform, *cases, "--seed", str(result.seed), *options]
+    words = ["chiphost", "run", result.name, "-p", result.platform, *cases, *seed.words(), *options]
     return shell_join(words)
 
 
 def show_command(
-    scene: str, platform: str, case: str | None, seed: int, check: str, options: Sequence[str] = ()
+    scene: str, platform: str, case: str | None, seed: Seed, check: str, options: Sequence[str] = ()
 ) -> str:
     """The command that shows a finding of a check again. `case` is None for the one that runs anyway."""
     words = ["chiphost", "run", scene]
     words += [] if platform == DEFAULT_PLATFORM else ["-p", platform]
     words += [] if case is None else ["--case", case]
-    words += ["--seed", str(seed)] if seed else []
+    words += [] if seed == Seed() else seed.words()
     return shell_join([*words, f"--check={check}", *options])
 
 
 def _edges(count: int) -> str:
     return "1 edge" if count == 1 else f"{count} edges"
+
+
+def _seed(result: SceneResult, case: CaseResult) -> Seed:
+    if case.input_seed is None or case.order_seed is None:  # it was not run, or nobody knows
+        return Seed(result.seed, result.seed)
+    return Seed(case.input_seed, case.order_seed)
 
 
 def _ordinal(number: int) -> str:

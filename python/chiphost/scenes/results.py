@@ -10,6 +10,7 @@ from typing import Final
 from .._system.deadline import Deadline
 from ..checks.finding import Finding
 from ..checks.gap import Gap
+from .seeds import Seeds
 
 NOT_STARTED: Final = "not started"  # the beginning of the error of a case that the deadline or Ctrl-C kept from running
 
@@ -32,6 +33,10 @@ class CaseResult:
         not_checked: what they did not see.
         unnecessary_edges: edges that the runtime made and no conflict wants, of the program that has most of them; None
             if there were no checks.
+        input_seed, order_seed: those of the last run, which is the one that failed if one did; None if it was not run.
+        seeds: how many seeds gave the expected result, and no findings.
+        order_digest: in which order tasks ran on which cores in the last run (see `order_digest`); None if nobody
+            wanted it, or there is no order to tell.
     """
 
     case: str
@@ -45,6 +50,10 @@ class CaseResult:
     findings: tuple[Finding, ...] = ()
     not_checked: tuple[Gap, ...] = ()
     unnecessary_edges: int | None = None
+    input_seed: int | None = None
+    order_seed: int | None = None
+    seeds: int = 0
+    order_digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,7 @@ class SceneResult:
         passed: whether all cases passed that were run, and one was.
         seconds: time it took, without compiling.
         error: why it failed, or None.
-        seed: what orders the simulated processors and makes the inputs.
+        seed: what orders the simulated processors and makes the inputs; the first if there are several.
         cases: one for each case; none if the scene could not be loaded.
         skipped: why none of its cases was run; see CaseResult.
         has_all_cases: whether `cases` are all that the scene has.
@@ -89,6 +98,7 @@ class Settings:
         platform: where.
         isolation: of the workers; None: the default of this system.
         seed: orders the simulated processors and makes the inputs.
+        seeds: what to take instead of that one seed; None: nothing.
         sim_threads: host threads for the simulated processors of one run.
         rounds: how often each case is run; None: as the scene says.
         timeout_s: of one run; None: what is left until the deadline, or a run's default without one.
@@ -98,6 +108,7 @@ class Settings:
         all_cases: whether to run all cases where none are named, not the usual ones of a scene.
         check: the bit mask of the checks to make; see `checks.BITS`.
         repeated: further options of a command that runs a scene again in the same way.
+        order_digests: whether to find out in which order tasks ran, where that can be done.
     """
 
     platform: str
@@ -112,6 +123,13 @@ class Settings:
     all_cases: bool = False
     check: int = 0
     repeated: tuple[str, ...] = ()
+    seeds: Seeds | None = None
+    order_digests: bool = False
+
+    @property
+    def wanted_seeds(self) -> Seeds:
+        """The seeds to try."""
+        return self.seeds or Seeds(self.seed, self.seed)
 
 
 class Watcher:

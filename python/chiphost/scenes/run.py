@@ -16,15 +16,19 @@ import numpy as np
 from .._core import CallConfig
 from .._runtimes import runtimes
 from .._runtimes.strategy import default_isolation
+from .._scene.program import Program
 from ..callable import ChipCallable
 from ..errors import ChiphostError, DeadlineError, PlatformError
+from ..run_result import RunResult
 from ..scene import Scene, copy_args
 from ..worker import ChipWorker
 from . import events
 from .case_checks import CaseChecks
 from .catalog import Entry
+from .order_digest import digest_of
 from .programs import Programs
 from .results import NOT_STARTED, CaseResult, SceneResult, Settings
+from .seeds import Seed
 
 Callables = Sequence[ChipCallable]  # for a scene's programs, in their order
 
@@ -93,7 +97,7 @@ class SceneRun:
             passed=not failures and skipped is None,
             seconds=self._clock.seconds,
             error="\n".join(failures) or None,
-            seed=self._settings.seed,
+            seed=self._settings.wanted_seeds.first,
             cases=(*done, *(CaseResult(name, False, 0.0, error, None, 0) for name in left)),
             skipped=None if failures else skipped,
             has_all_cases=self._entry.scene is None or len(self._cases) == len(self._entry.scene.cases),
@@ -140,7 +144,7 @@ class SceneRun:
         clock.stop()
         if skipped:
             return _skipped(case, skipped)
-        return _ended(case, clock.seconds, error, tally)
+        return tally.result(case, clock.seconds, error)
 
 
 def _cases_of(entry: Entry, wanted: Sequence[str] | None, settings: Settings) -> list[str]:
@@ -149,24 +153,6 @@ def _cases_of(entry: Entry, wanted: Sequence[str] | None, settings: Settings) ->
     if wanted is None:
         return list(entry.scene.cases if settings.all_cases else entry.scene.usual_cases)
     return [case for case in wanted if case in entry.scene.cases]
-
-
-def _ended(case: str, seconds: float, error: str | None, tally: Tally) -> CaseResult:
-    checks = tally.checks
-    if checks is None:
-        return CaseResult(case, error is None, seconds, error, tally.tasks, tally.rounds)
-    text = "\n".join(filter(None, (error, checks.text()))) or None
-    return CaseResult(
-        case,
-        text is None,
-        seconds,
-        text,
-        tally.tasks,
-        tally.rounds,
-        findings=tuple(checks.findings),
-        not_checked=tuple(checks.gaps),
-        unnecessary_edges=checks.unnecessary_edges if checks.names else None,
-    )
 
 
 def _skipped(case: str, why: str) -> CaseResult:
@@ -224,11 +210,37 @@ class Skipped(Exception):
 
 @dataclass
 class Tally:
-    """The progress of a case: tasks in its graphs, rounds that were right, and what checks found once a run began."""
+    """The progress of a case: tasks in its graphs, rounds and seeds that were right, the order of the last round.
+
+    `checks` has what checks found, once a run began.
+    """
 
     tasks: int | None = None
     rounds: int = 0
+    seeds: int = 0
+    seed: Seed | None = None
+    order_digest: str | None = None
     checks: CaseChecks | None = None
+
+    def result(self, case: str, seconds: float, error: str | None) -> CaseResult:
+        """The result of the case. A finding of a check is a failure."""
+        checks = self.checks
+        text = "\n".join(filter(None, (error, checks.text() if checks else ""))) or None
+        return CaseResult(
+            case,
+            text is None,
+            seconds,
+            text,
+            self.tasks,
+            self.rounds,
+            findings=tuple(checks.findings) if checks else (),
+            not_checked=tuple(checks.gaps) if checks else (),
+            unnecessary_edges=checks.unnecessary_edges if checks and checks.names else None,
+            input_seed=None if self.seed is None else self.seed.input,
+            order_seed=None if self.seed is None else self.seed.order,
+            seeds=self.seeds,
+            order_digest=self.order_digest,
+        )
 
 
 def run_case(
@@ -238,44 +250,102 @@ def run_case(
 
     `out_tally` gets what checks find, which is no error.
 
+    Several seeds are tried one after the other, each with as many rounds; the first that fails or has findings is the
+    last.
+
     Raises:
         Skipped: the chip has less than the case needs, or the platform has no such thing.
         SceneError: GOLDEN_MISMATCH; or the scene's inputs or golden function failed.
         ChiphostError: what `ChipWorker.run` raises.
     """
-    chip = worker.chip
-    if why := scene.shortage(case, settings.platform, chip):
+    if why := scene.shortage(case, settings.platform, worker.chip):
         raise Skipped(why)
-    before = scene.make_args(case, settings.seed)
-    arrays = sum(value.nbytes for value in before.values() if isinstance(value, np.ndarray))
-    if chip is not None and arrays > chip.memory_bytes:
-        raise Skipped(f"its arrays have {arrays} bytes, {settings.platform} has memory of {chip.memory_bytes}")
-    config: dict[str, Any] = {**scene.config_of(case, chip), "sim_threads": settings.sim_threads, "seed": settings.seed}
-    checks = out_tally.checks = CaseChecks(scene, case, settings)
-    expected = None  # until a run succeeds: it may be expensive
-    for _ in range(settings.rounds or scene.rounds):
-        after = copy_args(before)
-        tasks = 0
-        for program, callable_ in zip(scene.programs, compiled, strict=True):
-            args = scene.arguments_of(program, after)
-            try:
-                result = worker.run(callable_, args, check=checks.names, timeout_s=_timeout_s(settings), **config)
-                checks.note_result(result, after)
-                tasks += result.task_count
-            except PlatformError as error:
-                # The platform itself says so about things it cannot do at all, such as kernels that wait for each
-                # other.
-                if error.name == "UNIMPLEMENTED":
-                    raise Skipped(f"{settings.platform} does not have it: {error.where}: {error.message}") from error
-                raise
-            except ChiphostError as error:
-                checks.note_error(error, after)
-                raise
-        out_tally.tasks = tasks
-        if expected is None:
-            expected = scene.expected(case, before)
-        scene.check(case, before, after, expected)
+    seeds, attempt = settings.wanted_seeds, None
+    checks = CaseChecks(scene, case, settings)
+    for seed in seeds:
+        if seeds.count > 1:
+            events.tell("seed", scene.name, case, seed)
+        out_tally.seed, out_tally.order_digest = seed, None
+        if attempt is None or attempt.seed.input != seed.input:
+            attempt = _Attempt(worker, scene, compiled, case, settings, seed, checks)
+        attempt.seed = checks.seed = seed
+        out_tally.checks = checks
+        for _ in range(settings.rounds or scene.rounds):
+            attempt.run_round(out_tally)
+        if checks.findings:
+            return
+        out_tally.seeds += 1
+
+
+class _Attempt:
+    """A case with its inputs of one seed. The order may change from round to round.
+
+    Attributes:
+        seed: the seeds of the next round; that of the inputs stays.
+    """
+
+    def __init__(
+        self,
+        worker: ChipWorker,
+        scene: Scene,
+        compiled: Callables,
+        case: str,
+        settings: Settings,
+        seed: Seed,
+        checks: CaseChecks,
+    ) -> None:
+        """Make the inputs. `checks` get what is found."""
+        self.seed = seed
+        self._worker, self._scene, self._compiled, self._case = worker, scene, compiled, case
+        self._settings, self._checks = settings, checks
+        self._before = scene.make_args(case, seed.input)
+        self._expected: dict[str, Any] | None = None  # until a run succeeds: it may be expensive
+        arrays = sum(value.nbytes for value in self._before.values() if isinstance(value, np.ndarray))
+        chip = worker.chip
+        if chip is not None and arrays > chip.memory_bytes:
+            raise Skipped(f"its arrays have {arrays} bytes, {settings.platform} has memory of {chip.memory_bytes}")
+        self._traces = settings.order_digests and settings.sim_threads == 1 and not _is_real_chip(settings)
+        self._config: dict[str, Any] = {
+            **scene.config_of(case, chip),
+            "sim_threads": settings.sim_threads,
+            "trace": self._traces,
+        }
+
+    def run_round(self, out_tally: Tally) -> None:
+        """Run all programs, and check what comes out."""
+        after = copy_args(self._before)
+        results = [
+            self._run(callable_, program, after)
+            for program, callable_ in zip(self._scene.programs, self._compiled, strict=True)
+        ]
+        out_tally.tasks = sum(result.task_count for result in results)
+        if self._traces:
+            out_tally.order_digest = digest_of(result.trace or b"" for result in results)
+        if self._expected is None:
+            self._expected = self._scene.expected(self._case, self._before)
+        self._scene.check(self._case, self._before, after, self._expected)
         out_tally.rounds += 1
+
+    def _run(self, callable_: ChipCallable, program: Program, values: dict[str, Any]) -> RunResult:
+        args = self._scene.arguments_of(program, values)
+        config = {**self._config, "timeout_s": _timeout_s(self._settings), "seed": self.seed.order}
+        try:
+            result = self._worker.run(callable_, args, check=self._checks.names, **config)
+        except PlatformError as error:
+            # The platform itself says so about things it cannot do at all, such as kernels that wait for each other.
+            if error.name == "UNIMPLEMENTED":
+                platform = self._settings.platform
+                raise Skipped(f"{platform} does not have it: {error.where}: {error.message}") from error
+            raise
+        except ChiphostError as error:
+            self._checks.note_error(error, values)
+            raise
+        self._checks.note_result(result, values)
+        return result
+
+
+def _is_real_chip(settings: Settings) -> bool:
+    return runtimes.is_real_chip(settings.platform, settings.library)
 
 
 def _timeout_s(settings: Settings) -> float:

@@ -40,8 +40,8 @@ bool pause_strand(AicpuPort*) {
     return false;
 }
 
-bool should_breathe(AicpuPort*) {
-    return false;
+bool should_breathe(AicpuPort*, bool due) {
+    return due;
 }
 
 void log_line(AicpuPort*, const char* text) {

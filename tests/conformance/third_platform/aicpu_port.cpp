@@ -33,8 +33,8 @@ bool pause_strand(AicpuPort*) {
     return false;
 }
 
-bool should_breathe(AicpuPort*) {
-    return false;
+bool should_breathe(AicpuPort*, bool due) {
+    return due;
 }
 
 void log_line(AicpuPort*, const char* text) {

@@ -29,8 +29,8 @@ bool pause_strand(AicpuPort* port) {
     port->meanwhile();
     return true;
 }
-bool should_breathe(AicpuPort* port) {
-    return port->breathes;
+bool should_breathe(AicpuPort* port, bool due) {
+    return due || port->breathes;
 }
 
 }  // namespace chiphost::platform

@@ -14,8 +14,8 @@ bool resume_strand(AicpuPort*, void (*body)(void*), void* argument) {
 bool pause_strand(AicpuPort*) {
     return false;
 }
-bool should_breathe(AicpuPort*) {
-    return false;
+bool should_breathe(AicpuPort*, bool due) {
+    return due;
 }
 
 }  // namespace chiphost::platform

@@ -90,6 +90,34 @@ def test_ci_passes_where_nothing_is_found(tmp_path: Path, monkeypatch: pytest.Mo
     assert result.exit_code == 0 and last_line(result.stdout) == "Total: 1  Passed: 1  Failed: 0"
 
 
+def test_every_seed_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_scenes(tmp_path, "passes")
+    masks = give_reports(monkeypatch, lambda *_: made.report())
+    result = invoke("ci", "--check", "--seeds", "3-6", "--scenes", tmp_path)
+    assert result.exit_code == 0
+    assert masks == [47] * 8  # four seeds of two cases
+
+
+def test_a_case_stops_at_the_first_seed_with_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_scenes(tmp_path, "passes")
+    reports = iter((made.report(), made.report(), made.report(made.finding())))
+    masks = give_reports(monkeypatch, lambda *_: next(reports))
+    result = invoke("run", "passes", "--check=races", "--seeds", "3-6", "--scenes", tmp_path)
+    assert result.exit_code == 1
+    assert masks == [1] * 3
+    assert "2 seeds passed" in result.stdout
+    assert re.search(r"show: +chiphost run .*passes --seed 5 --check=races ", result.stdout)
+    assert re.search(r"again: chiphost run .* --case default --seed 5 .*--check=races$", result.stdout, re.M)
+
+
+def test_a_finding_names_seeds_that_are_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_scenes(tmp_path, "passes")
+    give_reports(monkeypatch, one_race)
+    result = invoke("run", "passes", "--check=races", "--input-seed", "2", "--seeds", "7-8", "--scenes", tmp_path)
+    assert result.exit_code == 1
+    assert re.search(r"show: +chiphost run .* --input-seed 2 --order-seed 7 --check=races ", result.stdout)
+
+
 @pytest.mark.parametrize("command", [["run", "vector_example"], ["ci"]])
 @pytest.mark.parametrize(
     ("words", "text"),

@@ -55,6 +55,7 @@ typedef struct ch_launch {
     uint64_t payloads;            // core_protocol::Payload, two for each core
     uint64_t status;              // ch_launch_status
     uint64_t hand_over;           // HandOverArea (hand_over.h) for each cluster, 0: no kernel uses it
+    uint64_t choices;             // graph::Choices, 0: the default order; always 0 on a chip
     uint64_t observer;            // graph::RunObserver of a simulated chip, 0: nobody looks on
 } ch_launch;
 

@@ -156,6 +156,68 @@ typedef struct ch_run_result {
     uint64_t check_report_bytes;  // of check_report, without the NUL at its end
 } ch_run_result;
 
+// The ways to choose the schedules of an exploration.
+enum ch_strategy {
+    CH_STRATEGY_REPLAY = 0,      // the one that `log` describes
+    CH_STRATEGY_RANDOM = 1,      // every option of a choice with the same probability
+    CH_STRATEGY_PCT = 2,         // by random priorities, with a probability that is known (docs/explore.md)
+    CH_STRATEGY_POS = 3,         // by random priorities that are drawn again where two events meet
+    CH_STRATEGY_EXHAUSTIVE = 4,  // all of them
+};
+
+// The detail in which schedules are told apart.
+enum ch_schedule_level {
+    CH_LEVEL_TASKS = 0,  // the order in which tasks run
+    CH_LEVEL_STEPS = 1,  // the order of all steps of all processors
+};
+
+// How an exploration ended, or why it paused.
+enum ch_exploration_outcome {
+    CH_EXPLORED_NOTHING = 0,  // the runtime does not explore
+    CH_EXPLORED_BUDGET = 1,   // as many schedules, or for as long, as was wanted
+    CH_EXPLORED_ALL = 2,      // there is no further schedule
+    CH_EXPLORED_DIFFERS = 3,  // a schedule has other outputs, which are in the caller's arrays
+    CH_EXPLORED_FAILED = 4,   // a schedule failed, with the error of the run
+};
+
+// A choice that was not made as in the default order.
+typedef struct ch_decision {
+    uint32_t number;  // of the choice in its schedule, counted from 0
+    uint32_t option;  // what was chosen, 1 or more: 0 is the default
+} ch_decision;
+
+// Many runs instead of one: the same callable with the same arguments in many schedules, the default one first, whose
+// outputs the others must have too, byte for byte. The arrays are as they were before each of them.
+//
+// An exploration that paused goes on with another call, which has the same callable, arguments and configuration; a
+// replay may come in between and disturbs nothing. Since version 3.4.
+typedef struct ch_exploration {
+    uint32_t struct_bytes;  // sizeof(ch_exploration) of the caller
+    uint32_t strategy;      // ch_strategy
+    uint32_t level;         // ch_schedule_level
+    uint32_t depth;         // of CH_STRATEGY_PCT: ordering decisions that a fault may need, at least 1
+    uint32_t every_core;    // 1: CH_STRATEGY_EXHAUSTIVE tries every core for every task, too
+    uint32_t goes_on;       // 1: continue the exploration that this context had under way
+    uint32_t accepts;       // 1: the outputs with which it paused are right, too
+    uint32_t outcome;       // result: ch_exploration_outcome
+    // 1: for CH_STRATEGY_EXHAUSTIVE, what tasks do with memory does not depend on their order. Orders in which tasks
+    // change places that no task waits for together are one then.
+    uint32_t race_free;
+    uint32_t reserved;         // 0
+    uint64_t seed;             // of the random numbers
+    uint64_t schedules_max;    // of this call; the default one does not count
+    uint64_t time_max_ns;      // of this call; 0: no limit
+    const ch_decision* log;    // of CH_STRATEGY_REPLAY, by rising number
+    uint64_t log_count;        // entries of `log`
+    uint64_t schedules;        // result: schedules that were run, those of earlier calls and the default one included
+    uint64_t orders;           // result: different orders of tasks on cores among them
+    uint64_t events;           // result: most tasks, or blocks of tasks, that a schedule had
+    uint64_t decisions;        // result: most choices that a schedule had
+    uint64_t processors;       // result: cores and AICPU threads of a run
+    const ch_decision* found;  // result: choices of the last schedule; owned by the context, valid until its next call
+    uint64_t found_count;      // result: entries of `found`
+} ch_exploration;
+
 // The arguments of `run`.
 //
 // Ownership: everything is borrowed until the run has returned; ch_run_progress says what is different.
@@ -167,6 +229,7 @@ typedef struct ch_run_request {
     const ch_call_config* config;  // how it is executed
     ch_run_progress* progress;     // where it is, for the one who waits
     ch_run_result* out_result;     // what came of it
+    ch_exploration* exploration;   // NULL: one run, as the configuration says. Since version 3.4
 } ch_run_request;
 
 // The size of the chip: constants of the platform that the runtime is built for.
@@ -235,8 +298,9 @@ typedef const ch_host_runtime* (*ch_host_runtime_entry)(void);
 // Size of ch_device_options in version 3.0. Later minors add fields at the end of a record; whoever reads one goes by
 // its struct_bytes (cpp/status/record.h).
 #define CH_DEVICE_OPTIONS_BYTES_MIN 80
-#define CH_CALL_CONFIG_BYTES_MIN 48  // of ch_call_config in version 3.0
-#define CH_RUN_REQUEST_BYTES_MIN 48  // of ch_run_request in version 3.0
+#define CH_CALL_CONFIG_BYTES_MIN 48   // of ch_call_config in version 3.0
+#define CH_RUN_REQUEST_BYTES_MIN 48   // of ch_run_request in version 3.0
+#define CH_EXPLORATION_BYTES_MIN 136  // of ch_exploration in version 3.4
 
 #ifdef __cplusplus
 }

@@ -84,10 +84,11 @@ bool resume_strand(AicpuPort* port, void (*body)(void* argument), void* argument
 bool pause_strand(AicpuPort* port);
 
 // Tells whether a strand that could go on should pause all the same, so that others get on. Any answer is right; a
-// chip's is no. It is called from inside the strand.
+// chip's is `due`. It is called from inside the strand.
 //
 // port: of the strand's thread.
-bool should_breathe(AicpuPort* port);
+// due: it has gone on for long.
+bool should_breathe(AicpuPort* port, bool due);
 
 // Writes a line of text to the log, or drops it.
 //

@@ -128,6 +128,11 @@ struct LaunchOptions {
     std::vector<ch_trace_event>* out_trace;   // nullptr: not wanted
     uint32_t check = 0;                       // simulated chip: what is checked, as ch_call_config::check says
     std::string* out_check_report = nullptr;  // nullptr: not wanted; lives until the device's next launch
+    // The exploration that this launch belongs to; nullptr: the order is by the seed. The launch writes the results
+    // that it knows, and sets the outcome to CH_EXPLORED_ALL if there is no further schedule.
+    ch_exploration* exploration = nullptr;
+    // Number of its schedule in the exploration: 0 is the default one, and begins it. A replay takes the log instead.
+    uint64_t schedule = 0;
 };
 
 // Tells whether `launch` would begin such a launch. It is asked before a run writes anything to the device, and changes
@@ -135,8 +140,8 @@ struct LaunchOptions {
 //
 // options: borrowed for the call.
 // Returns: CH_OK, or the code with which `launch` would refuse it.
-// Errors: CH_UNIMPLEMENTED for a trace that there is none of; CH_PLATFORM_FAILED if programs of an earlier launch may
-// still run, for they use the memory that the run would write.
+// Errors: CH_UNIMPLEMENTED for a trace or an exploration that there is none of; CH_PLATFORM_FAILED if programs of an
+// earlier launch may still run, for they use the memory that the run would write.
 [[nodiscard]] int32_t check_launch(Device* device, const LaunchOptions& options, ch_error* out_error);
 
 // Runs both programs and returns when all AICPU threads are done and what they and the cores have written can be copied

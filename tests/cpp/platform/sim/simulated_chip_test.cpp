@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <string.h>
 
+#include <map>
 #include <memory>
 #include <random>
 #include <thread>
@@ -89,12 +90,14 @@ public:
 
     End run_image(uint64_t image, Engine& engine, uint64_t seed) {
         launch_.graph = image;
+        launch_.choices = reinterpret_cast<uint64_t>(engine.choices());
         const uint32_t cores = launch_.block_dim * 3;
         const SimRegisters registers{registers_.data()};
         std::vector<AicpuPort> aicpu_ports(launch_.aicpu_thread_count);
         std::vector<void*> port_addresses;
         for (uint32_t i = 0; i < aicpu_ports.size(); ++i) {
             aicpu_ports[i] = {registers, engine.hooks(), core_of_physical_, i, seed, &strand_, &stack_, "/tmp"};
+            aicpu_ports[i].choices = engine.choices();
             port_addresses.push_back(&aicpu_ports[i]);
         }
         std::vector<AicorePort> core_ports(cores);
@@ -106,6 +109,7 @@ public:
             if (physical < chip.physical_cores) core_of_physical_[physical] = static_cast<uint8_t>(core);
             core_ports[core] = {registers, engine.hooks(), core,    physical, seed ? seed * 1000 + core + 1 : 0,
                                 0,         &progress,      nullptr, nullptr,  {}};
+            core_ports[core].choices = engine.choices();
             chiphost_aicore_program()->init(contexts.get() + core * core_bytes, &launch_, core,
                                             core < launch_.block_dim ? CH_AIC : CH_AIV, &core_ports[core]);
         }
@@ -194,7 +198,8 @@ TEST(SimulatedChip, RunsRandomGraphsInOrder) {
         RandomGraph graph(random, 1 + random() % 120);
         const uint64_t engine_seed = random() % 2 ? 0 : random();
         TestChip launch(configuration.block_dim, configuration.aicpu_threads);
-        SequentialEngine engine(engine_seed, &launch.progress, nullptr);
+        RandomOracle oracle(engine_seed);
+        SequentialEngine engine(engine_seed ? &oracle : nullptr, &launch.progress, nullptr);
         ASSERT_EQ(launch.run(graph.builder, engine, engine_seed), End::finished) << launch.stall.message;
         ASSERT_EQ(launch.status.error.code, CH_OK) << launch.status.error.message;
         ASSERT_EQ(launch.status.tasks_done, graph.log.calls.size());
@@ -222,7 +227,7 @@ TEST(SimulatedChip, RunsRandomGraphsOnSeveralHostThreads) {
 TEST(SimulatedChip, RunsAnEmptyGraph) {
     GraphBuilder graph;
     TestChip launch(24, 4);
-    SequentialEngine engine(0, &launch.progress, nullptr);
+    SequentialEngine engine(nullptr, &launch.progress, nullptr);
     EXPECT_EQ(launch.run(graph, engine), End::finished);
 }
 
@@ -232,7 +237,8 @@ TEST(SimulatedChip, RepeatsATraceExactly) {
     const auto trace_of = [&](uint64_t seed) {
         std::vector<ch_trace_event> trace;
         TestChip launch(7, 3);
-        SequentialEngine engine(seed, &launch.progress, &trace);
+        RandomOracle oracle(seed);
+        SequentialEngine engine(seed ? &oracle : nullptr, &launch.progress, &trace);
         EXPECT_EQ(launch.run(graph.builder, engine, seed), End::finished);
         return std::string(reinterpret_cast<const char*>(trace.data()), trace.size() * sizeof(ch_trace_event));
     };
@@ -241,6 +247,75 @@ TEST(SimulatedChip, RepeatsATraceExactly) {
     EXPECT_EQ(trace_of(5), first);
     EXPECT_NE(trace_of(6), first);
     EXPECT_EQ(trace_of(0), trace_of(0));
+}
+
+// At both levels every order is one that the graph allows.
+TEST(SimulatedChip, RunsRandomGraphsInTheOrderOfAnOracle) {
+    const tests::RandomSeed seed;
+    std::mt19937 random(seed.value());
+    for (int round = 0; round < 150; ++round) {
+        const Configuration configuration = configurations[random() % std::size(configurations)];
+        RandomGraph graph(random, 1 + random() % 120);
+        TestChip launch(configuration.block_dim, configuration.aicpu_threads);
+        RandomOracle oracle(random(), round % 2 ? Level::tasks : Level::steps);
+        SequentialEngine engine(&oracle, &launch.progress, nullptr);
+        ASSERT_EQ(launch.run(graph.builder, engine), End::finished) << launch.stall.message;
+        ASSERT_EQ(launch.status.error.code, CH_OK) << launch.status.error.message;
+        ASSERT_EQ(engine.order().kernels(), graph.log.calls.size());
+        ASSERT_NO_FATAL_FAILURE(graph.verify());
+    }
+}
+
+namespace {
+
+// Chooses the default, and counts what it is asked.
+class Counting final : public Oracle {
+public:
+    explicit Counting(Level level) : Oracle(level, true) {}
+    uint32_t choose(const Decision& decision) override {
+        EXPECT_GE(decision.count, 2u);
+        ++asked[decision.what];
+        return 0;
+    }
+
+    std::map<graph::Choice, int> asked;
+};
+
+}  // namespace
+
+TEST(SimulatedChip, AsksForEveryChoice) {
+    std::mt19937 random(1);
+    RandomGraph graph(random, 80);
+    for (const Level level : {Level::steps, Level::tasks}) {
+        TestChip launch(3, 3);
+        Counting oracle(level);
+        SequentialEngine engine(&oracle, &launch.progress, nullptr);
+        ASSERT_EQ(launch.run(graph.builder, engine), End::finished) << launch.stall.message;
+        EXPECT_GT(oracle.asked[graph::Choice::task], 0);
+        EXPECT_GT(oracle.asked[graph::Choice::core], 0);
+        const bool steps = level == Level::steps;
+        EXPECT_EQ(oracle.asked[graph::Choice::processor] > 0, steps);
+        EXPECT_EQ(oracle.asked[graph::Choice::acknowledgement] > 0, steps);
+    }
+}
+
+// Whoever always takes the first option gets the order that there is without an oracle.
+TEST(SimulatedChip, HasTheDefaultOrderAsFirstOptions) {
+    std::mt19937 random(2);
+    RandomGraph graph(random, 80);
+    const auto trace_of = [&](Oracle* oracle) {
+        std::vector<ch_trace_event> trace;
+        TestChip launch(3, 2);
+        SequentialEngine engine(oracle, &launch.progress, &trace);
+        EXPECT_EQ(launch.run(graph.builder, engine), End::finished);
+        std::vector<std::pair<uint32_t, uint32_t>> kernels;  // core and task
+        for (const ch_trace_event& event : trace) {
+            if (event.kind == CH_TRACE_KERNEL) kernels.emplace_back(event.core, event.task);
+        }
+        return kernels;
+    };
+    Counting oracle(Level::steps);
+    EXPECT_EQ(trace_of(&oracle), trace_of(nullptr));
 }
 
 // SPMD blocks below, at and above the number of cores, and tasks for several cores of a cluster.
@@ -254,7 +329,8 @@ TEST(SimulatedChip, RunsBlocksAndClusters) {
                 graph.add_task(i < 4 ? Shape::aiv : Shape::aic, 1, args, 2);
             }
             TestChip launch(configuration.block_dim, configuration.aicpu_threads);
-            SequentialEngine first(seed, &launch.progress, nullptr);
+            RandomOracle oracle(seed);
+            SequentialEngine first(seed ? &oracle : nullptr, &launch.progress, nullptr);
             ASSERT_EQ(launch.run(graph, first, seed), End::finished);
             // The builder makes tasks of one core and one block; make more of them in the image.
             Log blocks(8);
@@ -282,7 +358,9 @@ TEST(SimulatedChip, RunsBlocksAndClusters) {
             launch.image().queues[1].head = 0;
             launch.image().queues[1].tail = 4;
             launch.image().queues[2] = graph::Queue{reinterpret_cast<uint64_t>(mix_cells), 8, 0, 0, 4};
-            SequentialEngine second(seed, &launch.progress, nullptr);
+            // Half of the seeds order tasks only.
+            RandomOracle other_oracle(seed, seed % 2 ? Level::tasks : Level::steps);
+            SequentialEngine second(seed ? &other_oracle : nullptr, &launch.progress, nullptr);
             // A launch begins with clean handshakes.
             TestChip fresh(configuration.block_dim, configuration.aicpu_threads);
             ASSERT_EQ(fresh.run_image(reinterpret_cast<uint64_t>(&launch.image()), second, seed), End::finished)
@@ -308,7 +386,7 @@ TEST(SimulatedChip, ExplainsAStall) {
     const std::vector<ch_mailbox*> helpers = make_helpers(2);
     for (const bool parallel : {false, true}) {
         TestChip launch(3, 3);
-        SequentialEngine sequential(0, &launch.progress, nullptr);
+        SequentialEngine sequential(nullptr, &launch.progress, nullptr);
         ParallelEngine several(helpers, &launch.progress);
         Engine& engine = parallel ? static_cast<Engine&>(several) : sequential;
         EXPECT_EQ(launch.run(graph, engine), End::stalled);
@@ -326,7 +404,7 @@ TEST(SimulatedChip, RefusesACoreThatCannotExist) {
     graph.add_task(Shape::aiv, 0, args, 2);
     TestChip launch(2, 2);
     launch.wrong_core = 4;
-    SequentialEngine engine(0, &launch.progress, nullptr);
+    SequentialEngine engine(nullptr, &launch.progress, nullptr);
     EXPECT_EQ(launch.run(graph, engine), End::finished);
     EXPECT_EQ(launch.status.error.code, CH_CORE_HANDSHAKE_FAILED);
     EXPECT_EQ(launch.status.error.core, 4);
@@ -356,7 +434,7 @@ TEST(SimulatedChip, StopsOnRequest) {
     for (const bool parallel : {false, true}) {
         TestChip launch(1, 1);
         launch.progress.cancel = 1;
-        SequentialEngine sequential(0, &launch.progress, nullptr);
+        SequentialEngine sequential(nullptr, &launch.progress, nullptr);
         ParallelEngine several(helpers, &launch.progress);
         Engine& engine = parallel ? static_cast<Engine&>(several) : sequential;
         EXPECT_EQ(launch.run(graph.builder, engine), End::cancelled);
