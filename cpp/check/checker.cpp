@@ -110,6 +110,10 @@ void Checker::copied_out(uint64_t address, uint64_t bytes) {
     }
 }
 
+void Checker::local_memory(uint32_t core, const char* name, uint64_t address, uint64_t bytes) {
+    local_memories_.push_back({core, name, address, address + bytes});
+}
+
 void Checker::begin_launch(const ch_launch& launch, uint32_t checks) {
     checks_ = checks;
     launched_ = true;
@@ -126,6 +130,7 @@ void Checker::begin_launch(const ch_launch& launch, uint32_t checks) {
     inferred_.clear();
     outputs_of_scope_.clear();
     heaps_.clear();
+    local_memories_.clear();
     checked_submission_ = last_event_ = none;
     unnecessary_edges_ = 0;
     memory_.begin_run();

@@ -67,6 +67,9 @@ public:
     void enter_kernel(uint32_t core, const core_protocol::Payload& payload);
     void leave_kernel(uint32_t core, bool returned);
 
+    // Of a core that gives its kernel memory of its own, such as the UB. It holds for the launch.
+    void local_memory(uint32_t core, const char* name, uint64_t address, uint64_t bytes);
+
     // Of the AICPU thread that runs the orchestration.
     void enter_orchestration();
     void leave_orchestration();
@@ -135,6 +138,11 @@ private:
         graph::TensorRegion region;
         bool write;
     };
+    struct LocalMemory {
+        uint32_t core;
+        const char* name;
+        uint64_t begin, end;
+    };
     struct Allocation {
         uint64_t begin, end;
         bool freed;
@@ -174,6 +182,7 @@ private:
     // checker_refusals.cpp
     void refuse(uint64_t begin, uint64_t end, bool write, const void* code);
     bool judge(uint64_t address, bool write, Finding* out_finding);
+    const LocalMemory* local_memory_near(uint64_t address) const;
     void judge_outside(uint64_t address, bool write, Finding* out_finding) const;
     bool written_by_task(const Buffer& buffer, uint64_t address) const;
     Access access_of(const Actor& actor, Action action, const void* code) const;
@@ -197,6 +206,7 @@ private:
     uint32_t block_dim_ = 0;
     bool infers_ = false;
     uint64_t hand_over_ = 0;
+    std::vector<LocalMemory> local_memories_;
     uint64_t image_tensors_[2] = {0, 0};
     std::vector<std::pair<uint64_t, uint64_t>> heaps_;
     Findings findings_;

@@ -204,6 +204,11 @@ void Checker::allow(Page& page, uint64_t begin, uint64_t end) {
                                       [&](uint64_t from, uint64_t to) { set(may_read, from, to); });
     });
     if (actor_->is_orchestration) return;
+    for (const LocalMemory& local : local_memories_) {
+        if (static_cast<int32_t>(local.core) != actor_->payload->context.core) continue;
+        set_part(may_read, local.begin, local.end);
+        set_part(may_write, local.begin, local.end);
+    }
     make_views(*actor_);
     for (const View& view : actor_->views) {
         const int role = view.declared.role;

@@ -106,6 +106,16 @@ bool Checker::judge(uint64_t address, bool write, Finding* out_finding) {
     return (checks_ & finding.check) != 0;
 }
 
+// The memory of this core that an address is beside; nullptr if there is none.
+const Checker::LocalMemory* Checker::local_memory_near(uint64_t address) const {
+    if (actor_->is_orchestration) return nullptr;
+    for (const LocalMemory& local : local_memories_) {
+        const bool own = static_cast<int32_t>(local.core) == actor_->payload->context.core;
+        if (own && address + far_bytes > local.begin && address < local.end + far_bytes) return &local;
+    }
+    return nullptr;
+}
+
 // The byte is in nothing that the task has declared.
 void Checker::judge_outside(uint64_t address, bool write, Finding* out_finding) const {
     Finding& finding = *out_finding;
@@ -143,6 +153,14 @@ void Checker::judge_outside(uint64_t address, bool write, Finding* out_finding) 
             case Buffer::State::live:
                 return fault(declared, write ? "undeclared_write" : "undeclared_read", &buffer);
         }
+    }
+    if (const LocalMemory* const local = local_memory_near(address)) {
+        fault(memory, "local_memory", nullptr);
+        finding.memory.kind = Memory::Kind::local;
+        finding.memory.name = local->name;
+        finding.memory.bytes = local->end - local->begin;
+        finding.begin = -static_cast<int64_t>(local->begin);
+        return;
     }
     uint64_t begin = 0, end = 0;
     const bool in_heap = std::any_of(heaps_.begin(), heaps_.end(),

@@ -152,9 +152,8 @@ void write_elements(Json& json, const Finding& finding) {
 }
 
 void write(Json& json, const Finding& finding) {
-    static const std::pair<uint32_t, const char*> names[] = {{races, "races"},         {declared, "declared"},
-                                                             {memory, "memory"},       {init, "init"},
-                                                             {arguments, "arguments"}};
+    static const std::pair<uint32_t, const char*> names[] = {
+        {races, "races"}, {declared, "declared"}, {memory, "memory"}, {init, "init"}, {arguments, "arguments"}};
     json.open('{');
     for (const auto& [bit, name] : names) {
         if (bit == finding.check) json.key("check").word(name);

@@ -29,12 +29,16 @@ uint64_t offset_of(uint32_t which) {
 
 CoreMemory::~CoreMemory() {
     if (memory_) munmap(memory_, offset_of(local_memory_count));
+    for (const uint64_t piece : pieces_) {
+        if (piece != 0) arena_->give_back(piece);
+    }
 }
 
 void* CoreMemory::at(LocalMemory which, uint64_t* out_bytes) {
     const auto index = static_cast<uint32_t>(which);
     *out_bytes = index < local_memory_count ? chip.local_memory_bytes[index] : 0;
     if (*out_bytes == 0) return nullptr;
+    if (arena_) return piece_at(index, *out_bytes);
     const uint64_t all = offset_of(local_memory_count);
     if (!memory_) {
         void* mapped = mmap(nullptr, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -45,6 +49,19 @@ void* CoreMemory::at(LocalMemory which, uint64_t* out_bytes) {
     }
     fresh_ = true;
     return memory_ + offset_of(index);
+}
+
+void* CoreMemory::piece_at(uint32_t which, uint64_t bytes) {
+    static const char* const names[local_memory_count] = {"UB", "L1", "L0A", "L0B", "L0C"};
+    uint64_t& piece = pieces_[which];
+    if (piece == 0) piece = arena_->take(bytes);
+    if (piece == 0) throw std::bad_alloc();
+    if (!fresh_pieces_[which]) {
+        memset(reinterpret_cast<void*>(piece), 0, bytes);
+        given_(names[which], piece, bytes);
+    }
+    fresh_pieces_[which] = true;
+    return reinterpret_cast<void*>(piece);
 }
 
 void SharedMemory::begin_run() {

@@ -6,10 +6,13 @@
 
 #include <stdint.h>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "arena.h"
 #include "chiphost/platform/chip.h"
 #include "os/mutex.h"
 
@@ -23,13 +26,30 @@ public:
     CoreMemory(const CoreMemory&) = delete;
     CoreMemory& operator=(const CoreMemory&) = delete;
 
+    // On a device that is checked: each memory lies in the arena by itself, which is borrowed. `given` is told of it in
+    // every run: its name, address and size.
+    using Given = std::function<void(const char* name, uint64_t address, uint64_t bytes)>;
+    void be_checked(Arena* arena, Given given) {
+        arena_ = arena;
+        given_ = std::move(given);
+    }
+
     // A run begins: its kernels find zeros.
-    void begin_run() { fresh_ = false; }
+    void begin_run() {
+        fresh_ = false;
+        for (bool& fresh : fresh_pieces_) fresh = false;
+    }
 
     // The address of one of them, and its size; nullptr and 0 if the chip has none. Throws std::bad_alloc.
     void* at(LocalMemory which, uint64_t* out_bytes);
 
 private:
+    void* piece_at(uint32_t which, uint64_t bytes);
+
+    Arena* arena_ = nullptr;
+    Given given_;
+    uint64_t pieces_[local_memory_count] = {};  // in the arena; 0: not taken yet
+    bool fresh_pieces_[local_memory_count] = {};
     char* memory_ = nullptr;  // all of them, one after the other; mapped when a kernel first asks
     bool fresh_ = false;      // holds nothing of an earlier run
 };

@@ -25,7 +25,7 @@ public:
           checks_(options.checked ? std::make_unique<Checks>(memory_bytes(options)) : nullptr),
           memory_(memory_bytes(options), checks_ ? &checks_->arena : nullptr),
           programs_(anchor_, anchor_state_),
-          launcher_(options, &programs_, checks_ ? &checks_->checker : nullptr) {}
+          launcher_(options, &programs_, checks_ ? &checks_->checker : nullptr, checks_ ? &checks_->arena : nullptr) {}
     ~Device() { programs_.destroy_aicpu_context(); }
 
     Status load_programs(const ch_device_options& options, ch_error* out_error) {

@@ -58,7 +58,7 @@ private:
     std::string* const report_;
 };
 
-Launcher::Launcher(const ch_device_options& options, DevicePrograms* programs, check::Checker* checker)
+Launcher::Launcher(const ch_device_options& options, DevicePrograms* programs, check::Checker* checker, Arena* arena)
     : anchor_(options.anchor),
       anchor_state_(options.anchor_state),
       temp_folder_(options.temp_folder),
@@ -66,6 +66,7 @@ Launcher::Launcher(const ch_device_options& options, DevicePrograms* programs, c
       stack_bytes_(os::stack_bytes_for(options.stack_bytes)),
       programs_(*programs),
       checker_(checker),
+      arena_(arena),
       check_hooks_{checker,
                    checker ? checker->recorder() : nullptr,
                    [](void* self, uint32_t core, const core_protocol::Payload* payload) {
@@ -134,7 +135,14 @@ Status Launcher::run(Engine& engine, const LaunchOptions& options, ch_error* out
     const uint32_t cores = options.block_dim * 3;
     CH_TRY(pausables_.make(kernels_pause_ ? cores : 0, out_error));
     core_ports_.resize(cores);
-    while (memories_.size() < cores) memories_.push_back(std::make_unique<Memories>());
+    while (memories_.size() < cores) {
+        memories_.push_back(std::make_unique<Memories>());
+        const auto core = static_cast<uint32_t>(memories_.size() - 1);
+        if (!checker_) continue;
+        memories_.back()->own.be_checked(arena_, [this, core](const char* name, uint64_t address, uint64_t bytes) {
+            checker_->local_memory(core, name, address, bytes);
+        });
+    }
     const uint64_t core_bytes = align_up(programs_.aicore().context_bytes());
     char* core_contexts = core_contexts_.at_least(core_bytes * cores);
     for (uint32_t core = 0; core < cores; ++core) {

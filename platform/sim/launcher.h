@@ -24,8 +24,9 @@ namespace chiphost::platform {
 // stacks, lent threads. Used by one thread at a time.
 class Launcher {
 public:
-    // The options are borrowed for the call, programs and checker for good. `checker` is nullptr if nothing is checked.
-    Launcher(const ch_device_options& options, DevicePrograms* programs, check::Checker* checker);
+    // The options are borrowed for the call, programs, checker and arena for good. The last two are nullptr if
+    // nothing is checked.
+    Launcher(const ch_device_options& options, DevicePrograms* programs, check::Checker* checker, Arena* arena);
     ~Launcher();  // returns the threads
     Launcher(const Launcher&) = delete;
     Launcher& operator=(const Launcher&) = delete;
@@ -74,6 +75,7 @@ private:
     const uint64_t stack_bytes_;  // of pausables and helpers
     DevicePrograms& programs_;
     check::Checker* const checker_;
+    Arena* const arena_;
     const SimCheckHooks check_hooks_;
     bool kernels_pause_ = false;
     std::vector<SimRegisters::Cell> registers_;

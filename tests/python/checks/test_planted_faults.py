@@ -148,6 +148,23 @@ MEMORY = [
         end=4,
         memory="output",
     ),
+    Planted(
+        "a write past the unified buffer",
+        "memory",
+        "local_memory",
+        ONE,
+        [
+            COPY + "\n    const auto* services = chiphost::kernel_services(chiphost::kernel_context(args));\n"
+            "    uint64_t bytes = 0;\n"
+            "    auto* ub = static_cast<char*>(services->local_memory(services, chiphost::LocalMemory::ub, &bytes));\n"
+            "    memset(ub, 1, bytes);\n"
+            "    ub[bytes + 7] = 1;  // HERE"
+        ],
+        before="#include <chiphost/kernel_services.h>",
+        begin=196608 + 7,
+        end=196608 + 8,
+        memory="local",
+    ),
 ]
 
 DECLARED = [
