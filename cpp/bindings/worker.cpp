@@ -81,6 +81,9 @@ public:
             outcome.raise_if_failed();
         } catch (nb::python_error& error) {
             nb::setattr(error.value(), "check_report", check_text);
+            if (result.failed_submission >= 0) {
+                nb::setattr(error.value(), "submission", nb::int_(result.failed_submission));
+            }
             throw;
         }
         nb::object trace_bytes = nb::none();

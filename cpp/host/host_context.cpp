@@ -169,14 +169,17 @@ Status HostContext::execute(const ch_run_request& request, const ch_call_config&
     BuiltGraph graph;
     const RunInput input{callable.orchestration(), callable.kernels(),  *request.args, config,
                          *request.progress,        device_memory_bytes_};
-    CH_TRY(device.runtime->build(input, &graph, out_error));
+    const Status built = device.runtime->build(input, &graph, out_error);
+    result.failed_submission = graph.failed_submission;
+    CH_TRY(built);
     result.task_count = graph.task_count;
     result.orchestration_ns = ch_monotonic_ns() - orchestration_start;
 
     set_phase(request, CH_PHASE_DEVICE);
-    const LaunchArea::Setup setup{
-        config.block_dim, config.aicpu_thread_num, callable.kernels().size(), callable.kernel_addresses(),
-        graph.image,      callable.hands_over()};
+    const LaunchArea::Setup setup{config.block_dim,          config.aicpu_thread_num,
+                                  callable.kernels().size(), callable.kernel_addresses(),
+                                  callable.kernel_names(),   graph.image,
+                                  callable.hands_over()};
     CH_TRY(device.launch_area->prepare(setup, &options.launch, out_error));
     trace_.clear();
     const uint64_t device_start = ch_monotonic_ns();
@@ -189,6 +192,7 @@ Status HostContext::execute(const ch_run_request& request, const ch_call_config&
     const Status read = device.launch_area->read_status(&status, &read_error);
     if (read.ok()) {
         result.task_count = status.tasks_done;
+        result.failed_submission = status.submission;
         if (status.error.code != CH_OK) return LaunchArea::fault_in(status, out_error);
     }
     CH_TRY(launched);

@@ -134,6 +134,7 @@ Status ChildContext::finish(ch_run_result* out_result, std::vector<ch_trace_even
         const RunPlace place = RunPlace::of(progress(), *callable_);
         const Status failed = died(place.where, place.what + " was running", out_error);
         place.blame(out_error);
+        out_result->failed_submission = place.submission;
         return failed;
     }
     isolate::SharedMemory& memory = child_->memory();
@@ -144,6 +145,7 @@ Status ChildContext::finish(ch_run_result* out_result, std::vector<ch_trace_even
         out_check_report->assign(memory.at(message.check_report), message.result.check_report_bytes);
     }
     if (memory.control().code != CH_OK) {
+        out_result->failed_submission = message.result.failed_submission;
         copy_record(memory.control().error, out_error);
         return memory.control().code;
     }

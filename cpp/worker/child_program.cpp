@@ -135,6 +135,7 @@ private:
         const ch_task_args args{tensors, memory.at<uint64_t>(message.scalars), message.tensor_count,
                                 message.scalar_count};
         message.result.struct_bytes = sizeof message.result;
+        message.result.failed_submission = -1;
         const ch_run_request request{sizeof request, 0, &callable, &args, &message.config, &memory.control().progress,
                                      &message.result};
         WatchedRun watched;

@@ -96,6 +96,7 @@ Status ChipWorker::run(const ch_callable& callable, const ch_task_args& args, co
                        RunEnd* out_end, ch_error* out_error, std::string* out_check_report) {
     const WaitTime time(wait);
     *out_end = RunEnd::returned;
+    out_result->failed_submission = -1;
     const TurnLock turn(state_, time, out_error);
     CH_TRY(turn.usable(out_error));
     if (!context_) return report(out_error, CH_NOT_INITIALIZED, "run", "not initialized; call init() first");
@@ -112,8 +113,9 @@ Status ChipWorker::run(const ch_callable& callable, const ch_task_args& args, co
     if (waited.end == Context::GaveUp::ended) {
         return finish(waited, time, out_result, out_trace, out_check_report, out_error);
     }
-    const Status failed = guarded(
-        "run", out_error, [&]() CH_REQUIRES(state_) { return describe_hang(waited, callable, time, out_error); });
+    const Status failed = guarded("run", out_error, [&]() CH_REQUIRES(state_) {
+        return describe_hang(waited, callable, time, out_result, out_error);
+    });
     process_id_ = context_->process_id();
     if (waited.end == Context::GaveUp::abandoned) {
         *out_end = RunEnd::abandoned;
@@ -184,7 +186,7 @@ Status ChipWorker::describe_stop(const Waited& waited, bool cancelled, const Wai
 }
 
 Status ChipWorker::describe_hang(const Waited& waited, const ch_callable& callable, const WaitTime& time,
-                                 ch_error* out_error) const {
+                                 ch_run_result* out_result, ch_error* out_error) const {
     char when[64];
     if (waited.interrupted) {
         snprintf(when, sizeof when, "the run was interrupted");
@@ -196,6 +198,7 @@ Status ChipWorker::describe_hang(const Waited& waited, const ch_callable& callab
            "%s: %s did not return; %s", when, place.what.c_str(),
            waited.end == Context::GaveUp::abandoned ? "this worker cannot be used again" : "its process was ended");
     place.blame(out_error);
+    out_result->failed_submission = place.submission;
     return out_error->code;
 }
 

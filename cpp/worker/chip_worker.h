@@ -57,8 +57,8 @@ public:
     Status initialize(const Options& options, ch_error* out_error, const isolate::GoOn& go_on = {});
 
     // Executes one run. out_trace is filled if config.trace is set, out_check_report (JSON; may be null) if
-    // config.check is, also after a run that failed. If wait.go_on says false while the run goes on, it is asked to
-    // stop, as cancel() does.
+    // config.check is, also after a run that failed; then out_result has what is about such runs. If wait.go_on says
+    // false while the run goes on, it is asked to stop, as cancel() does.
     Status run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
                const isolate::Wait& wait, ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
                RunEnd* out_end, ch_error* out_error, std::string* out_check_report = nullptr);
@@ -109,7 +109,7 @@ private:
     static Status describe_stop(const Waited& waited, bool cancelled, const isolate::WaitTime& time,
                                 ch_error* out_error);
     Status describe_hang(const Waited& waited, const ch_callable& callable, const isolate::WaitTime& time,
-                         ch_error* out_error) const CH_REQUIRES(state_);
+                         ch_run_result* out_result, ch_error* out_error) const CH_REQUIRES(state_);
 
     isolate::HandleState state_;  // every call has its turn, which guards all that is no atomic
     std::unique_ptr<Context> context_ CH_GUARDED_BY(state_);

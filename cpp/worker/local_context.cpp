@@ -70,6 +70,7 @@ Status LocalContext::prepare(const ch_callable& callable, const ch_task_args& ar
     begin_progress(&progress_);
     result_ = ch_run_result{};
     result_.struct_bytes = sizeof result_;
+    result_.failed_submission = -1;
     config_ = config;
     config_.struct_bytes = sizeof config_;
     error_ = no_error();
@@ -117,6 +118,7 @@ Status LocalContext::finish(ch_run_result* out_result, std::vector<ch_trace_even
     if (out_check_report && result_.check_report) {
         out_check_report->assign(result_.check_report, result_.check_report_bytes);
     }
+    out_result->failed_submission = result_.failed_submission;
     CH_TRY(ended("run", out_error));
     *out_result = result_;
     if (out_trace) out_trace->assign(result_.trace, result_.trace + result_.trace_count);

@@ -15,13 +15,15 @@ namespace chiphost::platform {
 // over.
 class Launcher::EndOfLaunch {
 public:
-    explicit EndOfLaunch(Launcher* launcher) : launcher_(launcher) {}
+    EndOfLaunch(Launcher* launcher, const ch_launch& launch)
+        : launcher_(launcher),
+          names_(reinterpret_cast<const graph::KernelName*>(launch.kernel_names), launch.kernel_count) {}
     ~EndOfLaunch() { end(); }
     EndOfLaunch(const EndOfLaunch&) = delete;
     EndOfLaunch& operator=(const EndOfLaunch&) = delete;
 
     void end() {
-        if (Launcher* const launcher = std::exchange(launcher_, nullptr)) launcher->end_launch(&left_behind_);
+        if (Launcher* const launcher = std::exchange(launcher_, nullptr)) launcher->end_launch(names_, &left_behind_);
     }
 
     // Says what was left behind; "" if nothing was.
@@ -29,6 +31,7 @@ public:
 
 private:
     Launcher* launcher_;
+    const graph::KernelNames names_;
     ch_error left_behind_ = no_error();
 };
 
@@ -134,7 +137,7 @@ Status Launcher::run(Engine& engine, const LaunchOptions& options, ch_error* out
         aicpu_port_addresses[thread] = &aicpu_ports[thread];
     }
     programs_.aicpu().begin(programs_.aicpu_context(), &launch, aicpu_port_addresses);
-    EndOfLaunch end_of_launch(this);
+    EndOfLaunch end_of_launch(this, launch);
 
     const Processors processors{&programs_.aicpu(),
                                 programs_.aicpu_context(),
@@ -197,10 +200,10 @@ void Launcher::explain(End end, ch_error* out_error) {
 }
 
 // Nothing may refer to the launch any more afterwards.
-void Launcher::end_launch(ch_error* inout_left_behind) {
+void Launcher::end_launch(const graph::KernelNames& names, ch_error* inout_left_behind) {
     programs_.aicpu().end(programs_.aicpu_context());
     end_orchestration(inout_left_behind);
-    end_kernels(inout_left_behind);
+    end_kernels(names, inout_left_behind);
 }
 
 // The AICPU program has done what it can to make the orchestration return.
@@ -213,7 +216,7 @@ void Launcher::end_orchestration(ch_error* inout_left_behind) {
 }
 
 // Kernels that were waiting when the launch was cut off must return before their stacks are used again.
-void Launcher::end_kernels(ch_error* inout_left_behind) {
+void Launcher::end_kernels(const graph::KernelNames& names, ch_error* inout_left_behind) {
     for (AicorePort& port : core_ports_) {
         if (!port.services.fiber || !port.services.fiber->begun()) continue;
         port.services.pause = let_down;
@@ -222,9 +225,9 @@ void Launcher::end_kernels(ch_error* inout_left_behind) {
         port.leave();
         if (returned) continue;
         append(inout_left_behind,
-               "; kernel %u of task %lld on core %u did not return when its wait failed %u times, and was left behind "
-               "with its stack (%u of this worker)",
-               port.paused->func_id, static_cast<long long>(port.paused->context.task), port.core, let_down_max,
+               "; %s of submit #%u on core %u did not return when its wait failed %u times, and was left behind with "
+               "its stack (%u of this worker)",
+               names.kernel(port.paused->func_id).text, port.paused->submission, port.core, let_down_max,
                pausables_.leave_kernel_behind(port.core));
     }
 }

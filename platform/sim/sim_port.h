@@ -117,6 +117,7 @@ struct AicorePort {
         auto& own = progress->lanes[lane];
         __atomic_store_n(&own.core, static_cast<int32_t>(core), __ATOMIC_RELAXED);
         __atomic_store_n(&own.func_id, static_cast<int32_t>(payload.func_id), __ATOMIC_RELAXED);
+        __atomic_store_n(&own.submission, payload.submission, __ATOMIC_RELAXED);
         __atomic_store_n(&own.task, payload.context.task, __ATOMIC_RELEASE);
     }
     void leave() { __atomic_store_n(&progress->lanes[lane].task, -1, __ATOMIC_RELAXED); }

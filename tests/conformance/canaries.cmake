@@ -1,25 +1,25 @@
 # Platforms with one defect each, which the suite must find: conformance_test.cpp says by which tests.
 
 # Memory.
-set(allocate "memory = aligned_alloc(line_bytes, align_up(wanted));")
+set(allocate "memory = aligned_alloc(line_bytes, align_up(bytes));")
 set(free_block "free(reinterpret_cast<void*>(address));")
-add_variant(canary_unaligned device_memory "${allocate}" "memory = malloc(wanted + 1);")
+add_variant(canary_unaligned device_memory "${allocate}" "memory = malloc(bytes + 1);")
 add_variant(canary_overlapping device_memory
     "${allocate}" "static char* arena = static_cast<char*>(aligned_alloc(64, 64 << 20));
         static uint64_t used = 0;
-        if (used + wanted > (64 << 20)) used = 0;
+        if (used + bytes > (64 << 20)) used = 0;
         memory = arena + used;
-        used += wanted / 64 * 64;"
+        used += bytes / 64 * 64;"
     "${free_block}" "static_cast<void>(address);")
 add_variant(canary_release_of_another device_memory
     "    const auto found = allocations_.find(address);"
     "    const auto found = allocations_.size() > 2 ? std::next(allocations_.begin()) : allocations_.find(address);")
 add_variant(canary_release_forgets_bytes device_memory "bytes_used_ -= found->second.bytes;" "")
-add_variant(canary_not_zeroed device_memory "memset(memory, zeroed ? 0 : undefined_byte, wanted)"
-    "memset(memory, undefined_byte, wanted)")
+add_variant(canary_not_zeroed device_memory "memset(memory, zeroed ? 0 : undefined_byte, bytes)"
+    "memset(memory, undefined_byte, bytes)")
 add_variant(canary_limit_ignored device
-    "memory_(options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes)"
-    "memory_(chip.memory_bytes)")
+    "return options.device_memory_bytes ? options.device_memory_bytes : chip.memory_bytes;"
+    "return static_cast<void>(options), chip.memory_bytes;")
 
 # Copies.
 add_variant(canary_copy_one_short device "memcpy(to, reinterpret_cast<const void*>(from), bytes)"
@@ -103,12 +103,14 @@ class Device {"
     "    return device->launch(options, out_error);" "    const Status failed = device->launch(options, out_error);
     if (!failed.ok()) cut_off_once = true;
     return failed;"
-    "int32_t check_launch(Device*, const LaunchOptions&, ch_error*) {
+    "int32_t check_launch(Device* device, const LaunchOptions&, ch_error*) {
+    device->begin_run();
     return CH_OK;"
     "int32_t check_launch(Device*, const LaunchOptions&, ch_error* out_error) {
     return cut_off_once ? report(out_error, CH_PLATFORM_FAILED, \"device\", \"lost\") : CH_OK;")
 add_variant(canary_question_takes_memory device
-    "int32_t check_launch(Device*, const LaunchOptions&, ch_error*) {
+    "int32_t check_launch(Device* device, const LaunchOptions&, ch_error*) {
+    device->begin_run();
     return CH_OK;"
     "int32_t check_launch(Device* device, const LaunchOptions&, ch_error* out_error) {
     uint64_t address = 0;
@@ -146,9 +148,9 @@ add_variant(canary_memory_shared device_memory
     "${allocate}" "static std::map<const void*, uint64_t> all;
         uint64_t& next = all[this];
         static char* shared = static_cast<char*>(aligned_alloc(64, 64 << 20));
-        if (next + wanted > (64 << 20)) next = 0;
+        if (next + bytes > (64 << 20)) next = 0;
         memory = shared + next;
-        next += align_up(wanted);"
+        next += align_up(bytes);"
     "${free_block}" "static_cast<void>(address);")
 add_variant(canary_close_leaks device_memory "for (const auto& [address, allocation] : allocations_) free_memory(address, allocation);" "")
 add_variant(canary_thread_kept launcher

@@ -22,7 +22,7 @@ uint32_t add(GraphBuilder& graph, Shape shape = Shape::aiv) {
 
 std::string check(const GraphBuilder& graph) {
     ch_error error = no_error();
-    return graph.check(&error) == CH_OK ? "ok" : text_of(error);
+    return graph.check({}, &error) == CH_OK ? "ok" : text_of(error);
 }
 
 // The image as the device would see it.
@@ -48,14 +48,19 @@ TEST(GraphBuilder, FindsACycleAndNamesIt) {
     EXPECT_EQ(check(graph), "ok");
     graph.add_edge(4, 2);
     graph.add_edge(4, 5);
-    EXPECT_EQ(check(graph), "GRAPH_CYCLE: graph: tasks wait for each other: 2 -> 3 -> 4 -> 2");
+    EXPECT_EQ(check(graph),
+              "GRAPH_CYCLE: graph: tasks wait for each other: submit #2 (kernel of func_id 0) -> submit #3 (kernel of "
+              "func_id 0) -> "
+              "submit #4 (kernel of func_id 0) -> submit #2 (kernel of func_id 0)");
 }
 
 TEST(GraphBuilder, FindsATaskThatWaitsForItself) {
     GraphBuilder graph;
     add(graph);
     graph.add_edge(0, 0);
-    EXPECT_EQ(check(graph), "GRAPH_CYCLE: graph: tasks wait for each other: 0 -> 0");
+    EXPECT_EQ(check(graph),
+              "GRAPH_CYCLE: graph: tasks wait for each other: submit #0 (kernel of func_id 0) -> submit #0 (kernel of "
+              "func_id 0)");
 }
 
 TEST(GraphBuilder, ShortensALongCycle) {
