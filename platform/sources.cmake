@@ -3,8 +3,8 @@
 # The platforms: which sources each adds to the three programs.
 
 chiphost_add_platform(NAME sim FOLDER "${chiphost_root}/platform/sim"
-    HOST_SOURCES arena.cpp core_memory.cpp core_services.cpp device.cpp device_memory.cpp device_programs.cpp fiber.cpp
-                 launcher.cpp parallel_engine.cpp pausables.cpp sequential_engine.cpp ${chiphost_check_sources}
+    HOST_SOURCES arena.cpp core_memory.cpp core_services.cpp device.cpp device_memory.cpp device_programs.cpp event_ring.cpp fiber.cpp
+                 launcher.cpp parallel_engine.cpp pausables.cpp sequential_engine.cpp waits.cpp ${chiphost_check_sources}
     AICPU_SOURCES aicpu_port.cpp fiber.cpp orch_so_loader.cpp shared/orch_so_file.cpp
     AICORE_SOURCES aicore_port.cpp fiber.cpp)
 

@@ -128,6 +128,7 @@ Status HostContext::run(const ch_run_request& request, ch_error* out_error) {
     OpenedDevice* device = nullptr;
     CH_TRY(device_for(config, &device, out_error));
     check_report_.clear();
+    stall_report_.clear();
     const platform::LaunchOptions options{0,
                                           config.block_dim,
                                           config.aicpu_thread_num,
@@ -136,7 +137,8 @@ Status HostContext::run(const ch_run_request& request, ch_error* out_error) {
                                           request.progress,
                                           config.trace ? &trace_ : nullptr,
                                           config.check,
-                                          config.check ? &check_report_ : nullptr};
+                                          config.check ? &check_report_ : nullptr,
+                                          &stall_report_};
     // First of all: what an earlier launch has been given belongs to it for as long as its programs may run.
     CH_TRY(platform::check_launch(device->device, options, out_error));
     LoadedCallable* callable = nullptr;
@@ -153,6 +155,10 @@ Status HostContext::run(const ch_run_request& request, ch_error* out_error) {
     if (!check_report_.empty()) {
         request.out_result->check_report = check_report_.c_str();
         request.out_result->check_report_bytes = check_report_.size();
+    }
+    if (!stall_report_.empty()) {
+        request.out_result->stall_report = stall_report_.c_str();
+        request.out_result->stall_report_bytes = stall_report_.size();
     }
     set_phase(request, CH_PHASE_IDLE);
     request.out_result->total_ns = ch_monotonic_ns() - start;

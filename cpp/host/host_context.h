@@ -36,6 +36,7 @@ private:
     std::unique_ptr<OpenedDevice> checked_;
     std::vector<ch_trace_event> trace_;
     std::string check_report_;
+    std::string stall_report_;
 };
 
 }  // namespace chiphost::host

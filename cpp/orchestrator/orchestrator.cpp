@@ -137,13 +137,28 @@ Status Orchestrator::fail_call(ch_error* error) {
     return error->code;
 }
 
+// The task that the orchestration waits for; none: it is not one alone.
+uint32_t Orchestrator::in_the_way() const {
+    if (strand_.missing() == Missing::element) return waited_for_;
+    if (!submitting_ || strand_.missing() == Missing::uses) return none;
+    const TaskRing& ring = room_.ring(ring_of_scope());
+    return ring.empty() ? none : ring.oldest();
+}
+
 ch_code Orchestrator::explain_wait(char* text, size_t bytes) const {
     static const char* const what[] = {
         "",          "a slot", "room for new tensors", "room for arguments", "room for edges", "room in the tensor map",
         "an element"};
     const Missing missing = strand_.missing();
     if (missing == Missing::none) return CH_OK;
-    snprintf(text, bytes, " the orchestration waits for %s", what[static_cast<uint32_t>(missing)]);
+    const graph::NameText call =
+        submitting_ ? names_.submission(submitted_, submitting_->func_id) : graph::NameText{"an access to an element"};
+    int length = snprintf(text, bytes, " the orchestration waits for %s in %s%s", what[static_cast<uint32_t>(missing)],
+                          call.text, graph::code_text(called_from_).text);
+    if (const uint32_t other = in_the_way(); other != none && static_cast<size_t>(length) < bytes) {
+        snprintf(text + length, bytes - static_cast<size_t>(length), ", until %s %s", names_.task(tasks_[other]).text,
+                 room_.is_over(other) ? "is held by nobody" : "has completed");
+    }
     switch (missing) {
         case Missing::heap:
             return CH_HEAP_DEADLOCK;

@@ -117,6 +117,7 @@ private:
     // Reports a fault of the call that is under way; the message gets the call's place in the orchestration.
     Status fail_call(ch_error* error);
     graph::NameText task_text(int64_t id) const;
+    uint32_t in_the_way() const;
     // Adds whose a tensor is, if that is known.
     void say_whose(const ch_device_tensor* tensor, uint32_t number, ch_error* error) const;
 
@@ -148,6 +149,7 @@ private:
     uint64_t called_from_ = 0;
     const ch_task_spec* submitting_ = nullptr;  // of the submission that is under way
     graph::KernelNames names_;
+    uint32_t waited_for_ = graph::none;  // slot of the task that an element is waited for
     const graph::RunObserver* observer_ = nullptr;
 };
 

@@ -59,6 +59,7 @@ Status Orchestrator::access_element(const ch_device_tensor& tensor, const uint32
             return refuse(CH_ELEMENT_WAIT, where, "%s uses the element and starts only when its manual scope ends",
                           names_.task(tasks_[slot]).text);
         }
+        waited_for_ = slot;
         if (!strand_.wait(Missing::element, [&] { return room_.is_over(slot); })) return CH_INTERRUPTED;
     }
     if (observer_) observer_->element(observer_->self, one, write, called_from_);

@@ -23,7 +23,7 @@ void Scheduler::explain_stall(ch_error* out_error) const {
            all_known ? "" : " so far");
     bool running = false;
     for (uint32_t core = 0; core < core_count_; ++core) running = running || cores_[core].running.number != 0;
-    char text[128];
+    char text[1024];
     if (const ch_code code = grows_ ? orchestrator_.explain_wait(text, sizeof text) : CH_OK) {
         // A kernel that does not finish is the cause, whatever the orchestration waits for.
         if (!running) out_error->code = code;

@@ -93,7 +93,7 @@ Status ChipWorker::open(const Options& options, const isolate::GoOn& go_on, ch_e
 
 Status ChipWorker::run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
                        const Wait& wait, ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
-                       RunEnd* out_end, ch_error* out_error, std::string* out_check_report) {
+                       RunEnd* out_end, ch_error* out_error, RunReports* out_reports) {
     const WaitTime time(wait);
     *out_end = RunEnd::returned;
     out_result->failed_submission = -1;
@@ -111,7 +111,7 @@ Status ChipWorker::run(const ch_callable& callable, const ch_task_args& args, co
     const Waited waited = await(time);
     set_running(nullptr);
     if (waited.end == Context::GaveUp::ended) {
-        return finish(waited, time, out_result, out_trace, out_check_report, out_error);
+        return finish(waited, time, out_result, out_trace, out_reports, out_error);
     }
     const Status failed = guarded("run", out_error, [&]() CH_REQUIRES(state_) {
         return describe_hang(waited, callable, time, out_result, out_error);
@@ -165,10 +165,10 @@ ChipWorker::Waited ChipWorker::await(const WaitTime& time) {
 
 // Makes the result of a run that has ended.
 Status ChipWorker::finish(const Waited& waited, const WaitTime& time, ch_run_result* out_result,
-                          std::vector<ch_trace_event>* out_trace, std::string* out_check_report, ch_error* out_error) {
+                          std::vector<ch_trace_event>* out_trace, RunReports* out_reports, ch_error* out_error) {
     const bool cancelled = __atomic_load_n(&context_->progress().cancel, __ATOMIC_ACQUIRE) != 0;
     const Status failed = guarded("run", out_error, [&]() CH_REQUIRES(state_) {
-        return context_->finish(out_result, out_trace, out_check_report, out_error);
+        return context_->finish(out_result, out_trace, out_reports, out_error);
     });
     process_id_ = context_->process_id();
     return failed == CH_DEADLINE_EXCEEDED ? describe_stop(waited, cancelled, time, out_error) : failed;

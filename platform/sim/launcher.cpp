@@ -8,6 +8,7 @@
 #include "core_services.h"
 #include "os/stack_size.h"
 #include "status/report.h"
+#include "waits.h"
 
 namespace chiphost::platform {
 
@@ -147,10 +148,12 @@ Status Launcher::run(Engine& engine, const LaunchOptions& options, ch_error* out
                                 core_bytes,
                                 core_ports_.data(),
                                 cores,
-                                fork_mark_};
+                                fork_mark_,
+                                reinterpret_cast<const core_protocol::Payload*>(launch.payloads)};
     const End end = engine.run(processors);
     if (end != End::finished) explain(end, out_error);
     end_of_launch.end();
+    if (end != End::finished) report_stall(engine, end, launch, options, out_error);
     // The run's error is here or in what the scheduler wrote; the host says which.
     auto& status = *reinterpret_cast<ch_launch_status*>(launch.status);
     if (status.complete) append(&status.error, "%s", end_of_launch.left_behind());
@@ -197,6 +200,22 @@ void Launcher::explain(End end, ch_error* out_error) {
     report(out_error, CH_DEADLINE_EXCEEDED, "device", "stopped on request; %s", state.message);
     out_error->task = state.task;
     out_error->core = state.core;
+}
+
+// Says which kernels wait for which cores, now that they have been let down; and what happened last.
+void Launcher::report_stall(const Engine& engine, End end, const ch_launch& launch, const LaunchOptions& options,
+                            ch_error* out_error) const {
+    constexpr size_t in_message_max = 4;
+    const graph::KernelNames names(reinterpret_cast<const graph::KernelName*>(launch.kernel_names),
+                                   launch.kernel_count);
+    const std::vector<std::string> waits = describe_waits(core_ports_, names, end == End::stalled);
+    for (size_t i = 0; i < waits.size() && i < in_message_max; ++i) append(out_error, "; %s", waits[i].c_str());
+    if (waits.size() > in_message_max) append(out_error, "; the report has %zu more", waits.size() - in_message_max);
+    if (!options.out_stall_report) return;
+    std::string& report = *options.out_stall_report;
+    report = std::string(out_error->message) + "\n";
+    for (const std::string& wait : waits) report += wait + "\n";
+    report += engine.events().text(names);
 }
 
 // Nothing may refer to the launch any more afterwards.

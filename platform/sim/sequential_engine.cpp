@@ -6,17 +6,19 @@ namespace chiphost::platform {
 
 SequentialEngine::SequentialEngine(uint64_t seed, const ch_run_progress* progress,
                                    std::vector<ch_trace_event>* out_trace)
-    : seed_(seed), random_(seed), progress_(progress), trace_(out_trace) {
+    : Engine(false), seed_(seed), random_(seed), progress_(progress), trace_(out_trace) {
     hooks_.engine = this;
     hooks_.main_base_written = [](void* engine, uint32_t core, uint32_t thread, uint32_t value) {
         auto& self = *static_cast<SequentialEngine*>(engine);
         self.thread_of_core_[core] = static_cast<uint8_t>(thread);
         self.set_runnable(core);
+        self.events_.main_base(self.payloads_, core, thread, value);
         if (self.trace_) self.record(core, CH_TRACE_DISPATCH, thread, value, -1);
     };
     hooks_.cond_written = [](void* engine, uint32_t core, uint32_t value) {
         auto& self = *static_cast<SequentialEngine*>(engine);
         self.set_runnable(first_aicpu + self.thread_of_core_[core]);
+        self.events_.cond(self.payloads_, core, value);
         if (self.trace_) self.record(core, CH_TRACE_COND, UINT8_MAX, value, -1);
     };
     hooks_.threads_signalled = [](void* engine, uint32_t thread) {
@@ -25,6 +27,7 @@ SequentialEngine::SequentialEngine(uint64_t seed, const ch_run_progress* progres
     };
     hooks_.handed_over = [](void* engine, uint32_t core) {
         auto& self = *static_cast<SequentialEngine*>(engine);
+        self.events_.handed_over(core);
         self.processors_->for_each_neighbour(core, [&](uint32_t other) { self.set_runnable(other); });
     };
     hooks_.kernel_entered = nullptr;
@@ -54,6 +57,7 @@ uint32_t SequentialEngine::next_runnable(uint32_t from) const {
 End SequentialEngine::run(const Processors& processors) {
     static_assert(first_aicpu + Processors::max_aicpu_threads == 128 && first_aicpu >= 64, "AICPU bits fill word 1");
     processors_ = &processors;
+    payloads_ = processors.payloads;
     aicpu_alive_ = (uint64_t{1} << processors.aicpu_threads) - 1;
     for (uint32_t core = 0; core < processors.cores; ++core) set_runnable(core);
     runnable_[1] |= aicpu_alive_ << (first_aicpu & 63);

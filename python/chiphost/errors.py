@@ -42,12 +42,15 @@ class ChiphostError(Exception):
         func_id: the kernel to blame, or None.
         submission: number of the submission to blame, counted from 0 in the order of the orchestration's calls, or
             None.
+        stall_report: of a run that could not end on a simulated chip: what waits for what, and the last 256 events, a
+            line each; else "".
         findings: what the checks had found (`chiphost.checks.Finding`) before a checked run failed; else ().
     """
 
     findings: tuple[Any, ...] = ()
     check_report: str | None = None  # where `findings` come from; workers set it
     submission: int | None = None
+    stall_report: str = ""
 
     def __init__(
         self,

@@ -295,8 +295,9 @@ def _name_places(error: ChiphostError, callable: ChipCallable) -> None:
     """Put lines and names into the words of a run's error for what the runtime knows by addresses and numbers."""
     from .checks.places import Places  # a run without an error needs none of the modules below it
 
-    places = Places(callable, [error.message])
+    places = Places(callable, [error.message, error.stall_report])
     error.reword(error.where, places.named(error.message))
+    error.stall_report = places.named(error.stall_report)
 
 
 def _wrong_type(argument: str, wanted: str, found: object) -> TypeError:
