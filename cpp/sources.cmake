@@ -6,6 +6,7 @@
 # compiled once for them.
 set(chiphost_host_frame_sources
     ${chiphost_root}/cpp/graph/graph_builder.cpp
+    ${chiphost_root}/cpp/graph/kernel_names.cpp
     ${chiphost_root}/cpp/graph/task_check.cpp
     ${chiphost_root}/cpp/graph/tensor_region.cpp
     ${chiphost_root}/cpp/host/host_context.cpp
@@ -35,6 +36,7 @@ set(chiphost_loading_sources
     ${chiphost_root}/cpp/status/report.cpp)
 set(chiphost_aicpu_sources
     ${chiphost_loading_sources}
+    ${chiphost_root}/cpp/graph/kernel_names.cpp
     ${chiphost_root}/cpp/graph/task_check.cpp
     ${chiphost_root}/cpp/graph/tensor_region.cpp
     ${chiphost_root}/cpp/orchestrator/graph_calls.cpp

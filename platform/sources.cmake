@@ -4,9 +4,9 @@
 
 chiphost_add_platform(NAME sim FOLDER "${chiphost_root}/platform/sim"
     HOST_SOURCES arena.cpp core_memory.cpp core_services.cpp decision_log.cpp device.cpp device_memory.cpp
-                 device_programs.cpp exhaustive_strategy.cpp exploration.cpp fiber.cpp launcher.cpp oracle.cpp order.cpp
-                 parallel_engine.cpp pausables.cpp priority_strategies.cpp sequential_engine.cpp task_meetings.cpp
-                 ${chiphost_check_sources}
+                 device_programs.cpp event_ring.cpp exhaustive_strategy.cpp exploration.cpp fiber.cpp launcher.cpp
+                 oracle.cpp order.cpp parallel_engine.cpp pausables.cpp priority_strategies.cpp sequential_engine.cpp
+                 task_meetings.cpp waits.cpp ${chiphost_check_sources}
     AICPU_SOURCES aicpu_port.cpp fiber.cpp orch_so_loader.cpp shared/orch_so_file.cpp
     AICORE_SOURCES aicore_port.cpp fiber.cpp)
 

@@ -76,23 +76,29 @@ public:
         wait.timeout = timeout_of(config.timeout_s);
         ch_run_result result{};
         std::vector<ch_trace_event> trace;
-        std::string check_report;
+        worker::RunReports reports;
         auto end = worker::ChipWorker::RunEnd::returned;
         const Outcome outcome = without_gil(guard, [&](const GoOn& go_on, ch_error* out_error) {
             wait.go_on = go_on;
             return worker_.run(callable.raw(), call->args, config.raw, wait, &result,
-                               config.raw.trace ? &trace : nullptr, &end, out_error, &check_report, exploration);
+                               config.raw.trace ? &trace : nullptr, &end, out_error, &reports, exploration);
         });
         if (end == worker::ChipWorker::RunEnd::abandoned) {
             call->pins.abandon();
             static_cast<void>(call.release());  // the run still reads the arguments and the callable
         }
         nb::object check_text = nb::none();
-        if (!check_report.empty()) check_text = nb::str(check_report.data(), check_report.size());
+        if (!reports.check.empty()) check_text = nb::str(reports.check.data(), reports.check.size());
         try {
             outcome.raise_if_failed();
         } catch (nb::python_error& error) {
             nb::setattr(error.value(), "check_report", check_text);
+            if (!reports.stall.empty()) {
+                nb::setattr(error.value(), "stall_report", nb::str(reports.stall.data(), reports.stall.size()));
+            }
+            if (result.failed_submission >= 0) {
+                nb::setattr(error.value(), "submission", nb::int_(result.failed_submission));
+            }
             throw;
         }
         nb::object trace_bytes = nb::none();

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "checker.h"
+#include "os/code_offset.h"
 
 namespace chiphost::check {
 
@@ -188,9 +189,7 @@ bool Checker::written_by_task(const Buffer& buffer, uint64_t address) const {
 }
 
 uint64_t Checker::offset_of(uint64_t code) {
-    Dl_info info;
-    if (code == 0 || dladdr(reinterpret_cast<void*>(code), &info) == 0) return 0;
-    return code - reinterpret_cast<uint64_t>(info.dli_fbase);
+    return os::code_offset(code);
 }
 
 // Offsets in the program that made the call; callers of another program are left out.

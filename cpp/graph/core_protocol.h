@@ -58,7 +58,7 @@ static_assert(sizeof(Handshake) == 64, "Handshake is a device format");
 constexpr uint32_t launch_over = 2;
 
 // How a kernel ended.
-enum class KernelStatus : uint32_t { ok = 0, threw = 1 };
+enum class KernelStatus : uint8_t { ok = 0, threw = 1 };
 
 constexpr uint32_t payload_args_max = 160;
 static_assert(CH_MAX_TASK_TENSORS + CH_MAX_TASK_SCALARS <= payload_args_max, "a task's arguments must fit");
@@ -68,8 +68,9 @@ constexpr uint32_t fault_text_bytes = 256;
 struct alignas(64) Payload {
     uint64_t kernel;  // address of kernel_entry
     KernelStatus status;
+    uint8_t cores;  // of the cluster that the task uses, as in graph::Task
     uint16_t func_id;
-    uint16_t cores;  // of the cluster that the task uses, as in graph::Task
+    uint32_t submission;  // low bits of graph::Task::submission
     KernelContext context;
     uint64_t context_address;  // what kernels find at args[-1]
     uint64_t args[payload_args_max];

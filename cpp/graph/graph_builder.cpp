@@ -66,6 +66,7 @@ uint32_t GraphBuilder::add_task(Shape shape, uint16_t func_id, const uint64_t* a
     task.block_num = 1;
     task.unfinished = 1;
     task.id = static_cast<int64_t>(index);
+    task.submission = index;
     task.submitted_from = submitted_from;
     ++tasks_of_[static_cast<uint32_t>(shape)];
     args_.insert(args_.end(), args, args + arg_count);
@@ -88,7 +89,7 @@ bool GraphBuilder::add_edge(uint32_t from, uint32_t to) {
 }
 
 // Kahn's algorithm: takes away tasks that wait for nothing until none is left, or only cycles and what follows them.
-Status GraphBuilder::check(ch_error* out_error) const {
+Status GraphBuilder::check(const KernelNames& names, ch_error* out_error) const {
     if (forward_only_) return CH_OK;
     std::vector<uint32_t> unmet(tasks_.size());
     std::vector<uint32_t> ready;
@@ -106,15 +107,15 @@ Status GraphBuilder::check(ch_error* out_error) const {
         }
     }
     if (ordered == tasks_.size()) return CH_OK;
-    const std::string cycle = one_cycle(unmet);
-    const int32_t code = report(out_error, CH_GRAPH_CYCLE, "graph", "tasks wait for each other: %s", cycle.c_str());
-    out_error->task = strtoll(cycle.c_str(), nullptr, 10);
+    const std::vector<uint32_t> cycle = one_cycle(unmet);
+    const int32_t code = report(out_error, CH_GRAPH_CYCLE, "graph", "tasks wait for each other: %s",
+                                describe_cycle(cycle, names).c_str());
+    out_error->task = tasks_[cycle.front()].id;
     return code;
 }
 
-// Names the tasks of one cycle among those with unmet predecessors.
-std::string GraphBuilder::one_cycle(const std::vector<uint32_t>& unmet) const {
-    constexpr size_t named_max = 16;
+// Finds one cycle among the tasks with unmet predecessors: its tasks in the order of the edges, the smallest first.
+std::vector<uint32_t> GraphBuilder::one_cycle(const std::vector<uint32_t>& unmet) const {
     // Every task that is left has a predecessor that is left; walking back must come round.
     std::vector<uint32_t> predecessor(tasks_.size(), none);
     uint32_t at = none;
@@ -135,10 +136,25 @@ std::string GraphBuilder::one_cycle(const std::vector<uint32_t>& unmet) const {
     cycle.push_back(at);
     std::reverse(cycle.begin(), cycle.end());  // now in the order of the edges, beginning with `at`
     std::rotate(cycle.begin(), std::min_element(cycle.begin(), cycle.end()), cycle.end());
-    std::string text;
-    for (size_t i = 0; i < std::min(cycle.size(), named_max); ++i) text += std::to_string(cycle[i]) + " -> ";
-    if (cycle.size() > named_max) text += "(" + std::to_string(cycle.size() - named_max) + " more) -> ";
-    return text + std::to_string(cycle.front());
+    return cycle;
+}
+
+// Says who comes before whom, as far as a message has room.
+std::string GraphBuilder::describe_cycle(const std::vector<uint32_t>& cycle, const KernelNames& names) const {
+    constexpr size_t bytes_max = CH_ERROR_MESSAGE_BYTES / 4 * 3;
+    const auto name_of = [&](uint32_t task) {
+        return std::string(names.task(tasks_[task]).text) + code_text(tasks_[task].submitted_from).text;
+    };
+    const std::string first = name_of(cycle.front());
+    std::string text = first + " -> ";
+    for (size_t i = 1; i < cycle.size(); ++i) {
+        if (text.size() + first.size() > bytes_max) {
+            text += "(" + std::to_string(cycle.size() - i) + " more) -> ";
+            break;
+        }
+        text += name_of(cycle[i]) + " -> ";
+    }
+    return text + first;
 }
 
 GraphBuilder::Layout GraphBuilder::layout() const {

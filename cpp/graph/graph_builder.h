@@ -10,6 +10,7 @@
 
 #include "chiphost/abi/device_tensor.h"
 #include "chiphost/abi/error.h"
+#include "kernel_names.h"
 #include "status/status.h"
 #include "task.h"
 
@@ -45,7 +46,7 @@ public:
     bool add_edge(uint32_t from, uint32_t to);
 
     // Checks that the tasks can be put in order. CH_GRAPH_CYCLE names the tasks of one cycle.
-    Status check(ch_error* out_error) const;
+    Status check(const KernelNames& names, ch_error* out_error) const;
 
     // Bytes of the graph in device memory.
     uint64_t image_bytes();
@@ -65,7 +66,8 @@ private:
     };
     Layout layout() const;
     void find_ready();
-    std::string one_cycle(const std::vector<uint32_t>& unmet) const;
+    std::vector<uint32_t> one_cycle(const std::vector<uint32_t>& unmet) const;
+    std::string describe_cycle(const std::vector<uint32_t>& cycle, const KernelNames& names) const;
 
     const uint32_t task_limit_, edge_limit_;
     std::vector<Task> tasks_;

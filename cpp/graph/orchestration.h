@@ -19,7 +19,7 @@ constexpr uint32_t ring_count = 4;
 // the task is published.
 struct alignas(64) Slot {
     int64_t id;
-    uint64_t serial;  // number of the task in the run
+    uint64_t serial;  // number of the task in the run, counted from 1
     uint32_t holds;
     uint32_t first_predecessor;  // index into the predecessors: who is to be let go of on completion
     uint32_t scope;              // serial of the scope it was submitted in

@@ -8,7 +8,7 @@
 namespace chiphost::graph {
 
 // Changes whenever the meaning of the structures below, or of those of orchestration.h and of TensorMapEntry, does.
-constexpr uint32_t image_format = 3;
+constexpr uint32_t image_format = 4;
 
 // Cores of a cluster that a task uses, as bits of Task::cores.
 enum CoreBit : uint8_t { aic_bit = 1, aiv0_bit = 2, aiv1_bit = 4 };
@@ -33,11 +33,11 @@ struct alignas(64) Task {
     uint32_t block_num;   // SPMD blocks, at least 1
     uint32_t next_block;  // first block not dispatched; used by whoever took the task from its queue
     uint32_t unfinished;  // atomic: blocks times cores that have not completed
-    int64_t id;           // the name users see
+    int64_t id;           // what orchestrations name it by
     // Return address of the orchestration's call that submitted it; 0: unknown. For messages, and for the checks of the
     // simulated chip.
     uint64_t submitted_from;
-    uint8_t reserved_too[8];
+    uint64_t submission;  // number of the call that submitted it, counted from 0
 };
 static_assert(sizeof(Task) == 64, "Task is a device format");
 

@@ -7,8 +7,9 @@ namespace chiphost::graph {
 
 namespace {
 
-Status check_kernels(const graph::Orchestration& plan, const ch_task_spec& spec, ch_error* out_error) {
-    static const char* const names[] = {"AIC", "AIV0", "AIV1"};
+Status check_kernels(const Orchestration& plan, const KernelNames& names, const ch_task_spec& spec,
+                     ch_error* out_error) {
+    static const char* const core_names[] = {"AIC", "AIV0", "AIV1"};
     const auto* types = reinterpret_cast<const uint8_t*>(plan.kernel_types);
     uint32_t used = 0;
     for (uint32_t core = 0; core < 3; ++core) {
@@ -17,16 +18,16 @@ Status check_kernels(const graph::Orchestration& plan, const ch_task_spec& spec,
         ++used;
         if (func_id < 0 || func_id > CH_MAX_FUNC_ID) {
             return report(out_error, CH_FUNC_ID_OUT_OF_RANGE, "submit", "%s: wanted func_id 0 to %d or -1, found %d",
-                          names[core], CH_MAX_FUNC_ID, func_id);
+                          core_names[core], CH_MAX_FUNC_ID, func_id);
         }
         if (static_cast<uint32_t>(func_id) >= plan.kernel_count || types[func_id] == UINT8_MAX) {
-            return report(out_error, CH_KERNEL_MISSING, "submit", "%s: the callable has no kernel %d", names[core],
-                          func_id);
+            return report(out_error, CH_KERNEL_MISSING, "submit", "%s: the callable has no kernel of func_id %d",
+                          core_names[core], func_id);
         }
         const uint32_t wanted = core == 0 ? CH_AIC : CH_AIV;
         if (types[func_id] != wanted) {
-            return report(out_error, CH_CORE_TYPE_INVALID, "submit", "%s: kernel %d was built for %s", names[core],
-                          func_id, types[func_id] == CH_AIC ? "AIC" : "AIV");
+            return report(out_error, CH_CORE_TYPE_INVALID, "submit", "%s: %s was built for %s", core_names[core],
+                          names.kernel(func_id).text, types[func_id] == CH_AIC ? "AIC" : "AIV");
         }
     }
     if (used == 0) return report(out_error, CH_TASK_INVALID, "submit", "the task has no kernel");
@@ -47,12 +48,12 @@ Status check_new_tensor(const ch_tensor_spec& spec, const char* where, uint32_t 
     return CH_OK;
 }
 
-Status check_task(const graph::Orchestration& plan, const ch_task_spec& spec, ch_error* out_error) {
+Status check_task(const Orchestration& plan, const KernelNames& names, const ch_task_spec& spec, ch_error* out_error) {
     if (spec.struct_bytes < CH_TASK_SPEC_BYTES_MIN) {
         return report(out_error, CH_ABI_MISMATCH, "submit", "wanted a task of %d bytes or more, found %u",
                       CH_TASK_SPEC_BYTES_MIN, spec.struct_bytes);
     }
-    CH_TRY(check_kernels(plan, spec, out_error));
+    CH_TRY(check_kernels(plan, names, spec, out_error));
     if (spec.tensor_count > CH_MAX_TASK_TENSORS || spec.scalar_count > CH_MAX_TASK_SCALARS) {
         return report(out_error, CH_TOO_MANY_TASK_ARGS, "submit",
                       "wanted at most %d tensors and %d scalars, found %u and %u", CH_MAX_TASK_TENSORS,

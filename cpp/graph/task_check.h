@@ -7,6 +7,7 @@
 
 #include "chiphost/abi/device_orchestration.h"
 #include "chiphost/abi/error.h"
+#include "kernel_names.h"
 #include "orchestration.h"
 #include "status/status.h"
 #include "tensor_region.h"
@@ -14,7 +15,7 @@
 namespace chiphost::graph {
 
 // Checks kernels, counts and new tensors of a task. CH_OK, or a code with *out_error filled.
-Status check_task(const graph::Orchestration& plan, const ch_task_spec& spec, ch_error* out_error);
+Status check_task(const Orchestration& plan, const KernelNames& names, const ch_task_spec& spec, ch_error* out_error);
 
 // Checks the `number`-th tensor that is to be made, in the call `where`.
 Status check_new_tensor(const ch_tensor_spec& spec, const char* where, uint32_t number, ch_error* out_error);

@@ -158,6 +158,7 @@ Status HostContext::run(const ch_run_request& request, ch_error* out_error) {
     OpenedDevice* device = nullptr;
     CH_TRY(device_for(config, &device, out_error));
     check_report_.clear();
+    stall_report_.clear();
     const platform::LaunchOptions options{0,
                                           config.block_dim,
                                           config.aicpu_thread_num,
@@ -166,7 +167,8 @@ Status HostContext::run(const ch_run_request& request, ch_error* out_error) {
                                           request.progress,
                                           config.trace ? &trace_ : nullptr,
                                           config.check,
-                                          config.check ? &check_report_ : nullptr};
+                                          config.check ? &check_report_ : nullptr,
+                                          &stall_report_};
     // First of all: what an earlier launch has been given belongs to it for as long as its programs may run.
     CH_TRY(platform::check_launch(device->device, options, out_error));
     LoadedCallable* callable = nullptr;
@@ -176,6 +178,10 @@ Status HostContext::run(const ch_run_request& request, ch_error* out_error) {
     if (!check_report_.empty()) {
         request.out_result->check_report = check_report_.c_str();
         request.out_result->check_report_bytes = check_report_.size();
+    }
+    if (!stall_report_.empty()) {
+        request.out_result->stall_report = stall_report_.c_str();
+        request.out_result->stall_report_bytes = stall_report_.size();
     }
     set_phase(request, CH_PHASE_IDLE);
     request.out_result->total_ns = ch_monotonic_ns() - start;
@@ -260,14 +266,17 @@ Status HostContext::execute(const ch_run_request& request, const ch_call_config&
     BuiltGraph graph;
     const RunInput input{callable.orchestration(), callable.kernels(),  *request.args, config,
                          *request.progress,        device_memory_bytes_};
-    CH_TRY(device.runtime->build(input, &graph, out_error));
+    const Status built = device.runtime->build(input, &graph, out_error);
+    result.failed_submission = graph.failed_submission;
+    CH_TRY(built);
     result.task_count = graph.task_count;
     result.orchestration_ns = ch_monotonic_ns() - orchestration_start;
 
     set_phase(request, CH_PHASE_DEVICE);
-    const LaunchArea::Setup setup{
-        config.block_dim, config.aicpu_thread_num, callable.kernels().size(), callable.kernel_addresses(),
-        graph.image,      callable.hands_over()};
+    const LaunchArea::Setup setup{config.block_dim,          config.aicpu_thread_num,
+                                  callable.kernels().size(), callable.kernel_addresses(),
+                                  callable.kernel_names(),   graph.image,
+                                  callable.hands_over()};
     CH_TRY(device.launch_area->prepare(setup, &options.launch, out_error));
     trace_.clear();
     const uint64_t device_start = ch_monotonic_ns();
@@ -280,6 +289,7 @@ Status HostContext::execute(const ch_run_request& request, const ch_call_config&
     const Status read = device.launch_area->read_status(&status, &read_error);
     if (read.ok()) {
         result.task_count = status.tasks_done;
+        result.failed_submission = status.submission;
         if (status.error.code != CH_OK) return LaunchArea::fault_in(status, out_error);
     }
     CH_TRY(launched);

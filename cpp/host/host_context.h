@@ -41,6 +41,7 @@ private:
     std::unique_ptr<OpenedDevice> checked_;
     std::vector<ch_trace_event> trace_;
     std::string check_report_;
+    std::string stall_report_;
     // Of the exploration that is under way or was last.
     ReferenceOutputs reference_;
     bool explores_ = false;  // there is one

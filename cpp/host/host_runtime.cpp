@@ -54,6 +54,7 @@ int32_t run(void* memory, const ch_run_request* request, ch_error* out_error) {
     CH_TRY(read_record(*request, CH_RUN_REQUEST_BYTES_MIN, "run", &known, out_error));
     CH_TRY(read_record(*known.config, CH_CALL_CONFIG_BYTES_MIN, "run", &config, out_error));
     ch_run_result result{};
+    result.failed_submission = -1;
     known.config = &config;
     known.out_result = &result;
     ch_exploration exploration;

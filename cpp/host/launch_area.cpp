@@ -30,7 +30,7 @@ constexpr uint64_t area_bytes(uint32_t cores) {
 
 // A status without the texts of its error, which only a launch with a fault has: most copies do without two kilobytes.
 constexpr uint64_t status_head_bytes = offsetof(ch_launch_status, error.where);
-constexpr ch_launch_status no_fault = {0, 0, 0, {CH_OK, 0, -1, -1, -1, "", ""}};
+constexpr ch_launch_status no_fault = {0, 0, 0, -1, {CH_OK, 0, -1, -1, -1, "", ""}};
 
 }  // namespace
 
@@ -49,6 +49,7 @@ Status LaunchArea::prepare(const Setup& setup, uint64_t* out_launch, ch_error* o
     launch.kernel_count = setup.kernel_count;
     launch.graph = setup.graph;
     launch.kernels = setup.kernels;
+    launch.kernel_names = setup.kernel_names;
     launch.handshakes = memory + handshakes_at;
     launch.payloads = memory + payloads_at(cores);
     launch.status = memory + status_at;

@@ -23,6 +23,7 @@ public:
         uint32_t aicpu_threads;
         uint32_t kernel_count;
         uint64_t kernels;  // device addresses
+        uint64_t kernel_names;
         uint64_t graph;
         bool hands_over;  // a kernel wants the clusters' hand-over areas
     };

@@ -26,13 +26,15 @@ Status LoadedCallable::load(const ch_callable& callable, Runtime* runtime, ch_er
         CH_TRY(platform::load_kernel(device_, kernel, &loaded, out_error));
         loaded_.push_back(loaded);
         hands_over_ = hands_over_ || loaded.hands_over;
-        kernels_.set(kernel.func_id, {loaded.address, kernel.core_type});
+        kernels_.set(kernel.func_id, {loaded.address, kernel.core_type}, kernel.binary.name);
     }
     std::vector<uint64_t> addresses(kernels_.size());
     for (uint32_t func_id = 0; func_id < addresses.size(); ++func_id) addresses[func_id] = kernels_[func_id].address;
     const uint64_t bytes = addresses.size() * sizeof(uint64_t);
-    CH_TRY(platform::allocate(device_, bytes, &kernel_addresses_, out_error));
+    const uint64_t name_bytes = addresses.size() * sizeof(graph::KernelName);
+    CH_TRY(platform::allocate(device_, bytes + name_bytes, &kernel_addresses_, out_error));
     CH_TRY(platform::copy_to_device(device_, kernel_addresses_, addresses.data(), bytes, out_error));
+    CH_TRY(platform::copy_to_device(device_, kernel_names(), kernels_.name_table(), name_bytes, out_error));
     CH_TRY(runtime->load(callable, &orchestration_, out_error));
     if (orchestration_) return CH_OK;
     return report(out_error, CH_INTERNAL, runtime_name, "load returned CH_OK and no orchestration");

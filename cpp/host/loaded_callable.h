@@ -28,6 +28,8 @@ public:
     Orchestration& orchestration() { return *orchestration_; }
     // Device address of one uint64_t for each func_id below kernels().size().
     uint64_t kernel_addresses() const { return kernel_addresses_; }
+    // Device address of one graph::KernelName for each of them, right behind the addresses.
+    uint64_t kernel_names() const { return kernel_addresses_ + kernels_.size() * sizeof(uint64_t); }
 
 private:
     platform::Device* const device_;

@@ -14,6 +14,8 @@
 
 #include "chiphost/abi/host_runtime.h"
 #include "chiphost/platform/device.h"
+#include "graph/kernel_names.h"
+#include "status/report.h"
 
 namespace chiphost::host {
 
@@ -34,17 +36,27 @@ public:
     Entry operator[](uint32_t func_id) const { return func_id < entries_.size() ? entries_[func_id] : Entry{}; }
     // Gives the highest func_id and one more.
     uint32_t size() const { return static_cast<uint32_t>(entries_.size()); }
+    // Gives the names of the kernels, for messages.
+    graph::KernelNames names() const { return {names_.data(), size()}; }
+    // Gives the same as a table of `size()` entries.
+    const graph::KernelName* name_table() const { return names_.data(); }
     // Adds a kernel; the frame does.
     //
     // func_id: 0 to CH_MAX_FUNC_ID.
     // entry: the loaded kernel.
-    void set(uint32_t func_id, Entry entry) {
-        if (func_id >= entries_.size()) entries_.resize(func_id + 1);
+    // name: for messages; NULL: it has none.
+    void set(uint32_t func_id, Entry entry, const char* name) {
+        if (func_id >= entries_.size()) {
+            entries_.resize(func_id + 1);
+            names_.resize(func_id + 1);
+        }
         entries_[func_id] = entry;
+        if (name) copy_text(names_[func_id].text, sizeof names_[func_id].text, name);
     }
 
 private:
     std::vector<Entry> entries_;
+    std::vector<graph::KernelName> names_;
 };
 
 // A runtime's own half of a loaded callable.
@@ -72,6 +84,8 @@ struct RunInput {
 struct BuiltGraph {
     uint64_t image = 0;       // device address of its graph::Image
     uint64_t task_count = 0;  // 0 also where the device counts them
+    // If `build` fails: the number of the submission that the error is about, counted from 0; -1: it is about none.
+    int64_t failed_submission = -1;
 };
 
 // One runtime in one context. Functions are called in the order below.

@@ -31,10 +31,12 @@ const ch_device_graph_ops graph_calls = {
         return negated(at(graph, __builtin_return_address(0)).submit(*spec, out_result));
     },
     [](ch_device_graph* graph, int64_t producer, int64_t consumer) {
-        return negated(at(graph).add_dependency(producer, consumer));
+        return negated(at(graph, __builtin_return_address(0)).add_dependency(producer, consumer));
     },
-    [](ch_device_graph* graph, int32_t mode) { return negated(at(graph).scope_begin(mode)); },
-    [](ch_device_graph* graph) { return negated(at(graph).scope_end()); },
+    [](ch_device_graph* graph, int32_t mode) {
+        return negated(at(graph, __builtin_return_address(0)).scope_begin(mode));
+    },
+    [](ch_device_graph* graph) { return negated(at(graph, __builtin_return_address(0)).scope_end()); },
     [](ch_device_graph* graph, const ch_device_tensor* tensor, const uint32_t* indices, uint64_t* out_bits) {
         return negated(at(graph, __builtin_return_address(0)).access_element(*tensor, indices, false, out_bits));
     },
@@ -46,7 +48,7 @@ const ch_device_graph_ops graph_calls = {
     [](ch_device_graph* graph, int32_t, const char* text) { at(graph).log(text ? text : ""); },
     [](ch_device_graph* graph) { return at(graph).cluster_count(); },
     [](ch_device_graph* graph, uint64_t address, const ch_tensor_spec* spec, ch_device_tensor* out_tensor) {
-        return negated(at(graph).tensor_at(address, *spec, out_tensor));
+        return negated(at(graph, __builtin_return_address(0)).tensor_at(address, *spec, out_tensor));
     },
 };
 

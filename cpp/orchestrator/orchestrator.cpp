@@ -28,7 +28,9 @@ const char* plural(uint64_t count) {
 }  // namespace
 
 void Orchestrator::begin(graph::Image* image, OrchestrationLibraries* libraries, SchedulerInterface* scheduler,
-                         platform::AicpuPort* port, uint32_t cluster_count, const graph::RunObserver* observer) {
+                         platform::AicpuPort* port, uint32_t cluster_count, const graph::RunObserver* observer,
+                         graph::KernelNames names) {
+    names_ = names;
     observer_ = observer;
     image_ = image;
     plan_ = at<graph::Orchestration>(image->orchestration);
@@ -46,7 +48,7 @@ void Orchestrator::begin(graph::Image* image, OrchestrationLibraries* libraries,
     map_.begin(at<TensorMap::Entry>(plan_->map_entries), plan_->map_capacity,
                at<TensorMap::Bucket>(plan_->map_buckets));
     strand_.begin(port, scheduler);
-    room_.begin(plan_, *image, &map_, &strand_);
+    room_.begin(plan_, *image, &map_, &strand_, names);
 }
 
 bool Orchestrator::go_on() {
@@ -61,7 +63,7 @@ void Orchestrator::run() {
     ch_error error = no_error();
     ch_device_orchestration entry = nullptr;
     if (libraries_->get(port_, *plan_, &entry, &error) != CH_OK) {
-        scheduler_->fail(error);
+        scheduler_->fail(error, -1);
         return;
     }
     int32_t returned = 0;
@@ -84,7 +86,7 @@ void Orchestrator::run() {
         report(&error, CH_TASK_INVALID, plan_->entry, "returned with %u open scope%s", depth_ - 1, plural(depth_ - 1));
     }
     if (error.code != CH_OK) {
-        scheduler_->fail(error);
+        scheduler_->fail(error, -1);
         return;
     }
     static_cast<void>(scope_end());  // fails only if the run is over, which the scheduler knows
@@ -100,7 +102,7 @@ void Orchestrator::fail(int32_t code, const char* text) {
     ch_error error = no_error();
     report(&error, CH_ORCHESTRATION_FATAL, plan_->entry, "%s", text);
     error.detail_code = code;
-    scheduler_->fail(error);
+    scheduler_->fail(error, -1);
 }
 
 void Orchestrator::log(const char* text) {
@@ -117,8 +119,30 @@ Status Orchestrator::refuse(ch_code code, const char* where, const char* format,
     va_start(values, format);
     report_list(&error, code, where, format, values);
     va_end(values);
-    scheduler_->fail(error);
-    return code;
+    return fail_call(&error);
+}
+
+Status Orchestrator::fail_call(ch_error* error) {
+    int64_t submission = -1;
+    if (submitting_) {
+        submission = static_cast<int64_t>(submitted_);
+        copy_text(error->where, sizeof error->where, names_.submission(submitted_, submitting_->func_id).text);
+        for (const int32_t func_id : submitting_->func_id) {
+            if (error->func_id < 0 && func_id >= 0) error->func_id = func_id;
+        }
+    }
+    const graph::NameText place = graph::code_text(called_from_);
+    if (place.text[0] != '\0') append(error, "; called%s", place.text);
+    scheduler_->fail(*error, submission);
+    return error->code;
+}
+
+// The task that the orchestration waits for; none: it is not one alone.
+uint32_t Orchestrator::in_the_way() const {
+    if (strand_.missing() == Missing::element) return waited_for_;
+    if (!submitting_ || strand_.missing() == Missing::uses) return none;
+    const TaskRing& ring = room_.ring(ring_of_scope());
+    return ring.empty() ? none : ring.oldest();
 }
 
 ch_code Orchestrator::explain_wait(char* text, size_t bytes) const {
@@ -127,7 +151,14 @@ ch_code Orchestrator::explain_wait(char* text, size_t bytes) const {
         "an element"};
     const Missing missing = strand_.missing();
     if (missing == Missing::none) return CH_OK;
-    snprintf(text, bytes, " the orchestration waits for %s", what[static_cast<uint32_t>(missing)]);
+    const graph::NameText call =
+        submitting_ ? names_.submission(submitted_, submitting_->func_id) : graph::NameText{"an access to an element"};
+    int length = snprintf(text, bytes, " the orchestration waits for %s in %s%s", what[static_cast<uint32_t>(missing)],
+                          call.text, graph::code_text(called_from_).text);
+    if (const uint32_t other = in_the_way(); other != none && static_cast<size_t>(length) < bytes) {
+        snprintf(text + length, bytes - static_cast<size_t>(length), ", until %s %s", names_.task(tasks_[other]).text,
+                 room_.is_over(other) ? "is held by nobody" : "has completed");
+    }
     switch (missing) {
         case Missing::heap:
             return CH_HEAP_DEADLOCK;

@@ -9,6 +9,7 @@
 
 #include "chiphost/abi/device_orchestration.h"
 #include "chiphost/platform/aicpu.h"
+#include "graph/kernel_names.h"
 #include "graph/orchestration.h"
 #include "graph/run_observer.h"
 #include "graph_calls.h"
@@ -36,7 +37,8 @@ public:
 
     // Everything is borrowed until the launch ends. `observer` may be null.
     void begin(graph::Image* image, OrchestrationLibraries* libraries, SchedulerInterface* scheduler,
-               platform::AicpuPort* port, uint32_t cluster_count, const graph::RunObserver* observer);
+               platform::AicpuPort* port, uint32_t cluster_count, const graph::RunObserver* observer,
+               graph::KernelNames names);
 
     // Starts the orchestration or lets it go on. True: it has returned, and everything is submitted or the run failed;
     // or it is given up, because the run is over and it does not return.
@@ -112,6 +114,13 @@ private:
     OpenScope& scope() { return scopes_[depth_ - 1]; }
     const ch_device_args& run_args() const { return *reinterpret_cast<const ch_device_args*>(plan_->args); }
 
+    // Reports a fault of the call that is under way; the message gets the call's place in the orchestration.
+    Status fail_call(ch_error* error);
+    graph::NameText task_text(int64_t id) const;
+    uint32_t in_the_way() const;
+    // Adds whose a tensor is, if that is known.
+    void say_whose(const ch_device_tensor* tensor, uint32_t number, ch_error* error) const;
+
     [[gnu::format(printf, 4, 5)]]
     Status refuse(ch_code code, const char* where, const char* format, ...);
 
@@ -138,6 +147,9 @@ private:
     uint64_t submitted_ = 0;
     bool in_entry_ = false;  // inside the orchestration's function
     uint64_t called_from_ = 0;
+    const ch_task_spec* submitting_ = nullptr;  // of the submission that is under way
+    graph::KernelNames names_;
+    uint32_t waited_for_ = graph::none;  // slot of the task that an element is waited for
     const graph::RunObserver* observer_ = nullptr;
 };
 

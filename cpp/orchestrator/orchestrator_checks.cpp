@@ -5,6 +5,7 @@
 #include "graph/task_check.h"
 #include "new_tensor.h"
 #include "orchestrator.h"
+#include "status/report.h"
 
 namespace chiphost::orchestrator {
 
@@ -13,21 +14,22 @@ using graph::none;
 Status Orchestrator::check_tensor(const ch_device_tensor* tensor, bool write, const char* where, uint32_t number,
                                   graph::TensorRegion* out_region) {
     ch_error error;
-    if (const Status failed = graph::check_tensor(tensor, where, number, out_region, &error); !failed.ok()) {
-        scheduler_->fail(error);
-        return failed;
+    if (graph::check_tensor(tensor, where, number, out_region, &error) != CH_OK) {
+        say_whose(tensor, number, &error);
+        return fail_call(&error);
     }
     if (tensor->owner >= 0) {
         const uint32_t owner = room_.slot_of(tensor->owner);
         if (owner == none && !room_.was_submitted(tensor->owner)) {
             return refuse(CH_TASK_INVALID, where,
-                          "tensor %u: wanted one that a task made, found one of task %lld, "
-                          "which there was not",
-                          number, static_cast<long long>(tensor->owner));
+                          "tensor %u: wanted one that a task made, found one of %s, which there was not", number,
+                          graph::task_id_text(tensor->owner).text);
         }
         if (owner == none || slots_[owner].scope_ended) {
-            return refuse(CH_TENSOR_EXPIRED, where, "tensor %u: the scope of task %lld, which made it, has ended",
-                          number, static_cast<long long>(tensor->owner));
+            const graph::NameText made_by =
+                owner == none ? graph::task_id_text(tensor->owner) : names_.task(tasks_[owner]);
+            return refuse(CH_TENSOR_EXPIRED, where, "tensor %u: the scope of %s, which made it, has ended", number,
+                          made_by.text);
         }
     }
     const ch_device_tensor* origin = origin_of(*tensor);
@@ -39,12 +41,25 @@ Status Orchestrator::check_tensor(const ch_device_tensor* tensor, bool write, co
                       static_cast<unsigned long long>(tensor->buffer));
     }
     if (write && ((tensor->flags | origin->flags) & CH_TENSOR_READ_ONLY)) {
-        return refuse(CH_TASK_INVALID, where,
-                      "tensor %u must not be written: it is an input by the callable's signature, or its array is "
-                      "read-only",
-                      number);
+        report(&error, CH_TASK_INVALID, where,
+               "tensor %u must not be written: it is an input by the callable's signature, or its array is read-only",
+               number);
+        say_whose(tensor, number, &error);
+        return fail_call(&error);
     }
     return CH_OK;
+}
+
+void Orchestrator::say_whose(const ch_device_tensor* tensor, uint32_t number, ch_error* error) const {
+    if (!tensor || tensor->buffer == 0 || (tensor->owner >= 0 && room_.slot_of(tensor->owner) == none)) return;
+    const ch_device_tensor* origin = origin_of(*tensor);
+    if (!origin) return;
+    if (tensor->owner < 0) {
+        append(error, "; tensor %u is [argument %u]", number, origin->number);
+        return;
+    }
+    append(error, "; tensor %u is output %u of %s", number, origin->number,
+           names_.task(tasks_[room_.slot_of(tensor->owner)]).text);
 }
 
 // The argument of the run, or the new tensor of a task that has a slot, whose buffer this tensor is in. nullptr: an
@@ -75,14 +90,11 @@ const ch_device_tensor* Orchestrator::origin_of(const ch_device_tensor& tensor) 
 
 Status Orchestrator::check(const ch_task_spec& spec, Need* out_need) {
     ch_error error;
-    if (const Status failed = graph::check_task(*plan_, spec, &error); !failed.ok()) {
-        scheduler_->fail(error);
-        return failed;
-    }
+    if (graph::check_task(*plan_, names_, spec, &error) != CH_OK) return fail_call(&error);
     for (uint32_t i = 0; i < spec.after_count; ++i) {
         if (!room_.was_submitted(spec.after[i])) {
-            return refuse(CH_TASK_ID_OUT_OF_RANGE, "submit", "after %lld: there was no such task",
-                          static_cast<long long>(spec.after[i]));
+            return refuse(CH_TASK_ID_OUT_OF_RANGE, "submit", "after %s: there was no such task",
+                          graph::task_id_text(spec.after[i]).text);
         }
     }
     for (uint32_t i = 0; i < spec.tensor_count; ++i) {

@@ -11,10 +11,7 @@ namespace chiphost::orchestrator {
 Status Orchestrator::tensor_at(uint64_t address, const ch_tensor_spec& spec, ch_device_tensor* out_tensor) {
     if (!breathe()) return CH_INTERRUPTED;
     ch_error error;
-    if (const Status failed = graph::check_new_tensor(spec, "tensor_at", 0, &error); !failed.ok()) {
-        scheduler_->fail(error);
-        return failed;
-    }
+    if (graph::check_new_tensor(spec, "tensor_at", 0, &error) != CH_OK) return fail_call(&error);
     const uint64_t bytes = ch_shape_bytes(spec.shape, spec.ndims, spec.dtype);
     const auto& args = run_args();
     for (uint32_t i = 0; i < args.tensor_count; ++i) {
@@ -59,10 +56,10 @@ Status Orchestrator::access_element(const ch_device_tensor& tensor, const uint32
         const uint32_t slot = producers_.at(i).slot;
         if (room_.is_over(slot)) continue;
         if (!slots_[slot].published) {
-            return refuse(CH_ELEMENT_WAIT, where,
-                          "task %lld uses the element and starts only when its manual scope ends",
-                          static_cast<long long>(slots_[slot].id));
+            return refuse(CH_ELEMENT_WAIT, where, "%s uses the element and starts only when its manual scope ends",
+                          names_.task(tasks_[slot]).text);
         }
+        waited_for_ = slot;
         if (!strand_.wait(Missing::element, [&] { return room_.is_over(slot); })) return CH_INTERRUPTED;
     }
     if (observer_) observer_->element(observer_->self, one, write, called_from_);

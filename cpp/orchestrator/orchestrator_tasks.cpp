@@ -24,7 +24,7 @@ uint32_t ring_of(int64_t task) {
 Status Orchestrator::make_room(uint32_t ring, const char* where, Need* need) {
     ch_error error;  // not initialized: it has two kilobytes, and this is called for every task
     const Status failed = room_.make(ring, where, need, &producers_, &error);
-    if (!failed.ok() && failed != CH_INTERRUPTED) scheduler_->fail(error);
+    if (!failed.ok() && failed != CH_INTERRUPTED) return fail_call(&error);
     return failed;
 }
 
@@ -107,6 +107,7 @@ void Orchestrator::fill_task(const ch_task_spec& spec, uint32_t index, int64_t i
     task.unfinished = spec.block_num * static_cast<uint32_t>(__builtin_popcount(task.cores));
     task.id = id;
     task.submitted_from = called_from_;
+    task.submission = submitted_;
 }
 
 // Puts the task into the innermost scope.
@@ -141,6 +142,7 @@ void Orchestrator::tell_observer(const ch_task_spec& spec, const ch_task_result&
 Status Orchestrator::submit(const ch_task_spec& spec, ch_task_result* out_result) {
     out_result->id = -1;
     if (!breathe()) return CH_INTERRUPTED;
+    submitting_ = &spec;
     Need need;
     CH_TRY(check(spec, &need));
     const uint32_t ring_number = ring_of_scope();
@@ -184,6 +186,7 @@ Status Orchestrator::submit(const ch_task_spec& spec, ch_task_result* out_result
     } else if (satisfied != 0) {
         __atomic_sub_fetch(&task.unmet, satisfied, __ATOMIC_ACQ_REL);
     }
+    submitting_ = nullptr;
     return CH_OK;
 }
 
@@ -217,27 +220,32 @@ void Orchestrator::completed(uint32_t index) {
     release(index);
 }
 
+// Names a task that an orchestration has named by its id.
+graph::NameText Orchestrator::task_text(int64_t id) const {
+    const uint32_t slot = room_.slot_of(id);
+    return slot == none ? graph::task_id_text(id) : names_.task(tasks_[slot]);
+}
+
 Status Orchestrator::add_dependency(int64_t producer_id, int64_t consumer_id) {
     if (!breathe()) return CH_INTERRUPTED;
     const uint32_t consumer = room_.slot_of(consumer_id);
     if (consumer == none || slots_[consumer].published) {
         return refuse(CH_TASK_INVALID, "add_dependency",
-                      "edge %lld -> %lld: wanted a task of an open manual scope that has not been published",
-                      static_cast<long long>(producer_id), static_cast<long long>(consumer_id));
+                      "edge from %s to %s: wanted it to a task of an open manual scope that has not been published",
+                      task_text(producer_id).text, task_text(consumer_id).text);
     }
     if (!room_.was_submitted(producer_id)) {
-        return refuse(CH_TASK_ID_OUT_OF_RANGE, "add_dependency", "edge %lld -> %lld: there was no task %lld",
-                      static_cast<long long>(producer_id), static_cast<long long>(consumer_id),
-                      static_cast<long long>(producer_id));
+        return refuse(CH_TASK_ID_OUT_OF_RANGE, "add_dependency",
+                      "edge from %s to %s: there was no such task as the first", task_text(producer_id).text,
+                      task_text(consumer_id).text);
     }
     if (observer_) observer_->depends(observer_->self, producer_id, consumer_id);
     const uint32_t producer = room_.slot_of(producer_id);
     if (producer == none) return CH_OK;  // gone: it has completed
     if (slots_[producer].serial >= slots_[consumer].serial) {
         return refuse(CH_GRAPH_CYCLE, "add_dependency",
-                      "edge %lld -> %lld: wanted a task that was submitted before %lld",
-                      static_cast<long long>(producer_id), static_cast<long long>(consumer_id),
-                      static_cast<long long>(consumer_id));
+                      "edge from %s to %s: wanted it from a task that was submitted before the second",
+                      task_text(producer_id).text, task_text(consumer_id).text);
     }
     if (room_.is_over(producer)) return CH_OK;
     producers_.clear();

@@ -21,7 +21,9 @@ const char* plural(uint64_t count) {
 
 }  // namespace
 
-void RingRoom::begin(graph::Orchestration* plan, const graph::Image& image, TensorMap* map, Strand* strand) {
+void RingRoom::begin(graph::Orchestration* plan, const graph::Image& image, TensorMap* map, Strand* strand,
+                     graph::KernelNames names) {
+    names_ = names;
     plan_ = plan;
     tasks_ = reinterpret_cast<const graph::Task*>(image.tasks);
     slots_ = reinterpret_cast<Slot*>(plan->slots);
@@ -116,7 +118,7 @@ Status RingRoom::refuse(uint32_t ring, const char* where, Missing what, const Ne
     const graph::Ring& size = of.sizes();
     const uint32_t kept = of.count() - of.older_than_group();
     const uint32_t oldest = of.slot_of(of.next_number() - kept);
-    const int64_t first = kept != 0 ? slots_[oldest].id : -1;
+    const graph::NameText first = kept != 0 ? names_.task(tasks_[oldest]) : graph::NameText{};
     switch (what) {
         case Missing::heap:
             if (need.room.heap_bytes > size.heap_bytes) {
@@ -124,30 +126,28 @@ Status RingRoom::refuse(uint32_t ring, const char* where, Missing what, const Ne
                               number(need.room.heap_bytes), ring, number(size.heap_bytes));
             }
             return report(out_error, CH_HEAP_DEADLOCK, where,
-                          "wanted %llu bytes for new tensors; ring %u has %llu, and the %u task%s from %lld on, of "
+                          "wanted %llu bytes for new tensors; ring %u has %llu, and the %u task%s from %s on, of "
                           "scopes that are open or in them, keep what they made",
-                          number(need.room.heap_bytes), ring, number(size.heap_bytes), kept, plural(kept),
-                          static_cast<long long>(first));
+                          number(need.room.heap_bytes), ring, number(size.heap_bytes), kept, plural(kept), first.text);
         case Missing::edges:
             if (need.room.edges > size.edge_count) {
                 return report(out_error, CH_DEP_POOL_DEADLOCK, where, "wanted %u edges for one task, ring %u has %u",
                               need.room.edges, ring, size.edge_count);
             }
-            return report(
-                out_error, CH_DEP_POOL_DEADLOCK, where,
-                "wanted %u edge%s; ring %u has %u, and the %u task%s from %lld on, of scopes that are open or "
-                "in them, keep theirs",
-                need.room.edges, plural(need.room.edges), ring, size.edge_count, kept, plural(kept),
-                static_cast<long long>(first));
+            return report(out_error, CH_DEP_POOL_DEADLOCK, where,
+                          "wanted %u edge%s; ring %u has %u, and the %u task%s from %s on, of scopes that are open or "
+                          "in them, keep theirs",
+                          need.room.edges, plural(need.room.edges), ring, size.edge_count, kept, plural(kept),
+                          first.text);
         case Missing::uses:
             return report(out_error, CH_TENSOR_MAP_DEADLOCK, where,
                           "wanted to note %u uses of tensors; there is room for %u, and open scopes keep theirs",
                           need.uses, plan_->map_capacity);
         case Missing::record:
             return report(out_error, CH_WINDOW_DEADLOCK, where,
-                          "the arguments of the %u task%s from %lld on, of scopes that are open or in them, leave no "
+                          "the arguments of the %u task%s from %s on, of scopes that are open or in them, leave no "
                           "room for %llu bytes more in ring %u, which has %llu",
-                          kept, plural(kept), static_cast<long long>(first), number(need.room.record_bytes), ring,
+                          kept, plural(kept), first.text, number(need.room.record_bytes), ring,
                           number(size.record_bytes));
         default:
             break;
@@ -159,8 +159,8 @@ Status RingRoom::refuse(uint32_t ring, const char* where, Missing what, const Ne
                       "the open scopes of ring %u have %u tasks, the ring has %u slots", ring, kept, size.window);
     }
     return report(out_error, CH_WINDOW_DEADLOCK, where,
-                  "all slots of ring %u (%u slots) are taken by the %u tasks from %lld on, which is of an open scope",
-                  ring, size.window, kept, static_cast<long long>(first));
+                  "all slots of ring %u (%u slots) are taken by the %u tasks from %s on, which is of an open scope",
+                  ring, size.window, kept, first.text);
 }
 
 }  // namespace chiphost::orchestrator

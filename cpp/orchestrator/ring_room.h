@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "chiphost/abi/error.h"
+#include "graph/kernel_names.h"
 #include "graph/orchestration.h"
 #include "producer_list.h"
 #include "status/status.h"
@@ -30,7 +31,8 @@ struct Need {
 class RingRoom {
 public:
     // Everything is borrowed until the launch ends.
-    void begin(graph::Orchestration* plan, const graph::Image& image, TensorMap* map, Strand* strand);
+    void begin(graph::Orchestration* plan, const graph::Image& image, TensorMap* map, Strand* strand,
+               graph::KernelNames names);
 
     TaskRing& ring(uint32_t number) { return rings_[number]; }
     const TaskRing& ring(uint32_t number) const { return rings_[number]; }
@@ -61,6 +63,7 @@ private:
     graph::Slot* slots_ = nullptr;
     TensorMap* map_ = nullptr;
     Strand* strand_ = nullptr;
+    graph::KernelNames names_;
     TaskRing rings_[graph::ring_count];
 };
 

@@ -37,6 +37,7 @@ Scheduler::Scheduler(const ch_launch& launch, void* const* ports, orchestrator::
       edges_(at<graph::Edge>(image_.edges)),
       args_(at<const uint64_t>(image_.args)),
       kernels_(at<const uint64_t>(launch.kernels)),
+      names_(at<const graph::KernelName>(launch.kernel_names), launch.kernel_count),
       payloads_(at<Payload>(launch.payloads)),
       handshakes_(at<Handshake>(launch.handshakes), payloads_),
       core_count_(launch.block_dim * 3),
@@ -62,13 +63,13 @@ Scheduler::Scheduler(const ch_launch& launch, void* const* ports, orchestrator::
                "wanted a launch of format %d and a graph of format %u, found %u and %u: the host runtime and the AICPU "
                "program are of different builds",
                CH_LAUNCH_FORMAT, graph::image_format, launch.format, image_.format);
-        fail(error);
+        fail(error, -1);
     }
     if (grows_) {
         Thread& thread = threads_[launch.aicpu_thread_count - 1];
         thread.orchestrates = true;
         orchestrator_.begin(&image_, libraries, this, thread.port, launch.block_dim,
-                            at<const graph::RunObserver>(launch.observer));
+                            at<const graph::RunObserver>(launch.observer), names_);
     }
 }
 
@@ -377,6 +378,7 @@ void Scheduler::start(Thread& thread, uint32_t core_index, Dispatch& slot, uint3
     payload.status = KernelStatus::ok;
     payload.func_id = static_cast<uint16_t>(func_id);
     payload.cores = task.cores;
+    payload.submission = static_cast<uint32_t>(task.submission);
     payload.context = {static_cast<int32_t>(block),
                        static_cast<int32_t>(task.block_num),
                        core.sub_block_id,
@@ -420,8 +422,9 @@ bool Scheduler::claim_status(int32_t code) {
 }
 
 // The first fault is the one reported.
-void Scheduler::fail(const ch_error& error) {
+void Scheduler::fail(const ch_error& error, int64_t submission) {
     if (claim_status(error.code)) {
+        status_.submission = submission;
         ch_error& to = status_.error;
         to.detail_code = error.detail_code;
         to.task = error.task;
@@ -440,25 +443,34 @@ void Scheduler::fail_handshake(uint32_t index, uint32_t physical, uint32_t type)
            "wanted a physical core below %u of type %u, the core says %u of type %u", platform::chip.physical_cores,
            cores_[index].type, physical, type);
     error.core = static_cast<int32_t>(index);
-    fail(error);
+    fail(error, -1);
+}
+
+// Says where the orchestration has submitted a task.
+void Scheduler::add_place(const Task& task, ch_error* error) {
+    const graph::NameText place = graph::code_text(task.submitted_from);
+    if (place.text[0] != '\0') append(error, "; submitted%s", place.text);
 }
 
 void Scheduler::fail_kernel(uint32_t core, const Payload& payload) {
     platform::invalidate_cache(&payload, sizeof payload);
     ch_error error;
-    report(&error, CH_KERNEL_THREW, "device", "kernel %u of task %lld on core %u threw: %s", payload.func_id,
-           static_cast<long long>(payload.context.task), core, payload.fault_text);
+    const graph::Task& task = tasks_[cores_[core].running.task];
+    report(&error, CH_KERNEL_THREW, "device", "%s of submit #%llu on core %u threw: %s",
+           names_.kernel(payload.func_id).text, static_cast<unsigned long long>(task.submission), core,
+           payload.fault_text);
+    add_place(task, &error);
     error.task = payload.context.task;
     error.core = static_cast<int32_t>(core);
     error.func_id = payload.func_id;
-    fail(error);
+    fail(error, static_cast<int64_t>(task.submission));
 }
 
 void Scheduler::fail_queue(Shape shape, uint32_t task) {
     ch_error error;
     report(&error, CH_INTERNAL, "device", "ready queue %u is full", static_cast<unsigned>(shape));
     error.task = tasks_[task].id;
-    fail(error);
+    fail(error, static_cast<int64_t>(tasks_[task].submission));
 }
 
 void Scheduler::end() {

@@ -96,7 +96,7 @@ private:
     ch_step orchestrate(Thread& thread);
     void make_ready(uint32_t task) override;
     bool stopped() const override { return stopping_.load(std::memory_order_acquire); }
-    void fail(const ch_error& error) override;
+    void fail(const ch_error& error, int64_t submission) override;
     void work() override;
 
     uint64_t completed() const;
@@ -133,6 +133,8 @@ private:
     [[gnu::cold, gnu::noinline]]
     void fail_queue(graph::Shape shape, uint32_t task);
     bool claim_status(int32_t code);
+    void blame(const graph::Task& task, ch_error* error) const;
+    static void add_place(const graph::Task& task, ch_error* error);
 
     const ch_launch& launch_;
     graph::Image& image_;
@@ -141,6 +143,7 @@ private:
     graph::Edge* const edges_;
     const uint64_t* const args_;
     const uint64_t* const kernels_;
+    const graph::KernelNames names_;
     core_protocol::Payload* const payloads_;
     Handshakes handshakes_;
     const uint32_t core_count_;

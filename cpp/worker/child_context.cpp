@@ -128,28 +128,34 @@ bool ChildContext::wait(uint64_t timeout_ns) {
     return answer_ != Answer::none;
 }
 
-Status ChildContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
-                            std::string* out_check_report, ch_error* out_error) {
+Status ChildContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, RunReports* out_reports,
+                            ch_error* out_error) {
     if (answer_ == Answer::died) {
         const RunPlace place = RunPlace::of(progress(), *callable_);
         const Status failed = died(place.where, place.what + " was running", out_error);
         place.blame(out_error);
+        out_result->failed_submission = place.submission;
         return failed;
     }
     isolate::SharedMemory& memory = child_->memory();
     if (!place_.kept) child_->kept().put(place_.slot, callable_key_);
     RunMessage message;
     memcpy(&message, memory.at(0), sizeof message);
-    if (out_check_report && message.check_report != 0) {
-        out_check_report->assign(memory.at(message.check_report), message.result.check_report_bytes);
+    if (out_reports && message.check_report != 0) {
+        out_reports->check.assign(memory.at(message.check_report), message.result.check_report_bytes);
+    }
+    if (out_reports && message.stall_report != 0) {
+        out_reports->stall.assign(memory.at(message.stall_report), message.result.stall_report_bytes);
     }
     if (memory.control().code != CH_OK) {
+        out_result->failed_submission = message.result.failed_submission;
         copy_record(memory.control().error, out_error);
         return memory.control().code;
     }
     *out_result = message.result;
     out_result->trace = nullptr;
     out_result->check_report = nullptr;
+    out_result->stall_report = nullptr;
     if (out_trace) {
         const auto* trace = memory.at<ch_trace_event>(message.trace);
         out_trace->assign(trace, trace + message.result.trace_count);

@@ -75,10 +75,11 @@ struct RunMessage {
     uint64_t scalars;
     uint64_t end;  // of all of it; the child may use what is behind
     ch_call_config config;
-    // The answer. The result's `trace` and `check_report` mean nothing, they are at these offsets; 0: there is none.
+    // The answer. The pointers in the result mean nothing, what they point to is at these offsets; 0: there is none.
     ch_run_result result;
     uint64_t trace;
     uint64_t check_report;
+    uint64_t stall_report;
 };
 
 // ChildVerb::finalize_device and ChildVerb::count have no message; the answer of the latter is a ch_anchor_counts.

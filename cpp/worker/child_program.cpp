@@ -135,6 +135,7 @@ private:
         const ch_task_args args{tensors, memory.at<uint64_t>(message.scalars), message.tensor_count,
                                 message.scalar_count};
         message.result.struct_bytes = sizeof message.result;
+        message.result.failed_submission = -1;
         const ch_run_request request{sizeof request, 0, &callable, &args, &message.config, &memory.control().progress,
                                      &message.result};
         WatchedRun watched;
@@ -142,18 +143,25 @@ private:
         const Status ran = call(context_->run(&request, out_error), out_error);
         // The arena may move, so the message is not used any more.
         const ch_run_result result = message.result;
-        if (result.check_report) {
-            ch_error error = no_error();
-            const Status failed = append(memory, result.check_report, result.check_report_bytes,
-                                         &RunMessage::check_report, "a report of checks", &error);
-            if (ran.ok() && !failed.ok()) {
-                *out_error = error;
-                return failed;
-            }
+        ch_error error = no_error();
+        const Status appended = append_reports(memory, result, &error);
+        if (ran.ok() && !appended.ok()) {
+            *out_error = error;
+            return appended;
         }
         if (!ran.ok() || result.trace_count == 0) return ran;
         return append(memory, result.trace, result.trace_count * sizeof(ch_trace_event), &RunMessage::trace, "a trace",
                       out_error);
+    }
+
+    static Status append_reports(SharedMemory& memory, const ch_run_result& result, ch_error* out_error) {
+        if (result.check_report) {
+            CH_TRY(append(memory, result.check_report, result.check_report_bytes, &RunMessage::check_report,
+                          "a report of checks", out_error));
+        }
+        if (!result.stall_report) return CH_OK;
+        return append(memory, result.stall_report, result.stall_report_bytes, &RunMessage::stall_report,
+                      "a report of a stall", out_error);
     }
 
     // Copies a part of the answer behind all else, and writes its offset into the message.

@@ -93,9 +93,10 @@ Status ChipWorker::open(const Options& options, const isolate::GoOn& go_on, ch_e
 
 Status ChipWorker::run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
                        const Wait& wait, ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
-                       RunEnd* out_end, ch_error* out_error, std::string* out_check_report, Exploration* exploration) {
+                       RunEnd* out_end, ch_error* out_error, RunReports* out_reports, Exploration* exploration) {
     const WaitTime time(wait);
     *out_end = RunEnd::returned;
+    out_result->failed_submission = -1;
     const TurnLock turn(state_, time, out_error);
     CH_TRY(turn.usable(out_error));
     if (!context_) return report(out_error, CH_NOT_INITIALIZED, "run", "not initialized; call init() first");
@@ -111,10 +112,11 @@ Status ChipWorker::run(const ch_callable& callable, const ch_task_args& args, co
     const Waited waited = await(time);
     set_running(nullptr);
     if (waited.end == Context::GaveUp::ended) {
-        return finish(waited, time, out_result, out_trace, out_check_report, out_error);
+        return finish(waited, time, out_result, out_trace, out_reports, out_error);
     }
-    const Status failed = guarded(
-        "run", out_error, [&]() CH_REQUIRES(state_) { return describe_hang(waited, callable, time, out_error); });
+    const Status failed = guarded("run", out_error, [&]() CH_REQUIRES(state_) {
+        return describe_hang(waited, callable, time, out_result, out_error);
+    });
     process_id_ = context_->process_id();
     if (waited.end == Context::GaveUp::abandoned) {
         *out_end = RunEnd::abandoned;
@@ -164,10 +166,10 @@ ChipWorker::Waited ChipWorker::await(const WaitTime& time) {
 
 // Makes the result of a run that has ended.
 Status ChipWorker::finish(const Waited& waited, const WaitTime& time, ch_run_result* out_result,
-                          std::vector<ch_trace_event>* out_trace, std::string* out_check_report, ch_error* out_error) {
+                          std::vector<ch_trace_event>* out_trace, RunReports* out_reports, ch_error* out_error) {
     const bool cancelled = __atomic_load_n(&context_->progress().cancel, __ATOMIC_ACQUIRE) != 0;
     const Status failed = guarded("run", out_error, [&]() CH_REQUIRES(state_) {
-        return context_->finish(out_result, out_trace, out_check_report, out_error);
+        return context_->finish(out_result, out_trace, out_reports, out_error);
     });
     process_id_ = context_->process_id();
     return failed == CH_DEADLINE_EXCEEDED ? describe_stop(waited, cancelled, time, out_error) : failed;
@@ -185,7 +187,7 @@ Status ChipWorker::describe_stop(const Waited& waited, bool cancelled, const Wai
 }
 
 Status ChipWorker::describe_hang(const Waited& waited, const ch_callable& callable, const WaitTime& time,
-                                 ch_error* out_error) const {
+                                 ch_run_result* out_result, ch_error* out_error) const {
     char when[64];
     if (waited.interrupted) {
         snprintf(when, sizeof when, "the run was interrupted");
@@ -197,6 +199,7 @@ Status ChipWorker::describe_hang(const Waited& waited, const ch_callable& callab
            "%s: %s did not return; %s", when, place.what.c_str(),
            waited.end == Context::GaveUp::abandoned ? "this worker cannot be used again" : "its process was ended");
     place.blame(out_error);
+    out_result->failed_submission = place.submission;
     return out_error->code;
 }
 

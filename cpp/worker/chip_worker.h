@@ -56,15 +56,15 @@ public:
     // Loads the runtime and opens the device. CH_ALREADY_INITIALIZED, CH_FINALIZED, or why loading failed.
     Status initialize(const Options& options, ch_error* out_error, const isolate::GoOn& go_on = {});
 
-    // Executes one run. out_trace is filled if config.trace is set, out_check_report (JSON; may be null) if
-    // config.check is, also after a run that failed. If wait.go_on says false while the run goes on, it is asked to
-    // stop, as cancel() does.
+    // Executes one run. out_trace is filled if config.trace is set, out_reports (may be null) also after a run that
+    // failed; then out_result has what is about such runs. If wait.go_on says false while the run goes on, it is asked
+    // to stop, as cancel() does.
     //
     // exploration: nullptr for one run; otherwise what to explore, which gets what was found, also after an error.
     // CH_UNIMPLEMENTED where the runtime is in a child, or on a real chip.
     Status run(const ch_callable& callable, const ch_task_args& args, const ch_call_config& config,
                const isolate::Wait& wait, ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
-               RunEnd* out_end, ch_error* out_error, std::string* out_check_report = nullptr,
+               RunEnd* out_end, ch_error* out_error, RunReports* out_reports = nullptr,
                Exploration* exploration = nullptr);
 
     // Closes the device and destroys the context. Does nothing on a worker that is not initialized.
@@ -108,12 +108,12 @@ private:
     void set_running(ch_run_progress* progress);
     Waited await(const isolate::WaitTime& time) CH_REQUIRES(state_);
     Status finish(const Waited& waited, const isolate::WaitTime& time, ch_run_result* out_result,
-                  std::vector<ch_trace_event>* out_trace, std::string* out_check_report, ch_error* out_error)
+                  std::vector<ch_trace_event>* out_trace, RunReports* out_reports, ch_error* out_error)
         CH_REQUIRES(state_);
     static Status describe_stop(const Waited& waited, bool cancelled, const isolate::WaitTime& time,
                                 ch_error* out_error);
     Status describe_hang(const Waited& waited, const ch_callable& callable, const isolate::WaitTime& time,
-                         ch_error* out_error) const CH_REQUIRES(state_);
+                         ch_run_result* out_result, ch_error* out_error) const CH_REQUIRES(state_);
 
     isolate::HandleState state_;  // every call has its turn, which guards all that is no atomic
     std::unique_ptr<Context> context_ CH_GUARDED_BY(state_);

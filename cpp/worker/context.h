@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "chiphost/abi/anchor.h"
@@ -19,6 +20,12 @@
 namespace chiphost::worker {
 
 class RuntimeLibrary;
+
+// Texts of a run, also of one that failed: those of ch_run_result; empty if there is none.
+struct RunReports {
+    std::string check;
+    std::string stall;
+};
 
 // Used by one thread at a time, but for what is said of progress(). A run is prepare, post, wait until that says true,
 // finish; or give_up instead of the last. Destroying a context that was not closed leaves it behind as it is.
@@ -47,10 +54,10 @@ public:
     // True if the thread would go on at once if the machine let it: it neither sleeps nor waits.
     virtual bool wants_processor() const { return false; }
 
-    // Makes the result of the run. out_trace and out_check_report may be null; the report is there after a run that
+    // Makes the result of the run. out_trace and out_reports may be null; the report is there after a run that
     // failed, too.
-    virtual Status finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
-                          std::string* out_check_report, ch_error* out_error) = 0;
+    virtual Status finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, RunReports* out_reports,
+                          ch_error* out_error) = 0;
 
     enum class GaveUp {
         ended,     // it ended after all: finish() tells

@@ -22,6 +22,7 @@
 #include "os/mutex.h"
 #include "os/per_process.h"
 #include "run_place.h"
+#include "source_line.h"
 #include "text_line.h"
 
 namespace chiphost::worker {
@@ -84,8 +85,12 @@ bool describe_place(const Slot& slot, const ch_run_progress& progress, TextLine*
         if (task < 0) continue;
         const int32_t func_id = __atomic_load_n(&own.func_id, __ATOMIC_RELAXED);
         const char* name = kernel_name(*slot.callable, func_id);
-        line->add(" in kernel ").add(name ? name : "?").add(" (func_id ").add_number(func_id);
-        line->add(") of task ").add_number(task);
+        if (name) {
+            line->add(" in kernel `").add(name).add("`");
+        } else {
+            line->add(" in kernel of func_id ").add_number(func_id);
+        }
+        line->add(" of submit #").add_number(__atomic_load_n(&own.submission, __ATOMIC_RELAXED));
         line->add(" on core ").add_number(__atomic_load_n(&own.core, __ATOMIC_RELAXED));
         return true;
     }
@@ -111,9 +116,11 @@ void* program_counter(const ucontext_t& context) {
 
 struct Stack {
     void* fault;  // where the signal came
+    const ch_callable* callable;
     isolate::FaultText* text;
     bool begun = false;  // the frames of the handler are behind
     int32_t frame = 0;
+    const void* before = nullptr;  // code of the last frame
 };
 
 void write(TextLine* line, isolate::FaultText* text) {
@@ -123,12 +130,16 @@ void write(TextLine* line, isolate::FaultText* text) {
     text->add(finished, bytes);
 }
 
-void write_frame(int32_t number, void* address, bool is_call, isolate::FaultText* text) {
+void write_frame(int32_t number, void* address, bool is_call, Stack* stack) {
     TextLine line;
     line.add("  #").add_number(number).add(" ");
     // A return address belongs to the instruction after the call, which may be another function's.
-    describe_code(static_cast<char*>(address) - (is_call ? 1 : 0), &line);
-    write(&line, text);
+    const void* const code = static_cast<char*>(address) - (is_call ? 1 : 0);
+    describe_code(code, &line);
+    // Of a recursion one line is enough: there is not much room, and each takes a process.
+    if (code != stack->before) add_source_line(*stack->callable, code, &line);
+    stack->before = code;
+    write(&line, stack->text);
 }
 
 void walk_stack([[maybe_unused]] _Unwind_Trace_Fn visit, [[maybe_unused]] Stack* stack) {
@@ -145,8 +156,14 @@ _Unwind_Reason_Code visit_frame(_Unwind_Context* context, void* argument) {
     stack.begun = stack.begun || address == stack.fault;
     if (!stack.begun) return _URC_NO_REASON;
     if (!address && stack.frame != 0) return _URC_END_OF_STACK;  // the first function of a thread has no caller
-    write_frame(stack.frame, address, before == 0, stack.text);
+    write_frame(stack.frame, address, before == 0, &stack);
     return ++stack.frame < frames_max ? _URC_NO_REASON : _URC_END_OF_STACK;
+}
+
+void write_stack(void* fault, const ch_callable& callable, isolate::FaultText* text) {
+    Stack stack{fault, &callable, text};
+    walk_stack(visit_frame, &stack);
+    if (!stack.begun) write_frame(0, stack.fault, false, &stack);  // the code there is none that can be unwound
 }
 
 void report(const Signal& signal, const siginfo_t& info, const ucontext_t& context) {
@@ -156,20 +173,21 @@ void report(const Signal& signal, const siginfo_t& info, const ucontext_t& conte
     readers.fetch_add(1);
     bool known = false;
     isolate::FaultText* text = nullptr;
+    const ch_callable* callable = nullptr;
     for (const Slot& slot : slots) {
         const ch_run_progress* progress = slot.progress.load();
         if (progress && describe_place(slot, *progress, &line)) {
             known = true;
             text = slot.text;
+            callable = slot.callable;
             break;
         }
     }
+    if (known) {
+        write(&line, text);
+        write_stack(program_counter(context), *callable, text);
+    }
     readers.fetch_sub(1);
-    if (!known) return;
-    write(&line, text);
-    Stack stack{program_counter(context), text};
-    walk_stack(visit_frame, &stack);
-    if (!stack.begun) write_frame(0, stack.fault, false, text);  // the code there is none that can be unwound
 }
 
 // The process whose runs are watched. A copy that one of its kernels has made has the handlers, too, and no runs.
@@ -224,6 +242,8 @@ void bind_calls() {
         walk_stack([](_Unwind_Context*, void*) { return _URC_END_OF_STACK; }, nullptr);
         TextLine ignored;
         describe_code(reinterpret_cast<void*>(handle), &ignored);
+        find_addr2line();
+        add_source_line({}, reinterpret_cast<void*>(handle), &ignored);
         return true;
     }();
 }

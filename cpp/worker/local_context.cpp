@@ -75,6 +75,7 @@ Status LocalContext::prepare(const ch_callable& callable, const ch_task_args& ar
     begin_progress(&progress_);
     result_ = ch_run_result{};
     result_.struct_bytes = sizeof result_;
+    result_.failed_submission = -1;
     config_ = config;
     config_.struct_bytes = sizeof config_;
     error_ = no_error();
@@ -125,22 +126,27 @@ int32_t LocalContext::thread_number() const {
     return __atomic_load_n(&thread_->system_id, __ATOMIC_RELAXED);
 }
 
-Status LocalContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace,
-                            std::string* out_check_report, ch_error* out_error) {
+Status LocalContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, RunReports* out_reports,
+                            ch_error* out_error) {
     watched_.end();
-    if (out_check_report && result_.check_report) {
-        out_check_report->assign(result_.check_report, result_.check_report_bytes);
+    if (out_reports && result_.check_report) {
+        out_reports->check.assign(result_.check_report, result_.check_report_bytes);
     }
     if (exploration_) {
         Exploration& exploration = *std::exchange(exploration_, nullptr);
         exploration.found.assign(explored_.found, explored_.found + explored_.found_count);
         exploration.record = explored_;
     }
+    if (out_reports && result_.stall_report) {
+        out_reports->stall.assign(result_.stall_report, result_.stall_report_bytes);
+    }
+    out_result->failed_submission = result_.failed_submission;
     CH_TRY(ended("run", out_error));
     *out_result = result_;
     if (out_trace) out_trace->assign(result_.trace, result_.trace + result_.trace_count);
     out_result->trace = nullptr;
     out_result->check_report = nullptr;
+    out_result->stall_report = nullptr;
     return CH_OK;
 }
 

@@ -32,7 +32,7 @@ public:
     bool wait(uint64_t timeout_ns) override;
     uint64_t processor_ns() const override;
     bool wants_processor() const override;
-    Status finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, std::string* out_check_report,
+    Status finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, RunReports* out_reports,
                   ch_error* out_error) override;
     GaveUp give_up() override;
     Status close(ch_error* out_error) override;

@@ -12,11 +12,12 @@ RunPlace RunPlace::of(const ch_run_progress& progress, const ch_callable& callab
             const int32_t core = __atomic_load_n(&lane.core, __ATOMIC_RELAXED);
             const int32_t func_id = __atomic_load_n(&lane.func_id, __ATOMIC_RELAXED);
             const char* name = kernel_name(callable, func_id);
-            const std::string number = std::to_string(func_id);
-            return {"device",
-                    "kernel " + (name ? name + (" (func_id " + number + ")") : number) + " of task " +
-                        std::to_string(task) + " on core " + std::to_string(core),
-                    task, core, func_id};
+            const uint32_t submission = __atomic_load_n(&lane.submission, __ATOMIC_RELAXED);
+            const std::string kernel =
+                name ? "kernel `" + std::string(name) + "`" : "kernel of func_id " + std::to_string(func_id);
+            return {"device", kernel + " of submit #" + std::to_string(submission) + " on core " + std::to_string(core),
+                    task,     core,
+                    func_id,  submission};
         }
     }
     const bool orchestrating =

@@ -12,10 +12,11 @@ namespace chiphost::worker {
 // The place where a run is, or was when it came to its end, as far as its progress tells.
 struct RunPlace {
     const char* where;  // "device", "the orchestration", "loading the callable"
-    std::string what;   // the same, or "kernel add (func_id 1) of task 3 on core 5"
+    std::string what;   // the same, or "kernel `add` of submit #3 on core 5"
     int64_t task = -1;
     int32_t core = -1;
     int32_t func_id = -1;
+    int64_t submission = -1;  // low bits of the task's number in the run
 
     // The callable is the one that runs.
     static RunPlace of(const ch_run_progress& progress, const ch_callable& callable);

@@ -15,6 +15,7 @@
 #include "chiphost/abi/device_program.h"
 #include "chiphost/abi/fork_mark.h"
 #include "chiphost/abi/mailbox.h"
+#include "event_ring.h"
 #include "order.h"
 #include "processor_set.h"
 #include "sim_port.h"
@@ -32,6 +33,7 @@ struct Processors {
     AicorePort* core_ports;
     uint32_t cores;  // at most max_cores
     const ch_fork_mark* fork_mark = nullptr;
+    const core_protocol::Payload* payloads = nullptr;  // two for each core; nullptr: events say nothing of tasks
 
     static constexpr uint32_t max_cores = cores_max;
     static constexpr uint32_t max_aicpu_threads = aicpu_threads_max;
@@ -70,6 +72,15 @@ public:
     // Makes the choices of the programs; nullptr: they go by their default order.
     virtual const graph::Choices* choices() const { return nullptr; }
     virtual End run(const Processors& processors) = 0;
+    // Tells what happened last, once the run has ended.
+    const EventRing& events() const { return events_; }
+
+protected:
+    // `several`: the engine steps on more than one thread.
+    explicit Engine(bool several) : events_(several) {}
+
+    EventRing events_;
+    const core_protocol::Payload* payloads_ = nullptr;
 };
 
 // Steps everything on the calling thread, in the order that an oracle chooses; without one, processors take their steps

@@ -8,6 +8,7 @@
 #include "core_services.h"
 #include "os/stack_size.h"
 #include "status/report.h"
+#include "waits.h"
 
 namespace chiphost::platform {
 
@@ -15,13 +16,15 @@ namespace chiphost::platform {
 // over.
 class Launcher::EndOfLaunch {
 public:
-    explicit EndOfLaunch(Launcher* launcher) : launcher_(launcher) {}
+    EndOfLaunch(Launcher* launcher, const ch_launch& launch)
+        : launcher_(launcher),
+          names_(reinterpret_cast<const graph::KernelName*>(launch.kernel_names), launch.kernel_count) {}
     ~EndOfLaunch() { end(); }
     EndOfLaunch(const EndOfLaunch&) = delete;
     EndOfLaunch& operator=(const EndOfLaunch&) = delete;
 
     void end() {
-        if (Launcher* const launcher = std::exchange(launcher_, nullptr)) launcher->end_launch(&left_behind_);
+        if (Launcher* const launcher = std::exchange(launcher_, nullptr)) launcher->end_launch(names_, &left_behind_);
     }
 
     // Says what was left behind; "" if nothing was.
@@ -29,6 +32,7 @@ public:
 
 private:
     Launcher* launcher_;
+    const graph::KernelNames names_;
     ch_error left_behind_ = no_error();
 };
 
@@ -157,7 +161,7 @@ Status Launcher::run(Engine& engine, const LaunchOptions& options, ch_error* out
         aicpu_port_addresses[thread] = &aicpu_ports[thread];
     }
     programs_.aicpu().begin(programs_.aicpu_context(), &launch, aicpu_port_addresses);
-    EndOfLaunch end_of_launch(this);
+    EndOfLaunch end_of_launch(this, launch);
 
     const Processors processors{&programs_.aicpu(),
                                 programs_.aicpu_context(),
@@ -167,10 +171,12 @@ Status Launcher::run(Engine& engine, const LaunchOptions& options, ch_error* out
                                 core_bytes,
                                 core_ports_.data(),
                                 cores,
-                                fork_mark_};
+                                fork_mark_,
+                                reinterpret_cast<const core_protocol::Payload*>(launch.payloads)};
     const End end = engine.run(processors);
     if (end != End::finished) explain(end, out_error);
     end_of_launch.end();
+    if (end != End::finished) report_stall(engine, end, launch, options, out_error);
     // The run's error is here or in what the scheduler wrote; the host says which.
     auto& status = *reinterpret_cast<ch_launch_status*>(launch.status);
     if (status.complete) append(&status.error, "%s", end_of_launch.left_behind());
@@ -219,11 +225,27 @@ void Launcher::explain(End end, ch_error* out_error) {
     out_error->core = state.core;
 }
 
+// Says which kernels wait for which cores, now that they have been let down; and what happened last.
+void Launcher::report_stall(const Engine& engine, End end, const ch_launch& launch, const LaunchOptions& options,
+                            ch_error* out_error) const {
+    constexpr size_t in_message_max = 4;
+    const graph::KernelNames names(reinterpret_cast<const graph::KernelName*>(launch.kernel_names),
+                                   launch.kernel_count);
+    const std::vector<std::string> waits = describe_waits(core_ports_, names, end == End::stalled);
+    for (size_t i = 0; i < waits.size() && i < in_message_max; ++i) append(out_error, "; %s", waits[i].c_str());
+    if (waits.size() > in_message_max) append(out_error, "; the report has %zu more", waits.size() - in_message_max);
+    if (!options.out_stall_report) return;
+    std::string& report = *options.out_stall_report;
+    report = std::string(out_error->message) + "\n";
+    for (const std::string& wait : waits) report += wait + "\n";
+    report += engine.events().text(names);
+}
+
 // Nothing may refer to the launch any more afterwards.
-void Launcher::end_launch(ch_error* inout_left_behind) {
+void Launcher::end_launch(const graph::KernelNames& names, ch_error* inout_left_behind) {
     programs_.aicpu().end(programs_.aicpu_context());
     end_orchestration(inout_left_behind);
-    end_kernels(inout_left_behind);
+    end_kernels(names, inout_left_behind);
 }
 
 // The AICPU program has done what it can to make the orchestration return.
@@ -236,7 +258,7 @@ void Launcher::end_orchestration(ch_error* inout_left_behind) {
 }
 
 // Kernels that were waiting when the launch was cut off must return before their stacks are used again.
-void Launcher::end_kernels(ch_error* inout_left_behind) {
+void Launcher::end_kernels(const graph::KernelNames& names, ch_error* inout_left_behind) {
     for (AicorePort& port : core_ports_) {
         if (!port.services.fiber || !port.services.fiber->begun()) continue;
         port.services.pause = let_down;
@@ -245,9 +267,9 @@ void Launcher::end_kernels(ch_error* inout_left_behind) {
         port.leave();
         if (returned) continue;
         append(inout_left_behind,
-               "; kernel %u of task %lld on core %u did not return when its wait failed %u times, and was left behind "
-               "with its stack (%u of this worker)",
-               port.paused->func_id, static_cast<long long>(port.paused->context.task), port.core, let_down_max,
+               "; %s of submit #%u on core %u did not return when its wait failed %u times, and was left behind with "
+               "its stack (%u of this worker)",
+               names.kernel(port.paused->func_id).text, port.paused->submission, port.core, let_down_max,
                pausables_.leave_kernel_behind(port.core));
     }
 }

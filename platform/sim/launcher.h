@@ -12,6 +12,7 @@
 #include "device_programs.h"
 #include "engine.h"
 #include "exploration.h"
+#include "graph/kernel_names.h"
 #include "pausables.h"
 #include "scratch.h"
 #include "sim_port.h"
@@ -64,8 +65,10 @@ private:
     void connect_core(uint32_t core, const Engine& engine, const LaunchOptions& options);
     const SimCheckHooks* check_hooks() const { return checker_ ? &check_hooks_ : nullptr; }
     void explain(End end, ch_error* out_error);
-    void end_launch(ch_error* inout_left_behind);
-    void end_kernels(ch_error* inout_left_behind);
+    void report_stall(const Engine& engine, End end, const ch_launch& launch, const LaunchOptions& options,
+                      ch_error* out_error) const;
+    void end_launch(const graph::KernelNames& names, ch_error* inout_left_behind);
+    void end_kernels(const graph::KernelNames& names, ch_error* inout_left_behind);
     void end_orchestration(ch_error* inout_left_behind);
 
     const ch_anchor* const anchor_;

@@ -5,19 +5,21 @@ namespace chiphost::platform {
 
 SequentialEngine::SequentialEngine(Oracle* oracle, const ch_run_progress* progress,
                                    std::vector<ch_trace_event>* out_trace)
-    : progress_(progress), trace_(out_trace) {
+    : Engine(false), progress_(progress), trace_(out_trace) {
     if (oracle) order_.emplace(oracle);
     hooks_.engine = this;
     hooks_.main_base_written = [](void* engine, uint32_t core, uint32_t thread, uint32_t value) {
         auto& self = *static_cast<SequentialEngine*>(engine);
         self.thread_of_core_[core] = static_cast<uint8_t>(thread);
         self.runnable_.insert(core);
+        self.events_.main_base(self.payloads_, core, thread, value);
         if (self.order_) self.order_->dispatched(core, value);
         if (self.trace_) self.record(core, CH_TRACE_DISPATCH, thread, value, -1);
     };
     hooks_.cond_written = [](void* engine, uint32_t core, uint32_t value) {
         auto& self = *static_cast<SequentialEngine*>(engine);
         self.runnable_.insert(first_aicpu + self.thread_of_core_[core]);
+        self.events_.cond(self.payloads_, core, value);
         if (self.order_) self.order_->answered(core, value);
         if (self.trace_) self.record(core, CH_TRACE_COND, UINT8_MAX, value, -1);
     };
@@ -27,6 +29,7 @@ SequentialEngine::SequentialEngine(Oracle* oracle, const ch_run_progress* progre
     };
     hooks_.handed_over = [](void* engine, uint32_t core) {
         auto& self = *static_cast<SequentialEngine*>(engine);
+        self.events_.handed_over(core);
         self.processors_->for_each_neighbour(core, [&](uint32_t other) { self.runnable_.insert(other); });
     };
     hooks_.kernel_entered = nullptr;
@@ -50,6 +53,7 @@ void SequentialEngine::record(uint32_t core, ch_trace_kind kind, uint32_t by, ui
 End SequentialEngine::run(const Processors& processors) {
     static_assert(first_aicpu + Processors::max_aicpu_threads == ProcessorSet::capacity, "a set has all processors");
     processors_ = &processors;
+    payloads_ = processors.payloads;
     for (uint32_t thread = 0; thread < processors.aicpu_threads; ++thread) aicpu_alive_.insert(first_aicpu + thread);
     for (uint32_t core = 0; core < processors.cores; ++core) runnable_.insert(core);
     runnable_.insert_all(aicpu_alive_);

@@ -99,6 +99,10 @@ struct CoreServices : KernelServices {
     SharedMemory* alone;        // for a task that has one core of the cluster
     SharedMemory* cluster;      // for one that has the cluster
     mutable uint32_t let_down;  // waits that threw because the launch is over
+    // Return addresses from the wait in which the launch ended outwards, as the kernel's file has them.
+    static constexpr uint32_t depth_max = 8;
+    mutable uint64_t waits_at[depth_max];
+    mutable uint32_t wait_depth;
 };
 
 struct AicorePort {
@@ -120,6 +124,7 @@ struct AicorePort {
         auto& own = progress->lanes[lane];
         __atomic_store_n(&own.core, static_cast<int32_t>(core), __ATOMIC_RELAXED);
         __atomic_store_n(&own.func_id, static_cast<int32_t>(payload.func_id), __ATOMIC_RELAXED);
+        __atomic_store_n(&own.submission, payload.submission, __ATOMIC_RELAXED);
         __atomic_store_n(&own.task, payload.context.task, __ATOMIC_RELEASE);
     }
     void leave() { __atomic_store_n(&progress->lanes[lane].task, -1, __ATOMIC_RELAXED); }

@@ -29,6 +29,11 @@ class Binary:
     platform: str | None = None
     job: Any = field(default=None, repr=False, compare=False)
 
+    @property
+    def source_folder(self) -> Path | None:
+        """The folder of the source that it was compiled from; None if nobody knows."""
+        return None if self.job is None else Path(self.job.source).parent
+
     @classmethod
     def from_file(cls, path: str | Path, platform: str | None = None) -> Binary:
         """A program that was compiled before, as by chiphost_add_kernel of the CMake package.

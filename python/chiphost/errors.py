@@ -40,11 +40,17 @@ class ChiphostError(Exception):
         task: id of the task to blame, or None.
         core: number of the core to blame, or None.
         func_id: the kernel to blame, or None.
+        submission: number of the submission to blame, counted from 0 in the order of the orchestration's calls, or
+            None.
+        stall_report: of a run that could not end on a simulated chip: what waits for what, and the last 256 events, a
+            line each; else "".
         findings: what the checks had found (`chiphost.checks.Finding`) before a checked run failed; else ().
     """
 
     findings: tuple[Any, ...] = ()
     check_report: str | None = None  # where `findings` come from; workers set it
+    submission: int | None = None
+    stall_report: str = ""
 
     def __init__(
         self,
@@ -68,10 +74,19 @@ class ChiphostError(Exception):
         self.task = task
         self.core = core
         self.func_id = func_id
-        place = f"{one_line(where)}: " if where else ""
-        address = site.address(site.ERRORS, row.name)
+        super().__init__(self._text())
+
+    def reword(self, where: str, message: str) -> None:
+        """Replace `where` and `message`, also in the text."""
+        self.where = where
+        self.message = message
+        self.args = (self._text(),)
+
+    def _text(self) -> str:
+        place = f"{one_line(self.where)}: " if self.where else ""
+        address = site.address(site.ERRORS, self.name)
         see = f"\n  see: {address}" if address else ""
-        super().__init__(f"{row.name} ({code}): {place}{message}\n  hint: {self.hint}{see}")
+        return f"{self.name} ({self.code}): {place}{self.message}\n  hint: {self.hint}{see}"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep all attributes when the exception crosses to another process."""

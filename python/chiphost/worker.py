@@ -166,7 +166,11 @@ class ChipWorker:
             config = _with(config, {"check": mask})
         if config.check:
             return self._run_checked(callable, args, config)
-        return RunResult(self._worker.run(callable._core, args, config))
+        try:
+            return RunResult(self._worker.run(callable._core, args, config))
+        except ChiphostError as error:
+            _name_places(error, callable)
+            raise
 
     def _explore(
         self,
@@ -190,7 +194,11 @@ class ChipWorker:
             UNIMPLEMENTED with isolation="process" and on real chips.
         """
         config = self._configuration(callable, args, config, overrides)
-        return RunResult(self._worker.explore(callable._core, args, config, exploration))
+        try:
+            return RunResult(self._worker.explore(callable._core, args, config, exploration))
+        except ChiphostError as error:
+            _name_places(error, callable)
+            raise
 
     def _configuration(
         self, callable: ChipCallable, args: Sequence[Any], config: CallConfig | None, overrides: dict[str, Any]
@@ -234,6 +242,7 @@ class ChipWorker:
         try:
             result = self._worker.run(checked.callable._core, args, config)
         except ChiphostError as error:
+            _name_places(error, checked.callable)
             report = read(error.check_report)
             error.findings = report.findings if report else ()
             raise
@@ -323,6 +332,15 @@ class ChipWorker:
         """Runtime, platform and state."""
         state = "poisoned" if self.poisoned else "ready" if self.initialized else "without a runtime"
         return f"ChipWorker({self.runtime!r}, {self.platform!r}, device_id={self.device_id}, {state})"
+
+
+def _name_places(error: ChiphostError, callable: ChipCallable) -> None:
+    """Put lines and names into the words of a run's error for what the runtime knows by addresses and numbers."""
+    from .checks.places import Places  # a run without an error needs none of the modules below it
+
+    places = Places(callable, [error.message, error.stall_report])
+    error.reword(error.where, places.named(error.message))
+    error.stall_report = places.named(error.stall_report)
 
 
 def _wrong_type(argument: str, wanted: str, found: object) -> TypeError:

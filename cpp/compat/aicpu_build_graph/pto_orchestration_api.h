@@ -13,32 +13,34 @@ struct SubmitResult {
 
 namespace chiphost_simpler {
 
-inline SubmitResult submit(ch_device_graph* graph, const MixedKernels& kernels, const Arg& args) {
+[[gnu::always_inline]] inline SubmitResult submit(ch_device_graph* graph, const MixedKernels& kernels,
+                                                  const Arg& args) {
     const ch_task_result result = args.submit(graph, kernels);
     return {PTO2TaskId{static_cast<uint64_t>(result.id)}, TaskOutputTensors(result)};
 }
 
 }  // namespace chiphost_simpler
 
-inline SubmitResult pto2_rt_submit_task(PTO2Runtime* rt, const MixedKernels& kernels, const Arg& args) {
+[[gnu::always_inline]] inline SubmitResult pto2_rt_submit_task(PTO2Runtime* rt, const MixedKernels& kernels,
+                                                               const Arg& args) {
     return chiphost_simpler::submit(rt, kernels, args);
 }
-inline SubmitResult pto2_rt_submit_aic_task(PTO2Runtime* rt, int32_t kernel, const Arg& args) {
+[[gnu::always_inline]] inline SubmitResult pto2_rt_submit_aic_task(PTO2Runtime* rt, int32_t kernel, const Arg& args) {
     return chiphost_simpler::submit(rt, {kernel, INVALID_KERNEL_ID, INVALID_KERNEL_ID}, args);
 }
-inline SubmitResult pto2_rt_submit_aiv_task(PTO2Runtime* rt, int32_t kernel, const Arg& args) {
+[[gnu::always_inline]] inline SubmitResult pto2_rt_submit_aiv_task(PTO2Runtime* rt, int32_t kernel, const Arg& args) {
     return chiphost_simpler::submit(rt, {INVALID_KERNEL_ID, kernel, INVALID_KERNEL_ID}, args);
 }
 // `consumer` starts after `producer`.
-inline void pto2_rt_add_dependency(PTO2Runtime* rt, PTO2TaskId producer, PTO2TaskId consumer) {
+[[gnu::always_inline]] inline void pto2_rt_add_dependency(PTO2Runtime* rt, PTO2TaskId producer, PTO2TaskId consumer) {
     chiphost_simpler::call_or_end(rt, rt->ops->add_dependency, static_cast<int64_t>(producer.raw),
                                   static_cast<int64_t>(consumer.raw));
 }
 
-inline void pto2_rt_scope_begin(PTO2Runtime* rt) {
+[[gnu::always_inline]] inline void pto2_rt_scope_begin(PTO2Runtime* rt) {
     chiphost_simpler::scope_begin(rt);
 }
-inline void pto2_rt_scope_end(PTO2Runtime* rt) {
+[[gnu::always_inline]] inline void pto2_rt_scope_end(PTO2Runtime* rt) {
     chiphost_simpler::scope_end(rt);
 }
 inline bool pto2_rt_is_fatal(PTO2Runtime* rt) {

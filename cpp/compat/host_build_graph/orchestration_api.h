@@ -22,10 +22,11 @@ using OrchestrationRuntime = ch_host_graph;
     return runtime->ops->add_task(runtime, args, static_cast<uint32_t>(num_args), func_id,
                                   static_cast<int32_t>(core_type));
 }
-inline void add_successor(OrchestrationRuntime* runtime, int from_task, int to_task) {
+[[gnu::always_inline]] inline void add_successor(OrchestrationRuntime* runtime, int from_task, int to_task) {
     runtime->ops->add_successor(runtime, from_task, to_task);
 }
-inline void record_tensor_pair(OrchestrationRuntime* runtime, void* host, void* device, size_t bytes) {
+[[gnu::always_inline]] inline void record_tensor_pair(OrchestrationRuntime* runtime, void* host, void* device,
+                                                      size_t bytes) {
     runtime->ops->record_tensor_pair(runtime, host, reinterpret_cast<uint64_t>(device), bytes);
 }
 inline int get_task_count(OrchestrationRuntime* runtime) {
@@ -35,14 +36,15 @@ inline void print_runtime(OrchestrationRuntime* runtime) {
     runtime->ops->print_runtime(runtime);
 }
 // Undefined memory, freed when the run ends; nullptr if no memory is left.
-inline void* device_malloc(OrchestrationRuntime* runtime, size_t bytes) {
+[[gnu::always_inline]] inline void* device_malloc(OrchestrationRuntime* runtime, size_t bytes) {
     return reinterpret_cast<void*>(runtime->ops->device_malloc(runtime, bytes));
 }
-inline void device_free(OrchestrationRuntime* runtime, void* device) {
+[[gnu::always_inline]] inline void device_free(OrchestrationRuntime* runtime, void* device) {
     runtime->ops->device_free(runtime, reinterpret_cast<uint64_t>(device));
 }
 // Copies; the result is 0, or negative if the run has failed.
-inline int copy_to_device(OrchestrationRuntime* runtime, void* device, const void* host, size_t bytes) {
+[[gnu::always_inline]] inline int copy_to_device(OrchestrationRuntime* runtime, void* device, const void* host,
+                                                 size_t bytes) {
     return runtime->ops->copy_to_device(runtime, reinterpret_cast<uint64_t>(device), host, bytes);
 }
 

@@ -47,14 +47,16 @@ __attribute__((noinline)) inline void bind(ch_device_graph* graph) {
 
 // Calls a function of the runtime.
 template <typename Result, typename... Parameters, typename... Values>
-Result call(ch_device_graph* graph, Result (*function)(ch_device_graph*, Parameters...), Values... values) {
+[[gnu::always_inline]] Result call(ch_device_graph* graph, Result (*function)(ch_device_graph*, Parameters...),
+                                   Values... values) {
     const Result result = function(graph, values...);
     bind(graph);
     return result;
 }
 // Calls a function of the runtime that returns a negative number if the run is over.
 template <typename... Parameters, typename... Values>
-void call_or_end(ch_device_graph* graph, int32_t (*function)(ch_device_graph*, Parameters...), Values... values) {
+[[gnu::always_inline]] inline void call_or_end(ch_device_graph* graph,
+                                               int32_t (*function)(ch_device_graph*, Parameters...), Values... values) {
     if (call(graph, function, values...) != 0) throw chiphost::RunOver();
 }
 
@@ -128,8 +130,17 @@ public:
     int32_t scalar_count() const { return static_cast<int32_t>(scalar_count_); }
 
     // Submits a task with these arguments to the innermost scope.
-    ch_task_result submit(ch_device_graph* graph, const MixedKernels& kernels) const {
+    [[gnu::always_inline]] ch_task_result submit(ch_device_graph* graph, const MixedKernels& kernels) const {
         ch_task_tensor tensors[MAX_TENSOR_ARGS]{};
+        const ch_task_spec spec = describe(kernels, tensors);
+        ch_task_result result{-1, nullptr, 0, 0};
+        chiphost_simpler::call_or_end(graph, graph->ops->submit, &spec, &result);
+        return result;
+    }
+
+private:
+    // The task as the runtime takes it. It refers to these arguments and to `tensors`.
+    ch_task_spec describe(const MixedKernels& kernels, ch_task_tensor* tensors) const {
         for (uint32_t i = 0; i < tensor_count_; ++i) {
             tensors[i].role = slots_[i].role;
             if (slots_[i].role == CH_ROLE_OUTPUT) {
@@ -152,12 +163,9 @@ public:
         spec.scalar_count = scalar_count_;
         spec.tensors = tensors;
         spec.scalars = scalars_;
-        ch_task_result result{-1, nullptr, 0, 0};
-        chiphost_simpler::call_or_end(graph, graph->ops->submit, &spec, &result);
-        return result;
+        return spec;
     }
 
-private:
     struct Slot {
         uint32_t role = 0;
         const Tensor* tensor = nullptr;
@@ -203,8 +211,8 @@ private:
 namespace chiphost_simpler {
 
 // A tensor of this shape at an address in one of the run's tensor arguments; any other ends the run with an error.
-inline Tensor tensor_at(ch_device_graph* graph, void* address, const uint32_t shapes[], uint32_t ndims, DataType dtype,
-                        bool manual_dep) {
+[[gnu::always_inline]] inline Tensor tensor_at(ch_device_graph* graph, void* address, const uint32_t shapes[],
+                                               uint32_t ndims, DataType dtype, bool manual_dep) {
     const TensorCreateInfo info(shapes, ndims, dtype, manual_dep);
     ch_device_tensor tensor;
     call_or_end(graph, graph->ops->tensor_at, reinterpret_cast<uint64_t>(address), &info.raw(), &tensor);
@@ -224,11 +232,11 @@ inline Tensor tensor_at(ch_device_graph* graph, void* address, const uint32_t sh
     bind(graph);
 }
 
-inline void scope_begin(ch_device_graph* graph) {
+[[gnu::always_inline]] inline void scope_begin(ch_device_graph* graph) {
     call_or_end(graph, graph->ops->scope_begin, int32_t{CH_SCOPE_AUTO});
 }
 // An error already belongs to the run, and the next call throws.
-inline void scope_end(ch_device_graph* graph) {
+[[gnu::always_inline]] inline void scope_end(ch_device_graph* graph) {
     call(graph, graph->ops->scope_end);
 }
 
@@ -254,11 +262,13 @@ inline ChipStorageTaskArgs begin(ch_device_graph* graph, const ch_device_args& r
 
 }  // namespace chiphost_simpler
 
-inline Tensor make_tensor_external(void* address, const uint32_t shapes[], uint32_t ndims,
-                                   DataType dtype = DataType::FLOAT32, bool manual_dep = false, int32_t = 0) {
+[[gnu::always_inline]] inline Tensor make_tensor_external(void* address, const uint32_t shapes[], uint32_t ndims,
+                                                          DataType dtype = DataType::FLOAT32, bool manual_dep = false,
+                                                          int32_t = 0) {
     return chiphost_simpler::tensor_at(chiphost_simpler::bound(), address, shapes, ndims, dtype, manual_dep);
 }
-inline Tensor from_tensor_arg(const ContinuousTensor& tensor, bool manual_dep = false, int32_t version = 0) {
+[[gnu::always_inline]] inline Tensor from_tensor_arg(const ContinuousTensor& tensor, bool manual_dep = false,
+                                                     int32_t version = 0) {
     return make_tensor_external(reinterpret_cast<void*>(tensor.data), tensor.shapes, tensor.ndims, tensor.dtype,
                                 manual_dep, version);
 }

@@ -10,20 +10,20 @@ inline PTO2Runtime* pto2_current_runtime() {
     return chiphost_simpler::bound();
 }
 
-inline TaskOutputTensors pto2_rt_submit_task(const MixedKernels& kernels, const Arg& args) {
+[[gnu::always_inline]] inline TaskOutputTensors pto2_rt_submit_task(const MixedKernels& kernels, const Arg& args) {
     return TaskOutputTensors(args.submit(pto2_current_runtime(), kernels));
 }
-inline TaskOutputTensors pto2_rt_submit_aic_task(int32_t kernel, const Arg& args) {
+[[gnu::always_inline]] inline TaskOutputTensors pto2_rt_submit_aic_task(int32_t kernel, const Arg& args) {
     return pto2_rt_submit_task({kernel, INVALID_KERNEL_ID, INVALID_KERNEL_ID}, args);
 }
-inline TaskOutputTensors pto2_rt_submit_aiv_task(int32_t kernel, const Arg& args) {
+[[gnu::always_inline]] inline TaskOutputTensors pto2_rt_submit_aiv_task(int32_t kernel, const Arg& args) {
     return pto2_rt_submit_task({INVALID_KERNEL_ID, kernel, INVALID_KERNEL_ID}, args);
 }
 
-inline void pto2_rt_scope_begin() {
+[[gnu::always_inline]] inline void pto2_rt_scope_begin() {
     chiphost_simpler::scope_begin(pto2_current_runtime());
 }
-inline void pto2_rt_scope_end() {
+[[gnu::always_inline]] inline void pto2_rt_scope_end() {
     chiphost_simpler::scope_end(pto2_current_runtime());
 }
 inline bool pto2_rt_is_fatal() {
@@ -46,7 +46,7 @@ public:
 // Access to one element; `indices` has one entry for each dimension of the tensor. Both wait for the tasks that write
 // the tensor; a write also waits for those that read it.
 template <typename T = uint64_t>
-inline T get_tensor_data(const Tensor& tensor, uint32_t ndims, const uint32_t indices[]) {
+[[gnu::always_inline]] inline T get_tensor_data(const Tensor& tensor, uint32_t ndims, const uint32_t indices[]) {
     chiphost::require(ndims == tensor.ndims, "get_tensor_data: wanted %u indices, found %u", tensor.ndims, ndims);
     ch_device_graph* const graph = pto2_current_runtime();
     uint64_t word = 0;
@@ -54,7 +54,8 @@ inline T get_tensor_data(const Tensor& tensor, uint32_t ndims, const uint32_t in
     return from_u64<T>(word);
 }
 template <typename T = uint64_t>
-inline void set_tensor_data(const Tensor& tensor, uint32_t ndims, const uint32_t indices[], T value) {
+[[gnu::always_inline]] inline void set_tensor_data(const Tensor& tensor, uint32_t ndims, const uint32_t indices[],
+                                                   T value) {
     chiphost::require(ndims == tensor.ndims, "set_tensor_data: wanted %u indices, found %u", tensor.ndims, ndims);
     ch_device_graph* const graph = pto2_current_runtime();
     chiphost_simpler::call_or_end(graph, graph->ops->set_element, &tensor.raw(), indices, to_u64(value));

@@ -282,6 +282,8 @@ private:
 // follows. An orchestration that goes on all the same is given up after some thousand calls: its stack is left behind,
 // and nothing on it is destroyed.
 // Ownership: arguments are borrowed for the call.
+//
+// The calls are inlined wherever they are: the runtime tells the line of a call by its return address.
 class DeviceGraph {
 public:
     // Wraps the runtime's graph, which lives until the orchestration returns.
@@ -293,7 +295,7 @@ public:
     //
     // task: copied.
     // Errors: throws RunOver after those of ch_device_graph_ops::submit.
-    [[gnu::always_inline]] SubmittedTask submit(const Task& task) {  // so that the return address tells the line
+    [[gnu::always_inline]] SubmittedTask submit(const Task& task) {
         ch_task_tensor tensors[CH_MAX_TASK_TENSORS];
         ch_task_spec spec;
         task.fill(&spec, tensors);
@@ -307,7 +309,7 @@ public:
     // producer: the earlier task; it was submitted first.
     // consumer: the later one, of an open manual scope (every scope of aicpu_build_graph is).
     // Errors: throws RunOver after those of ch_device_graph_ops::add_dependency.
-    void add_dependency(TaskId producer, TaskId consumer) {
+    [[gnu::always_inline]] void add_dependency(TaskId producer, TaskId consumer) {
         if (graph_->ops->add_dependency(graph_, producer.value(), consumer.value()) != 0) stop();
     }
 
@@ -315,7 +317,7 @@ public:
     //
     // mode: how its tasks are ordered.
     // Errors: throws RunOver after those of ch_device_graph_ops::scope_begin.
-    [[nodiscard]] Scope scope(ch_scope_mode mode = CH_SCOPE_AUTO) {
+    [[nodiscard, gnu::always_inline]] Scope scope(ch_scope_mode mode = CH_SCOPE_AUTO) {
         scope_begin(mode);
         return Scope(graph_);
     }
@@ -324,14 +326,14 @@ public:
     //
     // mode: how its tasks are ordered.
     // Errors: throws RunOver after those of ch_device_graph_ops::scope_begin.
-    void scope_begin(ch_scope_mode mode = CH_SCOPE_AUTO) {
+    [[gnu::always_inline]] void scope_begin(ch_scope_mode mode = CH_SCOPE_AUTO) {
         if (graph_->ops->scope_begin(graph_, mode) != 0) stop();
     }
 
     // Closes the innermost scope.
     //
     // Errors: throws RunOver after those of ch_device_graph_ops::scope_end.
-    void scope_end() {
+    [[gnu::always_inline]] void scope_end() {
         if (graph_->ops->scope_end(graph_) != 0) stop();
     }
 
@@ -343,7 +345,7 @@ public:
     // Errors: throws BadArgument for another size or number of indices; RunOver after those of
     // ch_device_graph_ops::get_element.
     template <typename T>
-    T read(const DeviceTensor& tensor, std::initializer_list<uint32_t> indices) {
+    [[gnu::always_inline]] T read(const DeviceTensor& tensor, std::initializer_list<uint32_t> indices) {
         check_element<T>(tensor, indices.size());
         uint64_t bits = 0;
         if (graph_->ops->get_element(graph_, &tensor.raw(), indices.begin(), &bits) != 0) stop();
@@ -361,7 +363,7 @@ public:
     // Errors: throws BadArgument for another size or number of indices; RunOver after those of
     // ch_device_graph_ops::set_element.
     template <typename T>
-    void write(const DeviceTensor& tensor, std::initializer_list<uint32_t> indices, T value) {
+    [[gnu::always_inline]] void write(const DeviceTensor& tensor, std::initializer_list<uint32_t> indices, T value) {
         check_element<T>(tensor, indices.size());
         uint64_t bits = 0;
         memcpy(&bits, &value, sizeof(T));
@@ -374,7 +376,7 @@ public:
     // address: device address of its first element.
     // spec: its shape and dtype.
     // Errors: throws RunOver after those of ch_device_graph_ops::tensor_at.
-    DeviceTensor tensor_at(uint64_t address, const TensorSpec& spec) {
+    [[gnu::always_inline]] DeviceTensor tensor_at(uint64_t address, const TensorSpec& spec) {
         ch_device_tensor tensor;
         if (graph_->ops->tensor_at(graph_, address, &spec.raw(), &tensor) != 0) stop();
         return DeviceTensor(tensor);

@@ -147,6 +147,8 @@ private:
 // Errors: a call that fails records why; the run then ends with that error, whatever follows. Return values need no
 // check: ids become negative and addresses 0, and further calls do nothing.
 // Ownership: arguments are borrowed for the call.
+//
+// The calls are inlined wherever they are: the runtime tells the line of a call by its return address.
 class HostGraph {
 public:
     using TaskId = int32_t;  // 0, 1, 2, ... in the order of the calls; negative after an error
@@ -172,19 +174,9 @@ public:
     }
     [[gnu::always_inline]] TaskId add_task(ch_core_type core_type, int32_t func_id, const Argument* args,
                                            uint32_t arg_count) {
-        ch_host_argument raw[CH_MAX_TASK_ARGS];
-        uint64_t words[CH_MAX_TASK_ARGS];
-        bool only_words = true;
-        for (uint32_t i = 0; i < arg_count && i < CH_MAX_TASK_ARGS; ++i) {
-            raw[i] = args[i].raw();
-            if (raw[i].is_tensor) {
-                only_words = false;
-            } else {
-                words[i] = raw[i].word;
-            }
-        }
-        return only_words ? graph_->ops->add_task(graph_, words, arg_count, func_id, core_type)
-                          : graph_->ops->add_tensor_task(graph_, raw, arg_count, func_id, core_type);
+        const RawArguments raw(args, arg_count);
+        return raw.only_words ? graph_->ops->add_task(graph_, raw.words, arg_count, func_id, core_type)
+                              : graph_->ops->add_tensor_task(graph_, raw.arguments, arg_count, func_id, core_type);
     }
     // Adds a task whose arguments are words only.
     //
@@ -209,7 +201,7 @@ public:
     // from: id of a task of this graph.
     // to: id of another.
     // Errors: those of ch_host_graph_ops::add_successor.
-    void add_successor(TaskId from, TaskId to) { graph_->ops->add_successor(graph_, from, to); }
+    [[gnu::always_inline]] void add_successor(TaskId from, TaskId to) { graph_->ops->add_successor(graph_, from, to); }
 
     // Gives a tensor in device memory that stands for an argument of the run: `input` starts as the argument, `output`
     // is copied into it after the run and starts undefined, `inout` does both. Views of it (device_tensor.h) cost
@@ -240,13 +232,17 @@ public:
     // bytes: how much.
     // Ownership: the run's; it is freed at the latest when that ends.
     // Errors: CH_DEVICE_MEMORY_EXHAUSTED.
-    DevicePointer device_malloc(uint64_t bytes) { return DevicePointer(graph_->ops->device_malloc(graph_, bytes)); }
+    [[gnu::always_inline]] DevicePointer device_malloc(uint64_t bytes) {
+        return DevicePointer(graph_->ops->device_malloc(graph_, bytes));
+    }
 
     // Frees device memory before the run ends.
     //
     // pointer: what `device_malloc` gave; no task may use it.
     // Errors: CH_DEVICE_POINTER_INVALID.
-    void device_free(DevicePointer pointer) { graph_->ops->device_free(graph_, pointer.address()); }
+    [[gnu::always_inline]] void device_free(DevicePointer pointer) {
+        graph_->ops->device_free(graph_, pointer.address());
+    }
 
     // Copies from host memory to device memory now.
     //
@@ -254,7 +250,7 @@ public:
     // host: where from; any memory of the process.
     // bytes: how many.
     // Errors: those of ch_host_graph_ops::copy_to_device.
-    void copy_to_device(DevicePointer device, const void* host, uint64_t bytes) {
+    [[gnu::always_inline]] void copy_to_device(DevicePointer device, const void* host, uint64_t bytes) {
         graph_->ops->copy_to_device(graph_, device.address(), host, bytes);
     }
 
@@ -264,7 +260,7 @@ public:
     // device: where from.
     // bytes: how many.
     // Errors: those of ch_host_graph_ops::record_tensor_pair.
-    void record_tensor_pair(void* host, DevicePointer device, uint64_t bytes) {
+    [[gnu::always_inline]] void record_tensor_pair(void* host, DevicePointer device, uint64_t bytes) {
         graph_->ops->record_tensor_pair(graph_, host, device.address(), bytes);
     }
 
@@ -310,6 +306,23 @@ public:
     void print() const { graph_->ops->print_runtime(graph_); }
 
 private:
+    // The arguments of a task as the runtime takes them. They are words as long as none is a tensor.
+    struct RawArguments {
+        RawArguments(const Argument* args, uint32_t count) {
+            for (uint32_t i = 0; i < count && i < CH_MAX_TASK_ARGS; ++i) {
+                arguments[i] = args[i].raw();
+                if (arguments[i].is_tensor) {
+                    only_words = false;
+                } else {
+                    words[i] = arguments[i].word;
+                }
+            }
+        }
+        bool only_words = true;
+        ch_host_argument arguments[CH_MAX_TASK_ARGS];
+        uint64_t words[CH_MAX_TASK_ARGS];
+    };
+
     static DeviceTensor place(DevicePointer memory, uint64_t bytes, const uint32_t* shape, uint32_t ndims,
                               uint8_t dtype, uint8_t flags) {
         ch_device_tensor where{};

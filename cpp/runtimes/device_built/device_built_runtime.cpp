@@ -54,7 +54,8 @@ Status DeviceBuiltRuntime::find_alias(const ch_task_args& args, uint32_t index, 
         }
         if (tensor.data < data + other.bytes && data < tensor.data + bytes) {
             return report(out_error, CH_ARGUMENT_LAYOUT, "args",
-                          "tensors %u and %u may both be written and share only a part of their memory; pass arrays "
+                          "[argument %u] and [argument %u] may both be written and share only a part of their memory; "
+                          "pass arrays "
                           "that are apart, or the same array twice",
                           other.argument, index);
         }
@@ -83,7 +84,7 @@ Status DeviceBuiltRuntime::place_arguments(const RunInput& input, ch_error* out_
         const uint64_t tensor_bytes = ch_tensor_bytes(&tensor);
         if (ch_tensor_elements(&tensor) > UINT32_MAX) {
             return report(out_error, CH_ARGUMENT_SHAPE, "args",
-                          "tensor %u: wanted fewer than 2^32 elements, found %llu", i,
+                          "[argument %u]: wanted fewer than 2^32 elements, found %llu", i,
                           static_cast<unsigned long long>(ch_tensor_elements(&tensor)));
         }
         uint64_t address = 0;
@@ -93,9 +94,10 @@ Status DeviceBuiltRuntime::place_arguments(const RunInput& input, ch_error* out_
             if (const Status failed = memory_.allocate(tensor_bytes, &address, out_error); !failed.ok()) {
                 if (failed != CH_DEVICE_MEMORY_EXHAUSTED) return failed;
                 const std::string why = out_error->message;
-                return report(out_error, CH_DEVICE_MEMORY_EXHAUSTED, "args",
-                              "tensor %u: %s; the rings have %llu (ring_heap_bytes, ring_task_window, ring_dep_pool)",
-                              i, why.c_str(), static_cast<unsigned long long>(rings_.bytes()));
+                return report(
+                    out_error, CH_DEVICE_MEMORY_EXHAUSTED, "args",
+                    "[argument %u]: %s; the rings have %llu (ring_heap_bytes, ring_task_window, ring_dep_pool)", i,
+                    why.c_str(), static_cast<unsigned long long>(rings_.bytes()));
             }
         }
         if (tensor.access != CH_OUT) {

@@ -4,8 +4,6 @@
 // device starts.
 #include "host_build_graph.h"
 
-#include <stdio.h>
-
 #include <exception>
 #include <new>
 
@@ -31,10 +29,12 @@ const ch_host_graph_ops HostBuildGraph::ops = {
             "add_task", [&](HostBuildGraph& runtime) { return runtime.add_task(args, arg_count, func_id, core_type); });
     },
     [](ch_host_graph* graph, int32_t from, int32_t to) {
+        self(graph).called_from_ = reinterpret_cast<uint64_t>(__builtin_return_address(0));
         return self(graph).guarded("add_successor",
                                    [&](HostBuildGraph& runtime) { return runtime.add_successor(from, to); });
     },
     [](ch_host_graph* graph, void* host, uint64_t device, uint64_t bytes) {
+        self(graph).called_from_ = reinterpret_cast<uint64_t>(__builtin_return_address(0));
         return self(graph).guarded("record_tensor_pair", [&](HostBuildGraph& runtime) {
             return runtime.record_tensor_pair(host, device, bytes);
         });
@@ -44,6 +44,7 @@ const ch_host_graph_ops HostBuildGraph::ops = {
         self(graph).guarded("print_runtime", [](HostBuildGraph& runtime) { return runtime.print(); });
     },
     [](ch_host_graph* graph, uint64_t bytes) {
+        self(graph).called_from_ = reinterpret_cast<uint64_t>(__builtin_return_address(0));
         uint64_t address = 0;
         self(graph).guarded("device_malloc", [&](HostBuildGraph& runtime) {
             return -runtime.memory_.allocate(bytes, &address, &runtime.error_);
@@ -51,10 +52,12 @@ const ch_host_graph_ops HostBuildGraph::ops = {
         return address;
     },
     [](ch_host_graph* graph, uint64_t device) {
+        self(graph).called_from_ = reinterpret_cast<uint64_t>(__builtin_return_address(0));
         return self(graph).guarded(
             "device_free", [&](HostBuildGraph& runtime) { return -runtime.memory_.release(device, &runtime.error_); });
     },
     [](ch_host_graph* graph, uint64_t device, const void* host, uint64_t bytes) {
+        self(graph).called_from_ = reinterpret_cast<uint64_t>(__builtin_return_address(0));
         return self(graph).guarded(
             "copy_to_device", [&](HostBuildGraph& runtime) { return runtime.copy_to_device(device, host, bytes); });
     },
@@ -86,11 +89,20 @@ int32_t HostBuildGraph::guarded(const char* where, Body&& body) {
         return -report(&error_, CH_DEADLINE_EXCEEDED, "orchestration", "stopped on request after %u tasks",
                        graph_.task_count());
     }
+    int32_t result = 0;
     try {
-        return body(*this);
+        result = body(*this);
     } catch (const std::bad_alloc&) {
-        return -report(&error_, CH_HOST_MEMORY_EXHAUSTED, where, "no memory for %u tasks", graph_.task_count());
+        result = -report(&error_, CH_HOST_MEMORY_EXHAUSTED, where, "no memory for %u tasks", graph_.task_count());
     }
+    if (error_.code != CH_OK) say_where();
+    return result;
+}
+
+// Says where the orchestration made the call that has failed.
+void HostBuildGraph::say_where() {
+    const graph::NameText place = graph::code_text(called_from_);
+    if (place.text[0] != '\0') append(&error_, "; called%s", place.text);
 }
 
 int32_t HostBuildGraph::load(const ch_callable& callable, std::unique_ptr<host::Orchestration>* out_orchestration,
@@ -120,6 +132,7 @@ int32_t HostBuildGraph::build(const host::RunInput& input, host::BuiltGraph* out
     os::FloatState().restore();  // kernels run on this thread next
     if (error_.code != CH_OK) {
         *out_error = error_;
+        out_graph->failed_submission = failed_submission_;
         return error_.code;
     }
     if (threw) return report(out_error, CH_ORCHESTRATION_THREW, loaded.name(), "%s", thrown.c_str());
@@ -128,7 +141,10 @@ int32_t HostBuildGraph::build(const host::RunInput& input, host::BuiltGraph* out
         out_error->detail_code = returned;
         return code;
     }
-    CH_TRY(graph_.check(out_error));
+    if (const Status failed = graph_.check(input.kernels.names(), out_error); !failed.ok()) {
+        out_graph->failed_submission = out_error->task;
+        return failed;
+    }
     out_graph->task_count = graph_.task_count();
     return ship(&out_graph->image, out_error);
 }
@@ -163,42 +179,49 @@ void HostBuildGraph::end_run() {
     memory_.release_all();
     pairs_.clear();
     error_ = no_error();
+    failed_submission_ = -1;
     input_ = nullptr;
+}
+
+// The submission that is under way has failed. Returns what the orchestration gets.
+int32_t HostBuildGraph::blame(int32_t code, int32_t func_id) {
+    failed_submission_ = graph_.task_count();
+    error_.task = failed_submission_;
+    error_.func_id = func_id;
+    const int32_t func_ids[3] = {func_id, -1, -1};
+    const graph::NameText name =
+        input_->kernels.names().submission(static_cast<uint64_t>(failed_submission_), func_ids);
+    copy_text(error_.where, sizeof error_.where, name.text);
+    return -code;
 }
 
 int32_t HostBuildGraph::add_task(const uint64_t* args, uint32_t arg_count, int32_t func_id, int32_t core_type) {
     const uint32_t id = graph_.task_count();
-    const auto refuse = [&](int32_t code) {
-        error_.task = id;
-        error_.func_id = func_id;
-        return -code;
-    };
+    const auto refuse = [&](int32_t code) { return blame(code, func_id); };
     if (func_id < 0 || func_id > CH_MAX_FUNC_ID) {
-        return refuse(report(&error_, CH_FUNC_ID_OUT_OF_RANGE, "add_task", "task %u: wanted func_id 0 to %d, found %d",
-                             id, CH_MAX_FUNC_ID, func_id));
+        return refuse(report(&error_, CH_FUNC_ID_OUT_OF_RANGE, "add_task", "wanted func_id 0 to %d, found %d",
+                             CH_MAX_FUNC_ID, func_id));
     }
     if (core_type != CH_AIC && core_type != CH_AIV) {
         return refuse(report(&error_, CH_CORE_TYPE_INVALID, "add_task",
-                             "task %u: wanted core type %d (AIC) or %d (AIV), found %d", id, CH_AIC, CH_AIV,
-                             core_type));
+                             "wanted core type %d (AIC) or %d (AIV), found %d", CH_AIC, CH_AIV, core_type));
     }
     const host::KernelTable::Entry kernel = input_->kernels[static_cast<uint32_t>(func_id)];
     if (kernel.address == 0) {
         return refuse(
-            report(&error_, CH_KERNEL_MISSING, "add_task", "task %u: the callable has no kernel %d", id, func_id));
+            report(&error_, CH_KERNEL_MISSING, "add_task", "the callable has no kernel of func_id %d", func_id));
     }
     if (kernel.core_type != static_cast<uint32_t>(core_type)) {
         return refuse(report(&error_, CH_CORE_TYPE_INVALID, "add_task",
-                             "task %u: kernel %d was built for %s, the task wants %s", id, func_id,
+                             "the kernel was built for %s, the task wants %s",
                              kernel.core_type == CH_AIC ? "AIC" : "AIV", core_type == CH_AIC ? "AIC" : "AIV"));
     }
     if (arg_count > CH_MAX_TASK_ARGS) {
-        return refuse(report(&error_, CH_TOO_MANY_TASK_ARGS, "add_task",
-                             "task %u: wanted at most %d arguments, found %u", id, CH_MAX_TASK_ARGS, arg_count));
+        return refuse(report(&error_, CH_TOO_MANY_TASK_ARGS, "add_task", "wanted at most %d arguments, found %u",
+                             CH_MAX_TASK_ARGS, arg_count));
     }
     if (arg_count != 0 && !args) {
-        return refuse(report(&error_, CH_INVALID_ARGUMENT, "add_task", "task %u: wanted %u arguments, found NULL", id,
-                             arg_count));
+        return refuse(report(&error_, CH_INVALID_ARGUMENT, "add_task", "wanted %u arguments, found NULL", arg_count));
     }
     const graph::Shape shape = core_type == CH_AIC ? graph::Shape::aic : graph::Shape::aiv;
     if (graph_.add_task(shape, static_cast<uint16_t>(func_id), args, arg_count, called_from_) == graph::none) {
@@ -216,9 +239,7 @@ int32_t HostBuildGraph::add_tensor_task(const ch_host_argument* args, uint32_t a
         words[i] = args[i].is_tensor ? 0 : args[i].word;
         if (!args[i].is_tensor) continue;
         if (const Status failed = check_tensor(args[i].tensor, i); !failed.ok()) {
-            error_.task = graph_.task_count();
-            error_.func_id = func_id;
-            return -failed;
+            return blame(failed, func_id);
         }
     }
     const int32_t task = add_task(words, arg_count, func_id, core_type);
@@ -232,24 +253,27 @@ int32_t HostBuildGraph::add_tensor_task(const ch_host_argument* args, uint32_t a
 Status HostBuildGraph::check_tensor(const ch_device_tensor* tensor, uint32_t number) {
     graph::TensorRegion region;
     CH_TRY(graph::check_tensor(tensor, "add_task", number, &region, &error_));
-    char what[32];  // "add_task: tensor 159" and the end
-    snprintf(what, sizeof what, "add_task: tensor %u", number);
-    return memory_.check_range(tensor->buffer, tensor->buffer_bytes, what, &error_);
+    ch_error why;
+    const Status failed = memory_.check_range(tensor->buffer, tensor->buffer_bytes, "add_task", &why);
+    if (failed.ok()) return CH_OK;
+    return report(&error_, static_cast<ch_code>(failed.code()), "add_task", "tensor %u: %s", number, why.message);
 }
 
 int32_t HostBuildGraph::add_successor(int32_t from, int32_t to) {
     const auto count = static_cast<int32_t>(graph_.task_count());
     for (const int32_t id : {from, to}) {
         if (id >= 0 && id < count) continue;
-        const int32_t code = count == 0 ? report(&error_, CH_TASK_ID_OUT_OF_RANGE, "add_successor",
-                                                 "edge %d -> %d: the graph has no tasks yet", from, to)
-                                        : report(&error_, CH_TASK_ID_OUT_OF_RANGE, "add_successor",
-                                                 "edge %d -> %d: the graph has tasks 0 to %d", from, to, count - 1);
+        const int32_t code =
+            count == 0 ? report(&error_, CH_TASK_ID_OUT_OF_RANGE, "add_successor",
+                                "edge from submit #%d to submit #%d: the graph has no tasks yet", from, to)
+                       : report(&error_, CH_TASK_ID_OUT_OF_RANGE, "add_successor",
+                                "edge from submit #%d to submit #%d: the last task is submit #%d", from, to, count - 1);
         error_.task = id;
         return -code;
     }
     if (!graph_.add_edge(static_cast<uint32_t>(from), static_cast<uint32_t>(to))) {
-        return -report(&error_, CH_TOO_MANY_TASKS, "add_successor", "edge %d -> %d is one too many", from, to);
+        return -report(&error_, CH_TOO_MANY_TASKS, "add_successor",
+                       "the edge from submit #%d to submit #%d is one too many", from, to);
     }
     return 0;
 }
@@ -274,7 +298,7 @@ int32_t HostBuildGraph::record_tensor_pair(void* host, uint64_t device, uint64_t
     if (input < input_->args.tensor_count) {
         return -report(
             &error_, CH_HOST_RANGE_INVALID, "record_tensor_pair",
-            "tensor %u must not be written: its array is read-only, or it is an input by the callable's signature",
+            "[argument %u] must not be written: its array is read-only, or it is an input by the callable's signature",
             input);
     }
     return -report(&error_, CH_HOST_RANGE_INVALID, "record_tensor_pair",

@@ -32,6 +32,8 @@ private:
     template <typename Body>
     int32_t guarded(const char* where, Body&& body);
 
+    void say_where();
+    int32_t blame(int32_t code, int32_t func_id);
     int32_t add_task(const uint64_t* args, uint32_t arg_count, int32_t func_id, int32_t core_type);
     int32_t add_tensor_task(const ch_host_argument* args, uint32_t arg_count, int32_t func_id, int32_t core_type);
     int32_t add_successor(int32_t from, int32_t to);
@@ -63,9 +65,10 @@ private:
     host::RunMemory memory_;
     std::vector<TensorPair> pairs_;
     const host::RunInput* input_ = nullptr;
-    uint64_t called_from_ = 0;  // return address of the orchestration's call that adds a task
-    uint32_t calls_ = 0;        // of the orchestration, for looking at progress.cancel now and then
-    ch_error error_;            // the first one
+    uint64_t called_from_ = 0;        // return address of the orchestration's call that is under way
+    uint32_t calls_ = 0;              // of the orchestration, for looking at progress.cancel now and then
+    ch_error error_;                  // the first one
+    int64_t failed_submission_ = -1;  // that it is about
 };
 
 }  // namespace chiphost::host_build_graph

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from .. import _core
@@ -155,9 +154,7 @@ class _Reader:
         for program, stack in _stacks(findings):
             stacks.setdefault(program, []).append(stack)
         return {
-            program: CodeLines(
-                binary.data, stacks[program], Path(source).parent if (source := _source(binary)) else None
-            )
+            program: CodeLines(binary.data, stacks[program], binary.source_folder)
             for program, binary in self._binaries.items()
             if program in stacks
         }

@@ -71,6 +71,7 @@ int32_t run(void* memory, const ch_run_request* request, ch_error* out_error) {
     __atomic_store_n(&progress.phase, CH_PHASE_DEVICE, __ATOMIC_RELEASE);
     progress.lanes[0].core = 5;
     progress.lanes[0].func_id = 1;
+    progress.lanes[0].submission = 3;
     __atomic_store_n(&progress.lanes[0].task, 3, __ATOMIC_RELEASE);
     switch (static_cast<Deed>(args.scalars[0])) {
         case Deed::nothing:

@@ -31,7 +31,7 @@ protected:
         spec.func_id[2] = aiv1;
     }
     // "" if the task is accepted.
-    std::string refusal() { return check_task(plan, spec, &error).ok() ? "" : tests::text_of(error); }
+    std::string refusal() { return check_task(plan, {}, spec, &error).ok() ? "" : tests::text_of(error); }
     // Gives the task one tensor.
     void give(uint32_t role, const ch_tensor_spec* made_for_it) {
         argument.role = role;
@@ -93,15 +93,16 @@ TEST_F(TaskCheckTest, RefusesKernelsThatCannotRunThere) {
     use(0, 1, CH_MAX_FUNC_ID + 1);
     EXPECT_EQ(refusal(), "FUNC_ID_OUT_OF_RANGE: submit: AIV1: wanted func_id 0 to 1023 or -1, found 1024");
     use(-1, CH_MAX_FUNC_ID, -1);
-    EXPECT_EQ(refusal(), "KERNEL_MISSING: submit: AIV0: the callable has no kernel 1023");
+    EXPECT_EQ(refusal(), "KERNEL_MISSING: submit: AIV0: the callable has no kernel of func_id 1023");
     use(-1, 4, -1);
-    EXPECT_EQ(refusal(), "KERNEL_MISSING: submit: AIV0: the callable has no kernel 4") << "one past the table";
+    EXPECT_EQ(refusal(), "KERNEL_MISSING: submit: AIV0: the callable has no kernel of func_id 4")
+        << "one past the table";
     use(-1, 2, -1);
-    EXPECT_EQ(refusal(), "KERNEL_MISSING: submit: AIV0: the callable has no kernel 2");
+    EXPECT_EQ(refusal(), "KERNEL_MISSING: submit: AIV0: the callable has no kernel of func_id 2");
     use(1, -1, -1);
-    EXPECT_EQ(refusal(), "CORE_TYPE_INVALID: submit: AIC: kernel 1 was built for AIV");
+    EXPECT_EQ(refusal(), "CORE_TYPE_INVALID: submit: AIC: kernel of func_id 1 was built for AIV");
     use(0, 1, 0);
-    EXPECT_EQ(refusal(), "CORE_TYPE_INVALID: submit: AIV1: kernel 0 was built for AIC");
+    EXPECT_EQ(refusal(), "CORE_TYPE_INVALID: submit: AIV1: kernel of func_id 0 was built for AIC");
 }
 
 TEST_F(TaskCheckTest, RefusesMoreArgumentsThanThereIsRoomFor) {

@@ -176,7 +176,7 @@ TEST(RingPrograms, EndKernelsThatWaitForEver) {
     for (int round = 0; round < 3; ++round) {
         const std::string text = worker.run_program(8, waits);
         EXPECT_EQ(text.find("STALLED: "), 0u) << text;
-        EXPECT_NE(text.find("kernel 0 of task 0 on core"), std::string::npos) << text;
+        EXPECT_NE(text.find("kernel `kernel_ring_never_gives_up` of submit #0 on core"), std::string::npos) << text;
         EXPECT_EQ(worker.run_program(3, callable), "ok");
     }
 }

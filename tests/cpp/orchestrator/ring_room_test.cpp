@@ -35,7 +35,7 @@ public:
         }
         map.begin(map_entries.data(), plan.map_capacity, buckets.data());
         strand.begin(nullptr, this);
-        room.begin(&plan, image, &map, &strand);
+        room.begin(&plan, image, &map, &strand, {});
         producers.begin(list.data(), marks.data(), plan.slot_count);
         producers.clear();
     }
@@ -79,7 +79,7 @@ public:
 
     void make_ready(uint32_t) override {}
     bool stopped() const override { return waits > 1000; }
-    void fail(const ch_error&) override {}
+    void fail(const ch_error&, int64_t) override {}
     void work() override {
         ++waits;
         if (on_wait) on_wait();

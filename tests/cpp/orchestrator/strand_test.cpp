@@ -45,7 +45,7 @@ protected:
 
     void make_ready(uint32_t) override {}
     bool stopped() const override { return is_stopped; }
-    void fail(const ch_error&) override {}
+    void fail(const ch_error&, int64_t) override {}
     void work() override {
         ++works;
         port.meanwhile();

@@ -30,6 +30,7 @@ TEST(Scheduler, StartsNothingAfterAKernelThatThrew) {
     EXPECT_EQ(chip.status.error.task, 0);
     EXPECT_EQ(chip.status.error.core, 1);
     EXPECT_EQ(chip.status.error.func_id, 6);
+    EXPECT_EQ(chip.status.submission, 0);
     EXPECT_NE(strstr(chip.status.error.message, "what it says"), nullptr) << chip.status.error.message;
     EXPECT_EQ(chip.dispatched(1), 1u);
     EXPECT_EQ(chip.dispatched(2), main_base_idle);
@@ -64,7 +65,8 @@ TEST(Scheduler, NamesEveryCoreThatHasNotFinished) {
     EXPECT_EQ(stall.core, 16);
     EXPECT_EQ(strncmp(stall.message, "0 of 32 tasks completed; core 16 has ", 37), 0) << stall.message;
     for (uint32_t core = 16; core < 48; ++core) {
-        const std::string wanted = "; core " + std::to_string(core) + " has not finished task ";
+        const std::string wanted =
+            "; core " + std::to_string(core) + " has not finished kernel of func_id 1 of submit #";
         EXPECT_NE(strstr(stall.message, wanted.c_str()), nullptr) << core << " in " << stall.message;
     }
 }
@@ -82,9 +84,12 @@ TEST(Scheduler, NamesFourOfTheTasksThatWait) {
         ch_error stall;
         chip.scheduler->explain_stall(&stall);
         uint32_t named = 0;
-        for (const char* at = stall.message; (at = strstr(at, " waits for task ")) != nullptr; ++at) ++named;
+        for (const char* at = stall.message; (at = strstr(at, " waits for submit #")) != nullptr; ++at) ++named;
         EXPECT_EQ(named, std::min(edges, 4u)) << stall.message;
-        EXPECT_NE(strstr(stall.message, "; core 1 has not finished task 0;"), nullptr) << stall.message;
+        const std::string more = "; " + std::to_string(edges - named) + " more wait";
+        EXPECT_EQ(strstr(stall.message, more.c_str()) != nullptr, edges > named) << stall.message;
+        EXPECT_NE(strstr(stall.message, "; core 1 has not finished kernel of func_id 1 of submit #0;"), nullptr)
+            << stall.message;
         EXPECT_EQ(stall.task, 0) << "it is the one that all others wait for";
     }
 }

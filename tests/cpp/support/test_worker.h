@@ -132,9 +132,12 @@ inline void run_throwing_kernel(TestWorker& worker) {
     table.add_chain(3);
     table.tasks.insert(table.tasks.end(), {3, CH_AIC});
     const std::string text = worker.try_run(callable, table.args());
-    EXPECT_EQ(text, "KERNEL_THREW: kernel_throw_exception: kernel 3 of task 3 on core " +
-                        std::to_string(worker.error.core) + " threw: the kernel's own words");
+    const std::string wanted =
+        "KERNEL_THREW: kernel_throw_exception: kernel `kernel_throw_exception` of submit #3 on core " +
+        std::to_string(worker.error.core) + " threw: the kernel's own words; submitted at [orchestration+0x";
+    EXPECT_EQ(text.find(wanted), 0u) << text;
     EXPECT_EQ(worker.error.task, 3);
+    EXPECT_EQ(worker.result.failed_submission, 3);
 }
 
 // Keeps an object that a hanging run refers to: never freed, but reachable, so that it does not count as leaked.

@@ -114,6 +114,7 @@ TEST(FaultReportDeathTest, NamesTheKernel) {
     run.progress.lanes[0].task = 17;
     run.progress.lanes[0].core = 24;
     run.progress.lanes[0].func_id = 2;
+    run.progress.lanes[0].submission = 4;
     EXPECT_DEATH(
         {
             FaultHandlers handlers;
@@ -121,7 +122,7 @@ TEST(FaultReportDeathTest, NamesTheKernel) {
             watched.begin(run.callable, run.progress, this_thread());
             raise(SIGSEGV);
         },
-        "chiphost: SIGSEGV in kernel add_rows .func_id 2. of task 17 on core 24");
+        "chiphost: SIGSEGV in kernel `add_rows` of submit #4 on core 24");
 }
 
 TEST(FaultReportDeathTest, NamesTheKernelOfAHelper) {
@@ -130,6 +131,7 @@ TEST(FaultReportDeathTest, NamesTheKernelOfAHelper) {
     run.progress.lanes[3].task = 2;
     run.progress.lanes[3].core = 5;
     run.progress.lanes[3].func_id = 1;
+    run.progress.lanes[3].submission = 3;
     EXPECT_DEATH(
         {
             FaultHandlers handlers;
@@ -138,7 +140,7 @@ TEST(FaultReportDeathTest, NamesTheKernelOfAHelper) {
             watched.begin(run.callable, run.progress, -1);
             raise(SIGABRT);
         },
-        "chiphost: SIGABRT in kernel first .func_id 1. of task 2 on core 5");
+        "chiphost: SIGABRT in kernel `first` of submit #3 on core 5");
 }
 
 TEST(FaultReportDeathTest, NamesTheOrchestration) {

@@ -41,21 +41,30 @@ INSTANTIATE_TEST_SUITE_P(
         Misbehaviour{0, "ok"},
         Misbehaviour{1, "ORCHESTRATION_FAILED: build_graph of orchestration_misbehave: returned -7"},
         Misbehaviour{2, "ORCHESTRATION_THREW: build_graph of orchestration_misbehave: the orchestration's own words"},
-        Misbehaviour{3, "FUNC_ID_OUT_OF_RANGE: add_task: task 0: wanted func_id 0 to 1023, found 1024"},
-        Misbehaviour{4, "FUNC_ID_OUT_OF_RANGE: add_task: task 0: wanted func_id 0 to 1023, found -1"},
-        Misbehaviour{5, "KERNEL_MISSING: add_task: task 0: the callable has no kernel 9"},
-        Misbehaviour{6, "CORE_TYPE_INVALID: add_task: task 0: wanted core type 0 (AIC) or 1 (AIV), found 2"},
-        Misbehaviour{7, "CORE_TYPE_INVALID: add_task: task 0: kernel 1 was built for AIV, the task wants AIC"},
-        Misbehaviour{8, "TASK_ID_OUT_OF_RANGE: add_successor: edge 0 -> 1: the graph has tasks 0 to 0"},
-        Misbehaviour{9, "TOO_MANY_TASK_ARGS: add_task: task 0: wanted at most 160 arguments, found 161"},
-        Misbehaviour{10, "GRAPH_CYCLE: graph: tasks wait for each other: 1 -> 2 -> 1"},
+        Misbehaviour{3,
+                     "FUNC_ID_OUT_OF_RANGE: submit #0 (kernel of func_id 1024): wanted func_id 0 to 1023, found 1024"},
+        Misbehaviour{4, "FUNC_ID_OUT_OF_RANGE: submit #0: wanted func_id 0 to 1023, found -1"},
+        Misbehaviour{
+            5, "KERNEL_MISSING: submit #0 (kernel of func_id 9): the callable has no kernel of func_id 9; called at ["},
+        Misbehaviour{
+            6,
+            "CORE_TYPE_INVALID: submit #0 (kernel `kernel_record_task`): wanted core type 0 (AIC) or 1 (AIV), found 2"},
+        Misbehaviour{7,
+                     "CORE_TYPE_INVALID: submit #0 (kernel `kernel_record_task`): the kernel was built for AIV, the "
+                     "task wants AIC"},
+        Misbehaviour{
+            8, "TASK_ID_OUT_OF_RANGE: add_successor: edge from submit #0 to submit #1: the last task is submit #0"},
+        Misbehaviour{
+            9, "TOO_MANY_TASK_ARGS: submit #0 (kernel `kernel_record_task`): wanted at most 160 arguments, found 161"},
+        Misbehaviour{10, "GRAPH_CYCLE: graph: tasks wait for each other: submit #1 (kernel `kernel_record_task`) at ["},
         Misbehaviour{11, "DEVICE_MEMORY_EXHAUSTED: device memory: wanted 1152921504606846976 bytes, "},
         Misbehaviour{12, "DEVICE_POINTER_INVALID: copy_to_device: 4 bytes at "},
         Misbehaviour{13, "HOST_RANGE_INVALID: record_tensor_pair: 16 bytes at "},
         Misbehaviour{14, "DEVICE_POINTER_INVALID: device_free: "},
         Misbehaviour{15, "DEVICE_POINTER_INVALID: record_tensor_pair: "},
         Misbehaviour{16, "ORCHESTRATION_THREW: build_graph of orchestration_misbehave: an exception that is no "},
-        Misbehaviour{18, "FUNC_ID_OUT_OF_RANGE: add_task: task 0: wanted func_id 0 to 1023, found 1024"},
+        Misbehaviour{18,
+                     "FUNC_ID_OUT_OF_RANGE: submit #0 (kernel of func_id 1024): wanted func_id 0 to 1023, found 1024"},
         Misbehaviour{99, "ORCHESTRATION_THREW: build_graph of orchestration_misbehave: TaskArgs::tensor(3): the run"}),
     [](const auto& parameter) { return std::to_string(parameter.param.what); });
 

@@ -24,8 +24,8 @@ TEST_P(HangingKernel, PoisonsItsWorkerOnly) {
     wait.timeout = std::chrono::milliseconds(50);
     const std::string text = held->try_run(*worker, wait);
     EXPECT_EQ(worker->end, ChipWorker::RunEnd::abandoned);
-    EXPECT_EQ(text.find("DEADLINE_EXCEEDED: device: the run did not end within 0.05 s: kernel kernel_wait_for_word "
-                        "(func_id 2) of task 0 on core "),
+    EXPECT_EQ(text.find("DEADLINE_EXCEEDED: device: the run did not end within 0.05 s: kernel "
+                        "`kernel_wait_for_word` of submit #0 on core "),
               0u)
         << text;
     EXPECT_EQ(worker->error.task, 0);

@@ -54,36 +54,32 @@ INSTANTIATE_TEST_SUITE_P(
     Faults, FaultInAProcess,
     testing::Values(
         Fault{Deed::crash, 0,
-              "PROCESS_DIED: device: process @ was killed by SIGSEGV while kernel kernel_record_task (func_id 1) of "
-              "task 3 on core 5 was running",
+              "PROCESS_DIED: device: process @ was killed by SIGSEGV while kernel `kernel_record_task` of "
+              "submit #3 on core 5 was running",
               -SIGSEGV},
         Fault{Deed::exit, 0,
-              "PROCESS_DIED: device: process @ exited with code 7 while kernel kernel_record_task (func_id 1) of task "
+              "PROCESS_DIED: device: process @ exited with code 7 while kernel `kernel_record_task` of submit #"
               "3 on core 5 was running",
               7},
-        Fault{
-            Deed::exit_at_once, 0,
-            "PROCESS_DIED: device: process @ exited with code 8 while kernel kernel_record_task (func_id 1) of task 3",
-            8},
+        Fault{Deed::exit_at_once, 0,
+              "PROCESS_DIED: device: process @ exited with code 8 while kernel `kernel_record_task` of submit #3", 8},
         Fault{Deed::abort, 0,
-              "PROCESS_DIED: device: process @ was killed by SIGABRT while kernel kernel_record_task (func_id 1) of "
-              "task 3 on core 5 was running; "
+              "PROCESS_DIED: device: process @ was killed by SIGABRT while kernel `kernel_record_task` of "
+              "submit #3 on core 5 was running; "
               "its last words on stderr:\nassertion failed: all is well",
               -SIGABRT},
         Fault{Deed::write_stderr_and_die, 50,
-              "PROCESS_DIED: device: process @ was killed by SIGKILL while kernel kernel_record_task (func_id 1) of "
-              "task 3 on core 5 was running; "
+              "PROCESS_DIED: device: process @ was killed by SIGKILL while kernel `kernel_record_task` of "
+              "submit #3 on core 5 was running; "
               "its last words on stderr:\n---------",
               -SIGKILL},
         Fault{Deed::write_stderr_and_die, 3 << 20,
-              "PROCESS_DIED: device: process @ was killed by SIGKILL while kernel kernel_record_task (func_id 1) of "
-              "task 3 on core 5 was running; "
+              "PROCESS_DIED: device: process @ was killed by SIGKILL while kernel `kernel_record_task` of "
+              "submit #3 on core 5 was running; "
               "its last words on stderr:\n...",
               -SIGKILL},
-        Fault{
-            Deed::fork_and_die, 0,
-            "PROCESS_DIED: device: process @ exited with code 9 while kernel kernel_record_task (func_id 1) of task 3",
-            9}),
+        Fault{Deed::fork_and_die, 0,
+              "PROCESS_DIED: device: process @ exited with code 9 while kernel `kernel_record_task` of submit #3", 9}),
     [](const auto& parameter) { return std::to_string(parameter.index); });
 
 // The tail is the end of the output, also when the pipe was full at the last moment.
@@ -109,8 +105,8 @@ TEST_F(ProcessWorker, StopsAHangAndGoesOn) {
     isolate::Wait wait;
     wait.timeout = std::chrono::milliseconds(50);
     EXPECT_EQ(tell(worker, Deed::hang, 0, wait),
-              "DEADLINE_EXCEEDED: device: the run did not end within 0.05 s: kernel kernel_record_task (func_id 1) of "
-              "task 3 on core 5 did not return; "
+              "DEADLINE_EXCEEDED: device: the run did not end within 0.05 s: kernel `kernel_record_task` of "
+              "submit #3 on core 5 did not return; "
               "its process was ended");
     EXPECT_EQ(worker.error.task, 3);
     EXPECT_EQ(worker.error.core, 5);
@@ -122,7 +118,7 @@ TEST_F(ProcessWorker, StopsAHangAndGoesOn) {
     int polls = 0;
     wait.go_on = [&] { return ++polls < 2; };
     EXPECT_EQ(tell(worker, Deed::hang, 0, wait)
-                  .find("INTERRUPTED: device: the run was interrupted: kernel kernel_record_task (func_id 1) of "),
+                  .find("INTERRUPTED: device: the run was interrupted: kernel `kernel_record_task` of "),
               0u);
     EXPECT_EQ(tell(worker, Deed::nothing), "ok");
     ch_error error = no_error();
@@ -168,7 +164,7 @@ TEST_F(ProcessWorker, SurvivesTheDeathOfItsChild) {
     wait.go_on = [&] { return runs = true; };
     EXPECT_EQ(tell(worker, Deed::hang, 0, wait)
                   .find("PROCESS_DIED: device: process " + std::to_string(second) +
-                        " was killed by SIGKILL while kernel kernel_record_task (func_id 1) of task 3 on core 5"),
+                        " was killed by SIGKILL while kernel `kernel_record_task` of submit #3 on core 5"),
               0u);
     kills.join();
     ch_error error = no_error();

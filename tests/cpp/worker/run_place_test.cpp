@@ -50,9 +50,10 @@ TEST_F(RunPlaceTest, IsAKernelOnAnyLane) {
     last.task = int64_t{3} << 32 | 5;
     last.core = 6;
     last.func_id = 7;
+    last.submission = 8;
     const RunPlace place = RunPlace::of(progress, callable);
     EXPECT_STREQ(place.where, "device");
-    EXPECT_EQ(place.what, "kernel multiply (func_id 7) of task 12884901893 on core 6");
+    EXPECT_EQ(place.what, "kernel `multiply` of submit #8 on core 6");
     ch_error error = no_error();
     place.blame(&error);
     EXPECT_EQ(error.task, int64_t{3} << 32 | 5);
@@ -62,15 +63,15 @@ TEST_F(RunPlaceTest, IsAKernelOnAnyLane) {
 
 TEST_F(RunPlaceTest, IsTheFirstOfSeveralKernels) {
     progress.phase = CH_PHASE_DEVICE;
-    progress.lanes[2] = {0, 1, 1, 0, 0};
+    progress.lanes[2] = {0, 1, 1, 0, 11};
     progress.lanes[3] = {9, 2, 7, 0, 0};
-    EXPECT_EQ(RunPlace::of(progress, callable).what, "kernel add (func_id 1) of task 0 on core 1");
+    EXPECT_EQ(RunPlace::of(progress, callable).what, "kernel `add` of submit #11 on core 1");
 }
 
 TEST_F(RunPlaceTest, IsAKernelWithoutAName) {
     progress.phase = CH_PHASE_DEVICE;
-    progress.lanes[0] = {4, 0, 2, 0, 0};
-    EXPECT_EQ(RunPlace::of(progress, callable).what, "kernel 2 of task 4 on core 0");
+    progress.lanes[0] = {4, 0, 2, 0, 12};
+    EXPECT_EQ(RunPlace::of(progress, callable).what, "kernel of func_id 2 of submit #12 on core 0");
 }
 
 TEST_F(RunPlaceTest, IsNoKernelOfAnotherPhase) {

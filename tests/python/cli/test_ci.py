@@ -106,7 +106,7 @@ def test_a_hanging_kernel_meets_the_deadline(tmp_path: Path, mode: list[str]) ->
     assert last_line(out) == "Total: 2  Passed: 1  Failed: 1"
     [error] = [scene["error"] for scene in json.loads((tmp_path / "out.json").read_text())["scenes"] if scene["error"]]
     assert error.startswith("case 'default': stopped: the deadline of 5 s was over: DEADLINE_EXCEEDED")
-    assert "(func_id 0) of task 0" in error
+    assert "of submit #0" in error
     assert error.endswith("not started: the deadline of 5 s was over")  # its second case
 
 

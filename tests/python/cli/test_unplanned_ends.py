@@ -35,7 +35,7 @@ def test_a_kernel_that_ends_the_process_is_no_success(
     code, _, err = finish("run", kind, "--all-cases", "--scenes", tmp_path, "--isolation", isolation)
     assert code == 3
     assert re.search(f"^chiphost: the process ended early, with {how}", err, re.M)
-    named = re.match(r"chiphost: SIG\w+ .*in kernel kernel \(func_id 0\) of task 0 on core \d+\n", err)
+    named = re.match(r"chiphost: SIG\w+ .*in kernel `kernel` of submit #0 on core \d+\n", err)
     assert bool(named) == how.startswith("signal")
     assert f"{RUNTIME}/{kind}, case {case!r} was running" in err
     assert "Traceback" not in err

@@ -254,7 +254,7 @@ def test_a_thread_of_a_kernels_own_is_on_no_core(compiled: Programs) -> None:
 def test_what_nobody_pushes_ends_the_run(worker: ch.ChipWorker, compiled: Programs) -> None:
     program = compiled(aic="(void)args;", aiv=ADD)
     for _ in range(2):
-        with pytest.raises(ch.ChiphostError, match=r"core .* has not finished task 0") as raised:
+        with pytest.raises(ch.ChiphostError, match=r"core .* has not finished kernel `.*` of submit #0") as raised:
             run(worker, program, np.zeros((1, 64), np.float32))
         assert raised.value.name == "STALLED"
     fine = run(worker, compiled(aic=DEAL, aiv=ADD), np.zeros((1, 64), np.float32))

@@ -202,7 +202,12 @@ def test_gone_tasks(bench: Bench) -> None:
         (HBG, "add_task(rt, nullptr, 0, 77, CoreType::AIV); return 0;", "KERNEL_MISSING", "77"),
         (TMR, "Arg arg; pto2_rt_submit_aiv_task(77, arg);", "KERNEL_MISSING", "77"),
         (ABG, "Arg arg; pto2_rt_submit_aiv_task(rt, 77, arg);", "KERNEL_MISSING", "77"),
-        (ABG, "pto2_rt_add_dependency(rt, PTO2TaskId{5}, PTO2TaskId{6});", "TASK_INVALID", "edge 5 -> 6"),
+        (
+            ABG,
+            "pto2_rt_add_dependency(rt, PTO2TaskId{5}, PTO2TaskId{6});",
+            "TASK_INVALID",
+            "edge from task 5 of ring 0",
+        ),
         (
             TMR,
             f"{X_AND_Y} Arg arg; for (int i = 0; i < 17; ++i) arg.add_input(x);",

@@ -120,7 +120,7 @@ class TestArguments:
     def test_a_read_only_output_without_a_signature(self, worker):
         array = np.zeros(4, np.float32)
         array.flags.writeable = False
-        with pytest.raises(ch.GraphError, match="tensor 1 must not be written: its array is read-only"):
+        with pytest.raises(ch.GraphError, match="array 1 of the arguments must not be written: its array is read-only"):
             worker.run(copy_tensor(None), [array.copy(), array])
 
 

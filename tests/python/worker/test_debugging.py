@@ -89,10 +89,11 @@ def line_of(runtime: str, file: str) -> int:
 # The report, down to the first frame of the kernel. Parts of a function that never run as a rule have no name of their
 # own.
 HEAD = (
-    r"chiphost: {signal}{address} in kernel crash \(func_id 0\) of task 0 on core \d+\n"
+    r"chiphost: {signal}{address} in kernel `crash` of submit #0 on core \d+\n"
     r"(?:  #\d+ \S+ \(libc\S+\)\n)*"
-    r"  #\d+ {function} \(crash\+0x[0-9a-f]+\)\n"
+    r"  #\d+ {function} \(crash\+0x[0-9a-f]+\){line}\n"
 )
+IN_SOURCE = r" at \S+/crash\.cpp:\d+" if shutil.which("addr2line") else ""
 IN_KERNEL = r"(?:\?|kernel_entry\+0x[0-9a-f]+)"
 FAULTS = {
     "segv": (signal.SIGSEGV, " at address 0x10"),
@@ -108,7 +109,7 @@ FAULTS = {
 def head(case: str) -> str:
     number, address = FAULTS[case]
     function = r"\S*use_up_the_stack\S*" if case == "overflow" else IN_KERNEL
-    return HEAD.format(signal=number.name, address=address, function=function)
+    return HEAD.format(signal=number.name, address=address, function=function, line=IN_SOURCE)
 
 
 @pytest.mark.parametrize("isolation", HERE)
@@ -126,7 +127,7 @@ def test_a_crash_in_a_child_process_is_in_the_error(case: str) -> None:
     done = run(*chiphost_run("host_build_graph/crash", case, "process"))
     assert done.returncode == 1
     number = FAULTS[case][0]
-    assert f"was killed by {number.name} while kernel crash (func_id 0) of task 0 on core" in done.stdout
+    assert f"was killed by {number.name} while kernel `crash` of submit #0 on core" in done.stdout
     told = re.sub(r"^ *(?=chiphost: SIG)", "", done.stdout, flags=re.M)
     told = re.sub(r"^ +#", "  #", told, flags=re.M)
     assert re.search(head(case), told), done.stdout

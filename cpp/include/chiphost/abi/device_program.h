@@ -40,6 +40,7 @@ typedef struct ch_launch_status {
     int32_t complete;     // 1: all of the error is written
     int32_t reserved;     // 0
     uint64_t tasks_done;  // tasks that have completed
+    int64_t submission;   // number of the submission that the error is about, counted from 0; -1: it is about none
     ch_error error;       // the first fault; its code is CH_OK while there is none
 } ch_launch_status;
 
@@ -57,6 +58,7 @@ typedef struct ch_launch {
     uint64_t hand_over;           // HandOverArea (hand_over.h) for each cluster, 0: no kernel uses it
     uint64_t choices;             // graph::Choices, 0: the default order; always 0 on a chip
     uint64_t observer;            // graph::RunObserver of a simulated chip, 0: nobody looks on
+    uint64_t kernel_names;        // graph::KernelName for each func_id, 0: nobody knows them
 } ch_launch;
 
 // The AICPU program.

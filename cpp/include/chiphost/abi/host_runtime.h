@@ -117,7 +117,7 @@ typedef struct ch_run_progress {
         int32_t core;             // the core on which it does
         int32_t func_id;          // the kernel
         int32_t thread;           // the system's number of the thread; the first lane is the thread that called run
-        int32_t reserved;         // 0
+        uint32_t submission;      // number of the task, counted from 0 as they were submitted. Since version 3.4
     } lanes[CH_MAX_SIM_THREADS];  // one for each host thread that runs kernels
 } ch_run_progress;
 
@@ -140,7 +140,7 @@ enum ch_trace_kind {
     CH_TRACE_KERNEL = 3,    // a kernel was entered
 };
 
-// A run says this about itself. One that returns CH_OK fills it.
+// A run says this about itself. One that returns CH_OK fills it, but for what is about runs that failed.
 typedef struct ch_run_result {
     uint32_t struct_bytes;        // sizeof(ch_run_result) of the caller
     uint32_t reserved;            // 0
@@ -154,6 +154,13 @@ typedef struct ch_run_result {
     // nothing was checked. Owned by the context, valid until its next call. Since version 3.4.
     const char* check_report;
     uint64_t check_report_bytes;  // of check_report, without the NUL at its end
+    // After a run that failed: the number of the submission that its error is about, counted from 0 in the order of the
+    // orchestration's calls; -1: it is about none. Since version 3.4.
+    int64_t failed_submission;
+    // After a run of a simulated chip that could not end, or was cancelled on the device: what waits for what, and the
+    // last events, a line each; else NULL. Owned by the context, valid until its next call. Since version 3.4.
+    const char* stall_report;
+    uint64_t stall_report_bytes;  // of stall_report, without the NUL at its end
 } ch_run_result;
 
 // The ways to choose the schedules of an exploration.

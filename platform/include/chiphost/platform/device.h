@@ -128,6 +128,9 @@ struct LaunchOptions {
     std::vector<ch_trace_event>* out_trace;   // nullptr: not wanted
     uint32_t check = 0;                       // simulated chip: what is checked, as ch_call_config::check says
     std::string* out_check_report = nullptr;  // nullptr: not wanted; lives until the device's next launch
+    // Simulated chip: gets what waits for what, and what happened last, if the launch cannot end or was cancelled;
+    // nullptr: not wanted.
+    std::string* out_stall_report = nullptr;
     // The exploration that this launch belongs to; nullptr: the order is by the seed. The launch writes the results
     // that it knows, and sets the outcome to CH_EXPLORED_ALL if there is no further schedule.
     ch_exploration* exploration = nullptr;

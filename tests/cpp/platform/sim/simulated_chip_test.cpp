@@ -391,7 +391,9 @@ TEST(SimulatedChip, ExplainsAStall) {
         Engine& engine = parallel ? static_cast<Engine&>(several) : sequential;
         EXPECT_EQ(launch.run(graph, engine), End::stalled);
         EXPECT_NE(
-            strstr(launch.stall.message, "0 of 2 tasks completed; task 1 waits for task 0; task 0 waits for task 1"),
+            strstr(launch.stall.message,
+                   "0 of 2 tasks completed; submit #1 (kernel of func_id 0) waits for submit #0 (kernel of func_id 0); "
+                   "submit #0 (kernel of func_id 0) waits for submit #1 (kernel of func_id 0)"),
             nullptr)
             << launch.stall.message;
     }

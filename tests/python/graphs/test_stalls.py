@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs that cannot end: each says which kernel waits, where in its source, for whom, and what happened last."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from callables import FOLDER
+from device_faults import SMALL, check_good, run_fault
+from device_programs import ABG
+
+import chiphost as ch
+
+TMR = "tensormap_and_ringbuffer"
+WINDOW, HEAP, POOL = ({name: value} for name, value in SMALL.items())
+KERNEL = r"core \d+ waits in kernel `pop_for_ever` of submit #\d+ at \S*/pop_for_ever\.cpp:\d+ for core \d+"
+CALL = r"called at \S*/device_misbehave\.cpp:\d+"
+
+# Each entry: the fault: (configuration, name of the error, what its text says).
+BOTH: dict[str, tuple[dict[str, int], str, str]] = {
+    "cores that wait for each other": ({}, "STALLED", KERNEL + ", which waits.* a cycle: core 0 -> core 24 -> core 0"),
+    "a tile that nobody pushes": ({}, "STALLED", KERNEL + ", whose kernel has returned"),
+    "many tasks": (WINDOW, "SCOPE_DEADLOCK", r"submit #4 \(kernel `touch`\).*" + CALL),
+    "many tasks below a deep scope": (WINDOW, "WINDOW_DEADLOCK", r"from submit #\d+ \(kernel `touch`\) on.*" + CALL),
+    "many buffers": (HEAP, "HEAP_DEADLOCK", r"from submit #0 \(kernel `touch`\) on.*" + CALL),
+    "a large buffer": (HEAP, "HEAP_DEADLOCK", r"submit #0 \(kernel `touch`\).*" + CALL),
+    "many predecessors": (POOL, "DEP_POOL_DEADLOCK", r"submit #5 \(kernel `touch`\).*" + CALL),
+    "many edges": (POOL, "DEP_POOL_DEADLOCK", r"from submit #\d+ \(kernel `touch`\) on.*" + CALL),
+    "an edge to an earlier task": ({}, "GRAPH_CYCLE", r"from submit #1 \(.*\) to submit #0 \(.*" + CALL),
+    "an edge to itself": ({}, "GRAPH_CYCLE", r"from submit #1 \(.*\) to submit #1 \(.*" + CALL),
+    "an edge from no task": ({}, "TASK_ID_OUT_OF_RANGE", r"from task 1000 of ring 0 to submit #0 \(.*" + CALL),
+    "an element of an open manual scope": ({}, "ELEMENT_WAIT", r"submit #0 \(kernel `touch`\) uses.*" + CALL),
+}
+INFERRED: dict[str, tuple[dict[str, int], str, str]] = {
+    "many uses": (WINDOW, "TENSOR_MAP_DEADLOCK", r"submit #\d+ \(kernel `touch`\).*" + CALL),
+    "an element written in an open manual scope": ({}, "ELEMENT_WAIT", r"submit #\d+ \(kernel `touch`\) uses.*" + CALL),
+    "an element behind an open manual scope": (
+        {},
+        "ELEMENT_WAIT",
+        r"the orchestration waits for an element in an access to an element at \S*/device_misbehave\.cpp:\d+, "
+        r"until submit #\d+ \(kernel `touch`\) has completed",
+    ),
+    "an element of a task that waits for ever": (
+        {},
+        "STALLED",
+        r"until submit #0 \(kernels `pop_for_ever`, `pop_for_ever`\) has completed.*" + KERNEL + ", which waits",
+    ),
+}
+CASES = [(runtime, what) for runtime in (TMR, ABG) for what in BOTH] + [(TMR, what) for what in INFERRED]
+
+
+def stall(worker: ch.ChipWorker, what: str, **config: float) -> ch.ChiphostError:
+    rings, name, text = (BOTH | INFERRED)[what]
+    with pytest.raises(ch.ChiphostError) as caught:
+        run_fault(worker, what, **rings, **config)
+    error = caught.value
+    assert error.name == name, error
+    whole = f"{error.where}: {error.message}"
+    assert re.search(text, whole), whole
+    return error
+
+
+@pytest.mark.parametrize(("runtime", "what"), CASES)
+def test_names_kernel_line_and_who_waits_for_whom(runtime: str, what: str) -> None:
+    with ch.ChipWorker(runtime) as worker:
+        stall(worker, what)
+        stall(worker, what, sim_threads=2)
+        check_good(worker)
+
+
+@pytest.mark.parametrize("isolation", ["namespace", "copy", "process"])
+@pytest.mark.parametrize("sim_threads", [1, 2])
+def test_the_report_has_waits_and_the_last_events(isolation: str, sim_threads: int) -> None:
+    with ch.ChipWorker(TMR, isolation=isolation) as worker:
+        error = stall(worker, "cores that wait for each other", sim_threads=sim_threads)
+        check_good(worker)
+    message, *lines = error.stall_report.splitlines()
+    assert message == error.message
+    assert sum(re.match(KERNEL + ", which waits$", line) is not None for line in lines) == 2
+    assert "a cycle: core 0 -> core 24 -> core 0" in lines
+    events = lines[lines.index("the last 4 of 4 events:") + 1 :]
+    assert sum("begins kernel `pop_for_ever` of submit #0" in line for line in events) == 2
+
+
+def test_the_lines_of_the_two_waits_are_those_of_the_source() -> None:
+    with ch.ChipWorker(TMR) as worker:
+        error = stall(worker, "cores that wait for each other")
+    source = (FOLDER / "pop_for_ever.cpp").read_text().splitlines()
+    found = sorted({int(line) for line in re.findall(r"pop_for_ever\.cpp:(\d+)", error.stall_report)})
+    assert ["pop_from_" in source[line - 1] for line in found] == [True, True]
+
+
+def test_an_error_that_is_no_stall_has_no_report() -> None:
+    with ch.ChipWorker(TMR) as worker, pytest.raises(ch.KernelError) as caught:
+        run_fault(worker, "a kernel throws")
+    assert caught.value.stall_report == ""
+
+
+def test_a_run_that_is_stopped_on_the_device_has_a_report() -> None:
+    with ch.ChipWorker(TMR) as worker, pytest.raises(ch.DeadlineError) as caught:
+        run_fault(worker, "submit for ever", timeout_s=0.2)
+    [header] = [line for line in caught.value.stall_report.splitlines() if line.startswith("the last 256 of ")]
+    assert int(header.split()[4]) > 256
