@@ -108,12 +108,12 @@ Status Launcher::lend_helpers(uint32_t count, ch_error* out_error) {
 
 Status Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
     if (options.sim_threads <= 1) {
-        SequentialEngine engine(options.seed, options.progress, options.out_trace);
+        SequentialEngine engine(options.seed, options.progress, options.out_trace, kernels_pause_);
         return run(engine, options, out_error);
     }
     CH_TRY(lend_helpers(options.sim_threads - 1, out_error));
     const std::vector<ch_mailbox*> helpers(helpers_.begin(), helpers_.begin() + options.sim_threads - 1);
-    ParallelEngine engine(helpers, options.progress);
+    ParallelEngine engine(helpers, options.progress, kernels_pause_);
     return run(engine, options, out_error);
 }
 
@@ -215,7 +215,7 @@ void Launcher::report_stall(const Engine& engine, End end, const ch_launch& laun
     std::string& report = *options.out_stall_report;
     report = std::string(out_error->message) + "\n";
     for (const std::string& wait : waits) report += wait + "\n";
-    report += engine.events().text(names);
+    if (kernels_pause_) report += engine.events().text(names);
 }
 
 // Nothing may refer to the launch any more afterwards.

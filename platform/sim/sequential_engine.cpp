@@ -5,20 +5,20 @@
 namespace chiphost::platform {
 
 SequentialEngine::SequentialEngine(uint64_t seed, const ch_run_progress* progress,
-                                   std::vector<ch_trace_event>* out_trace)
-    : Engine(false), seed_(seed), random_(seed), progress_(progress), trace_(out_trace) {
+                                   std::vector<ch_trace_event>* out_trace, bool keeps_events)
+    : Engine(false, keeps_events), seed_(seed), random_(seed), progress_(progress), trace_(out_trace) {
     hooks_.engine = this;
     hooks_.main_base_written = [](void* engine, uint32_t core, uint32_t thread, uint32_t value) {
         auto& self = *static_cast<SequentialEngine*>(engine);
         self.thread_of_core_[core] = static_cast<uint8_t>(thread);
         self.set_runnable(core);
-        self.events_.main_base(self.payloads_, core, thread, value);
+        if (self.keeps_events_) self.events_.main_base(self.payloads_, core, thread, value);
         if (self.trace_) self.record(core, CH_TRACE_DISPATCH, thread, value, -1);
     };
     hooks_.cond_written = [](void* engine, uint32_t core, uint32_t value) {
         auto& self = *static_cast<SequentialEngine*>(engine);
         self.set_runnable(first_aicpu + self.thread_of_core_[core]);
-        self.events_.cond(self.payloads_, core, value);
+        if (self.keeps_events_) self.events_.cond(core, value);
         if (self.trace_) self.record(core, CH_TRACE_COND, UINT8_MAX, value, -1);
     };
     hooks_.threads_signalled = [](void* engine, uint32_t thread) {
@@ -27,7 +27,7 @@ SequentialEngine::SequentialEngine(uint64_t seed, const ch_run_progress* progres
     };
     hooks_.handed_over = [](void* engine, uint32_t core) {
         auto& self = *static_cast<SequentialEngine*>(engine);
-        self.events_.handed_over(core);
+        if (self.keeps_events_) self.events_.handed_over(core);
         self.processors_->for_each_neighbour(core, [&](uint32_t other) { self.set_runnable(other); });
     };
     hooks_.kernel_entered = nullptr;
