@@ -113,7 +113,8 @@ Status Launcher::explore(const LaunchOptions& options, ch_error* out_error) {
     if (options.schedule == 0) exploration_ = std::make_unique<Exploration>(wanted);
     const auto& launch = *reinterpret_cast<const ch_launch*>(options.launch);
     const auto* graph = reinterpret_cast<const graph::Image*>(launch.graph);
-    SequentialEngine engine(exploration_->begin(wanted, options.schedule, graph), options.progress, options.out_trace);
+    SequentialEngine engine(exploration_->begin(wanted, options.schedule, graph), options.progress, options.out_trace,
+                            kernels_pause_);
     const Status launched = run(engine, options, out_error);
     exploration_->ended(engine.order(), &wanted);
     return launched;
@@ -123,12 +124,12 @@ Status Launcher::launch(const LaunchOptions& options, ch_error* out_error) {
     if (options.exploration) return explore(options, out_error);
     if (options.sim_threads <= 1) {
         RandomOracle random(options.seed);
-        SequentialEngine engine(options.seed ? &random : nullptr, options.progress, options.out_trace);
+        SequentialEngine engine(options.seed ? &random : nullptr, options.progress, options.out_trace, kernels_pause_);
         return run(engine, options, out_error);
     }
     CH_TRY(lend_helpers(options.sim_threads - 1, out_error));
     const std::vector<ch_mailbox*> helpers(helpers_.begin(), helpers_.begin() + options.sim_threads - 1);
-    ParallelEngine engine(helpers, options.progress);
+    ParallelEngine engine(helpers, options.progress, kernels_pause_);
     return run(engine, options, out_error);
 }
 
@@ -238,7 +239,7 @@ void Launcher::report_stall(const Engine& engine, End end, const ch_launch& laun
     std::string& report = *options.out_stall_report;
     report = std::string(out_error->message) + "\n";
     for (const std::string& wait : waits) report += wait + "\n";
-    report += engine.events().text(names);
+    if (kernels_pause_) report += engine.events().text(names);
 }
 
 // Nothing may refer to the launch any more afterwards.

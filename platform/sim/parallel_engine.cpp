@@ -10,18 +10,21 @@ constexpr uint64_t sleep_ns_max = 20'000'000;  // a sleeping worker looks for a 
 
 }  // namespace
 
-ParallelEngine::ParallelEngine(const std::vector<ch_mailbox*>& helpers, ch_run_progress* progress)
-    : Engine(true), helpers_(helpers), progress_(progress), workers_(static_cast<uint32_t>(helpers.size()) + 1) {
+ParallelEngine::ParallelEngine(const std::vector<ch_mailbox*>& helpers, ch_run_progress* progress, bool keeps_events)
+    : Engine(true, keeps_events),
+      helpers_(helpers),
+      progress_(progress),
+      workers_(static_cast<uint32_t>(helpers.size()) + 1) {
     hooks_.engine = this;
     hooks_.main_base_written = [](void* engine, uint32_t core, uint32_t thread, uint32_t value) {
         auto& self = *static_cast<ParallelEngine*>(engine);
-        self.events_.main_base(self.payloads_, core, thread, value);
+        if (self.keeps_events_) self.events_.main_base(self.payloads_, core, thread, value);
         self.thread_of_core_[core].store(static_cast<uint8_t>(thread), std::memory_order_relaxed);
         self.wake(core);
     };
     hooks_.cond_written = [](void* engine, uint32_t core, uint32_t value) {
         auto& self = *static_cast<ParallelEngine*>(engine);
-        self.events_.cond(self.payloads_, core, value);
+        if (self.keeps_events_) self.events_.cond(core, value);
         self.wake(first_aicpu + self.thread_of_core_[core].load(std::memory_order_relaxed));
     };
     hooks_.threads_signalled = [](void* engine, uint32_t thread) {
@@ -32,7 +35,7 @@ ParallelEngine::ParallelEngine(const std::vector<ch_mailbox*>& helpers, ch_run_p
     };
     hooks_.handed_over = [](void* engine, uint32_t core) {
         auto& self = *static_cast<ParallelEngine*>(engine);
-        self.events_.handed_over(core);
+        if (self.keeps_events_) self.events_.handed_over(core);
         self.processors_->for_each_neighbour(core, [&](uint32_t other) { self.wake(other); });
     };
     hooks_.kernel_entered = nullptr;

@@ -4,22 +4,22 @@
 namespace chiphost::platform {
 
 SequentialEngine::SequentialEngine(Oracle* oracle, const ch_run_progress* progress,
-                                   std::vector<ch_trace_event>* out_trace)
-    : Engine(false), progress_(progress), trace_(out_trace) {
+                                   std::vector<ch_trace_event>* out_trace, bool keeps_events)
+    : Engine(false, keeps_events), progress_(progress), trace_(out_trace) {
     if (oracle) order_.emplace(oracle);
     hooks_.engine = this;
     hooks_.main_base_written = [](void* engine, uint32_t core, uint32_t thread, uint32_t value) {
         auto& self = *static_cast<SequentialEngine*>(engine);
         self.thread_of_core_[core] = static_cast<uint8_t>(thread);
         self.runnable_.insert(core);
-        self.events_.main_base(self.payloads_, core, thread, value);
+        if (self.keeps_events_) self.events_.main_base(self.payloads_, core, thread, value);
         if (self.order_) self.order_->dispatched(core, value);
         if (self.trace_) self.record(core, CH_TRACE_DISPATCH, thread, value, -1);
     };
     hooks_.cond_written = [](void* engine, uint32_t core, uint32_t value) {
         auto& self = *static_cast<SequentialEngine*>(engine);
         self.runnable_.insert(first_aicpu + self.thread_of_core_[core]);
-        self.events_.cond(self.payloads_, core, value);
+        if (self.keeps_events_) self.events_.cond(core, value);
         if (self.order_) self.order_->answered(core, value);
         if (self.trace_) self.record(core, CH_TRACE_COND, UINT8_MAX, value, -1);
     };
@@ -29,7 +29,7 @@ SequentialEngine::SequentialEngine(Oracle* oracle, const ch_run_progress* progre
     };
     hooks_.handed_over = [](void* engine, uint32_t core) {
         auto& self = *static_cast<SequentialEngine*>(engine);
-        self.events_.handed_over(core);
+        if (self.keeps_events_) self.events_.handed_over(core);
         self.processors_->for_each_neighbour(core, [&](uint32_t other) { self.runnable_.insert(other); });
     };
     hooks_.kernel_entered = nullptr;

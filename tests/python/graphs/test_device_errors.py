@@ -168,7 +168,7 @@ STALLS: dict[str, tuple[dict[str, int], str, str]] = {
     "cores that wait for each other": ({}, "STALLED", "has not finished kernel `pop_for_ever` of submit #0"),
 }
 TMR_STALLS: dict[str, tuple[dict[str, int], str, str]] = {
-    "an element of a task that waits for ever": ({}, "STALLED", "waits for an element; core .* has not finished"),
+    "an element of a task that waits for ever": ({}, "STALLED", "waits for an element in .*; core .* has not finished"),
 }
 
 

@@ -26,13 +26,13 @@ protected:
 
 TEST_P(EventRingTest, NamesWhatHappenedInOrder) {
     ring.main_base(payloads.data(), 1, 2, 4);
-    ring.cond(payloads.data(), 1, 4);
+    ring.cond(1, 4);
     ring.handed_over(1);
     payloads[2].status = core_protocol::KernelStatus::threw;  // of no interest to events
-    ring.cond(payloads.data(), 1, 4 | core_protocol::cond_finish_bit);
+    ring.cond(1, 4 | core_protocol::cond_finish_bit);
     ring.main_base(payloads.data(), 1, 0, 5);
     ring.main_base(payloads.data(), 1, 0, core_protocol::main_base_exit);
-    ring.cond(payloads.data(), 1, core_protocol::cond_exited);
+    ring.cond(1, core_protocol::cond_exited);
     EXPECT_EQ(ring.text(names),
               "the last 7 of 7 events:\n"
               "  0: AICPU thread 2 gives core 1 kernel `add` of submit #7\n"
@@ -44,10 +44,20 @@ TEST_P(EventRingTest, NamesWhatHappenedInOrder) {
               "  6: core 1 has exited\n");
 }
 
-TEST_P(EventRingTest, SaysNothingOfIdleRegisters) {
-    ring.main_base(payloads.data(), 1, 0, core_protocol::main_base_idle);
-    ring.cond(payloads.data(), 1, core_protocol::cond_idle);
-    EXPECT_EQ(ring.text(names), "the last 0 of 0 events:\n");
+TEST_P(EventRingTest, NamesTheHandshake) {
+    ring.main_base(nullptr, 1, 0, core_protocol::main_base_idle);
+    ring.cond(1, core_protocol::cond_idle);
+    EXPECT_EQ(ring.text(names),
+              "the last 2 of 2 events:\n"
+              "  0: AICPU thread 0 opens the registers of core 1\n"
+              "  1: core 1 is ready\n");
+}
+
+TEST_P(EventRingTest, NumbersDispatchesWhoseBeginningIsNotKept) {
+    ring.main_base(payloads.data(), 1, 0, 4);
+    for (uint32_t i = 1; i < EventRing::kept_max; ++i) ring.handed_over(0);
+    ring.cond(1, 4);
+    EXPECT_NE(ring.text(names).find("core 1 begins its dispatch 4\n"), std::string::npos);
 }
 
 TEST_P(EventRingTest, KeepsTheLastOnes) {
