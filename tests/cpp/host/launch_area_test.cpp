@@ -21,7 +21,7 @@ using core_protocol::Payload;
 class LaunchAreaTest : public testing::Test {
 protected:
     LaunchArea::Setup setup_of(uint32_t block_dim, bool hands_over = false) {
-        return {block_dim, 3, 7, 0x700, 0x900, hands_over};
+        return {block_dim, 3, 7, 0x700, 0x800, 0x900, hands_over};
     }
     const ch_launch& prepare(const LaunchArea::Setup& setup) {
         uint64_t launch = 0;
@@ -51,6 +51,7 @@ TEST_F(LaunchAreaTest, HasARecordOfTheLaunch) {
     EXPECT_EQ(launch.aicpu_thread_count, 3u);
     EXPECT_EQ(launch.kernel_count, 7u);
     EXPECT_EQ(launch.kernels, 0x700u);
+    EXPECT_EQ(launch.kernel_names, 0x800u);
     EXPECT_EQ(launch.graph, 0x900u);
     EXPECT_EQ(launch.hand_over, 0u) << "no kernel wants it";
 }

@@ -162,7 +162,7 @@ TEST(RingPrograms, EndWhenTheRunHasFailed) {
     worker.wait.timeout = std::chrono::seconds(20);
     for (int round = 0; round < 3; ++round) {
         const std::string text = worker.run_program(9, callable);
-        EXPECT_EQ(text.find("TASK_INVALID: submit: the task has no kernel"), 0u) << text;
+        EXPECT_EQ(text.find("TASK_INVALID: submit #0: the task has no kernel"), 0u) << text;
         EXPECT_NE(text.find("the orchestration did not return"), std::string::npos) << text;
         EXPECT_EQ(worker.run_program(0, callable), "ok");
     }

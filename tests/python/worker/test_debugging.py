@@ -12,6 +12,7 @@ import sys
 
 import pytest
 from checkout import ROOT, SUPPORT
+
 from chiphost._core import namespaces_unavailable
 
 EXAMPLE = ROOT / "tests" / "examples" / "debug"
