@@ -124,11 +124,16 @@ size_t ask_addr2line(const ch_binary& binary, uint64_t offset, char (&to)[output
 
 // Adds one line of addr2line's output, such as "/src/kernel.cpp:12 (discriminator 3)". False: it says nothing.
 bool add_place(const char* text, size_t bytes, bool is_first, TextLine* line) {
-    size_t end = 0;
-    while (end < bytes && text[end] != ' ') ++end;
+    // Folders may have spaces in their names; a remark in brackets is behind the number of the line.
+    size_t end = bytes;
+    for (size_t at = bytes; at > 0 && text[bytes - 1] == ')'; --at) {
+        if (text[at - 1] != '(') continue;
+        end = at >= 2 ? at - 2 : 0;
+        break;
+    }
     if (end == 0 || text[0] == '?' || text[end - 1] == '?' || text[end - 1] == ':') return false;
     if (end >= 2 && text[end - 2] == ':' && text[end - 1] == '0') return false;
-    line->add(is_first ? " at " : ", called in ").add(text, end);
+    line->add(is_first ? " at " : ", called in ").add_printable(text, end);
     return true;
 }
 

@@ -20,6 +20,22 @@ public:
         return *this;
     }
 
+    // Adds a text of anybody's, such as a file's name: what is no printable ASCII becomes "\x1b", so that it can do
+    // nothing to a terminal, and every reader can decode it.
+    TextLine& add_printable(const char* text, size_t bytes) {
+        for (size_t i = 0; i < bytes; ++i) {
+            const auto byte = static_cast<unsigned char>(text[i]);
+            if (byte >= 0x20 && byte < 0x7F) {
+                add(text + i, 1);
+                continue;
+            }
+            const char digits[] = "0123456789abcdef";
+            const char escaped[] = {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+            add(escaped, sizeof escaped);
+        }
+        return *this;
+    }
+
     TextLine& add_number(int64_t number) {
         if (number < 0) add("-");
         return add_digits(number < 0 ? uint64_t{0} - static_cast<uint64_t>(number) : static_cast<uint64_t>(number), 10);
