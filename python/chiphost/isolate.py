@@ -41,6 +41,7 @@ from . import _core
 from ._runtimes import runtimes
 from ._runtimes.strategy import choose_strategy
 from ._strategies import STRATEGIES
+from ._system import end_of_process as _end_of_process  # noqa: F401 (it ends calls with the process)
 from ._system.stacks import stack_bytes_or_default
 from .errors import LoadError, make_error
 from .signature import Dtype, dtype_name

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import atexit
 import copy
 import dataclasses
 import operator
@@ -17,6 +16,7 @@ from ._core import CallConfig
 from ._runtimes import runtimes
 from ._runtimes.runtimes import RuntimeFiles
 from ._runtimes.strategy import choose_strategy
+from ._system import end_of_process as _end_of_process  # noqa: F401 (it ends calls with the process)
 from ._system.stacks import stack_bytes_or_default
 from .callable import ChipCallable
 from .checks import check_names
@@ -27,9 +27,6 @@ from .run_result import RunResult
 
 _DEVICE_ID_MAX: Final = 2**31 - 1
 _BYTES_MAX: Final = 2**64 - 1
-
-# Python does not survive its own end while another thread is in the C++ core.
-atexit.register(_core.end_calls, make_error("INTERRUPTED", "the process is ending", "worker"))
 
 
 class ChipWorker:
