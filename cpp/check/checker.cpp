@@ -20,18 +20,6 @@ const T* at(uint64_t address) {
     return reinterpret_cast<const T*>(address);
 }
 
-Memory describe(const ch_device_tensor& tensor) {
-    Memory memory;
-    memory.kind = Memory::Kind::argument;
-    memory.number = tensor.number;
-    memory.bytes = tensor.buffer_bytes;
-    memory.dtype = tensor.dtype;
-    memory.ndims = tensor.ndims;
-    memory.has_shape = true;
-    memcpy(memory.shape, tensor.shape, sizeof memory.shape);
-    return memory;
-}
-
 }  // namespace
 
 Checker::Checker(uint64_t begin, uint64_t end)
@@ -72,6 +60,19 @@ Checker::Checker(uint64_t begin, uint64_t end)
 
 Checker::~Checker() = default;
 
+// The whole of a tensor's buffer, which the tensor is the first view of.
+Memory Checker::describe(const ch_device_tensor& tensor, Memory::Kind kind, uint32_t number) {
+    Memory memory;
+    memory.kind = kind;
+    memory.number = number;
+    memory.bytes = tensor.buffer_bytes;
+    memory.dtype = tensor.dtype;
+    memory.ndims = tensor.ndims;
+    memory.has_shape = true;
+    memcpy(memory.shape, tensor.shape, sizeof memory.shape);
+    return memory;
+}
+
 void Checker::allocated(uint64_t address, uint64_t bytes, bool zeroed) {
     memory_.allocated(address, bytes, zeroed);
     fresh_.push_back({address, address + bytes, false});
@@ -89,10 +90,11 @@ void Checker::copied_in(uint64_t address, uint64_t bytes) {
 }
 
 // What the host copies back is a result: every byte of it should be somebody's.
-void Checker::copied_out(uint64_t address, uint64_t bytes) {
-    if (!launched_ || !(checks_ & init)) return;
+bool Checker::copied_out(uint64_t address, uint64_t bytes) {
+    if (!launched_ || !(checks_ & init)) return false;
     const uint32_t index = memory_.buffer_at(address);
-    if (index == none) return;
+    if (index == none) return false;
+    bool found = false;
     const uint64_t end = address + bytes;
     for (uint64_t from = memory_.written().first_missing(address, end); from != end;) {
         uint64_t to = end;
@@ -106,8 +108,10 @@ void Checker::copied_out(uint64_t address, uint64_t bytes) {
         finding.begin = static_cast<int64_t>(from - buffer.begin);
         finding.end = static_cast<int64_t>(to - buffer.begin);
         findings_.add(std::move(finding));
+        found = true;
         from = to == end ? end : memory_.written().first_missing(to, end);
     }
+    return found;
 }
 
 void Checker::local_memory(uint32_t core, const char* name, uint64_t address, uint64_t bytes) {
@@ -140,14 +144,11 @@ void Checker::begin_launch(const ch_launch& launch, uint32_t checks) {
     orchestration_->active = false;
 
     const auto& image = *at<graph::Image>(launch.graph);
-    infers_ = false;
     if (image.orchestration == 0) {
         add_allocations(launch);
         read_host_graph(image);
     } else {
-        const auto& plan = *at<graph::Orchestration>(image.orchestration);
-        infers_ = plan.root_scope == graph::RootScope::automatic;
-        read_arguments(plan);
+        read_arguments(*at<graph::Orchestration>(image.orchestration));
     }
 }
 
@@ -206,7 +207,8 @@ void Checker::read_arguments(const graph::Orchestration& plan) {
         const ch_device_tensor& tensor = args.tensors[i];
         const uint32_t known = memory_.buffer_at(tensor.buffer);
         if (known != none && memory_.buffer(known).begin == tensor.buffer) continue;  // the same array twice
-        memory_.add_buffer(describe(tensor), tensor.buffer, tensor.buffer + tensor.buffer_bytes);
+        memory_.add_buffer(describe(tensor, Memory::Kind::argument, tensor.number), tensor.buffer,
+                           tensor.buffer + tensor.buffer_bytes);
     }
 }
 

@@ -8,8 +8,7 @@
 // submissions (graph::RunObserver), and instrumented code its accesses (AccessRecorder). A graph that the host has
 // built is read from its image.
 //
-// Threads: one at a time. Functions throw std::bad_alloc; those that kernels and the orchestrator call keep it until
-// end_launch().
+// Threads: one at a time. Functions throw std::bad_alloc.
 #pragma once
 
 #include <stdint.h>
@@ -50,7 +49,8 @@ public:
     void allocated(uint64_t address, uint64_t bytes, bool zeroed);
     void released(uint64_t address);
     void copied_in(uint64_t address, uint64_t bytes);
-    void copied_out(uint64_t address, uint64_t bytes);
+    // True if there is a finding now that report() has not told before.
+    bool copied_out(uint64_t address, uint64_t bytes);
 
     // A run begins: what is allocated from now on may be its orchestration's.
     void begin_run() { fresh_.clear(); }
@@ -152,6 +152,7 @@ private:
     void read_host_graph(const graph::Image& image);
     void read_arguments(const graph::Orchestration& plan);
     void add_allocations(const ch_launch& launch);
+    static Memory describe(const ch_device_tensor& tensor, Memory::Kind kind, uint32_t number);
     uint32_t add_task(int64_t id, const CallStack& submitted, uint32_t block_num);
     uint32_t submission_of(int64_t id) const;
     void find_races();
@@ -204,7 +205,6 @@ private:
     uint32_t checks_ = 0;
     bool launched_ = false;
     uint32_t block_dim_ = 0;
-    bool infers_ = false;
     uint64_t hand_over_ = 0;
     std::vector<LocalMemory> local_memories_;
     uint64_t image_tensors_[2] = {0, 0};

@@ -44,15 +44,8 @@ void Checker::submitted(const graph::Submission& submission) {
         uint32_t buffer = none;
         if (used.role == CH_ROLE_OUTPUT) {
             const ch_device_tensor& made = submission.outputs[outputs];
-            Memory memory;
-            memory.kind = Memory::Kind::output;
-            memory.number = outputs++;
+            Memory memory = describe(made, Memory::Kind::output, outputs++);
             memory.submission = index;
-            memory.bytes = made.buffer_bytes;
-            memory.dtype = made.dtype;
-            memory.ndims = made.ndims;
-            memory.has_shape = true;
-            std::copy(std::begin(made.shape), std::end(made.shape), memory.shape);
             buffer = memory_.add_buffer(memory, made.buffer, made.buffer + made.buffer_bytes);
             outputs_of_scope_.push_back({submission.scope, buffer});
             memory_.forgotten(made.buffer, made.buffer + made.buffer_bytes);

@@ -45,8 +45,7 @@ public:
     }
     void copied_out(uint64_t address, uint64_t bytes) {
         if (!checks_ || !checks_->report) return;
-        checks_->checker.copied_out(address, bytes);
-        *checks_->report = checks_->checker.report();
+        if (checks_->checker.copied_out(address, bytes)) *checks_->report = checks_->checker.report();
     }
     Status load_kernel(const ch_kernel& kernel, LoadedKernel* out_kernel, ch_error* out_error);
     void unload(void* library) { anchor_->close_library(anchor_state_, library, nullptr); }

@@ -17,7 +17,7 @@ ASM = "inline assembly"
 def module(body: str, attributes: str = "nounwind sanitize_thread") -> str:
     return (
         f"define void @f(ptr %to, ptr %from) #0 {{\n{body}\n  ret void\n}}\nattributes #0 = {{ {attributes} }}\n"
-        '!1 = !DIFile(filename: "kernel.cpp", directory: "/work")\n'
+        '!1 = !DIFile(filename: "kernel.cpp", directory: "/src")\n'
         '!2 = !DIFile(filename: "/usr/include/header.h", directory: "")\n'
         '!3 = distinct !DISubprogram(name: "f", scope: !1, file: !1, line: 1)\n'
         '!4 = distinct !DISubprogram(name: "g", scope: !2, file: !2, line: 8)\n'
@@ -62,7 +62,7 @@ def test_lines_of_clang(line: str, reason: str) -> None:
 
 def test_the_users_line_of_clang() -> None:
     inlined, own = "  store i512 0, ptr %to, align 4, !dbg !6", "  store i512 0, ptr %from, align 4, !dbg !5"
-    assert [each.place for each in in_ir(module(inlined + "\n" + own))] == ["/work/kernel.cpp:7"] * 2
+    assert [each.place for each in in_ir(module(inlined + "\n" + own))] == ["/src/kernel.cpp:7"] * 2
 
 
 def test_functions_and_modules_of_clang() -> None:
