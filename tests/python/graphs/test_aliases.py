@@ -41,7 +41,7 @@ def test_the_same_array_twice_is_one_array(worker: ch.ChipWorker) -> None:
 def test_arrays_that_share_a_part_cannot_both_be_written(worker: ch.ChipWorker) -> None:
     callable = write_both(worker, ch.InOut("x"), ch.InOut("y"))
     base = np.zeros(96, np.float32)
-    with pytest.raises(ch.ArgumentError, match="tensors 0 and 1 may both be written and share only a part") as caught:
+    with pytest.raises(ch.ArgumentError, match="`x` and argument `y` may both be written and share") as caught:
         worker.run(callable, [base[:64], base[32:], 0])
     assert caught.value.name == "ARGUMENT_LAYOUT"
     assert base.tolist() == [0.0] * 96

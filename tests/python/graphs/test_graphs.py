@@ -113,7 +113,7 @@ def test_cycles_are_found_and_named(worker, count, data):
     note(str(caught.value))
     assert caught.value.name == "GRAPH_CYCLE"
     assert not calls.any(), "a task ran although the graph has a cycle"
-    named = [int(x) for x in re.findall(r"\d+", caught.value.message)]
+    named = [int(number) for number in re.findall(r"submit #(\d+)", caught.value.message)]
     assert len(named) >= 2 and named[0] == named[-1]
     assert all(end in successors[start] for start, end in itertools.pairwise(named))
     assert caught.value.task == named[0]
