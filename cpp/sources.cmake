@@ -61,8 +61,11 @@ set(chiphost_aicore_sources ${chiphost_root}/cpp/executor/aicore_program.cpp ${c
 set(chiphost_check_sources
     ${chiphost_root}/cpp/check/checker.cpp
     ${chiphost_root}/cpp/check/checker_accesses.cpp
+    ${chiphost_root}/cpp/check/checker_coherence.cpp
     ${chiphost_root}/cpp/check/checker_graph.cpp
+    ${chiphost_root}/cpp/check/checker_locating.cpp
     ${chiphost_root}/cpp/check/checker_refusals.cpp
+    ${chiphost_root}/cpp/check/coherence_search.cpp
     ${chiphost_root}/cpp/check/finding.cpp
     ${chiphost_root}/cpp/check/footprint.cpp
     ${chiphost_root}/cpp/check/live_memory.cpp

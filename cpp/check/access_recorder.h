@@ -13,7 +13,7 @@
 
 namespace chiphost::check {
 
-constexpr uint32_t recorder_format = 1;  // changes with the record
+constexpr uint32_t recorder_format = 2;  // changes with the record
 
 constexpr uint32_t page_bits = 12;
 constexpr uint64_t page_bytes = uint64_t{1} << page_bits;
@@ -51,6 +51,11 @@ struct AccessRecorder {
     // it acquires.
     void (*atomic)(AccessRecorder* self, uint64_t address, uint64_t bytes, AtomicUse use, uint32_t after,
                    const void* code);
+    // Writes the lines of [address, address + bytes) back from the core's data cache and drops them; 0 bytes: all
+    // lines.
+    void (*flush)(AccessRecorder* self, uint64_t address, uint64_t bytes);
+    // What is accessed from now on stands for block copies, or does so no more.
+    void (*block_copy)(AccessRecorder* self, uint32_t begins);
     const void* stack[stack_max];  // return addresses of the callers, outermost first
     Entry entries[entry_count];
 

@@ -20,6 +20,8 @@ AccessRecorder nobody = {chiphost::check::recorder_format,
                          0,
                          [](AccessRecorder*, uint64_t, uint64_t, uint32_t, const void*) {},
                          [](AccessRecorder*, uint64_t, uint64_t, AtomicUse, uint32_t, const void*) {},
+                         [](AccessRecorder*, uint64_t, uint64_t) {},
+                         [](AccessRecorder*, uint32_t) {},
                          {},
                          {}};
 AccessRecorder* recorder = &nobody;
@@ -123,6 +125,14 @@ extern "C" {
 __attribute__((visibility("default"))) uint32_t chiphost_check_attach(AccessRecorder* to) {
     recorder = to ? to : &nobody;
     return chiphost::check::recorder_format;
+}
+
+// Called by the functions of chiphost/data_cache.h.
+void chiphost_check_flush(const volatile void* address, uint64_t bytes) {
+    recorder->flush(recorder, reinterpret_cast<uint64_t>(address), bytes);
+}
+void chiphost_check_block_copy(uint32_t begins) {
+    recorder->block_copy(recorder, begins);
 }
 
 void __tsan_init() {}

@@ -22,8 +22,8 @@ const T* at(uint64_t address) {
 
 }  // namespace
 
-Checker::Checker(uint64_t begin, uint64_t end)
-    : begin_(begin), end_(end), orchestration_(std::make_unique<Actor>(&pages_)) {
+Checker::Checker(uint64_t begin, uint64_t end, uint32_t line_bytes)
+    : begin_(begin), end_(end), line_bytes_(line_bytes), orchestration_(std::make_unique<Actor>(&pages_)) {
     memset(&anything_, any_state, sizeof anything_);
     recorder_.checker = this;
     AccessRecorder& record = recorder_.record;
@@ -34,6 +34,12 @@ Checker::Checker(uint64_t begin, uint64_t end)
     record.atomic = [](AccessRecorder* self, uint64_t address, uint64_t bytes, AtomicUse use, uint32_t after,
                        const void* code) {
         reinterpret_cast<Recorder*>(self)->checker->atomic(address, bytes, use, after, code);
+    };
+    record.flush = [](AccessRecorder* self, uint64_t address, uint64_t bytes) {
+        reinterpret_cast<Recorder*>(self)->checker->flush(address, bytes);
+    };
+    record.block_copy = [](AccessRecorder* self, uint32_t begins) {
+        reinterpret_cast<Recorder*>(self)->checker->block_copy(begins != 0);
     };
     observer_.self = this;
     observer_.submitted = [](void* self, const graph::Submission& submission) {
@@ -118,13 +124,21 @@ void Checker::local_memory(uint32_t core, const char* name, uint64_t address, ui
     local_memories_.push_back({core, name, address, address + bytes});
 }
 
-void Checker::begin_launch(const ch_launch& launch, uint32_t checks) {
+void Checker::begin_launch(const ch_launch& launch, uint32_t checks, bool locates,
+                           const std::vector<NamedMemory>& arrays) {
     checks_ = checks;
     launched_ = true;
+    locates_ = locates;
     block_dim_ = launch.block_dim;
     hand_over_ = launch.hand_over;
-    findings_.clear();
+    if (!locates) {
+        findings_.clear();
+        unnecessary_edges_ = 0;
+    }
     segments_.clear();
+    flushes_.clear();
+    has_shared_blocks_ = false;
+    element_code_.clear();
     order_.clear();
     tasks_.clear();
     task_of_.clear();
@@ -136,7 +150,6 @@ void Checker::begin_launch(const ch_launch& launch, uint32_t checks) {
     heaps_.clear();
     local_memories_.clear();
     checked_submission_ = last_event_ = none;
-    unnecessary_edges_ = 0;
     memory_.begin_run();
     blocks_.assign(block_dim_, BlockOrder{});
     while (cores_.size() < block_dim_ * cores_of_cluster) cores_.push_back(std::make_unique<Actor>(&pages_));
@@ -145,7 +158,7 @@ void Checker::begin_launch(const ch_launch& launch, uint32_t checks) {
 
     const auto& image = *at<graph::Image>(launch.graph);
     if (image.orchestration == 0) {
-        add_allocations(launch);
+        add_allocations(launch, arrays);
         read_host_graph(image);
     } else {
         read_arguments(*at<graph::Orchestration>(image.orchestration));
@@ -153,7 +166,7 @@ void Checker::begin_launch(const ch_launch& launch, uint32_t checks) {
 }
 
 // What the orchestration of a host_build_graph has allocated: all since the run began but the frame's own.
-void Checker::add_allocations(const ch_launch& launch) {
+void Checker::add_allocations(const ch_launch& launch, const std::vector<NamedMemory>& arrays) {
     uint32_t number = 0;
     for (const Allocation& allocation : fresh_) {
         const uint64_t own[] = {launch.graph, launch.kernels, launch.payloads, launch.hand_over, launch.status};
@@ -161,9 +174,15 @@ void Checker::add_allocations(const ch_launch& launch) {
                         [&](uint64_t address) { return address >= allocation.begin && address < allocation.end; })) {
             continue;
         }
+        const auto array = std::find_if(arrays.begin(), arrays.end(),
+                                        [&](const NamedMemory& each) { return each.begin == allocation.begin; });
         Memory memory;
-        memory.kind = Memory::Kind::allocation;
-        memory.number = number++;
+        if (array != arrays.end()) {
+            memory = array->memory;
+        } else {
+            memory.kind = Memory::Kind::allocation;
+            memory.number = number++;
+        }
         memory.bytes = allocation.end - allocation.begin;
         const uint32_t index = memory_.add_buffer(memory, allocation.begin, allocation.end);
         if (allocation.freed) memory_.buffer(index).state = Buffer::State::freed;
@@ -233,18 +252,24 @@ void Checker::end_launch() {
     for (auto& core : cores_) {
         if (core->active) end_segment(*core);  // it was cut off
         core->active = false;
-        core->footprint.clear();
+        core->forget();
     }
     if (orchestration_->active) end_segment(*orchestration_);
     orchestration_->active = false;
-    orchestration_->footprint.clear();
+    orchestration_->forget();
     switch_to(nullptr);
     order_.finish();
-    if (checks_ & races) find_races();
+    if (!locates_ && (checks_ & races)) find_races();
+    if (!locates_ && (checks_ & coherence)) find_incoherences();
+    locates_ = false;
 }
 
 void Checker::find_races() {
-    RaceSearch search(memory_, segments_, order_);
+    RaceSearch search(segments_, order_);
+    for (uint32_t index = 0; index < memory_.buffer_count(); ++index) {
+        const Buffer& buffer = memory_.buffer(index);
+        search.add(index, buffer.begin, buffer.end, buffer.uses);
+    }
     for (const Race& race : search.find()) {
         Finding finding;
         finding.check = races;
@@ -253,14 +278,15 @@ void Checker::find_races() {
                        : !race.first.writes()  ? "write_after_read"
                        : !race.second.writes() ? "read_after_write"
                                                : "write_after_write";
-        finding.first = access_of(race.first);
-        finding.has_second = true;
-        finding.second = access_of(race.second);
         const Buffer& buffer = memory_.buffer(race.buffer);
         finding.memory = buffer.memory;
         finding.begin = static_cast<int64_t>(race.begin - buffer.begin);
         finding.end = static_cast<int64_t>(race.end - buffer.begin);
-        findings_.add(std::move(finding));
+        finding.has_second = true;
+        finding.first = access_of(race.first, buffer);
+        finding.second = access_of(race.second, buffer);
+        finding.first.first_byte = finding.second.first_byte = finding.begin;
+        findings_.add_apart(std::move(finding));
     }
     std::sort(inferred_.begin(), inferred_.end());
     inferred_.erase(std::unique(inferred_.begin(), inferred_.end()), inferred_.end());
@@ -270,7 +296,9 @@ void Checker::find_races() {
 }
 
 std::string Checker::report() const {
-    return to_json(findings_, checks_, tasks_.size(), order_.edge_count(), unnecessary_edges_);
+    Findings findings = findings_;
+    findings.merge();
+    return to_json(findings, checks_, tasks_.size(), order_.edge_count(), unnecessary_edges_);
 }
 
 }  // namespace chiphost::check

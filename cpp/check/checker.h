@@ -21,6 +21,7 @@
 
 #include "access_recorder.h"
 #include "chiphost/abi/device_program.h"
+#include "coherence_search.h"
 #include "edge_rules.h"
 #include "finding.h"
 #include "footprint.h"
@@ -36,8 +37,14 @@ namespace chiphost::check {
 
 class Checker {
 public:
-    // Device memory has addresses in [begin, end).
-    Checker(uint64_t begin, uint64_t end);
+    // Memory whose name others know.
+    struct NamedMemory {
+        uint64_t begin;  // address
+        Memory memory;   // without its size
+    };
+
+    // Device memory has addresses in [begin, end). `line_bytes`: of the cores' data caches.
+    Checker(uint64_t begin, uint64_t end, uint32_t line_bytes);
     ~Checker();
     Checker(const Checker&) = delete;
     Checker& operator=(const Checker&) = delete;
@@ -56,8 +63,15 @@ public:
     void begin_run() { fresh_.clear(); }
 
     // Around a launch. The record's `observer` is to be observer() before the launch begins.
-    void begin_launch(const ch_launch& launch, uint32_t checks);
+    //
+    // `locates`: it repeats the launch before, in the same order, and only looks for the code of what that one has
+    // found.
+    // `arrays`: copies of the run's arrays that a host orchestration has made.
+    void begin_launch(const ch_launch& launch, uint32_t checks, bool locates,
+                      const std::vector<NamedMemory>& arrays);
     void end_launch();
+    // True if the last launch has findings whose code another one could tell: races are found when all is over.
+    bool wants_to_locate() const;
     const graph::RunObserver* observer() const { return &observer_; }
 
     // The findings of the last launch, and of copies since then, as JSON.
@@ -108,12 +122,20 @@ private:
         template <typename Visit>
         void for_each_in(uint64_t begin, uint64_t end, Visit&& visit) const;
     };
+    // An access whose code a launch is to find: the first one of that kind to a byte.
+    struct Wanted {
+        uint64_t address;
+        bool write;
+        uint32_t part;   // of the execution
+        Access* access;  // of a finding
+    };
     // Whoever runs instrumented code: a kernel on a core, or the orchestration.
     struct Actor {
-        explicit Actor(PagePool* pool) : footprint(pool) {}
+        explicit Actor(PagePool* pool) : footprint(pool), copied(pool) {}
 
         bool active = false;
         bool is_orchestration = false;
+        uint32_t copying = 0;  // BlockCopy objects that live
         const core_protocol::Payload* payload = nullptr;
         uint32_t submission = 0;
         uint32_t slot = 0;  // which core of its cluster
@@ -121,10 +143,21 @@ private:
         bool shares_block = false;  // other cores run the same block
         Clock clock{};
         uint32_t segment = none;  // of what it does now; none: it has done nothing yet
+        uint32_t part = 0;        // segments that it has left behind
         std::vector<View> views;
         bool has_views = false;
-        Footprint footprint;
+        Footprint footprint;             // of its scalar unit
+        Footprint copied;                // of its block copies
         std::vector<const void*> stack;  // while it pauses
+        std::vector<Wanted> wanted;      // of this kernel, while the launch locates
+
+        Footprint& current() { return copying ? copied : footprint; }
+        const Footprint& other() const { return copying ? footprint : copied; }
+        bool has_accesses() const { return !footprint.empty() || !copied.empty(); }
+        void forget() {
+            footprint.clear();
+            copied.clear();
+        }
     };
     // How the cores of a cluster that run one block have synchronized.
     struct BlockOrder {
@@ -151,11 +184,24 @@ private:
     // checker.cpp
     void read_host_graph(const graph::Image& image);
     void read_arguments(const graph::Orchestration& plan);
-    void add_allocations(const ch_launch& launch);
+    void add_allocations(const ch_launch& launch, const std::vector<NamedMemory>& arrays);
     static Memory describe(const ch_device_tensor& tensor, Memory::Kind kind, uint32_t number);
     uint32_t add_task(int64_t id, const CallStack& submitted, uint32_t block_num);
     uint32_t submission_of(int64_t id) const;
     void find_races();
+    void add_finding(Finding finding) {
+        if (!locates_) findings_.add(std::move(finding));
+    }
+
+    // checker_coherence.cpp
+    void flush(uint64_t address, uint64_t bytes);
+    void block_copy(bool begins);
+    void find_incoherences();
+
+    // checker_locating.cpp
+    void want_code(Actor& actor);
+    void forbid_wanted(Actor& actor);
+    void note_code(uint64_t begin, uint64_t end, bool write, const void* code);
 
     // checker_graph.cpp: graph::RunObserver
     void submitted(const graph::Submission& submission);
@@ -167,6 +213,7 @@ private:
     void check_edges(uint32_t submission);
 
     // checker_accesses.cpp
+    void forget_entries();
     void switch_to(Actor* actor);
     void access(uint64_t address, uint64_t bytes, bool write, const void* code, bool noted = true);
     void atomic(uint64_t address, uint64_t bytes, AtomicUse use, uint32_t after, const void* code);
@@ -178,21 +225,24 @@ private:
     void file_accesses(Actor& actor);
     void end_segment(Actor& actor);
     uint32_t segment_of(Actor& actor);
-    void add_use(const Actor& actor, uint64_t begin, uint64_t end, Action action, uint32_t segment);
+    void begin_segment(Actor& actor);
+    void add_use(const Actor& actor, uint64_t begin, uint64_t end, Action action, uint32_t segment, bool copied);
 
     // checker_refusals.cpp
     void refuse(uint64_t begin, uint64_t end, bool write, const void* code);
     bool judge(uint64_t address, bool write, Finding* out_finding);
     const LocalMemory* local_memory_near(uint64_t address) const;
     void judge_outside(uint64_t address, bool write, Finding* out_finding) const;
+    bool has_written_otherwise(uint64_t address) const;
     bool written_by_task(const Buffer& buffer, uint64_t address) const;
     Access access_of(const Actor& actor, Action action, const void* code) const;
-    Access access_of(const Use& use) const;
+    Access access_of(const Use& use, const Buffer& buffer) const;
     static uint64_t offset_of(uint64_t code);
     static std::vector<uint64_t> offsets_of(const CallStack& calls);
     std::vector<uint64_t> code_of(const void* code) const;
 
     const uint64_t begin_, end_;
+    const uint32_t line_bytes_;
     Recorder recorder_{};
     graph::RunObserver observer_{};
     Page anything_;  // of memory that is not looked at: everything is allowed
@@ -204,6 +254,8 @@ private:
     // The launch.
     uint32_t checks_ = 0;
     bool launched_ = false;
+    bool locates_ = false;
+    bool has_shared_blocks_ = false;  // blocks that several cores run together
     uint32_t block_dim_ = 0;
     uint64_t hand_over_ = 0;
     std::vector<LocalMemory> local_memories_;
@@ -211,6 +263,8 @@ private:
     std::vector<std::pair<uint64_t, uint64_t>> heaps_;
     Findings findings_;
     Segments segments_;
+    std::vector<Flush> flushes_;                           // of cores that run a block with others
+    std::unordered_map<uint32_t, uint64_t> element_code_;  // of element accesses, by segment
     TaskOrder order_;
     std::vector<Task> tasks_;        // by submission
     std::vector<uint32_t> task_of_;  // submission by node; none: the orchestration

@@ -55,12 +55,16 @@ void Checker::View::for_each_in(uint64_t begin, uint64_t end, Visit&& visit) con
     }
 }
 
+// Every page is looked up again when it is touched.
+void Checker::forget_entries() {
+    for (const uint32_t entry : entries_in_use_) recorder_.record.entries[entry] = {};
+    entries_in_use_.clear();
+}
+
 // Another code runs from now on: it may touch what is its own.
 void Checker::switch_to(Actor* actor) {
-    AccessRecorder& record = recorder_.record;
-    for (const uint32_t entry : entries_in_use_) record.entries[entry] = {};
-    entries_in_use_.clear();
-    record.depth = 0;
+    forget_entries();
+    recorder_.record.depth = 0;
     actor_ = actor;
 }
 
@@ -79,8 +83,11 @@ void Checker::enter_kernel(uint32_t core, const core_protocol::Payload& payload)
     actor.cluster = core_protocol::cluster_of(core, block_dim_);
     actor.slot = core < block_dim_ ? 0 : 1 + (core - block_dim_) % 2;
     actor.shares_block = (payload.cores & (payload.cores - 1)) != 0;
+    has_shared_blocks_ = has_shared_blocks_ || actor.shares_block;
     actor.segment = none;
+    actor.part = 0;
     actor.has_views = false;
+    actor.copying = 0;
     actor.clock = {};
     actor.clock[actor.slot] = 1;
     BlockOrder& block = blocks_[actor.cluster];
@@ -89,13 +96,14 @@ void Checker::enter_kernel(uint32_t core, const core_protocol::Payload& payload)
         block.block = payload.context.block_idx;
         block.released.clear();
     }
+    want_code(actor);
 }
 
 void Checker::leave_kernel(uint32_t core, bool returned) {
     Actor& actor = *cores_[core];
     if (returned) {
         file_accesses(actor);
-        actor.footprint.clear();
+        actor.forget();
         actor.active = false;
     } else {
         const AccessRecorder& record = recorder_.record;
@@ -166,9 +174,9 @@ Page* Checker::page_of(uint64_t number) {
     if (entry.page == number) return reinterpret_cast<Page*>(entry.states + begin);
     Page* page = &anything_;
     if (actor_ && begin + page_bytes > begin_ && begin < end_ && !is_own_page(begin)) {
-        page = actor_->footprint.find(number);
+        page = actor_->current().find(number);
         if (!page) {
-            page = actor_->footprint.add(number);
+            page = actor_->current().add(number);
             allow(*page, begin, begin + page_bytes);
         }
     }
@@ -218,6 +226,11 @@ void Checker::allow(Page& page, uint64_t begin, uint64_t end) {
             memory_.written().for_each_in(from, to, [&](uint64_t first, uint64_t last) { set(may_read, first, last); });
         });
     }
+    for (const Wanted& wanted : actor_->wanted) {
+        if (wanted.part != actor_->part || wanted.address < begin || wanted.address >= end) continue;
+        const uint64_t at = wanted.address - begin;
+        remove_states(page, wanted.write ? may_write : may_read, at, at + 1);
+    }
 }
 
 // Looks up what the task has declared. It is done when a kernel first touches device memory.
@@ -255,12 +268,20 @@ uint32_t Checker::segment_of(Actor& actor) {
     } else {
         const core_protocol::Payload& payload = *actor.payload;
         actor.segment = segments_.add({tasks_[actor.submission].node, payload.context.block_idx, actor.slot,
-                                       actor.clock, payload.context.core, payload.func_id});
+                                       actor.clock, payload.context.core, payload.func_id, actor.part});
     }
     return actor.segment;
 }
 
-void Checker::add_use(const Actor& actor, uint64_t begin, uint64_t end, Action action, uint32_t segment) {
+// What a core does from now on is another segment.
+void Checker::begin_segment(Actor& actor) {
+    end_segment(actor);
+    actor.segment = none;
+    ++actor.part;
+    if (locates_) forbid_wanted(actor);
+}
+
+void Checker::add_use(const Actor& actor, uint64_t begin, uint64_t end, Action action, uint32_t segment, bool copied) {
     while (begin < end) {
         // A tensor that the task has declared is there; another may have come to its end.
         uint32_t index = none;
@@ -272,7 +293,7 @@ void Checker::add_use(const Actor& actor, uint64_t begin, uint64_t end, Action a
         if (index == none) return;  // it has been refused
         Buffer& buffer = memory_.buffer(index);
         const uint64_t part = std::min(end, buffer.end);
-        buffer.uses.push_back({begin, part, segment, action, AtomicUse::load});
+        buffer.uses.push_back({begin, part, segment, action, AtomicUse::load, copied});
         begin = part;
     }
 }
@@ -280,28 +301,28 @@ void Checker::add_use(const Actor& actor, uint64_t begin, uint64_t end, Action a
 // Files what was read and written since the segment began.
 void Checker::file_accesses(Actor& actor) {
     if (!actor.is_orchestration && actor.submission == none) return;
-    const auto file = [&](ByteState state, Action action) {
-        actor.footprint.for_each_range(state, [&](uint64_t begin, uint64_t end) {
-            add_use(actor, begin, end, action, segment_of(actor));
-            if (action == Action::write) memory_.written(begin, end);
+    const auto file = [&](const Footprint& footprint, bool copied) {
+        footprint.for_each_range(was_read, [&](uint64_t begin, uint64_t end) {
+            add_use(actor, begin, end, Action::read, segment_of(actor), copied);
+        });
+        footprint.for_each_range(was_written, [&](uint64_t begin, uint64_t end) {
+            add_use(actor, begin, end, Action::write, segment_of(actor), copied);
+            memory_.written(begin, end);
         });
     };
-    file(was_read, Action::read);
-    file(was_written, Action::write);
+    file(actor.footprint, false);
+    if (!actor.copied.empty()) file(actor.copied, true);
 }
 
 void Checker::end_segment(Actor& actor) {
-    if (!actor.active || actor.footprint.empty()) return;
+    if (!actor.active || !actor.has_accesses()) return;
     file_accesses(actor);
     actor.footprint.forget_accesses();
+    actor.copied.forget_accesses();
     if (actor.is_orchestration) {
         // Later it may be allowed other things: tasks may have come to their end.
-        actor.footprint.clear();
-        if (actor_ == &actor) {
-            const uint32_t depth = recorder_.record.depth;
-            switch_to(&actor);
-            recorder_.record.depth = depth;
-        }
+        actor.forget();
+        if (actor_ == &actor) forget_entries();
         actor.segment = none;
     }
 }
@@ -319,8 +340,7 @@ void Checker::atomic(uint64_t address, uint64_t bytes, AtomicUse use, uint32_t a
     if (!actor.shares_block || after == 0) return;
     auto& released = blocks_[actor.cluster].released;
     if (after == 1) {  // it releases
-        end_segment(actor);
-        actor.segment = none;
+        begin_segment(actor);
         Clock& clock = released[address];
         for (uint32_t core = 0; core < cores_of_cluster; ++core) clock[core] = std::max(clock[core], actor.clock[core]);
         ++actor.clock[actor.slot];
@@ -331,8 +351,7 @@ void Checker::atomic(uint64_t address, uint64_t bytes, AtomicUse use, uint32_t a
     Clock clock = actor.clock;
     for (uint32_t core = 0; core < cores_of_cluster; ++core) clock[core] = std::max(clock[core], found->second[core]);
     if (clock == actor.clock) return;
-    end_segment(actor);
-    actor.segment = none;
+    begin_segment(actor);
     actor.clock = clock;
 }
 

@@ -96,7 +96,7 @@ void Checker::check_edges(uint32_t submission) {
         };
         finding.first = task_access(task_of_[node]);
         finding.second = task_access(submission);
-        findings_.add(std::move(finding));
+        add_finding(std::move(finding));
     }
     wanted_.clear();
 }
@@ -137,6 +137,7 @@ void Checker::element(const ch_device_tensor& tensor, bool write, uint64_t code)
     rules_.find(buffer, graph::region_of(tensor), write, [&](uint32_t other) { order_.add_edge(other, node); });
     const uint64_t end = tensor.address + ch_dtype_bytes(tensor.dtype);
     const uint32_t segment = segments_.add({node, -1, 0, {}, -1, -1});
+    element_code_[segment] = code;
     memory_.buffer(buffer).uses.push_back(
         {tensor.address, end, segment, write ? Action::write : Action::read, AtomicUse::load});
     if (write) {
@@ -152,7 +153,7 @@ void Checker::element(const ch_device_tensor& tensor, bool write, uint64_t code)
     finding.memory = memory_.buffer(buffer).memory;
     finding.begin = static_cast<int64_t>(tensor.address - memory_.buffer(buffer).begin);
     finding.end = finding.begin + static_cast<int64_t>(end - tensor.address);
-    findings_.add(std::move(finding));
+    add_finding(std::move(finding));
 }
 
 }  // namespace chiphost::check

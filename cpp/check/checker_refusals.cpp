@@ -24,6 +24,7 @@ constexpr uint64_t far_bytes = 64 << 10;
 void Checker::refuse(uint64_t begin, uint64_t end, bool write, const void* code) {
     if (!launched_ || !actor_) return;
     Actor& actor = *actor_;
+    if (locates_) return note_code(begin, end, write, code);
     if (actor.shares_block) {
         for (auto& core : cores_) {
             const bool same_block =
@@ -44,7 +45,7 @@ void Checker::refuse(uint64_t begin, uint64_t end, bool write, const void* code)
             last.end = finding.end;
             continue;
         }
-        if (has_last) findings_.add(std::move(last));
+        if (has_last) add_finding(std::move(last));
         const int32_t argument = finding.first.argument;
         const int32_t role = finding.first.role;
         finding.first = access_of(actor, write ? Action::write : Action::read, code);
@@ -53,7 +54,7 @@ void Checker::refuse(uint64_t begin, uint64_t end, bool write, const void* code)
         last = std::move(finding);
         has_last = true;
     }
-    if (has_last) findings_.add(std::move(last));
+    if (has_last) add_finding(std::move(last));
 }
 
 // Fills what is wrong with one byte: everything but who did it. `begin` becomes what is to be added to the address.
@@ -85,7 +86,7 @@ bool Checker::judge(uint64_t address, bool write, Finding* out_finding) {
         const bool output = role == CH_ROLE_OUTPUT || role == CH_ROLE_OUTPUT_EXISTING;
         const bool is_written = output ? written_by_task(buffer, address)
                                        : memory_.written().first_missing(address, address + 1) != address;
-        if (!write && is_written) return false;
+        if (!write && (is_written || has_written_otherwise(address))) return false;
         if (!within || !output) within = &view;
     }
     if (const View* const view = within ? within : beside) {
@@ -188,6 +189,12 @@ bool Checker::written_by_task(const Buffer& buffer, uint64_t address) const {
     });
 }
 
+// True if the code that runs has written the byte as it does not write now: itself, or by block copies.
+bool Checker::has_written_otherwise(uint64_t address) const {
+    const Page* const page = actor_->other().find(address >> page_bits);
+    return page && (page->state[address % page_bytes] & was_written) != 0;
+}
+
 uint64_t Checker::offset_of(uint64_t code) {
     return os::code_offset(code);
 }
@@ -240,13 +247,15 @@ Access Checker::access_of(const Actor& actor, Action action, const void* code) c
     return access;
 }
 
-Access Checker::access_of(const Use& use) const {
+Access Checker::access_of(const Use& use, const Buffer& buffer) const {
     Access access;
     access.action = use.action;
     const Segment& segment = segments_[use.segment];
     const uint32_t submission = task_of_[segment.node];
     if (submission == none) {
         access.actor = Access::Actor::orchestration;
+        const auto code = element_code_.find(use.segment);
+        if (code != element_code_.end()) access.code.push_back(offset_of(code->second));
         return access;
     }
     const Task& task = tasks_[submission];
@@ -256,12 +265,11 @@ Access Checker::access_of(const Use& use) const {
     access.block = segment.block;
     access.block_num = task.block_num;
     access.core = segment.core;
+    access.part = segment.part;
     access.submitted = offsets_of(task.submitted);
     for (uint32_t i = 0; i < task.declared_count; ++i) {
         const Declared& declared = declared_[task.first_declared + i];
-        if (declared.buffer == none) continue;
-        const Buffer& buffer = memory_.buffer(declared.buffer);
-        if (use.begin < buffer.begin || use.begin >= buffer.end) continue;
+        if (declared.buffer == none || &memory_.buffer(declared.buffer) != &buffer) continue;
         access.argument = declared.argument;
         access.role = declared.role;
         break;

@@ -152,8 +152,9 @@ void write_elements(Json& json, const Finding& finding) {
 }
 
 void write(Json& json, const Finding& finding) {
-    static const std::pair<uint32_t, const char*> names[] = {
-        {races, "races"}, {declared, "declared"}, {memory, "memory"}, {init, "init"}, {arguments, "arguments"}};
+    static const std::pair<uint32_t, const char*> names[] = {{races, "races"},         {declared, "declared"},
+                                                             {memory, "memory"},       {init, "init"},
+                                                             {coherence, "coherence"}, {arguments, "arguments"}};
     json.open('{');
     for (const auto& [bit, name] : names) {
         if (bit == finding.check) json.key("check").word(name);
@@ -178,14 +179,20 @@ void write(Json& json, const Finding& finding) {
 
 }  // namespace
 
+// The one of the same cause that is kept, nullptr if none is.
+Finding* Findings::find(const Finding& finding) {
+    const auto known = std::find_if(findings_.begin(), findings_.end(),
+                                    [&](const Finding& each) { return same_cause(each, finding); });
+    return known == findings_.end() ? nullptr : &*known;
+}
+
 void Findings::add(Finding finding) {
-    for (Finding& known : findings_) {
-        if (!same_cause(known, finding)) continue;
-        ++known.count;
-        const bool adjoins = finding.begin <= known.end && known.begin <= finding.end;
-        if (adjoins && same_place(known, finding)) {
-            known.begin = std::min(known.begin, finding.begin);
-            known.end = std::max(known.end, finding.end);
+    if (Finding* const known = find(finding)) {
+        ++known->count;
+        const bool adjoins = finding.begin <= known->end && known->begin <= finding.end;
+        if (adjoins && same_place(*known, finding)) {
+            known->begin = std::min(known->begin, finding.begin);
+            known->end = std::max(known->end, finding.end);
         }
         return;
     }
@@ -193,6 +200,28 @@ void Findings::add(Finding finding) {
         findings_.push_back(std::move(finding));
     } else {
         ++dropped_;
+    }
+}
+
+void Findings::add_apart(Finding finding) {
+    size_t same = 0;
+    for (const Finding& known : findings_) same += same_cause(known, finding);
+    if (same >= apart_max) return add(std::move(finding));
+    if (findings_.size() < kept_max) {
+        findings_.push_back(std::move(finding));
+    } else {
+        ++dropped_;
+    }
+}
+
+void Findings::merge() {
+    std::vector<Finding> all = std::move(findings_);
+    findings_.clear();
+    for (Finding& finding : all) {
+        const uint64_t more = finding.count - 1;
+        Finding* const known = find(finding);
+        if (known) known->count += more;
+        add(std::move(finding));
     }
 }
 

@@ -13,7 +13,7 @@
 namespace chiphost::check {
 
 // Bits of ch_call_config::check.
-enum Check : uint32_t { races = 1, declared = 2, memory = 4, init = 8, arguments = 32 };
+enum Check : uint32_t { races = 1, declared = 2, memory = 4, init = 8, coherence = 16, arguments = 32 };
 
 enum class Action : uint8_t { read, write, atomic };
 
@@ -30,11 +30,16 @@ struct Access {
     int32_t block = 0;
     uint32_t block_num = 1;
     int32_t core = -1;
-    int32_t argument = -1;  // the kernel's argument that names the memory; -1: none does
-    int32_t role = -1;      // its ch_tensor_role; -1: the graph says none
+    int32_t argument = -1;   // the kernel's argument that names the memory; -1: none does
+    int32_t role = -1;       // its ch_tensor_role; -1: the graph says none
+    int64_t first_byte = 0;  // that it touched of the finding's, from the memory's first
+    uint32_t part = 0;       // of the execution: segments.h
     // Return addresses, innermost first; empty if they are not known. Offsets in the program's file.
     std::vector<uint64_t> code;
     std::vector<uint64_t> submitted;  // the same for the call that submitted the task
+
+    // The code of an access that is found when the launch is over is not known: another launch has to tell it.
+    bool lacks_code() const { return actor == Actor::task && code.empty(); }
 };
 
 // A piece of memory as people know it.
@@ -69,18 +74,29 @@ struct Finding {
 class Findings {
 public:
     static constexpr size_t kept_max = 200;
+    static constexpr size_t apart_max = 16;
 
     // Adds a finding, or counts it with one of the same cause: the same check, word, kernels, places in the code, and
     // memory.
     void add(Finding finding);
+
+    // Adds a finding beside others of the same cause, of which at most `apart_max` are kept: their code, which is not
+    // known yet, may show that they have different causes.
+    void add_apart(Finding finding);
+
+    // Merges what has come to be the same cause.
+    void merge();
 
     void clear();
 
     bool empty() const { return findings_.empty(); }
     uint64_t dropped() const { return dropped_; }
     const std::vector<Finding>& all() const { return findings_; }
+    std::vector<Finding>& all() { return findings_; }
 
 private:
+    Finding* find(const Finding& finding);
+
     std::vector<Finding> findings_;
     uint64_t dropped_ = 0;
 };

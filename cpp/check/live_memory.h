@@ -17,7 +17,8 @@ struct Use {
     uint64_t begin, end;  // addresses
     uint32_t segment;
     Action action;
-    AtomicUse atomic;  // of an atomic action
+    AtomicUse atomic;     // of an atomic action
+    bool copied = false;  // by a block copy, which passes the core's data cache by
 
     bool writes() const { return action == Action::write || (action == Action::atomic && atomic != AtomicUse::load); }
 };

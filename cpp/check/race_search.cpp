@@ -65,25 +65,22 @@ private:
 
 }  // namespace
 
-void RaceSearch::collect(uint32_t index) {
-    const Buffer& buffer = memory_.buffer(index);
-    const bool is_written =
-        std::any_of(buffer.uses.begin(), buffer.uses.end(), [](const Use& use) { return use.writes(); });
-    if (!is_written || buffer.uses.size() < 2) return;
-    std::vector<uint32_t> in_order(buffer.uses.size());
+void RaceSearch::add(uint32_t buffer, uint64_t begin, uint64_t end, const std::vector<Use>& uses) {
+    const bool is_written = std::any_of(uses.begin(), uses.end(), [](const Use& use) { return use.writes(); });
+    if (!is_written || uses.size() < 2) return;
+    std::vector<uint32_t> in_order(uses.size());
     for (uint32_t i = 0; i < in_order.size(); ++i) in_order[i] = i;
     const auto place = [&](uint32_t use) {
-        const Segment& segment = segments_[buffer.uses[use].segment];
-        return std::make_tuple(order_.rank(segment.node), segment.block, buffer.uses[use].segment,
-                               buffer.uses[use].writes() ? 1 : 0);
+        const Segment& segment = segments_[uses[use].segment];
+        return std::make_tuple(order_.rank(segment.node), segment.block, uses[use].segment, uses[use].writes() ? 1 : 0);
     };
     std::sort(in_order.begin(), in_order.end(), [&](uint32_t a, uint32_t b) { return place(a) < place(b); });
 
-    Pieces pieces(buffer.begin, buffer.end);
+    Pieces pieces(begin, end);
     std::vector<Reader> readers;
-    const auto meet = [&](uint32_t earlier, uint32_t later, uint64_t begin, uint64_t end) {
-        const Use& first = buffer.uses[earlier];
-        const Use& second = buffer.uses[later];
+    const auto meet = [&](uint32_t earlier, uint32_t later, uint64_t from, uint64_t to) {
+        const Use& first = uses[earlier];
+        const Use& second = uses[later];
         if (first.segment == second.segment) return;
         const Segment& before = segments_[first.segment];
         const Segment& after = segments_[second.segment];
@@ -95,21 +92,21 @@ void RaceSearch::collect(uint32_t index) {
         } else {
             meetings_.push_back({before.node, after.node});
         }
-        candidates_.push_back({first, second, begin, end, index});
+        candidates_.push_back({first, second, earlier, later, from, to, buffer});
     };
     for (const uint32_t number : in_order) {
-        const Use& use = buffer.uses[number];
-        pieces.for_each_in(use.begin, use.end, [&](uint64_t begin, Piece& piece) {
+        const Use& use = uses[number];
+        pieces.for_each_in(use.begin, use.end, [&](uint64_t from, Piece& piece) {
             if (!use.writes()) {
-                if (piece.writer != nobody) meet(piece.writer, number, begin, piece.end);
+                if (piece.writer != nobody) meet(piece.writer, number, from, piece.end);
                 readers.push_back({number, piece.readers, nobody});
                 piece.readers = static_cast<uint32_t>(readers.size() - 1);
                 return;
             }
-            if (piece.writer != nobody) meet(piece.writer, number, begin, piece.end);
+            if (piece.writer != nobody) meet(piece.writer, number, from, piece.end);
             for (uint32_t at = piece.readers; at != nobody && readers[at].seen_by != number; at = readers[at].next) {
                 readers[at].seen_by = number;
-                meet(readers[at].use, number, begin, piece.end);
+                meet(readers[at].use, number, from, piece.end);
             }
         });
         if (use.writes()) pieces.write(use.begin, use.end, number);
@@ -117,9 +114,6 @@ void RaceSearch::collect(uint32_t index) {
 }
 
 std::vector<Race> RaceSearch::find() {
-    candidates_.clear();
-    meetings_.clear();
-    for (uint32_t buffer = 0; buffer < memory_.buffer_count(); ++buffer) collect(buffer);
     std::sort(meetings_.begin(), meetings_.end());
     meetings_.erase(std::unique(meetings_.begin(), meetings_.end()), meetings_.end());
     std::vector<TaskOrder::Pair> unordered = meetings_;

@@ -13,7 +13,8 @@ namespace chiphost::check {
 
 // Two uses of the same bytes, of which one writes, that nothing puts in order.
 struct Race {
-    Use first, second;  // in the order of the tasks' numbers
+    Use first, second;                     // in the order of the tasks' numbers
+    uint32_t first_number, second_number;  // among the uses of the buffer
     uint64_t begin, end;
     uint32_t buffer;
 };
@@ -25,18 +26,17 @@ struct Race {
 // these are in order, so are all others, as paths can be joined.
 class RaceSearch {
 public:
-    RaceSearch(const LiveMemory& memory, const Segments& segments, const TaskOrder& order)
-        : memory_(memory), segments_(segments), order_(order) {}
+    RaceSearch(const Segments& segments, const TaskOrder& order) : segments_(segments), order_(order) {}
 
+    // Takes what is to be searched: all uses of the bytes [begin, end), which `buffer` names in what is found.
+    void add(uint32_t buffer, uint64_t begin, uint64_t end, const std::vector<Use>& uses);
+    // The races in all that was added. Nothing is left to be searched afterwards.
     std::vector<Race> find();
 
     // The pairs of nodes whose uses meet, each once, sorted: what the graph's edges are for.
     const std::vector<TaskOrder::Pair>& meetings() const { return meetings_; }
 
 private:
-    void collect(uint32_t buffer);
-
-    const LiveMemory& memory_;
     const Segments& segments_;
     const TaskOrder& order_;
     std::vector<Race> candidates_;

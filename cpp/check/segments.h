@@ -24,6 +24,7 @@ struct Segment {
     Clock clock;    // when it began; its own entry counts itself
     int32_t core;
     int32_t func_id;
+    uint32_t part = 0;  // how many parts of the same execution came before
 };
 
 // The segments of a run. Of a block's, one that comes after another has the higher number.

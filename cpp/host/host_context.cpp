@@ -10,7 +10,7 @@ namespace chiphost::host {
 
 namespace {
 
-constexpr uint32_t all_checks = 1 | 2 | 4 | 8 | 32;  // 16 is not used
+constexpr uint32_t all_checks = 1 | 2 | 4 | 8 | 16 | 32;
 
 void set_phase(const ch_run_request& request, ch_run_phase phase) {
     __atomic_store_n(&request.progress->phase, static_cast<uint32_t>(phase), __ATOMIC_RELEASE);
@@ -45,7 +45,7 @@ Status check_config(const ch_call_config& config, ch_error* out_error) {
                       config.sim_threads);
     }
     if (config.check & ~all_checks) {
-        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "check", "wanted a sum of 1, 2, 4, 8 and 32, found %u",
+        return report(out_error, CH_CONFIG_OUT_OF_RANGE, "check", "wanted a sum of 1, 2, 4, 8, 16 and 32, found %u",
                       config.check);
     }
     if (config.check && config.sim_threads != 1) {
@@ -259,24 +259,56 @@ Status HostContext::explore(const ch_run_request& request, const ch_call_config&
 Status HostContext::execute(const ch_run_request& request, const ch_call_config& config,
                             platform::LaunchOptions options, OpenedDevice& device, LoadedCallable& callable,
                             ch_error* out_error) {
-    ch_run_result& result = *request.out_result;
-
-    const uint64_t orchestration_start = ch_monotonic_ns();
-    set_phase(request, CH_PHASE_ORCHESTRATION);
+    bool wants_to_locate = false;
+    options.out_wants_to_locate = &wants_to_locate;
     BuiltGraph graph;
+    CH_TRY(build(request, config, device, callable, &graph, out_error));
+    CH_TRY(launch(request, config, options, device, callable, graph, out_error));
+    if (wants_to_locate && hold_arrays(request.progress)) {
+        // The same again. Nothing has been written to the arrays yet, and the platform begins with its memory as
+        // before.
+        device.runtime->end_run();
+        Status failed = platform::check_launch(device.device, options, out_error);
+        if (failed.ok()) failed = build(request, config, device, callable, &graph, out_error);
+        release_arrays(request.progress);
+        CH_TRY(failed);
+        options.locates = true;
+        CH_TRY(launch(request, config, options, device, callable, graph, out_error));
+    }
+
+    set_phase(request, CH_PHASE_COPY_OUT);
+    if (!claim_arrays(request.progress)) {
+        return report(out_error, CH_DEADLINE_EXCEEDED, "run", "finished after the caller had given up");
+    }
+    return device.runtime->copy_out(out_error);
+}
+
+Status HostContext::build(const ch_run_request& request, const ch_call_config& config, OpenedDevice& device,
+                          LoadedCallable& callable, BuiltGraph* out_graph, ch_error* out_error) {
+    ch_run_result& result = *request.out_result;
+    const uint64_t start = ch_monotonic_ns();
+    set_phase(request, CH_PHASE_ORCHESTRATION);
+    *out_graph = {};
     const RunInput input{callable.orchestration(), callable.kernels(),  *request.args, config,
                          *request.progress,        device_memory_bytes_};
-    const Status built = device.runtime->build(input, &graph, out_error);
-    result.failed_submission = graph.failed_submission;
+    const Status built = device.runtime->build(input, out_graph, out_error);
+    result.failed_submission = out_graph->failed_submission;
     CH_TRY(built);
-    result.task_count = graph.task_count;
-    result.orchestration_ns = ch_monotonic_ns() - orchestration_start;
+    result.task_count = out_graph->task_count;
+    result.orchestration_ns = ch_monotonic_ns() - start;
+    return CH_OK;
+}
 
+Status HostContext::launch(const ch_run_request& request, const ch_call_config& config, platform::LaunchOptions options,
+                           OpenedDevice& device, LoadedCallable& callable, const BuiltGraph& graph,
+                           ch_error* out_error) {
+    ch_run_result& result = *request.out_result;
     set_phase(request, CH_PHASE_DEVICE);
     const LaunchArea::Setup setup{config.block_dim,          config.aicpu_thread_num,
                                   callable.kernels().size(), callable.kernel_addresses(),
                                   callable.kernel_names(),   graph.image,
                                   callable.hands_over()};
+    options.argument_copies = &graph.argument_copies;
     CH_TRY(device.launch_area->prepare(setup, &options.launch, out_error));
     trace_.clear();
     const uint64_t device_start = ch_monotonic_ns();
@@ -302,12 +334,7 @@ Status HostContext::execute(const ch_run_request& request, const ch_call_config&
     }
     result.trace = trace_.data();
     result.trace_count = trace_.size();
-
-    set_phase(request, CH_PHASE_COPY_OUT);
-    if (!claim_arrays(request.progress)) {
-        return report(out_error, CH_DEADLINE_EXCEEDED, "run", "finished after the caller had given up");
-    }
-    return device.runtime->copy_out(out_error);
+    return CH_OK;
 }
 
 }  // namespace chiphost::host

@@ -32,6 +32,10 @@ private:
                     OpenedDevice& device, LoadedCallable& callable, ch_error* out_error);
     Status execute(const ch_run_request& request, const ch_call_config& config, platform::LaunchOptions options,
                    OpenedDevice& device, LoadedCallable& callable, ch_error* out_error);
+    Status build(const ch_run_request& request, const ch_call_config& config, OpenedDevice& device,
+                 LoadedCallable& callable, BuiltGraph* out_graph, ch_error* out_error);
+    Status launch(const ch_run_request& request, const ch_call_config& config, platform::LaunchOptions options,
+                  OpenedDevice& device, LoadedCallable& callable, const BuiltGraph& graph, ch_error* out_error);
 
     std::optional<KeptOptions> options_;
     uint64_t device_memory_bytes_ = 0;

@@ -86,6 +86,8 @@ struct BuiltGraph {
     uint64_t task_count = 0;  // 0 also where the device counts them
     // If `build` fails: the number of the submission that the error is about, counted from 0; -1: it is about none.
     int64_t failed_submission = -1;
+    // Whole arrays of the run that the orchestration itself has put on the device.
+    std::vector<platform::ArgumentCopy> argument_copies;
 };
 
 // One runtime in one context. Functions are called in the order below.

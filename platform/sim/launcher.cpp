@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "launcher.h"
 
+#include <string.h>
+
 #include <new>
 #include <utility>
 
@@ -36,13 +38,32 @@ private:
     ch_error left_behind_ = no_error();
 };
 
+// The memory of copies as the checker names it.
+static std::vector<check::Checker::NamedMemory> names_of(const std::vector<ArgumentCopy>* copies) {
+    std::vector<check::Checker::NamedMemory> names;
+    if (!copies) return names;
+    for (const ArgumentCopy& copy : *copies) {
+        check::Memory memory;
+        memory.kind = check::Memory::Kind::argument;
+        memory.number = copy.number;
+        memory.dtype = copy.array->dtype;
+        memory.ndims = static_cast<uint8_t>(copy.array->ndims);
+        memory.has_shape = true;
+        memcpy(memory.shape, copy.array->shape, sizeof memory.shape);
+        names.push_back({copy.device, memory});
+    }
+    return names;
+}
+
 // Tells the checker, if there is one, when a launch begins and ends, whatever way it ends.
 class Launcher::CheckedLaunch {
 public:
     CheckedLaunch(check::Checker* checker, ch_launch* launch, const LaunchOptions& options)
-        : checker_(options.check ? checker : nullptr), report_(options.out_check_report) {
+        : checker_(options.check ? checker : nullptr),
+          report_(options.out_check_report),
+          wants_to_locate_(options.out_wants_to_locate) {
         if (!checker_) return;
-        checker_->begin_launch(*launch, options.check);
+        checker_->begin_launch(*launch, options.check, options.locates, names_of(options.argument_copies));
         launch->observer = reinterpret_cast<uint64_t>(checker_->observer());
     }
     ~CheckedLaunch() {
@@ -50,6 +71,7 @@ public:
         try {
             checker_->end_launch();
             if (report_) *report_ = checker_->report();
+            if (wants_to_locate_) *wants_to_locate_ = checker_->wants_to_locate();
         } catch (const std::bad_alloc&) {
             // Without a report the run fails: nothing passes unchecked.
         }
@@ -60,6 +82,7 @@ public:
 private:
     check::Checker* const checker_;
     std::string* const report_;
+    bool* const wants_to_locate_;
 };
 
 Launcher::Launcher(const ch_device_options& options, DevicePrograms* programs, check::Checker* checker, Arena* arena)

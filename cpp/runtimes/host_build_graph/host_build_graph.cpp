@@ -4,6 +4,7 @@
 // device starts.
 #include "host_build_graph.h"
 
+#include <algorithm>
 #include <exception>
 #include <new>
 
@@ -146,6 +147,7 @@ int32_t HostBuildGraph::build(const host::RunInput& input, host::BuiltGraph* out
         return failed;
     }
     out_graph->task_count = graph_.task_count();
+    out_graph->argument_copies = argument_copies_;
     return ship(&out_graph->image, out_error);
 }
 
@@ -178,6 +180,7 @@ void HostBuildGraph::end_run() {
     graph_.clear();
     memory_.release_all();
     pairs_.clear();
+    argument_copies_.clear();
     error_ = no_error();
     failed_submission_ = -1;
     input_ = nullptr;
@@ -293,6 +296,7 @@ int32_t HostBuildGraph::record_tensor_pair(void* host, uint64_t device, uint64_t
             continue;
         }
         pairs_.push_back({host, device, bytes});
+        note_copy(device, host, bytes);
         return 0;
     }
     if (input < input_->args.tensor_count) {
@@ -309,7 +313,20 @@ int32_t HostBuildGraph::record_tensor_pair(void* host, uint64_t device, uint64_t
 int32_t HostBuildGraph::copy_to_device(uint64_t device, const void* host, uint64_t bytes) {
     if (const Status failed = memory_.check_range(device, bytes, "copy_to_device", &error_); !failed.ok())
         return -failed.code();
+    note_copy(device, host, bytes);
     return -platform::copy_to_device(device_, device, host, bytes, &error_);
+}
+
+// Remembers which array of the run the device has a copy of, for who names memory.
+void HostBuildGraph::note_copy(uint64_t device, const void* host, uint64_t bytes) {
+    const auto is_known = [&](const platform::ArgumentCopy& copy) { return copy.device == device; };
+    if (std::any_of(argument_copies_.begin(), argument_copies_.end(), is_known)) return;
+    for (uint32_t number = 0; number < input_->args.tensor_count; ++number) {
+        const ch_tensor& array = input_->args.tensors[number];
+        if (array.data != reinterpret_cast<uint64_t>(host) || ch_tensor_bytes(&array) != bytes) continue;
+        argument_copies_.push_back({device, number, &array});
+        return;
+    }
 }
 
 int32_t HostBuildGraph::print() const {

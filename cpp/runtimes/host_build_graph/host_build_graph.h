@@ -40,6 +40,7 @@ private:
     Status check_tensor(const ch_device_tensor* tensor, uint32_t number);
     int32_t record_tensor_pair(void* host, uint64_t device, uint64_t bytes);
     int32_t copy_to_device(uint64_t device, const void* host, uint64_t bytes);
+    void note_copy(uint64_t device, const void* host, uint64_t bytes);
     int32_t print() const;
     Status ship(uint64_t* out_graph, ch_error* out_error);
 
@@ -64,6 +65,7 @@ private:
 #endif
     host::RunMemory memory_;
     std::vector<TensorPair> pairs_;
+    std::vector<platform::ArgumentCopy> argument_copies_;
     const host::RunInput* input_ = nullptr;
     uint64_t called_from_ = 0;        // return address of the orchestration's call that is under way
     uint32_t calls_ = 0;              // of the orchestration, for looking at progress.cancel now and then

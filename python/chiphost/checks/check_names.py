@@ -14,6 +14,7 @@ BITS: Final[dict[str, int]] = {
     "declared": 2,
     "memory": 4,
     "init": 8,
+    "coherence": 16,
     "arguments": 32,
 }
 ALL: Final = "all"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -13,6 +14,7 @@ from .. import toolchain
 from .debug_lines import Chain, Frame, chains
 from .finding import CodeLine
 
+_OF_PTO_ISA: Final = re.compile(r"/pto/(?:cpu|common)/[^/]+\.hpp$")
 _OF_THE_SYSTEM: Final = ("/usr/include", "/usr/lib", "/usr/local/include", "/usr/local/lib")
 
 
@@ -33,6 +35,10 @@ class CodeLines:
     def line(self, stack: Sequence[int]) -> CodeLine | None:
         """The line of a stack of return addresses, innermost first; None if the program does not say it."""
         return choose(list(self._frames(stack)), self._folder)
+
+    def in_block_copy(self, stack: Sequence[int]) -> bool:
+        """True for code of an instruction of PTO-ISA: it stands for the chip's copy and vector units."""
+        return any(_OF_PTO_ISA.search(frame.file) for frame in self._frames(stack))
 
     def _frames(self, stack: Sequence[int]) -> Iterator[Frame]:
         for offset in stack:

@@ -112,7 +112,7 @@ class Finding:
     `checks.as_text` says it in sentences.
 
     Attributes:
-        check: the check that found it: "races", "declared", "memory", "init" or "arguments".
+        check: the check that found it: "races", "declared", "memory", "init", "coherence" or "arguments".
         what: what was found, for example "write_after_read". docs/checks.md has a row for each.
         count: how many accesses show it; the rest of the finding is about the first one.
         first: the access; of a race the earlier submission's. None if nobody saw who did it.

@@ -33,6 +33,8 @@ def remedy(finding: Finding, names: Names) -> str:
         return _of_unwritten(finding)
     if finding.what in _BY_WHAT:
         return _BY_WHAT[finding.what]
+    if finding.check == "coherence":
+        return _of_a_cache(finding, names)
     if finding.check == "races":
         return _of_a_race(finding, names)
     if finding.check == "declared":
@@ -48,6 +50,17 @@ def _of_unwritten(finding: Finding) -> str:
     if finding.memory.kind == "output":
         return f"let #{finding.memory.submission}, for which the tensor was made, write all of it"
     return "let a task write it first, or pass an array that comes in (In, InOut)"
+
+
+def _of_a_cache(finding: Finding, names: Names) -> str:
+    if finding.what == "shared_line":
+        return "let each core write whole lines, of 64 bytes, or write by block copies"
+    access = finding.first if finding.what == "unflushed_write" else finding.second
+    line = names.line(access.line) if access is not None else ""
+    at = f" at {line}" if line else ""
+    if finding.what == "unflushed_write":
+        return f"call flush_lines after the write{at}, before the other core is told of it, or write by a block copy"
+    return f"call flush_lines before the read{at}, when the other core has told of its write, or read by a block copy"
 
 
 def _of_a_race(finding: Finding, names: Names) -> str:

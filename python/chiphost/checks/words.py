@@ -20,6 +20,7 @@ _KINDS: Final = {
     "declared": "declaration",
     "memory": "memory",
     "init": "unwritten",
+    "coherence": "data cache",
     "arguments": "argument",
 }
 _VERBS: Final = {"read": "reads", "write": "writes", "atomic": "changes with an atomic operation"}
@@ -42,6 +43,15 @@ _SENTENCES: Final = {
     "local_memory": "{who} {verb} beyond the end of {memory} of its core",
     "unwritten": "{who} reads bytes that nobody has written",
     "input_changed": "the run has changed {memory}, which it only reads",
+}
+
+# The same of what data caches do, where there are two accesses.
+_OF_CACHES: Final = {
+    "unflushed_write": "{second} {verb} what {first} has written into its data cache, which is not flushed before",
+    "stale_read": "{second} reads an old copy in its data cache of what {first} has written since, as it has not "
+    "flushed the cache before",
+    "shared_line": "{first} and {second} write to the same line of their data caches: who writes the line back "
+    "overwrites what the other has written",
 }
 
 
@@ -75,6 +85,9 @@ def gap_as_text(gap: Gap, base: Path | None = None) -> str:
 def _sentence(finding: Finding, names: Names) -> str:
     if finding.check == "races":
         return _race(finding, names)
+    if finding.check == "coherence" and finding.what in _OF_CACHES:
+        first, second = finding.first, finding.second
+        return _OF_CACHES[finding.what].format(first=_who(first, names), second=_who(second, names), verb=_verb(second))
     access = finding.first
     if finding.what == "unwritten" and access is not None and access.actor == "host":
         return f"nobody has written all of {_memory(finding.memory)}, which the run returns"

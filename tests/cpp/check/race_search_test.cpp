@@ -10,39 +10,27 @@
 #include <set>
 #include <vector>
 
+#include "made_up_run.h"
 #include "random_seed.h"
 
 namespace chiphost::check {
 
 namespace {
 
-constexpr uint64_t base = 0x10000;
+using tests::MadeUpRun;
+
+constexpr uint64_t base = MadeUpRun::base;
 constexpr uint32_t bytes = 48;
 
-// A run that is made up.
-struct MadeUpRun {
-    LiveMemory memory;
-    Segments segments;
-    TaskOrder order;
-    std::vector<TaskOrder::Pair> edges;
-
-    uint32_t add_buffer() { return memory.add_buffer(Memory{}, base, base + bytes); }
-    uint32_t add_segment(uint32_t node, int32_t block = 0, uint32_t slot = 0, Clock clock = {1, 0, 0}) {
-        return segments.add({node, block, slot, clock, 0, 0});
+std::vector<Race> find(MadeUpRun& run) {
+    run.order.finish();
+    RaceSearch search(run.segments, run.order);
+    for (uint32_t index = 0; index < run.memory.buffer_count(); ++index) {
+        const Buffer& buffer = run.memory.buffer(index);
+        search.add(index, buffer.begin, buffer.end, buffer.uses);
     }
-    void use(uint32_t buffer, uint32_t segment, uint64_t begin, uint64_t end, Action action,
-             AtomicUse atomic = AtomicUse::load) {
-        memory.buffer(buffer).uses.push_back({base + begin, base + end, segment, action, atomic});
-    }
-    void add_edge(uint32_t from, uint32_t to) {
-        edges.push_back({from, to});
-        order.add_edge(from, to);
-    }
-    std::vector<Race> find() {
-        order.finish();
-        return RaceSearch(memory, segments, order).find();
-    }
-};
+    return search.find();
+}
 
 bool has_path(const std::vector<TaskOrder::Pair>& edges, uint32_t from, uint32_t to) {
     std::vector<uint32_t> left = {from};
@@ -80,7 +68,7 @@ TEST(RaceSearch, FindsThemExactlyWhereThereAreSome) {
     std::mt19937 random(seed.value());
     uint32_t with = 0, without = 0;
     for (int round = 0; round < 400; ++round) {
-        MadeUpRun run;
+        MadeUpRun run(bytes);
         const uint32_t nodes = 2 + random() % 10;
         run.order.add_nodes(nodes);
         const uint32_t buffer = run.add_buffer();
@@ -95,7 +83,7 @@ TEST(RaceSearch, FindsThemExactlyWhereThereAreSome) {
             }
         }
         const std::set<uint64_t> raced = raced_bytes(run, run.memory.buffer(buffer));
-        const std::vector<Race> races = run.find();
+        const std::vector<Race> races = find(run);
         EXPECT_EQ(races.empty(), raced.empty()) << "round " << round;
         for (const Race& race : races) {
             EXPECT_TRUE(race.first.writes() || race.second.writes());
@@ -110,12 +98,12 @@ TEST(RaceSearch, FindsThemExactlyWhereThereAreSome) {
 }
 
 TEST(RaceSearch, BlocksOfATaskHaveNoOrder) {
-    MadeUpRun run;
+    MadeUpRun run(bytes);
     run.order.add_nodes(1);
     const uint32_t buffer = run.add_buffer();
     run.use(buffer, run.add_segment(0, 0), 0, 8, Action::write);
     run.use(buffer, run.add_segment(0, 1), 4, 12, Action::read);
-    const std::vector<Race> races = run.find();
+    const std::vector<Race> races = find(run);
     ASSERT_EQ(races.size(), 1u);
     EXPECT_EQ(races[0].begin, base + 4);
     EXPECT_EQ(races[0].end, base + 8);
@@ -123,28 +111,28 @@ TEST(RaceSearch, BlocksOfATaskHaveNoOrder) {
 
 TEST(RaceSearch, CoresOfABlockAreOrderedByTheirClocks) {
     for (const bool synchronized : {false, true}) {
-        MadeUpRun run;
+        MadeUpRun run(bytes);
         run.order.add_nodes(1);
         const uint32_t buffer = run.add_buffer();
         run.use(buffer, run.add_segment(0, 0, 0, {1, 0, 0}), 0, 8, Action::write);
         run.use(buffer, run.add_segment(0, 0, 1, {synchronized ? 1u : 0u, 1, 0}), 0, 8, Action::read);
-        EXPECT_EQ(run.find().empty(), synchronized);
+        EXPECT_EQ(find(run).empty(), synchronized);
     }
 }
 
 TEST(RaceSearch, SumsMayBeMadeInAnyOrder) {
     for (const AtomicUse second : {AtomicUse::add, AtomicUse::update, AtomicUse::load}) {
-        MadeUpRun run;
+        MadeUpRun run(bytes);
         run.order.add_nodes(2);
         const uint32_t buffer = run.add_buffer();
         run.use(buffer, run.add_segment(0), 0, 4, Action::atomic, AtomicUse::add);
         run.use(buffer, run.add_segment(1), 0, 4, Action::atomic, second);
-        EXPECT_EQ(run.find().empty(), second == AtomicUse::add);
+        EXPECT_EQ(find(run).empty(), second == AtomicUse::add);
     }
 }
 
 TEST(RaceSearch, TellsWhichNodesMeet) {
-    MadeUpRun run;
+    MadeUpRun run(bytes);
     run.order.add_nodes(3);
     run.add_edge(0, 1);
     run.add_edge(1, 2);
@@ -152,7 +140,8 @@ TEST(RaceSearch, TellsWhichNodesMeet) {
     run.use(buffer, run.add_segment(0), 0, 8, Action::write);
     run.use(buffer, run.add_segment(2), 0, 8, Action::read);
     run.order.finish();
-    RaceSearch search(run.memory, run.segments, run.order);
+    RaceSearch search(run.segments, run.order);
+    search.add(buffer, base, base + bytes, run.memory.buffer(buffer).uses);
     EXPECT_TRUE(search.find().empty());
     const std::vector<TaskOrder::Pair> expected = {{0, 2}};
     EXPECT_EQ(search.meetings(), expected);

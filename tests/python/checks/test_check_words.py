@@ -12,7 +12,7 @@ from checkout import ROOT as ROOT_OF_CHECKOUT
 
 from chiphost import checks
 from chiphost.checks import Access, CodeLine, Declaration, Finding, Gap, Memory
-from chiphost.checks.words import _SENTENCES
+from chiphost.checks.words import _OF_CACHES, _SENTENCES
 
 TMR = "tensormap_and_ringbuffer"
 ROOT = Path("/scenes/example")
@@ -158,6 +158,36 @@ def test_every_other_finding_has_a_sentence(found, sentence):
     assert first_line(found) == sentence
 
 
+@pytest.mark.parametrize(
+    ("what", "sentence", "mend"),
+    [
+        (
+            "unflushed_write",
+            "{scale} writes what {add} has written into its data cache, which is not flushed before",
+            "call flush_lines after the write at add.cpp:9, before the other core is told of it, or write by a block copy",
+        ),
+        (
+            "stale_read",
+            "{scale} reads an old copy in its data cache of what {add} has written since, as it has not flushed the "
+            "cache before",
+            "call flush_lines before the read at kernels/scale.cpp:14, when the other core has told of its write, or "
+            "read by a block copy",
+        ),
+        (
+            "shared_line",
+            "{add} and {scale} write to the same line of their data caches: who writes the line back overwrites what "
+            "the other has written",
+            "let each core write whole lines, of 64 bytes, or write by block copies",
+        ),
+    ],
+)
+def test_data_caches_have_sentences_about_both_cores(what, sentence, mend):
+    found = replace(RACE, check="coherence", what=what, edge=None, declarations=())
+    names = {"scale": "submit #3 (kernel `scale`, kernels/scale.cpp:14)", "add": "submit #1 (kernel `add`, add.cpp:9)"}
+    assert first_line(found) == f"data cache: {sentence.format(**names)}"
+    assert line(found, "mend") == mend
+
+
 def test_an_output_that_is_not_written_whole_is_named():
     found = replace(single("init", "unwritten"), first=Access("host", "read"))
     assert first_line(found) == "unwritten: nobody has written all of argument `b`, which the run returns"
@@ -266,7 +296,7 @@ def test_every_word_of_a_finding_has_a_row_on_the_page():
     page = (ROOT_OF_CHECKOUT / "docs" / "checks.md").read_text()
     rows = {word for row in re.findall(r"^\| (`.*?) \|", page, re.M) for word in re.findall(r"`(\w+)`", row)}
     races = {"write_after_read", "read_after_write", "write_after_write", "atomic", "missing_edge"}
-    assert rows == {*_SENTENCES, *races, *checks.BITS}
+    assert rows == {*_SENTENCES, *_OF_CACHES, *races, *checks.BITS}
 
 
 def test_a_gap_is_one_line():

@@ -54,7 +54,7 @@ def worker_with(core: Core) -> ch.ChipWorker:
     return worker
 
 
-@pytest.mark.parametrize(("check", "mask"), [(True, 47), ("races,init", 9), (["memory"], 4)])
+@pytest.mark.parametrize(("check", "mask"), [(True, 63), ("races,init", 9), (["memory"], 4)])
 def test_the_checked_programs_run_with_the_mask(checked, check, mask):
     core = Core(made.report(made.finding(), made.finding(end=32), unnecessary_edges=2))
     result = worker_with(core).run(PLAIN(), [np.zeros(4, np.int32), 0], check=check)

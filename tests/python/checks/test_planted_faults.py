@@ -6,6 +6,8 @@ from __future__ import annotations
 import pytest
 from support.planted import COPY, ELEMENTS, EXPLICIT, HOST, Planted, run
 
+from chiphost.checks.check_names import BITS
+
 BYTES = 4 * ELEMENTS
 ONE = "    graph.submit(task(0).input(a).output(out));"
 HALVES = """\
@@ -392,7 +394,7 @@ INIT = [
     ),
 ]
 
-TWO = [COPY, COPY]
+
 RACES = [
     Planted(
         "a read that does not wait",
@@ -400,7 +402,7 @@ RACES = [
         "read_after_write",
         "    const auto c = graph.make(vector);\n    graph.add_task(AIV, 0, {a, c});\n"
         "    graph.add_task(AIV, 0, {c, out});",
-        [COPY],
+        [COPY + "  // HERE"],
         HOST,
         begin=0,
         end=BYTES,
@@ -410,7 +412,7 @@ RACES = [
         "races",
         "write_after_read",
         "    graph.add_task(AIV, 0, {b, out});\n    graph.add_task(AIV, 0, {a, b});",
-        [COPY],
+        [COPY + "  // HERE"],
         HOST,
         begin=0,
         end=BYTES,
@@ -420,7 +422,7 @@ RACES = [
         "races",
         "write_after_write",
         "    graph.add_task(AIV, 0, {a, out});\n    graph.add_task(AIV, 0, {b, out});",
-        [COPY],
+        [COPY + "  // HERE"],
         HOST,
     ),
     Planted(
@@ -432,7 +434,7 @@ RACES = [
         "    const auto second = graph.add_task(AIV, 0, {c, out});\n"
         "    const auto other = graph.add_task(AIV, 0, {b, c});\n"
         "    graph.add_successor(first, second);\n    graph.add_successor(first, other);",
-        [COPY],
+        [COPY + "  // HERE"],
         HOST,
     ),
     Planted(
@@ -441,7 +443,7 @@ RACES = [
         "read_after_write",
         "    const auto first = graph.submit(task(0).input(a).output(b));\n"
         "    graph.submit(task(0).input(b).output(out));\n    static_cast<void>(first);",
-        [COPY],
+        [COPY + "  // HERE"],
         EXPLICIT,
     ),
     Planted(
@@ -449,21 +451,21 @@ RACES = [
         "races",
         "read_after_write",
         "    graph.submit(task(0).input(a).output(b));\n    graph.submit(task(0).no_dep(b).output(out));",
-        [COPY],
+        [COPY + "  // HERE"],
     ),
     Planted(
         "a write that was declared a read",
         "races",
         "write_after_read",
         "    graph.submit(task(0).input(b).output(out));\n    graph.submit(task(1).input(a).no_dep(b));",
-        TWO,
+        [COPY, COPY + "  // HERE"],
     ),
     Planted(
         "blocks that write the same row",
         "races",
         "write_after_write",
         "    graph.submit(task(0).input(a).output(out).blocks(2));",
-        [COPY],
+        [COPY + "  // HERE"],
         begin=0,
         end=BYTES,
     ),
@@ -474,7 +476,7 @@ RACES = [
         "    graph.submit(task(0).input(a).output(out).blocks(2));",
         [
             "    const int block = chiphost::get_block_idx(args);\n"
-            "    for (int i = 31 * block; i < 32 + 32 * block; ++i) data(1)[i] = data(0)[i];"
+            "    for (int i = 31 * block; i < 32 + 32 * block; ++i) data(1)[i] = data(0)[i];  // HERE"
         ],
         begin=124,
         end=128,
@@ -486,7 +488,7 @@ RACES = [
         "    graph.submit(Task::mixed(0, 1, -1).input(a).inout(b).output(out));",
         [
             "AIC    for (int i = 0; i < n; ++i) data(1)[i] = data(0)[i];",
-            "    for (int i = 0; i < n; ++i) data(2)[i] = data(1)[i];",
+            "    for (int i = 0; i < n; ++i) data(2)[i] = data(1)[i];  // HERE",
         ],
     ),
     Planted(
@@ -495,7 +497,7 @@ RACES = [
         "atomic",
         "    graph.submit(task(0).no_dep(b));\n    graph.submit(task(0).no_dep(b));\n"
         "    graph.submit(task(1).input(a).output(out));",
-        ["    __atomic_exchange_n(reinterpret_cast<int*>(data(0)), 1, __ATOMIC_ACQ_REL);", COPY],
+        ["    __atomic_exchange_n(reinterpret_cast<int*>(data(0)), 1, __ATOMIC_ACQ_REL);  // HERE", COPY],
         begin=0,
         end=4,
     ),
@@ -504,9 +506,172 @@ RACES = [
         "races",
         "write_after_read",
         "    graph.submit(task(0).no_dep(b).output(out));\n    graph.write(b, {3}, 1.0f);",
-        [COPY],
+        [COPY + "  // HERE"],
         begin=12,
         end=16,
+    ),
+]
+
+CACHES = "#include <chiphost/data_cache.h>\n#include <chiphost/hand_over.h>"
+MIXED = "    graph.submit(Task::mixed(0, 1, -1).input(a).inout(b).output(out));"
+# One core tells the other that it has come so far.
+TELL_AIV = "    chiphost::push_to_aiv(args, 0, &n, 4);\n"
+TELL_AIC = "    chiphost::push_to_aic(args, &n, 4);\n"
+TOLD_BY_AIC = "    int told = 0;\n    chiphost::pop_from_aic(args, &told, 4);\n"
+TOLD_BY_AIV = "    int told = 0;\n    chiphost::pop_from_aiv(args, 0, &told, 4);\n"
+FILL_B = "    for (int i = 0; i < n; ++i) data(1)[i] = data(0)[i];"
+USE_B = "    for (int i = 0; i < n; ++i) data(2)[i] = data(1)[i];"
+FLUSH_B = "    chiphost::flush_lines(data(1), 4 * n);\n"
+
+COHERENCE = [
+    Planted(
+        "a tile that stays in the cache",
+        "coherence",
+        "unflushed_write",
+        MIXED,
+        [f"AIC{FILL_B}  // HERE\n{TELL_AIV}", TOLD_BY_AIC + USE_B],
+        before=CACHES,
+        begin=0,
+        end=BYTES,
+    ),
+    Planted(
+        "a tile that stays in the cache of an AIV",
+        "coherence",
+        "unflushed_write",
+        MIXED,
+        [f"AIC{TOLD_BY_AIV}{USE_B}", f"{FILL_B}  // HERE\n{TELL_AIC}"],
+        before=CACHES,
+    ),
+    Planted(
+        "a flush before the write",
+        "coherence",
+        "unflushed_write",
+        MIXED,
+        [f"AIC{FLUSH_B}{FILL_B}  // HERE\n{TELL_AIV}", TOLD_BY_AIC + USE_B],
+        before=CACHES,
+    ),
+    Planted(
+        "a flush of the first lines only",
+        "coherence",
+        "unflushed_write",
+        MIXED,
+        [f"AIC{FILL_B}\n    chiphost::flush_lines(data(1), 2 * n);\n{TELL_AIV}", TOLD_BY_AIC + USE_B],
+        before=CACHES,
+    ),
+    Planted(
+        "a flush when the other core has been told",
+        "coherence",
+        "unflushed_write",
+        MIXED,
+        [f"AIC{FILL_B}  // HERE\n{TELL_AIV}{FLUSH_B}", TOLD_BY_AIC + USE_B],
+        before=CACHES,
+    ),
+    Planted(
+        "a flush of another tensor",
+        "coherence",
+        "unflushed_write",
+        MIXED,
+        [f"AIC{FILL_B}  // HERE\n    chiphost::flush_lines(data(0), 4 * n);\n{TELL_AIV}", TOLD_BY_AIC + USE_B],
+        before=CACHES,
+    ),
+    Planted(
+        "a value that another core writes over",
+        "coherence",
+        "unflushed_write",
+        MIXED,
+        [
+            f"AIC    data(1)[7] = 1;  // HERE\n{TELL_AIV}",
+            TOLD_BY_AIC + "    data(1)[7] = 2;\n    for (int i = 0; i < n; ++i) data(2)[i] = 0;",
+        ],
+        before=CACHES,
+        begin=28,
+        end=32,
+    ),
+    Planted(
+        "a value that was read before",
+        "coherence",
+        "stale_read",
+        MIXED,
+        [
+            f"AIC{TOLD_BY_AIV}    data(1)[20] = 5;\n{FLUSH_B}{TELL_AIV}",
+            "    for (int i = 0; i < n; ++i) data(2)[i] = data(1)[i];\n"
+            + TELL_AIC
+            + TOLD_BY_AIC
+            + "    data(2)[0] = data(1)[20];  // HERE",
+        ],
+        before=CACHES,
+        begin=80,
+        end=84,
+    ),
+    Planted(
+        "a value whose neighbour was read before",
+        "coherence",
+        "stale_read",
+        MIXED,
+        [
+            f"AIC{TOLD_BY_AIV}    data(1)[20] = 5;\n{FLUSH_B}{TELL_AIV}",
+            "    for (int i = 0; i < n; ++i) data(2)[i] = data(1)[17];\n"
+            + TELL_AIC
+            + TOLD_BY_AIC
+            + "    data(2)[0] = data(1)[20];  // HERE",
+        ],
+        before=CACHES,
+        begin=80,
+        end=84,
+    ),
+    Planted(
+        "a block copy under a line that was read before",
+        "coherence",
+        "stale_read",
+        MIXED,
+        [
+            f"AIC{TOLD_BY_AIV}    {{\n        const chiphost::BlockCopy copy;\n    {FILL_B}\n    }}\n{TELL_AIV}",
+            "    data(2)[0] = data(1)[0];\n" + TELL_AIC + TOLD_BY_AIC + f"{USE_B}  // HERE",
+        ],
+        before=CACHES,
+        begin=0,
+        end=64,
+    ),
+    Planted(
+        "blocks that share a line",
+        "coherence",
+        "shared_line",
+        "    graph.submit(task(0).input(a).output(out).blocks(8));",
+        [
+            "    const int begin = 8 * chiphost::get_block_idx(args);\n"
+            "    for (int i = begin; i < begin + 8; ++i) data(1)[i] = data(0)[i];  // HERE"
+        ],
+        begin=0,
+        end=64,
+    ),
+    Planted(
+        "tasks that share a line",
+        "coherence",
+        "shared_line",
+        "    graph.add_task(AIV, 0, {a, out});\n    graph.add_task(AIV, 1, {b, out});",
+        [
+            "    for (int i = 0; i < 24; ++i) data(1)[i] = data(0)[i];  // HERE",
+            "    for (int i = 24; i < n; ++i) data(1)[i] = data(0)[i];",
+        ],
+        HOST,
+        begin=64,
+        end=128,
+    ),
+    Planted(
+        "a line that is written back with old bytes",
+        "coherence",
+        "shared_line",
+        MIXED,
+        [
+            f"AIC{TOLD_BY_AIV}    data(1)[20] = 5;\n{FLUSH_B}{TELL_AIV}",
+            "    for (int i = 0; i < n; ++i) data(2)[i] = data(1)[17];\n"
+            + TELL_AIC
+            + TOLD_BY_AIC
+            + "    data(1)[17] = 1;  // HERE",
+        ],
+        before=CACHES,
+        begin=64,
+        end=128,
     ),
 ]
 
@@ -554,6 +719,56 @@ RIGHT = [
         [COPY, NOTHING],
         HOST,
     ),
+    Planted(
+        "a tile that is flushed",
+        None,
+        None,
+        MIXED,
+        [f"AIC{FILL_B}\n{FLUSH_B}{TELL_AIV}", TOLD_BY_AIC + USE_B],
+        before=CACHES,
+    ),
+    Planted(
+        "a tile that is flushed line by line on both sides",
+        None,
+        None,
+        MIXED,
+        [
+            f"AIC{TOLD_BY_AIV}{FILL_B}\n"
+            f"    for (int i = 0; i < n; i += 16) chiphost::flush_lines(&data(1)[i], 4);\n{TELL_AIV}",
+            f"{USE_B}\n{TELL_AIC}{TOLD_BY_AIC}    chiphost::flush_data_cache();\n{USE_B}",
+        ],
+        before=CACHES,
+    ),
+    Planted(
+        "a tile that is copied in blocks",
+        None,
+        None,
+        MIXED,
+        [
+            f"AIC    {{\n        const chiphost::BlockCopy copy;\n    {FILL_B}\n    }}\n{TELL_AIV}",
+            f"{TOLD_BY_AIC}    const chiphost::BlockCopy copy;\n{USE_B}",
+        ],
+        before=CACHES,
+    ),
+    Planted(
+        "block copies that share a line",
+        None,
+        None,
+        "    graph.submit(task(0).input(a).output(out).blocks(8));",
+        [
+            "    const chiphost::BlockCopy copy;\n    const int begin = 8 * chiphost::get_block_idx(args);\n"
+            "    for (int i = begin; i < begin + 8; ++i) data(1)[i] = data(0)[i];"
+        ],
+        before=CACHES,
+    ),
+    Planted(
+        "a read of what a block copy has written",
+        None,
+        None,
+        ONE,
+        ["    {\n        const chiphost::BlockCopy copy;\n    " + COPY + "\n    }\n    data(1)[3] += data(1)[4];"],
+        before=CACHES,
+    ),
     Planted("a read of an output behind the write", None, None, ONE, [COPY + "\n    data(1)[3] += 1;"]),
     Planted(
         "one element that the orchestration gives",
@@ -584,7 +799,7 @@ def _id(planted: Planted) -> str:
     return f"{planted.check or 'right'}: {planted.name}"
 
 
-@pytest.mark.parametrize("planted", [*MEMORY, *DECLARED, *INIT, *RACES], ids=_id)
+@pytest.mark.parametrize("planted", [*MEMORY, *DECLARED, *INIT, *RACES, *COHERENCE], ids=_id)
 def test_a_planted_fault_is_found(planted, sources):
     assert planted.check is not None
     program = planted.build(sources)
@@ -598,9 +813,9 @@ def test_a_planted_fault_is_found(planted, sources):
     if planted.memory is not None:
         assert first.memory.kind == planted.memory
     if place := planted.place():
-        assert first.first is not None and first.first.line is not None
-        assert (first.first.line.file, first.first.line.line) == (str(sources / place[0]), place[1])
-    others = [name for name in ("races", "declared", "memory", "init", "arguments") if name != planted.check]
+        lines = [access.line for access in (first.first, first.second) if access is not None and access.line]
+        assert (str(sources / place[0]), place[1]) in [(line.file, line.line) for line in lines]
+    others = [name for name in BITS if name != planted.check]
     findings = run(program, planted.runtime, ",".join(others)).findings
     assert not [each for each in findings if each.check == planted.check], "its check is off"
 
@@ -632,6 +847,23 @@ def test_an_input_that_has_changed_is_named(sources):
     assert run(CHANGED.build(sources), HOST, "memory").findings == ()
 
 
+@pytest.mark.parametrize(("header", "count"), [("pto/cpu/TStore.hpp", 0), ("store.hpp", 1)])
+def test_instructions_of_pto_isa_are_block_copies(sources, header, count):
+    """Blocks that share a line are no fault if they write by such an instruction."""
+    path = sources / header
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("inline void store(float* to, const float* from, int n) { while (n-- > 0) *to++ = *from++; }\n")
+    program = Planted(
+        f"blocks that store by {header}",
+        "coherence",
+        "shared_line",
+        "    graph.submit(task(0).input(a).output(out).blocks(8));",
+        ["    const int begin = 8 * chiphost::get_block_idx(args);\n    store(data(1) + begin, data(0) + begin, 8);"],
+        before=f'#include "{header}"',
+    )
+    assert len(run(program.build(sources), program.runtime).findings) == count
+
+
 def test_every_class_has_ten_faults():
-    for faults in (MEMORY, DECLARED, INIT, RACES):
+    for faults in (MEMORY, DECLARED, INIT, RACES, COHERENCE):
         assert len(faults) >= 10

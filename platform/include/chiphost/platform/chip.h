@@ -37,6 +37,8 @@ struct Chip {
     uint32_t register_offset[register_count];  // bytes from a core's register base; no_register: it has none
     // Bytes of a core's own memories, by LocalMemory; 0: a simulated core of this chip offers its kernels none.
     uint32_t local_memory_bytes[local_memory_count] = {0, 0, 0, 0, 0};
+    // Bytes of a line of the data cache between a core's scalar unit and device memory; a power of two.
+    uint32_t cache_line_bytes = 64;
 
     // Tells that the chip has a register.
     //

@@ -117,6 +117,13 @@ struct LoadedKernel {
 // Errors: none.
 void unload_kernel(Device* device, const LoadedKernel& kernel);
 
+// An array of the run, and where a host orchestration has put a copy of it.
+struct ArgumentCopy {
+    uint64_t device;         // address of the first byte; all of the array is there
+    uint32_t number;         // of the array, counted without scalars
+    const ch_tensor* array;  // the run's
+};
+
 // How a launch is to be executed. Fields that a real chip has no use for are ignored there.
 struct LaunchOptions {
     uint64_t launch;            // device address of the ch_launch record; 0 for check_launch: there is none yet
@@ -136,6 +143,12 @@ struct LaunchOptions {
     ch_exploration* exploration = nullptr;
     // Number of its schedule in the exploration: 0 is the default one, and begins it. A replay takes the log instead.
     uint64_t schedule = 0;
+    // Simulated chip, with out_check_report: true afterwards if the report would say more after the same launch again
+    // with `locates`, which tells the code of what was found when this one was over.
+    bool* out_wants_to_locate = nullptr;
+    bool locates = false;
+    // Simulated chip, with out_check_report: memory that the host orchestration has for arrays of the run; nullptr: none.
+    const std::vector<ArgumentCopy>* argument_copies = nullptr;
 };
 
 // Tells whether `launch` would begin such a launch. It is asked before a run writes anything to the device, and changes

@@ -28,7 +28,11 @@ _NAMES_PROCESSOR: Final = re.compile(r"-m(?!llvm|cmodel)|-Xclang|@|--target|-tar
 
 # All warnings were given when the program was compiled as it is. Link-time optimisation would hide the code from the
 # search for what is not instrumented, other sanitizers need runtimes, and fortified functions are not wrapped.
-_COMMON: Final = ("-w", "-fno-lto", "-fno-sanitize=all", "-fsanitize=thread", "-U_FORTIFY_SOURCE")
+# chiphost/data_cache.h asks for the macro.
+_COMMON: Final = (
+    *("-w", "-fno-lto", "-fno-sanitize=all", "-fsanitize=thread", "-U_FORTIFY_SOURCE"),
+    "-DCHIPHOST_INSTRUMENTED",
+)
 # Loops would become calls of memset and memcpy that the compiler expands itself. Sources that look for a sanitizer
 # are to compile as they do without checks.
 _GCC: Final = ("-fno-tree-loop-distribute-patterns", "-U__SANITIZE_THREAD__")

@@ -7,6 +7,7 @@
 //   args[1]  out  of the same shape, contiguous, does not overlap x
 //
 // Block b of n deals the tiles b, b + n, b + 2n, ... The AICs of other blocks do the same on other clusters.
+#include <chiphost/data_cache.h>
 #include <chiphost/hand_over.h>
 #include <chiphost/kernel.h>
 
@@ -19,6 +20,8 @@ extern "C" __aicore__ void kernel_entry(__gm__ int64_t* args) {
     __gm__ float* out = chiphost::tensor_data<float>(args, 1);
     const uint32_t block = chiphost::get_block_idx(args), blocks = chiphost::get_block_num(args);
 
+    // A row begins anywhere in a cache line: a chip would not read and write it by its data cache.
+    const chiphost::BlockCopy copies;
     const auto push = [&](uint32_t tile) {
         for (uint32_t aiv = 0; aiv < 2; ++aiv) chiphost::push_to_aiv(args, aiv, x + uint64_t{tile} * elements, bytes);
     };

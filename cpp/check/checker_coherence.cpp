@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Data caches: what kernels say about them, and what the caches make of a run.
+#include <algorithm>
+
+#include "checker.h"
+
+namespace chiphost::check {
+
+void Checker::flush(uint64_t address, uint64_t bytes) {
+    if (!actor_ || actor_->is_orchestration || !actor_->shares_block || actor_->submission == none) return;
+    begin_segment(*actor_);
+    const uint64_t line = line_bytes_;
+    const bool whole = bytes == 0;
+    const uint64_t begin = whole ? 0 : address / line * line;
+    const uint64_t end = whole ? UINT64_MAX : (address + bytes + line - 1) / line * line;
+    flushes_.push_back({segment_of(*actor_), begin, end});
+}
+
+void Checker::block_copy(bool begins) {
+    if (!actor_ || actor_->is_orchestration) return;
+    const bool was_copying = actor_->copying != 0;
+    if (begins) {
+        ++actor_->copying;
+    } else if (actor_->copying > 0) {
+        --actor_->copying;
+    }
+    if (was_copying == (actor_->copying != 0)) return;
+    forget_entries();  // the pages are others from now on
+}
+
+void Checker::find_incoherences() {
+    CoherenceSearch search(memory_, segments_, order_, flushes_, line_bytes_);
+    for (const Incoherence& found : search.find(has_shared_blocks_)) {
+        const Buffer& buffer = memory_.buffer(found.buffer);
+        const auto access = [&](const Use& use) {
+            Access access = access_of(use, buffer);
+            access.first_byte = static_cast<int64_t>(std::max(use.begin, found.begin) - buffer.begin);
+            return access;
+        };
+        Finding finding;
+        finding.check = coherence;
+        finding.what = found.what;
+        finding.memory = buffer.memory;
+        finding.begin = static_cast<int64_t>(found.begin - buffer.begin);
+        finding.end = static_cast<int64_t>(found.end - buffer.begin);
+        finding.has_second = true;
+        finding.first = access(found.first);
+        finding.second = access(found.second);
+        findings_.add_apart(std::move(finding));
+    }
+}
+
+}  // namespace chiphost::check
