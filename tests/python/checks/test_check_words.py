@@ -164,7 +164,8 @@ def test_every_other_finding_has_a_sentence(found, sentence):
         (
             "unflushed_write",
             "{scale} writes what {add} has written into its data cache, which is not flushed before",
-            "call flush_lines after the write at add.cpp:9, before the other core is told of it, or write by a block copy",
+            "call flush_lines after the write at add.cpp:9, before the other core is told of it, or write by a block "
+            "copy",
         ),
         (
             "stale_read",

@@ -15,10 +15,11 @@ from support.removed_edges import Graph
 
 import chiphost as ch
 from chiphost import compiler
+from chiphost.checks.check_names import ALL_BITS
 from chiphost.scene import copy_args
 from chiphost.scenes import catalog
 
-PLATFORM = "a2a3sim"
+PLATFORMS = ("a2a3sim", "a5sim")
 RACES = 1
 # So many edges of a case are removed, chosen at random; all of them with CHIPHOST_TEST_ALL_EDGES=1.
 REMOVED_MAX = 40
@@ -32,21 +33,32 @@ DECLARES_MORE = {
     "tensormap_and_ringbuffer/overlapping_writers",
 }
 NAMES = [name for name, _ in catalog.scenes_in(SCENES)]
+# The scenes take turns on the chips; with CHIPHOST_TEST_ALL_EDGES=1 each of them is run on both.
+
+
+def _on() -> list[tuple[str, str]]:
+    chosen = []
+    for number, name in enumerate(NAMES):
+        scene = catalog.find(SCENES, name).scene
+        assert scene is not None
+        able = [chip for chip in PLATFORMS if not all(scene.not_for(chip, case) for case in scene.usual_cases)]
+        chosen += [(name, chip) for chip in (able if ALL else [able[number % len(able)]])]
+    return chosen
 
 
 class Removals:
     """One case of a scene, to be run with one edge less."""
 
-    def __init__(self, name: str, folder: Any) -> None:
-        self.entry = catalog.find(SCENES, name, platform=PLATFORM)
+    def __init__(self, name: str, platform: str, folder: Any) -> None:
+        self.entry = catalog.find(SCENES, name, platform=platform)
         assert self.entry.scene is not None
         self.scene = self.entry.scene
         self.log = folder / "log"
-        plain = removed_edges.build(self.scene, folder, PLATFORM)
+        plain = removed_edges.build(self.scene, folder, platform)
         self.programs = [compiler.checked(program).callable for program in plain]
-        self.case = next(case for case in self.scene.usual_cases if not self.scene.not_for(PLATFORM, case))
+        self.case = next(case for case in self.scene.usual_cases if not self.scene.not_for(platform, case))
         # The environment is the process's, so the orchestration must have its C library.
-        self.worker = ch.ChipWorker(self.scene.runtime, PLATFORM, isolation="copy")
+        self.worker = ch.ChipWorker(self.scene.runtime, platform, isolation="copy")
         self.config = {**self.scene.config_of(self.case, self.worker.chip), "seed": 0}
         self.inputs = self.scene.make_args(self.case, 0)
 
@@ -54,7 +66,7 @@ class Removals:
         """What each program does when it forgets nothing."""
         graphs = []
         for program in range(len(self.programs)):
-            assert self.run(program, -1, log=True)["findings"] == []
+            assert self.run(program, -1, log=True, check=ALL_BITS)["findings"] == []
             lines = self.log.read_text().splitlines()
             if self.scene.runtime == "host_build_graph":
                 graphs.append(Graph.of_host(lines, self.scene.folder.name))
@@ -62,13 +74,13 @@ class Removals:
                 graphs.append(Graph.of_device(lines, self.scene.runtime == "tensormap_and_ringbuffer"))
         return graphs
 
-    def run(self, program: int, removed: int, log: bool = False) -> dict[str, Any]:
+    def run(self, program: int, removed: int, log: bool = False, check: int = RACES) -> dict[str, Any]:
         """The report of a run without an edge."""
         removed_edges.set_removed(removed, self.log if log else None)
         args = copy_args(self.inputs)
         for earlier in range(program):
             self._run(earlier, args, 0)
-        return json.loads(self._run(program, args, RACES).check_report)
+        return json.loads(self._run(program, args, check).check_report)
 
     def _run(self, program: int, args: Any, check: int) -> Any:
         values = self.scene.arguments_of(self.scene.programs[program], args)
@@ -77,11 +89,11 @@ class Removals:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", NAMES)
-def test_a_missing_edge_is_reported_in_one_run(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("name", "platform"), _on())
+def test_a_missing_edge_is_reported_in_one_run(name, platform, tmp_path, monkeypatch):
     monkeypatch.setenv("CHIPHOST_TEST_REMOVE", "")
     monkeypatch.setenv("CHIPHOST_TEST_LOG", "")
-    removals = Removals(name, tmp_path)
+    removals = Removals(name, platform, tmp_path)
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     wrong, lacking = [], 0

@@ -24,7 +24,7 @@ def one_race(callable: ch.ChipCallable, mask: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("words", "mask"), [(["--check"], 47), (["--check=all"], 47), (["--check=races,memory"], 5), ([], None)]
+    ("words", "mask"), [(["--check"], 63), (["--check=all"], 63), (["--check=races,memory"], 5), ([], None)]
 )
 def test_words_choose_the_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], mask: int) -> None:
     write_scenes(tmp_path, "passes")
@@ -67,7 +67,7 @@ def test_the_command_that_is_shown_finds_it_again(tmp_path: Path, monkeypatch: p
     [again] = re.findall(r"again: chiphost (.*)", first)
     masks.clear()
     assert invoke(*again.split()).exit_code == 1
-    assert masks == [47, 47]
+    assert masks == [63, 63]
 
 
 def test_ci_reports_findings_as_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +95,7 @@ def test_every_seed_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     masks = give_reports(monkeypatch, lambda *_: made.report())
     result = invoke("ci", "--check", "--seeds", "3-6", "--scenes", tmp_path)
     assert result.exit_code == 0
-    assert masks == [47] * 8  # four seeds of two cases
+    assert masks == [63] * 8  # four seeds of two cases
 
 
 def test_a_case_stops_at_the_first_seed_with_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +14,7 @@ import check_reports as made
 import numpy as np
 import pytest
 from checked_runs import give_reports
+from checkout import SCENES
 from throwaway_scenes import RUNTIME, write_scenes
 
 import chiphost as ch
@@ -34,6 +37,19 @@ def run(root: Path, **settings: object) -> SceneResult:
 
 def one_race(callable: ch.ChipCallable, mask: int) -> str:
     return made.report(made.finding())
+
+
+@pytest.mark.parametrize("platform", ["a2a3sim", "a5sim"])
+def test_chiphosts_own_scenes_have_no_findings(tmp_path: Path, platform: str) -> None:
+    """All usual cases of all of them, on all runtimes."""
+    file = tmp_path / "report.json"
+    command = ["chiphost", "ci", "-p", platform, "--check", "--scenes", str(SCENES), "--json", str(file)]
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stdout
+    cases = [case for scene in json.loads(file.read_text())["scenes"] for case in scene["cases"]]
+    checked = [case for case in cases if case["passed"] and case["skipped"] is None]
+    assert len(checked) > 50
+    assert all(case["findings"] == case["not_checked"] == [] for case in checked)
 
 
 def test_a_finding_fails_a_case_whose_results_are_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
