@@ -43,7 +43,7 @@ const ch_device_graph_ops graph_calls = {
     [](ch_device_graph* graph, const ch_device_tensor* tensor, const uint32_t* indices, uint64_t bits) {
         return negated(at(graph, __builtin_return_address(0)).access_element(*tensor, indices, true, &bits));
     },
-    [](ch_device_graph* graph) { return at(graph).breathe() ? 0 : 1; },
+    [](ch_device_graph* graph) { return at(graph, __builtin_return_address(0)).breathe() ? 0 : 1; },
     [](ch_device_graph* graph, int32_t code, const char* text) { at(graph).fail(code, text ? text : ""); },
     [](ch_device_graph* graph, int32_t, const char* text) { at(graph).log(text ? text : ""); },
     [](ch_device_graph* graph) { return at(graph).cluster_count(); },

@@ -137,12 +137,19 @@ Status Orchestrator::fail_call(ch_error* error) {
     return error->code;
 }
 
-// The task that the orchestration waits for; none: it is not one alone.
 uint32_t Orchestrator::in_the_way() const {
+    if (strand_.missing() == Missing::none) return none;
     if (strand_.missing() == Missing::element) return waited_for_;
     if (!submitting_ || strand_.missing() == Missing::uses) return none;
     const TaskRing& ring = room_.ring(ring_of_scope());
     return ring.empty() ? none : ring.oldest();
+}
+
+bool Orchestrator::explain_stay(char* text, size_t bytes) const {
+    const graph::NameText call = graph::code_text(called_from_);
+    if (!in_entry_ || call.text[0] == '\0') return false;
+    snprintf(text, bytes, " the orchestration has not returned; it called last%s", call.text);
+    return true;
 }
 
 ch_code Orchestrator::explain_wait(char* text, size_t bytes) const {

@@ -61,6 +61,12 @@ public:
     // for nothing.
     ch_code explain_wait(char* text, size_t bytes) const;
 
+    // The task that the orchestration waits for; none: it waits for nothing, or for more than one.
+    uint32_t in_the_way() const;
+
+    // Says that the orchestration goes on, and where it called last. False: it has returned, or has called nothing.
+    bool explain_stay(char* text, size_t bytes) const;
+
     // The orchestration makes a call, which returns to this address of its code.
     void called_from(const void* code) { called_from_ = reinterpret_cast<uint64_t>(code); }
 
@@ -117,7 +123,6 @@ private:
     // Reports a fault of the call that is under way; the message gets the call's place in the orchestration.
     Status fail_call(ch_error* error);
     graph::NameText task_text(int64_t id) const;
-    uint32_t in_the_way() const;
     // Adds whose a tensor is, if that is known.
     void say_whose(const ch_device_tensor* tensor, uint32_t number, ch_error* error) const;
 

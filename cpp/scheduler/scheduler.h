@@ -134,6 +134,14 @@ private:
     void fail_queue(graph::Shape shape, uint32_t task);
     bool claim_status(int32_t code);
     void blame(const graph::Task& task, ch_error* error) const;
+    void blame_core(uint32_t core, ch_error* error) const;
+    template <typename Visit>
+    void for_each_task(Visit&& visit) const;
+    bool is_unplaced(uint32_t task) const;
+    uint32_t explain_unplaced(ch_error* out_error) const;
+    uint32_t core_of(uint32_t task) const;
+    uint32_t busy_core(graph::Shape shape) const;
+    void explain_chain(bool orchestration, uint32_t task, ch_error* out_error) const;
     static void add_place(const graph::Task& task, ch_error* error);
 
     const ch_launch& launch_;

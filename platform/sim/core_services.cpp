@@ -47,10 +47,11 @@ void note_wait(const CoreServices& services) {
 
 const KernelServices core_services = {
     [](const KernelServices* services) {
-        Fiber* const fiber = static_cast<const CoreServices*>(services)->fiber;
-        require(fiber,
+        const auto& self = *static_cast<const CoreServices*>(services);
+        require(self.fiber,
                 "this kernel waits for another core, but its library does not export chiphost_kernel_hands_over");
-        fiber->pause();
+        self.fiber->pause();
+        self.waited_for = 0;
     },
     [](const KernelServices* services) {
         const auto& self = *static_cast<const CoreServices*>(services);
@@ -65,6 +66,9 @@ const KernelServices core_services = {
         const bool has_cluster = (self.payload->cores & (self.payload->cores - 1)) != 0;
         SharedMemory& shared = has_cluster ? *self.cluster : *self.alone;
         return shared.at(context.task, context.block_idx, name, bytes);
+    },
+    [](const KernelServices* services, uint32_t cores) {
+        static_cast<const CoreServices*>(services)->waited_for = cores;
     },
 };
 

@@ -198,7 +198,7 @@ Status Launcher::run(Engine& engine, const LaunchOptions& options, ch_error* out
                                 fork_mark_,
                                 reinterpret_cast<const core_protocol::Payload*>(launch.payloads)};
     const End end = engine.run(processors);
-    if (end != End::finished) explain(end, out_error);
+    if (end != End::finished) explain(end, launch, out_error);
     end_of_launch.end();
     if (end != End::finished) report_stall(engine, end, launch, options, out_error);
     // The run's error is here or in what the scheduler wrote; the host says which.
@@ -239,9 +239,16 @@ void Launcher::connect_core(uint32_t core, const Engine& engine, const LaunchOpt
 }
 
 // Fills the error of a launch that did not finish.
-void Launcher::explain(End end, ch_error* out_error) {
+void Launcher::explain(End end, const ch_launch& launch, ch_error* out_error) {
     ch_error state;
     programs_.aicpu().explain_stall(programs_.aicpu_context(), &state);
+    // The scheduler's chain of waits goes as far as a core; here it is known what that waits for.
+    const std::string last = " for core " + std::to_string(state.core);
+    const std::string_view text(state.message);
+    if (text.size() >= last.size() && text.substr(text.size() - last.size()) == last) {
+        const Waits waits(core_ports_, *reinterpret_cast<const graph::Image*>(launch.graph), end == End::stalled);
+        append(&state, "%s", waits.chain_from(static_cast<uint32_t>(state.core)).c_str());
+    }
     *out_error = state;
     if (end == End::stalled) return;
     report(out_error, CH_DEADLINE_EXCEEDED, "device", "stopped on request; %s", state.message);
@@ -252,16 +259,22 @@ void Launcher::explain(End end, ch_error* out_error) {
 // Says which kernels wait for which cores, now that they have been let down; and what happened last.
 void Launcher::report_stall(const Engine& engine, End end, const ch_launch& launch, const LaunchOptions& options,
                             ch_error* out_error) const {
-    constexpr size_t in_message_max = 4;
+    constexpr size_t lines_max = 4;   // of the message
+    constexpr size_t cycles_max = 2;  // of the message
     const graph::KernelNames names(reinterpret_cast<const graph::KernelName*>(launch.kernel_names),
                                    launch.kernel_count);
-    const std::vector<std::string> waits = describe_waits(core_ports_, names, end == End::stalled);
-    for (size_t i = 0; i < waits.size() && i < in_message_max; ++i) append(out_error, "; %s", waits[i].c_str());
-    if (waits.size() > in_message_max) append(out_error, "; the report has %zu more", waits.size() - in_message_max);
+    const Waits waits(core_ports_, *reinterpret_cast<const graph::Image*>(launch.graph), end == End::stalled);
+    const std::vector<std::string> lines = waits.lines(names);
+    const std::vector<std::string> cycles = waits.cycles();
+    for (size_t i = 0; i < lines.size() && i < lines_max; ++i) append(out_error, "; %s", lines[i].c_str());
+    if (lines.size() > lines_max) append(out_error, "; the report has %zu more", lines.size() - lines_max);
+    for (size_t i = 0; i < cycles.size() && i < cycles_max; ++i) append(out_error, "; %s", cycles[i].c_str());
     if (!options.out_stall_report) return;
     std::string& report = *options.out_stall_report;
     report = std::string(out_error->message) + "\n";
-    for (const std::string& wait : waits) report += wait + "\n";
+    for (const auto* part : {&lines, &cycles}) {
+        for (const std::string& line : *part) report += line + "\n";
+    }
     if (kernels_pause_) report += engine.events().text(names);
 }
 

@@ -64,7 +64,7 @@ private:
     AicpuPort port_of_thread(uint32_t thread, const Engine& engine, const LaunchOptions& options);
     void connect_core(uint32_t core, const Engine& engine, const LaunchOptions& options);
     const SimCheckHooks* check_hooks() const { return checker_ ? &check_hooks_ : nullptr; }
-    void explain(End end, ch_error* out_error);
+    void explain(End end, const ch_launch& launch, ch_error* out_error);
     void report_stall(const Engine& engine, End end, const ch_launch& launch, const LaunchOptions& options,
                       ch_error* out_error) const;
     void end_launch(const graph::KernelNames& names, ch_error* inout_left_behind);

@@ -96,9 +96,10 @@ struct CoreServices : KernelServices {
     uint32_t core;
     const core_protocol::Payload* payload;  // of the kernel that runs
     CoreMemory* own;
-    SharedMemory* alone;        // for a task that has one core of the cluster
-    SharedMemory* cluster;      // for one that has the cluster
-    mutable uint32_t let_down;  // waits that threw because the launch is over
+    SharedMemory* alone;          // for a task that has one core of the cluster
+    SharedMemory* cluster;        // for one that has the cluster
+    mutable uint32_t waited_for;  // what the kernel has said of its pause: bits as in Task::cores; 0: nothing
+    mutable uint32_t let_down;    // waits that threw because the launch is over
     // Return addresses from the wait in which the launch ended outwards, as the kernel's file has them.
     static constexpr uint32_t depth_max = 8;
     mutable uint64_t waits_at[depth_max];

@@ -374,8 +374,8 @@ _SCHEDULER: Final = (
     _sibling(
         "stall_text: the last core that has not finished is the error's",
         "cpp/scheduler/stall_text.cpp",
-        "        if (out_error->task < 0) {\n",
-        "        if (out_error) {\n",
+        "for (uint32_t core = 0; core < core_count_; ++core) {\n        const bool fits",
+        "for (uint32_t core = core_count_; core-- > 0;) {\n        const bool fits",
         "kernel_fault_test:Scheduler.NamesEveryCoreThatHasNotFinished",
     ),
     _sibling(

@@ -49,9 +49,17 @@ struct HandOverArea {
 
 namespace hand_over_detail {
 
-__aicore__ inline void wait_for_change(const KernelContext& context, const uint32_t* counter, uint32_t old) {
+// A core of a cluster as KernelServices::waits_for takes it.
+constexpr uint32_t aic = 1;
+__aicore__ inline uint32_t aiv_number(uint32_t number) {
+    return 2u << number;
+}
+
+// `other` is the core that changes the counter.
+__aicore__ inline void wait_for_change(const KernelContext& context, const uint32_t* counter, uint32_t old,
+                                       uint32_t other) {
     while (__atomic_load_n(counter, __ATOMIC_ACQUIRE) == old) {
-        if (context.services != 0) pause_kernel(context);
+        if (context.services != 0) pause_kernel(context, other);
     }
 }
 
@@ -74,19 +82,21 @@ __aicore__ inline HandOverArea& area(const __gm__ int64_t* args, ch_core_type ca
     return *reinterpret_cast<HandOverArea*>(address);
 }
 
-__aicore__ inline void push(const __gm__ int64_t* args, HandOverQueue& queue, const void* tile, uint32_t bytes) {
+__aicore__ inline void push(const __gm__ int64_t* args, HandOverQueue& queue, uint32_t other, const void* tile,
+                            uint32_t bytes) {
     require(bytes <= hand_over_tile_bytes, "hand_over: a tile has at most %u bytes, found %u", hand_over_tile_bytes,
             bytes);
     const uint32_t number = queue.pushed;
-    wait_for_change(kernel_context(args), &queue.popped, number - hand_over_depth);
+    wait_for_change(kernel_context(args), &queue.popped, number - hand_over_depth, other);
     queue.bytes[number % hand_over_depth] = bytes;
     memcpy(queue.tiles[number % hand_over_depth], tile, bytes);
     change(kernel_context(args), &queue.pushed, number + 1);
 }
 
-__aicore__ inline void pop(const __gm__ int64_t* args, HandOverQueue& queue, void* tile, uint32_t bytes) {
+__aicore__ inline void pop(const __gm__ int64_t* args, HandOverQueue& queue, uint32_t other, void* tile,
+                           uint32_t bytes) {
     const uint32_t number = queue.popped;
-    wait_for_change(kernel_context(args), &queue.pushed, number);
+    wait_for_change(kernel_context(args), &queue.pushed, number, other);
     require(queue.bytes[number % hand_over_depth] == bytes, "hand_over: wanted a tile of %u bytes, found one of %u",
             bytes, queue.bytes[number % hand_over_depth]);
     memcpy(tile, queue.tiles[number % hand_over_depth], bytes);
@@ -105,7 +115,7 @@ __aicore__ inline void pop(const __gm__ int64_t* args, HandOverQueue& queue, voi
 // waits, as KernelServices::pause.
 __aicore__ inline void push_to_aiv(const __gm__ int64_t* args, uint32_t aiv, const void* tile, uint32_t bytes) {
     using namespace hand_over_detail;
-    push(args, queue_of(area(args, CH_AIC).to_aiv, aiv), tile, bytes);
+    push(args, queue_of(area(args, CH_AIC).to_aiv, aiv), aiv_number(aiv), tile, bytes);
 }
 // Takes a tile on the AIC that an AIV of its cluster has handed over. It waits while there is none.
 //
@@ -117,7 +127,7 @@ __aicore__ inline void push_to_aiv(const __gm__ int64_t* args, uint32_t aiv, con
 // waits, as KernelServices::pause.
 __aicore__ inline void pop_from_aiv(const __gm__ int64_t* args, uint32_t aiv, void* tile, uint32_t bytes) {
     using namespace hand_over_detail;
-    pop(args, queue_of(area(args, CH_AIC).to_aic, aiv), tile, bytes);
+    pop(args, queue_of(area(args, CH_AIC).to_aic, aiv), aiv_number(aiv), tile, bytes);
 }
 
 // Hands a tile from an AIV to the AIC of its cluster. It waits while the queue is full.
@@ -128,7 +138,8 @@ __aicore__ inline void pop_from_aiv(const __gm__ int64_t* args, uint32_t aiv, vo
 // Errors: throws BadArgument on the AIC, in a task of one core only, and for other values; while it
 // waits, as KernelServices::pause.
 __aicore__ inline void push_to_aic(const __gm__ int64_t* args, const void* tile, uint32_t bytes) {
-    hand_over_detail::push(args, hand_over_detail::area(args, CH_AIV).to_aic[get_sub_block_id(args)], tile, bytes);
+    using namespace hand_over_detail;
+    push(args, area(args, CH_AIV).to_aic[get_sub_block_id(args)], aic, tile, bytes);
 }
 // Takes a tile on an AIV that the AIC of its cluster has handed over. It waits while there is none.
 //
@@ -138,7 +149,8 @@ __aicore__ inline void push_to_aic(const __gm__ int64_t* args, const void* tile,
 // Errors: throws BadArgument on the AIC, in a task of one core only, and for other values; while it
 // waits, as KernelServices::pause.
 __aicore__ inline void pop_from_aic(const __gm__ int64_t* args, void* tile, uint32_t bytes) {
-    hand_over_detail::pop(args, hand_over_detail::area(args, CH_AIV).to_aiv[get_sub_block_id(args)], tile, bytes);
+    using namespace hand_over_detail;
+    pop(args, area(args, CH_AIV).to_aiv[get_sub_block_id(args)], aic, tile, bytes);
 }
 
 }  // namespace chiphost

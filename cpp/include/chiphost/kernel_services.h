@@ -65,6 +65,14 @@ struct KernelServices {
     // Returns: its address, aligned to 64 bytes.
     // Errors: throws a std::exception if it was asked for with another size before, or there is no memory.
     void* (*shared_memory)(const KernelServices* self, const char* name, uint64_t bytes);
+
+    // Says which cores of the cluster the kernel waits for at its next pause. Only messages about kernels that wait for
+    // ever make use of it. The function is nullptr on platforms that do not.
+    //
+    // self: this table.
+    // cores: a bit for each core: 1 for the AIC, 2 and 4 for the two AIVs.
+    // Errors: none.
+    void (*waits_for)(const KernelServices* self, uint32_t cores);
 };
 
 // Gives the services of a core.
@@ -85,6 +93,17 @@ inline void pause_kernel(const KernelContext& context) {
     const KernelServices* const services = kernel_services(context);
     services->pause(services);
     if (chiphost_kernel_resumed) chiphost_kernel_resumed(&context);
+}
+
+// Pauses the kernel like the function above, and says for which cores: if the wait never ends, the error names these.
+//
+// context: of the running kernel.
+// cores: a bit for each core of the cluster: 1 for the AIC, 2 and 4 for the two AIVs.
+// Errors: as KernelServices::pause.
+inline void pause_kernel(const KernelContext& context, uint32_t cores) {
+    const KernelServices* const services = kernel_services(context);
+    if (services->waits_for) services->waits_for(services, cores);
+    pause_kernel(context);
 }
 
 // Tells the other cores of the cluster that something has changed for which they may wait.

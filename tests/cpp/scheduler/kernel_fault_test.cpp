@@ -84,7 +84,11 @@ TEST(Scheduler, NamesFourOfTheTasksThatWait) {
         ch_error stall;
         chip.scheduler->explain_stall(&stall);
         uint32_t named = 0;
-        for (const char* at = stall.message; (at = strstr(at, " waits for submit #")) != nullptr; ++at) ++named;
+        const char* const chain = strstr(stall.message, "; who waits for whom: ");
+        ASSERT_NE(chain, nullptr) << stall.message;
+        const std::string end = " waits for submit #0 (kernel of func_id 1), which waits for core 1";
+        EXPECT_TRUE(std::string_view(chain).substr(strlen(chain) - end.size()) == end) << stall.message;
+        for (const char* at = stall.message; (at = strstr(at, " waits for submit #")) < chain; ++at) ++named;
         EXPECT_EQ(named, std::min(edges, 4u)) << stall.message;
         const std::string more = "; " + std::to_string(edges - named) + " more wait";
         EXPECT_EQ(strstr(stall.message, more.c_str()) != nullptr, edges > named) << stall.message;

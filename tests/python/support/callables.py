@@ -43,6 +43,20 @@ def misbehave(platform: str = "a2a3sim") -> ch.ChipCallable:
 
 
 @cache
+def host_stalls() -> ch.ChipCallable:
+    """A graph that cannot end, chosen by the scalar: (out, what)."""
+    return ch.compile(
+        FOLDER / "host_stalls.cpp",
+        [
+            ch.Kernel(0, FOLDER / "touch.cpp", "aiv"),
+            ch.Kernel(1, FOLDER / "wait_for_flag.cpp", "aiv"),
+            ch.Kernel(2, FOLDER / "wait_for_flag.cpp", "aiv", defines=["SPINS"]),
+        ],
+        signature=[ch.InOut("out", "int32", (64,)), ch.Scalar("what", "int32")],
+    )
+
+
+@cache
 def copy_tensor(signature: tuple[ch.Arg, ...] | None = None) -> ch.ChipCallable:
     """out = in, byte by byte: (in, out)."""
     return ch.compile(FOLDER / "copy_tensor.cpp", [ch.Kernel(0, FOLDER / "copy_bytes.cpp", "aiv")], signature=signature)

@@ -27,6 +27,11 @@ def device_misbehave(platform: str = "a2a3sim") -> ch.ChipCallable:
             ch.Kernel(4, FOLDER / "never_return.cpp", "aiv"),
             ch.Kernel(5, FOLDER / "pop_for_ever.cpp", "aic", defines=["ON_AIC"]),
             ch.Kernel(6, FOLDER / "pop_for_ever.cpp", "aiv"),
+            # 7 is missing
+            ch.Kernel(8, FOLDER / "wait_for_aiv1.cpp", "aiv"),
+            ch.Kernel(9, FOLDER / "wait_for_flag.cpp", "aic"),
+            ch.Kernel(10, FOLDER / "wait_for_flag.cpp", "aic", defines=["SPINS"]),
+            ch.Kernel(11, FOLDER / "meet.cpp", "aiv"),
         ],
         platform=platform,
         signature=[ch.InOut("out", "int32", (64,)), ch.In("what", "uint8", (None,))],

@@ -23,7 +23,20 @@ using chiphost::TensorSpec;
 namespace {
 
 // The numbers that device_faults.py gives the kernels.
-enum FuncId : int32_t { kTouch, kTouchOnAic, kThrow, kThrowNumber, kNeverReturn, kPopOnAic, kPopOnAiv, kMissing };
+enum FuncId : int32_t {
+    kTouch,
+    kTouchOnAic,
+    kThrow,
+    kThrowNumber,
+    kNeverReturn,
+    kPopOnAic,
+    kPopOnAiv,
+    kMissing,
+    kWaitForAiv1,
+    kWaitForFlag,
+    kSpin,
+    kMeet
+};
 
 struct Raw {
     explicit Raw(ch_device_graph* graph) : graph(graph) {}
@@ -414,6 +427,26 @@ int32_t misbehave(const std::string& what, ch_device_graph* raw_graph, DeviceGra
     } else if (is("an element of a task that waits for ever")) {
         graph.submit(Task::mixed(kPopOnAic, kPopOnAiv, -1).inout(out));
         graph.read<int32_t>(out, {0});
+    } else if (is("three cores that wait for each other in a circle")) {
+        graph.submit(Task::mixed(kPopOnAic, kWaitForAiv1, kPopOnAiv).inout(out));
+    } else if (is("an element behind two tasks and a core that waits for ever")) {
+        graph.submit(Task::mixed(kPopOnAic, kPopOnAiv, -1).inout(out));
+        const auto made = graph.submit(Task(AIV, kTouch).inout(out).output(chiphost::like(out)));
+        graph.read<int32_t>(made.output(0), {0});
+    } else if (is("flags of two clusters") || is("flags of two clusters, without a pause")) {
+        const int32_t kernel = is("flags of two clusters") ? kWaitForFlag : kSpin;
+        for (int32_t own : {0, 1}) graph.submit(Task(AIC, kernel).no_dep(out).scalar(own).scalar(1 - own));
+    } else if (is("a flag that nobody sets")) {
+        graph.submit(Task(AIC, kWaitForFlag).no_dep(out).scalar(0).scalar(1));
+    } else if (is("more blocks than cores that meet")) {
+        graph.submit(Task(AIV, kMeet).inout(out).scalar(5).blocks(2 * graph.cluster_count() + 1));
+    } else if (is("a mixed task that finds no cluster")) {
+        graph.submit(Task(AIC, kWaitForFlag).no_dep(out).scalar(0).scalar(1));
+        // Mixed tasks come first, so it is ready only when another core has run.
+        const TaskId before = graph.submit(touch(out)).id();
+        graph.submit(Task::mixed(kTouchOnAic, kTouch, -1).inout(out).after(before));
+    } else if (is("after a task that was never submitted")) {
+        graph.submit(touch(out).after(TaskId(1000)));
     } else if (is("hand over on one core")) {
         graph.submit(Task(AIV, kPopOnAiv).inout(out));
     } else {
