@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "fault_report.h"
 #include "isolate/child/child_pool.h"
 #include "isolate/wait_time.h"
 #include "run_place.h"
@@ -126,6 +127,12 @@ void ChildContext::post() {
 bool ChildContext::wait(uint64_t timeout_ns) {
     answer_ = child_->wait(timeout_ns);
     return answer_ != Answer::none;
+}
+
+void ChildContext::ask_for_code(isolate::CodeSamples* out_code) {
+    isolate::CodeSamples& code = child_->memory().control().samples;
+    worker::ask_for_code(child_->id(), progress(), &code);
+    *out_code = code;
 }
 
 Status ChildContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, RunReports* out_reports,

@@ -33,6 +33,7 @@ public:
     ch_run_progress& progress() override { return child_->memory().control().progress; }
     void post() override;
     bool wait(uint64_t timeout_ns) override;
+    void ask_for_code(isolate::CodeSamples* out_code) override;
     Status finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, RunReports* out_reports,
                   ch_error* out_error) override;
     GaveUp give_up() override;

@@ -139,7 +139,8 @@ private:
         const ch_run_request request{sizeof request, 0, &callable, &args, &message.config, &memory.control().progress,
                                      &message.result};
         WatchedRun watched;
-        watched.begin(callable, memory.control().progress, thread_, &memory.control().fault);
+        __atomic_store_n(&memory.control().progress.lanes[0].thread, thread_, __ATOMIC_RELAXED);
+        watched.begin(callable, memory.control().progress, thread_, &memory.control().samples, &memory.control().fault);
         const Status ran = call(context_->run(&request, out_error), out_error);
         // The arena may move, so the message is not used any more.
         const ch_run_result result = message.result;

@@ -109,19 +109,19 @@ Status ChipWorker::run(const ch_callable& callable, const ch_task_args& args, co
     CH_TRY(prepared);
     set_running(&context_->progress());
     context_->post();
-    const Waited waited = await(time);
+    const Waited waited = await(callable, time);
     set_running(nullptr);
     if (waited.end == Context::GaveUp::ended) {
         return finish(waited, time, out_result, out_trace, out_reports, out_error);
     }
-    const Status failed = guarded("run", out_error, [&]() CH_REQUIRES(state_) {
-        return describe_hang(waited, callable, time, out_result, out_error);
-    });
+    std::string why;
+    const Status failed = guarded(
+        "run", out_error, [&] { return describe_hang(waited, time, &why, out_result, out_reports, out_error); });
     process_id_ = context_->process_id();
     if (waited.end == Context::GaveUp::abandoned) {
         *out_end = RunEnd::abandoned;
         isolate::leave_behind(std::move(context_));
-        state_.poison([&] { return std::string(out_error->message); });
+        state_.poison([&] { return why; });
     }
     return failed;
 }
@@ -133,7 +133,7 @@ void ChipWorker::set_running(ch_run_progress* progress) {
 
 // Waits for the run. At the deadline, or when the caller does not want to go on, asks it to stop; if it does not, gives
 // up.
-ChipWorker::Waited ChipWorker::await(const WaitTime& time) {
+ChipWorker::Waited ChipWorker::await(const ch_callable& callable, const WaitTime& time) {
     ch_run_progress& progress = context_->progress();
     Waited waited;
     uint64_t cancelled_at = 0;
@@ -158,10 +158,23 @@ ChipWorker::Waited ChipWorker::await(const WaitTime& time) {
         } else if (now - cancelled_at >= grace_starved_ns ||
                    (now - cancelled_at >= grace_ns &&
                     (context_->processor_ns() - processor_ns >= grace_ns || !context_->wants_processor()))) {
-            waited.end = context_->give_up();
+            give_up(callable, &waited);
             return waited;
         }
     }
+}
+
+// Gives the run up, and notes where it was.
+void ChipWorker::give_up(const ch_callable& callable, Waited* out_waited) {
+    ch_error none = no_error();
+    static_cast<void>(guarded("run", &none, [&]() CH_REQUIRES(state_) {
+        const auto code = std::make_unique<isolate::CodeSamples>();
+        context_->ask_for_code(code.get());
+        out_waited->places = RunPlace::all_of(context_->progress(), callable);
+        for (RunPlace& place : out_waited->places) place.find_code(*code);
+        return Status(CH_OK);
+    }));
+    out_waited->end = context_->give_up();
 }
 
 // Makes the result of a run that has ended.
@@ -186,20 +199,30 @@ Status ChipWorker::describe_stop(const Waited& waited, bool cancelled, const Wai
     return out_error->code;
 }
 
-Status ChipWorker::describe_hang(const Waited& waited, const ch_callable& callable, const WaitTime& time,
-                                 ch_run_result* out_result, ch_error* out_error) const {
+// out_why: the same without what only the callable's programs explain.
+Status ChipWorker::describe_hang(const Waited& waited, const WaitTime& time, std::string* out_why,
+                                 ch_run_result* out_result, RunReports* out_reports, ch_error* out_error) {
     char when[64];
     if (waited.interrupted) {
         snprintf(when, sizeof when, "the run was interrupted");
     } else {
         snprintf(when, sizeof when, "the run did not end within %.3g s", time.seconds());
     }
-    const RunPlace place = RunPlace::of(context_->progress(), callable);
-    report(out_error, waited.interrupted ? CH_INTERRUPTED : CH_DEADLINE_EXCEEDED, place.where,
-           "%s: %s did not return; %s", when, place.what.c_str(),
-           waited.end == Context::GaveUp::abandoned ? "this worker cannot be used again" : "its process was ended");
-    place.blame(out_error);
-    out_result->failed_submission = place.submission;
+    const RunPlace unknown{"the run", "the run"};
+    const RunPlace& first = waited.places.empty() ? unknown : waited.places.front();
+    const char* const then =
+        waited.end == Context::GaveUp::abandoned ? "this worker cannot be used again" : "its process was ended";
+    *out_why = std::string(when) + ": " + first.what + " did not return; " + then;
+    report(out_error, waited.interrupted ? CH_INTERRUPTED : CH_DEADLINE_EXCEEDED, first.where,
+           "%s: %s%s did not return; %s", when, first.what.c_str(), first.code.c_str(), then);
+    for (size_t i = 1; i < waited.places.size(); ++i) {
+        append(out_error, "; %s%s did not return either", waited.places[i].what.c_str(), waited.places[i].code.c_str());
+    }
+    first.blame(out_error);
+    out_result->failed_submission = first.submission;
+    if (!out_reports) return out_error->code;
+    out_reports->stall = std::string(out_error->message) + "\n";
+    for (const RunPlace& place : waited.places) out_reports->stall += place.what + " goes on" + place.code + "\n";
     return out_error->code;
 }
 

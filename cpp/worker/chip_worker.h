@@ -14,6 +14,7 @@
 #include "device_context.h"
 #include "isolate/handle_state.h"
 #include "os/mutex.h"
+#include "run_place.h"
 #include "runtime_library.h"
 #include "status/status.h"
 
@@ -99,6 +100,7 @@ private:
         bool cancelled = false;    // this call asked it to stop,
         bool interrupted = false;  // because go_on or cancel() said so, not the deadline
         Context::GaveUp end = Context::GaveUp::ended;
+        std::vector<RunPlace> places;  // where it was then, unless it ended
     };
 
     Status open(const Options& options, const isolate::GoOn& go_on, ch_error* out_error) CH_REQUIRES(state_);
@@ -106,14 +108,15 @@ private:
     void forget_context() CH_REQUIRES(state_);
     void abandon_to_parent();
     void set_running(ch_run_progress* progress);
-    Waited await(const isolate::WaitTime& time) CH_REQUIRES(state_);
+    Waited await(const ch_callable& callable, const isolate::WaitTime& time) CH_REQUIRES(state_);
+    void give_up(const ch_callable& callable, Waited* out_waited) CH_REQUIRES(state_);
     Status finish(const Waited& waited, const isolate::WaitTime& time, ch_run_result* out_result,
                   std::vector<ch_trace_event>* out_trace, RunReports* out_reports, ch_error* out_error)
         CH_REQUIRES(state_);
     static Status describe_stop(const Waited& waited, bool cancelled, const isolate::WaitTime& time,
                                 ch_error* out_error);
-    Status describe_hang(const Waited& waited, const ch_callable& callable, const isolate::WaitTime& time,
-                         ch_run_result* out_result, ch_error* out_error) const CH_REQUIRES(state_);
+    static Status describe_hang(const Waited& waited, const isolate::WaitTime& time, std::string* out_why,
+                                ch_run_result* out_result, RunReports* out_reports, ch_error* out_error);
 
     isolate::HandleState state_;  // every call has its turn, which guards all that is no atomic
     std::unique_ptr<Context> context_ CH_GUARDED_BY(state_);

@@ -14,6 +14,7 @@
 #include "chiphost/abi/host_runtime.h"
 #include "chiphost/isolate/wait.h"
 #include "exploration.h"
+#include "isolate/child/code_samples.h"
 #include "runtime_info.h"
 #include "status/status.h"
 
@@ -53,6 +54,9 @@ public:
     virtual uint64_t processor_ns() const { return 0; }
     // True if the thread would go on at once if the machine let it: it neither sleeps nor waits.
     virtual bool wants_processor() const { return false; }
+
+    // Asks the threads of a run that does not stop where they are in its programs.
+    virtual void ask_for_code(isolate::CodeSamples* out_code) = 0;
 
     // Makes the result of the run. out_trace and out_reports may be null; the report is there after a run that
     // failed, too.

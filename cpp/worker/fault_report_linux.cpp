@@ -50,18 +50,25 @@ Users& users_of_this_process() {
     return all_users.get([](Users*) { return new Users; });
 }
 
-Signal signals[] = {{SIGSEGV, "SIGSEGV", false, {}},
-                    {SIGBUS, "SIGBUS", false, {}},
-                    {SIGFPE, "SIGFPE", false, {}},
-                    {SIGILL, "SIGILL", false, {}},
-                    {SIGABRT, "SIGABRT", false, {}}};
+Signal signals[] = {{SIGSEGV, "SIGSEGV", false, {}}, {SIGBUS, "SIGBUS", false, {}}, {SIGFPE, "SIGFPE", false, {}},
+                    {SIGILL, "SIGILL", false, {}},   {SIGSYS, "SIGSYS", false, {}}, {SIGABRT, "SIGABRT", false, {}}};
+
+// A signal that no thread blocks and hardly anybody uses, sent with this value, asks a thread where it is.
+constexpr int question_signal = SIGSYS;
+constexpr int question = 0x43484951;
 
 struct Slot {
     std::atomic<const ch_run_progress*> progress{nullptr};  // not null: the rest is valid
     std::atomic<bool> taken{false};
     const ch_callable* callable = nullptr;
+    isolate::CodeSamples* code = nullptr;
     isolate::FaultText* text = nullptr;
     int32_t thread = 0;
+
+    // The number of the thread of a lane; 0: there is none.
+    int32_t thread_of(const ch_run_progress& run, uint32_t lane) const {
+        return lane == 0 ? thread : __atomic_load_n(&run.lanes[lane].thread, __ATOMIC_RELAXED);
+    }
 };
 constexpr int32_t slot_count = 256;
 Slot slots[slot_count];
@@ -78,8 +85,7 @@ bool describe_place(const Slot& slot, const ch_run_progress& progress, TextLine*
     bool involved = slot.thread == thread;
     for (uint32_t lane = 0; lane < CH_MAX_SIM_THREADS; ++lane) {
         const auto& own = progress.lanes[lane];
-        const int32_t owner = lane == 0 ? slot.thread : __atomic_load_n(&own.thread, __ATOMIC_RELAXED);
-        if (owner != thread) continue;
+        if (slot.thread_of(progress, lane) != thread) continue;
         involved = true;
         const int64_t task = __atomic_load_n(&own.task, __ATOMIC_RELAXED);
         if (task < 0) continue;
@@ -142,9 +148,9 @@ void write_frame(int32_t number, void* address, bool is_call, Stack* stack) {
     write(&line, stack->text);
 }
 
-void walk_stack([[maybe_unused]] _Unwind_Trace_Fn visit, [[maybe_unused]] Stack* stack) {
+void walk_stack([[maybe_unused]] _Unwind_Trace_Fn visit, [[maybe_unused]] void* argument) {
 #if __GLIBC_PREREQ(2, 35)
-    _Unwind_Backtrace(visit, stack);
+    _Unwind_Backtrace(visit, argument);
 #endif
 }
 
@@ -190,6 +196,52 @@ void report(const Signal& signal, const siginfo_t& info, const ucontext_t& conte
     readers.fetch_sub(1);
 }
 
+struct SampleWalk {
+    const ch_callable& callable;
+    const void* program;  // whose frames are taken, once one was seen
+    isolate::CodeSample* sample;
+};
+
+// Takes the frames of the innermost program of the run, up to those of another.
+_Unwind_Reason_Code take_frame(_Unwind_Context* context, void* argument) {
+    auto& walk = *static_cast<SampleWalk*>(argument);
+    isolate::CodeSample& sample = *walk.sample;
+    int before = 0;
+    const uint64_t address = _Unwind_GetIPInfo(context, &before);
+    // What is kept are return addresses: one behind the instruction.
+    const uint64_t return_address = address + (before != 0);
+    ProgramCode code{};
+    if (address == 0) return _URC_END_OF_STACK;
+    if (!find_program_code(walk.callable, reinterpret_cast<void*>(address), &code)) {
+        return walk.program ? _URC_END_OF_STACK : _URC_NO_REASON;
+    }
+    if (walk.program && code.program != walk.program) return _URC_END_OF_STACK;
+    walk.program = code.program;
+    sample.func_id = code.func_id;
+    sample.at[sample.depth++] = code.address + (return_address - address);
+    return sample.depth < isolate::CodeSample::depth_max ? _URC_NO_REASON : _URC_END_OF_STACK;
+}
+
+void take_sample(const ch_callable& callable, isolate::CodeSample* out_sample) {
+    out_sample->depth = 0;
+    SampleWalk walk{callable, nullptr, out_sample};
+    walk_stack(take_frame, &walk);
+    __atomic_store_n(&out_sample->taken, 1, __ATOMIC_RELEASE);
+}
+
+// Answers ask_for_code, in the thread that is asked.
+void answer_question() {
+    const int32_t thread = this_thread();
+    readers.fetch_add(1);
+    for (const Slot& slot : slots) {
+        const ch_run_progress* progress = slot.progress.load();
+        for (uint32_t lane = 0; progress && slot.code && lane < CH_MAX_SIM_THREADS; ++lane) {
+            if (slot.thread_of(*progress, lane) == thread) take_sample(*slot.callable, &slot.code->lanes[lane]);
+        }
+    }
+    readers.fetch_sub(1);
+}
+
 // The process whose runs are watched. A copy that one of its kernels has made has the handlers, too, and no runs.
 std::atomic<pid_t> watched_process{0};
 
@@ -214,6 +266,11 @@ void pass_on(const Signal& signal, siginfo_t* info, void* context) {
 
 void handle(int number, siginfo_t* info, void* context) {
     const int before = errno;
+    if (number == question_signal && info->si_code == SI_QUEUE && info->si_value.sival_int == question) {
+        if (watched_process.load() == getpid()) answer_question();
+        errno = before;
+        return;
+    }
     for (const Signal& signal : signals) {
         if (signal.number != number) continue;
         if (is_own_fault(*info) && watched_process.load() == getpid()) {
@@ -244,6 +301,8 @@ void bind_calls() {
         describe_code(reinterpret_cast<void*>(handle), &ignored);
         find_addr2line();
         add_source_line({}, reinterpret_cast<void*>(handle), &ignored);
+        isolate::CodeSample none{};
+        take_sample({}, &none);
         return true;
     }();
 }
@@ -255,7 +314,7 @@ void Users::add_one() {
     bind_calls();
     struct sigaction action{};
     action.sa_sigaction = handle;
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;  // a thread that was asked goes on
     sigemptyset(&action.sa_mask);
     for (Signal& signal : signals) {
         if (signal.installed) continue;
@@ -288,13 +347,14 @@ FaultHandlers::~FaultHandlers() {
 }
 
 void WatchedRun::begin(const ch_callable& callable, const ch_run_progress& progress, int32_t thread,
-                       isolate::FaultText* text) {
+                       isolate::CodeSamples* code, isolate::FaultText* text) {
     end();
     for (int32_t i = 0; i < slot_count; ++i) {
         Slot& slot = slots[i];
         if (slot.taken.load(std::memory_order_relaxed) || slot.taken.exchange(true)) continue;
         slot.callable = &callable;
         slot.thread = thread;
+        slot.code = code;
         slot.text = text;
         slot.progress.store(&progress);
         slot_ = i;
@@ -309,6 +369,29 @@ void WatchedRun::end() {
     while (readers.load() != 0) sched_yield();  // only while another thread of this process crashes
     slot.taken.store(false);
     slot_ = -1;
+}
+
+void ask_for_code(pid_t process, const ch_run_progress& progress, isolate::CodeSamples* out_code) {
+    constexpr int patience = 1000;
+    const timespec millisecond{0, 1'000'000};
+    memset(static_cast<void*>(out_code), 0, sizeof *out_code);
+    struct sigaction now{};
+    if (process == getpid() && (sigaction(question_signal, nullptr, &now) != 0 || !is_ours(now))) return;
+    siginfo_t info{};
+    info.si_signo = question_signal;
+    info.si_code = SI_QUEUE;
+    info.si_pid = getpid();
+    info.si_uid = getuid();
+    info.si_value.sival_int = question;
+    int waited = 0;
+    for (uint32_t lane = 0; lane < CH_MAX_SIM_THREADS; ++lane) {
+        const int32_t thread = __atomic_load_n(&progress.lanes[lane].thread, __ATOMIC_RELAXED);
+        if (thread <= 0 || syscall(SYS_rt_tgsigqueueinfo, process, thread, question_signal, &info) != 0) continue;
+        const uint32_t* const taken = &out_code->lanes[lane].taken;
+        for (; __atomic_load_n(taken, __ATOMIC_ACQUIRE) == 0 && waited < patience; ++waited) {
+            nanosleep(&millisecond, nullptr);
+        }
+    }
 }
 
 }  // namespace chiphost::worker

@@ -2,6 +2,7 @@
 #include "local_context.h"
 
 #include <time.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <new>
@@ -89,7 +90,8 @@ Status LocalContext::prepare(const ch_callable& callable, const ch_task_args& ar
         explored_.log_count = log_.size();
         request_.exploration = &explored_;
     }
-    watched_.begin(callable, progress_, __atomic_load_n(&thread_->system_id, __ATOMIC_RELAXED));
+    progress_.lanes[0].thread = thread_number();
+    watched_.begin(callable, progress_, thread_number(), &samples_);
     return CH_OK;
 }
 
@@ -124,6 +126,11 @@ bool LocalContext::wants_processor() const {
 
 int32_t LocalContext::thread_number() const {
     return __atomic_load_n(&thread_->system_id, __ATOMIC_RELAXED);
+}
+
+void LocalContext::ask_for_code(isolate::CodeSamples* out_code) {
+    worker::ask_for_code(getpid(), progress_, &samples_);
+    *out_code = samples_;
 }
 
 Status LocalContext::finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, RunReports* out_reports,

@@ -32,6 +32,7 @@ public:
     bool wait(uint64_t timeout_ns) override;
     uint64_t processor_ns() const override;
     bool wants_processor() const override;
+    void ask_for_code(isolate::CodeSamples* out_code) override;
     Status finish(ch_run_result* out_result, std::vector<ch_trace_event>* out_trace, RunReports* out_reports,
                   ch_error* out_error) override;
     GaveUp give_up() override;
@@ -61,6 +62,7 @@ private:
     ch_run_result result_{};
     ch_call_config config_{};
     ch_error error_{};
+    isolate::CodeSamples samples_{};
     FaultHandlers fault_handlers_;
     WatchedRun watched_;
 };

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "chiphost/abi/callable.h"
 #include "chiphost/abi/error.h"
 #include "chiphost/abi/host_runtime.h"
+#include "isolate/child/code_samples.h"
 
 namespace chiphost::worker {
 
@@ -17,9 +19,16 @@ struct RunPlace {
     int32_t core = -1;
     int32_t func_id = -1;
     int64_t submission = -1;  // low bits of the task's number in the run
+    uint32_t lane = 0;        // of a kernel: the host thread that runs it
+    std::string code;         // " at [func_id 3+0x11f2,0x1200]", if find_code has found it
 
     // The callable is the one that runs.
     static RunPlace of(const ch_run_progress& progress, const ch_callable& callable);
+    // One for each kernel that is executed at the same time; that of the whole run if there is none.
+    static std::vector<RunPlace> all_of(const ch_run_progress& progress, const ch_callable& callable);
+
+    // Finds out where in the code that is, as far as the run's threads have said.
+    void find_code(const isolate::CodeSamples& samples);
 
     // Puts task, core and kernel into an error.
     void blame(ch_error* error) const;

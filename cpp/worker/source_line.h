@@ -6,6 +6,16 @@
 
 namespace chiphost::worker {
 
+// An address in a program of a callable.
+struct ProgramCode {
+    const void* program;  // where it is loaded
+    int32_t func_id;      // of the kernel; -1: it is the orchestration
+    uint64_t address;     // as the program's file has it
+};
+
+// False: the address is in no program of the callable, or glibc is older than 2.35. For signal handlers.
+bool find_program_code(const ch_callable& callable, const void* address, ProgramCode* out_code);
+
 // Looks for addr2line in PATH, for add_source_line. Not for signal handlers.
 void find_addr2line();
 

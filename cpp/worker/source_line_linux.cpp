@@ -43,12 +43,25 @@ bool is_loaded_from(const char* begin, const ch_binary& binary) {
     return true;
 }
 
-const ch_binary* find_binary(const ch_callable& callable, const char* begin) {
+// The binary that was loaded at `begin`, and of which kernel it is; -1: of the orchestration.
+const ch_binary* find_binary(const ch_callable& callable, const char* begin, int32_t* out_func_id) {
+    *out_func_id = -1;
     if (is_loaded_from(begin, callable.orchestration)) return &callable.orchestration;
     for (uint32_t i = 0; i < callable.kernel_count; ++i) {
-        if (is_loaded_from(begin, callable.kernels[i].binary)) return &callable.kernels[i].binary;
+        const ch_kernel& kernel = callable.kernels[i];
+        *out_func_id = static_cast<int32_t>(kernel.func_id);
+        if (is_loaded_from(begin, kernel.binary)) return &kernel.binary;
     }
     return nullptr;
+}
+
+// The same for an address in it.
+const ch_binary* find_code(const ch_callable& callable, const void* address, ProgramCode* out_code) {
+    dl_find_object object;
+    if (_dl_find_object(const_cast<void*>(address), &object) != 0) return nullptr;
+    out_code->program = object.dlfo_map_start;
+    out_code->address = reinterpret_cast<uint64_t>(address) - object.dlfo_link_map->l_addr;
+    return find_binary(callable, static_cast<const char*>(object.dlfo_map_start), &out_code->func_id);
 }
 
 bool write_all(int file, const ch_binary& binary) {
@@ -151,6 +164,14 @@ void add_places(const char* output, size_t bytes, TextLine* line) {
 
 }  // namespace
 
+bool find_program_code(const ch_callable& callable, const void* address, ProgramCode* out_code) {
+#if __GLIBC_PREREQ(2, 35)
+    return find_code(callable, address, out_code) != nullptr;
+#else
+    return static_cast<void>(callable), static_cast<void>(address), static_cast<void>(out_code), false;
+#endif
+}
+
 void find_addr2line() {
     const char* path = getenv("PATH");
     std::string folders = path ? path : "/usr/bin:/bin";
@@ -165,13 +186,12 @@ void find_addr2line() {
 
 void add_source_line(const ch_callable& callable, const void* address, TextLine* line) {
 #if __GLIBC_PREREQ(2, 35)
-    dl_find_object object;
-    if (addr2line[0] == '\0' || _dl_find_object(const_cast<void*>(address), &object) != 0) return;
-    const ch_binary* binary = find_binary(callable, static_cast<const char*>(object.dlfo_map_start));
+    if (addr2line[0] == '\0') return;
+    ProgramCode code;
+    const ch_binary* binary = find_code(callable, address, &code);
     if (!binary) return;
     char output[output_max];
-    const uint64_t offset = reinterpret_cast<uint64_t>(address) - object.dlfo_link_map->l_addr;
-    add_places(output, ask_addr2line(*binary, offset, output), line);
+    add_places(output, ask_addr2line(*binary, code.address, output), line);
 #else
     static_cast<void>(callable);
     static_cast<void>(address);

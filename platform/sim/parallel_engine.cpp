@@ -42,7 +42,12 @@ ParallelEngine::ParallelEngine(const std::vector<ch_mailbox*>& helpers, ch_run_p
 }
 
 int32_t ParallelEngine::help(void* engine, const void* helper, void*) {
-    static_cast<ParallelEngine*>(engine)->work(static_cast<const Helper*>(helper)->lane);
+    auto& self = *static_cast<ParallelEngine*>(engine);
+    const uint32_t lane = static_cast<const Helper*>(helper)->lane;
+    // Not by who posts the work: a thread that has just been made does not have its number yet.
+    const int32_t thread = __atomic_load_n(&self.helpers_[lane - 1]->system_id, __ATOMIC_RELAXED);
+    __atomic_store_n(&self.progress_->lanes[lane].thread, thread, __ATOMIC_RELAXED);
+    self.work(lane);
     return CH_OK;
 }
 
@@ -56,8 +61,6 @@ End ParallelEngine::run(const Processors& processors) {
     std::vector<Helper> records(helpers_.size());
     for (uint32_t i = 0; i < helpers_.size(); ++i) {
         records[i] = Helper{this, i + 1};
-        const int32_t thread = __atomic_load_n(&helpers_[i]->system_id, __ATOMIC_RELAXED);
-        __atomic_store_n(&progress_->lanes[i + 1].thread, thread, __ATOMIC_RELAXED);
         ch_mailbox_post(helpers_[i], help, this, &records[i], nullptr);
     }
     work(0);

@@ -905,8 +905,8 @@ _WORKER: Final = (
     _required(
         "chip_worker: the wait for a turn is not part of the time",
         _WORKER_FILE,
-        "await(time);",
-        "await(WaitTime(wait));",
+        "await(callable, time);",
+        "await(callable, WaitTime(wait));",
         "ring_programs_test:RingPrograms.EndAtTheDeadline*",
     ),
     _required(

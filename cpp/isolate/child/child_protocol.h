@@ -17,13 +17,14 @@
 #include "chiphost/abi/error.h"
 #include "chiphost/abi/host_runtime.h"
 #include "chiphost/abi/mailbox.h"
+#include "code_samples.h"
 #include "fault_text.h"
 #include "stderr_tail.h"
 
 namespace chiphost::isolate {
 
 constexpr uint32_t child_magic = 0x44494843;  // "CHID"
-constexpr uint32_t child_version = 7;         // the version of everything in this file, and of the messages
+constexpr uint32_t child_version = 8;         // the version of everything in this file, and of the messages
 
 // The verbs that a parent may ask of its child. Numbers are never used again for something else.
 enum class ChildVerb : uint32_t {
@@ -77,6 +78,9 @@ struct ChildControl {
 
     // Written by the child's thread that crashes.
     alignas(64) FaultText fault;
+
+    // Written by the child's threads that run something, when the parent asks where they are.
+    alignas(64) CodeSamples samples;
 };
 
 // Exit code of a child that found a control block it does not understand.

@@ -20,7 +20,7 @@
 namespace chiphost::worker {
 namespace {
 
-constexpr int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+constexpr int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGABRT};
 
 struct sigaction handler_of(int number) {
     struct sigaction action{};

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+
 #include "status/report.h"
 
 namespace chiphost::worker {
@@ -66,6 +68,39 @@ TEST_F(RunPlaceTest, IsTheFirstOfSeveralKernels) {
     progress.lanes[2] = {0, 1, 1, 0, 11};
     progress.lanes[3] = {9, 2, 7, 0, 0};
     EXPECT_EQ(RunPlace::of(progress, callable).what, "kernel `add` of submit #11 on core 1");
+}
+
+TEST_F(RunPlaceTest, AreAllKernelsThatRun) {
+    progress.phase = CH_PHASE_DEVICE;
+    progress.lanes[2] = {0, 1, 1, 0, 11};
+    progress.lanes[3] = {9, 2, 7, 0, 0};
+    const auto places = RunPlace::all_of(progress, callable);
+    ASSERT_EQ(places.size(), 2u);
+    EXPECT_EQ(places[0].what, "kernel `add` of submit #11 on core 1");
+    EXPECT_EQ(places[1].what, "kernel `multiply` of submit #0 on core 2");
+}
+
+// A thread that has not answered, or is in other code than the place is about, says nothing.
+TEST_F(RunPlaceTest, HasTheCodeOfItsThread) {
+    progress.phase = CH_PHASE_DEVICE;
+    progress.lanes[2] = {0, 1, 1, 0, 11};
+    const auto code_with = [&](uint32_t lane, const isolate::CodeSample& sample) {
+        const auto samples = std::make_unique<isolate::CodeSamples>();
+        samples->lanes[lane] = sample;
+        RunPlace place = RunPlace::of(progress, callable);
+        place.find_code(*samples);
+        return place.code;
+    };
+    constexpr int32_t orchestration = isolate::CodeSample::of_orchestration;
+    EXPECT_EQ(code_with(2, {1, 1, 2, {0x11f2, 0x1200}}), " at [func_id 1+0x11f2,0x1200]");
+    EXPECT_EQ(code_with(2, {0, 1, 2, {0x11f2, 0x1200}}), "");
+    EXPECT_EQ(code_with(2, {1, 1, 0, {}}), "");
+    EXPECT_EQ(code_with(3, {1, 1, 1, {0x11f2}}), "");
+    EXPECT_EQ(code_with(2, {1, orchestration, 1, {0x11f2}}), "");
+    progress.lanes[2].task = -1;
+    progress.orchestrating = 1;
+    EXPECT_EQ(code_with(5, {1, orchestration, 1, {0x11f2}}), " at [orchestration+0x11f2]");
+    EXPECT_EQ(code_with(5, {1, 1, 1, {0x11f2}}), "");
 }
 
 TEST_F(RunPlaceTest, IsAKernelWithoutAName) {

@@ -154,6 +154,65 @@ def test_graphs_that_the_host_builds(what: int, isolation: str) -> None:
             run_graph(worker, *chain(3))
 
 
+HANGS = r"the run did not end within 0.3 s: {} did not return"
+SPINNING = r"kernel `wait_for_flag` of submit #{} on core \d+ at \S*/wait_for_flag\.cpp:(\d+)"
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+def test_a_kernel_that_hangs_is_named_with_its_line(isolation: str) -> None:
+    worker = ch.ChipWorker(TMR, isolation=isolation)
+    with pytest.raises(ch.DeadlineError) as caught:
+        run_fault(worker, "a kernel never returns", timeout_s=0.3)
+    kernel = r"kernel `never_return` of submit #0 on core \d+ at \S*/never_return\.cpp:(\d+)"
+    found = re.search(HANGS.format(kernel), caught.value.message)
+    assert found, caught.value
+    assert "pause()" in (FOLDER / "never_return.cpp").read_text().splitlines()[int(found[1]) - 1]
+    message, line = caught.value.stall_report.splitlines()
+    assert message == caught.value.message
+    assert re.fullmatch(kernel.replace(" at ", " goes on at "), line), line
+    if isolation == "process":
+        check_good(worker)
+    else:
+        with pytest.raises(ch.StateError, match=r"submit #0 on core \d+ did not return"):
+            run_fault(worker, "nothing")
+        worker.finalize()
+        with ch.ChipWorker(TMR, isolation=isolation) as another:
+            check_good(another)
+
+
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+def test_an_orchestration_that_hangs_is_named_with_its_line(isolation: str) -> None:
+    worker = ch.ChipWorker(TMR, isolation=isolation)
+    with pytest.raises(ch.DeadlineError) as caught:
+        run_fault(worker, "never return", timeout_s=0.3)
+    found = re.search(HANGS.format(r"the orchestration at \S*/device_misbehave\.cpp:(\d+)"), caught.value.message)
+    assert found, caught.value
+    assert "usleep(" in (FOLDER / "device_misbehave.cpp").read_text().splitlines()[int(found[1]) - 1]
+    worker.finalize()
+
+
+def test_kernels_of_two_clusters_that_spin_are_both_named() -> None:
+    with ch.ChipWorker(TMR, isolation="process") as worker:
+        with pytest.raises(ch.DeadlineError) as caught:
+            run_fault(worker, "flags of two clusters, without a pause", timeout_s=0.3, sim_threads=2)
+        assert len(re.findall(SPINNING.format(r"\d"), caught.value.message)) == 2, caught.value
+        assert len(caught.value.stall_report.splitlines()) == 3
+        check_good(worker)
+        with pytest.raises(ch.DeadlineError, match=SPINNING.format(r"\d")):
+            run_fault(worker, "flags of two clusters, without a pause", timeout_s=0.3)
+        check_good(worker)
+
+
+@pytest.mark.parametrize(
+    ("what", "text"), [(4, SPINNING.format(0)), (0, r"the orchestration at \S*/host_stalls\.cpp:\d+")]
+)
+def test_what_hangs_in_a_graph_that_the_host_builds_has_its_line(what: int, text: str) -> None:
+    with ch.ChipWorker(HBG, isolation="process") as worker:
+        error = stall_on_host(worker, what, timeout_s=0.3)
+        assert re.search(HANGS.format(text), error.message), error
+        run_graph(worker, *chain(3))
+
+
 @pytest.mark.parametrize("what", ["reads for ever", "asks for ever"])
 @pytest.mark.parametrize("runtime", [TMR, ABG])
 def test_an_orchestration_that_submits_nothing_for_ever(runtime: str, what: str) -> None:
