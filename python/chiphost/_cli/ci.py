@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from .._machine import chips
 from .._reports.file import ReportFile
@@ -19,13 +19,15 @@ from .._system.deadline import Deadline, DeadlineOver
 from .._text.printable import one_line, shell_join
 from ..scenes import catalog, report
 from ..scenes.catalog import Entry
-from ..scenes.results import SceneResult, Settings
+from ..scenes.results import CaseResult, SceneResult, Settings
 from ..scenes.runner import Runner
 from ..scenes.seeds import Seeds
 from . import checking, options, reports
 from .console import make_console, print_lines
 from .display import Display
 from .terminal import Command, Interrupted, complain, in_terminal, plural, progress
+
+_EVENTS_MAX: Final = 8  # of a stall, below a scene's row
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,12 @@ class _Rows(Display):
         columns = f"{one_line(result.name):<{self._width}}  {cases:<8}  {result.seconds:8.3f} s"
         if times := sum(len(case.earlier_errors) for case in result.cases):
             columns += f"  {'1 retry' if times == 1 else f'{times} retries'}"
-        below = [result.error or "", *map(report.retries, result.cases), report.skipped(result)]
+        below = [
+            result.error or "",
+            *map(_stall, result.cases),
+            *map(report.retries, result.cases),
+            report.skipped(result),
+        ]
         below.append(report.not_checked(result))
         if self._verbose:
             below.append(report.orders(result))
@@ -188,3 +195,9 @@ class _Rows(Display):
             below.append(Command(f"again: {self._where}{again}"))
         verdict = None if result.skipped is not None else result.passed
         self.print_verdict(verdict, columns, [*filter(None, below)])
+
+
+def _stall(case: CaseResult) -> str:
+    """The stall of a case, without most of its events; empty if there was none."""
+    text = report.stall(case, _EVENTS_MAX)
+    return f"stall of case {case.case!r}:\n{text}" if text else ""

@@ -98,7 +98,7 @@ def _print_cases(display: Display, result: SceneResult, cases: Sequence[CaseResu
         columns = f"{one_line(case.case):<{width}}  {tasks:>10}  {case.seconds:8.3f} s{_times(case)}"
         if case.order_digest:
             columns += f"  order {case.order_digest}"
-        below = [case.error or case.skipped or ""]
+        below = [case.error or case.skipped or "", report.stall(case)]
         if case.seeds and case.error:  # others passed before
             one = replace(result, cases=(case,), has_all_cases=False)
             below.append(Command(f"again: {report.replay_command(one, repeated)}"))

@@ -15,6 +15,7 @@ from ..checks.words import as_text, gap_as_text
 from .results import NOT_STARTED, CaseResult, SceneResult
 from .seeds import Seed
 
+_EVENTS: Final = "the last "  # the beginning of the line above the events of a stall report
 DEFAULT_PLATFORM: Final = "a2a3sim"  # where `chiphost run` runs a scene
 
 
@@ -47,7 +48,14 @@ def to_junit(results: Sequence[SceneResult]) -> str:
 def _suite(result: SceneResult) -> Suite:
     group = f"{result.platform}.{result.name}"
     cases = [
-        Case(case.case, group, case.seconds, case.error or "", case.skipped or "", retries(case))
+        Case(
+            case.case,
+            group,
+            case.seconds,
+            case.error or "",
+            case.skipped or "",
+            "\n".join(filter(None, (retries(case), case.stall_report))),
+        )
         for case in result.cases
     ]
     if result.failed and not any(case.error for case in result.cases):  # the fault is in no case
@@ -96,6 +104,26 @@ def lost_parallelism(result: SceneResult) -> str:
 def orders(result: SceneResult) -> str:
     """The digest of the order of each case, a line each; empty if there is none."""
     return "\n".join(f"case {case.case!r}: order {case.order_digest}" for case in result.cases if case.order_digest)
+
+
+def stall(case: CaseResult, events_max: int | None = None) -> str:
+    """What waited for what in a case that could not end, a line each, and the last events.
+
+    The message is left out: it is in the case's error. Empty if there is nothing else to say.
+
+    Args:
+        case: its result.
+        events_max: how many events to show; None for all.
+    """
+    if case.stall_report is None:
+        return ""
+    lines = case.stall_report.splitlines()[1:]
+    events = next((number for number, line in enumerate(lines) if line.startswith(_EVENTS)), len(lines))
+    waits, header, events_shown = lines[:events], lines[events : events + 1], lines[events + 1 :]
+    left_out = 0 if events_max is None else max(len(events_shown) - events_max, 0)
+    if left_out:
+        header = [f"the last {events_max} events (`chiphost run`, --json and --junit have {left_out} more):"]
+    return "\n".join([*waits, *header, *events_shown[left_out:]])
 
 
 def retries(case: CaseResult) -> str:

@@ -37,6 +37,7 @@ class CaseResult:
         seeds: how many seeds gave the expected result, and no findings.
         order_digest: in which order tasks ran on which cores in the last run (see `order_digest`); None if nobody
             wanted it, or there is no order to tell.
+        stall_report: what waited for what in the last run, if that could not end (see `ChiphostError`); else None.
     """
 
     case: str
@@ -54,6 +55,7 @@ class CaseResult:
     order_seed: int | None = None
     seeds: int = 0
     order_digest: str | None = None
+    stall_report: str | None = None
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,7 @@ class Skipped(Exception):
 class Tally:
     """The progress of a case: tasks in its graphs, rounds and seeds that were right, the order of the last round.
 
-    `checks` has what checks found, once a run began.
+    `checks` has what checks found, once a run began. `stall_report` is that of a run that could not end.
     """
 
     tasks: int | None = None
@@ -221,6 +221,7 @@ class Tally:
     seed: Seed | None = None
     order_digest: str | None = None
     checks: CaseChecks | None = None
+    stall_report: str | None = None
 
     def result(self, case: str, seconds: float, error: str | None) -> CaseResult:
         """The result of the case. A finding of a check is a failure."""
@@ -240,6 +241,7 @@ class Tally:
             order_seed=None if self.seed is None else self.seed.order,
             seeds=self.seeds,
             order_digest=self.order_digest,
+            stall_report=self.stall_report,
         )
 
 
@@ -315,7 +317,7 @@ class _Attempt:
         """Run all programs, and check what comes out."""
         after = copy_args(self._before)
         results = [
-            self._run(callable_, program, after)
+            self._run(callable_, program, after, out_tally)
             for program, callable_ in zip(self._scene.programs, self._compiled, strict=True)
         ]
         out_tally.tasks = sum(result.task_count for result in results)
@@ -326,7 +328,7 @@ class _Attempt:
         self._scene.check(self._case, self._before, after, self._expected)
         out_tally.rounds += 1
 
-    def _run(self, callable_: ChipCallable, program: Program, values: dict[str, Any]) -> RunResult:
+    def _run(self, callable_: ChipCallable, program: Program, values: dict[str, Any], out_tally: Tally) -> RunResult:
         args = self._scene.arguments_of(program, values)
         config = {**self._config, "timeout_s": _timeout_s(self._settings), "seed": self.seed.order}
         try:
@@ -339,6 +341,7 @@ class _Attempt:
             raise
         except ChiphostError as error:
             self._checks.note_error(error, values)
+            out_tally.stall_report = error.stall_report or None
             raise
         self._checks.note_result(result, values)
         return result

@@ -150,3 +150,37 @@ def test_a_retried_pass_is_shown_as_such() -> None:
 def test_times_are_numbered_as_people_do(earlier: int, shown: str) -> None:
     case = CaseResult("a", True, 0.25, None, 4, 1, ("wrong",) * earlier)
     assert report.retries(case).partition("\n")[0] == f"case 'a' passed when run for the {shown} time"
+
+
+EVENTS = [f"  {number}: core 0 begins kernel `k` of submit #{number}" for number in range(20)]
+WAITS = ["core 0 waits in kernel `k` of submit #0 at k.cpp:3 for core 24, which waits", "a cycle: core 0 -> core 24"]
+REPORT = "\n".join(["0 of 1 tasks completed", *WAITS, "the last 20 of 20 events:", *EVENTS]) + "\n"
+
+
+def stalled(stall_report: str | None = REPORT) -> CaseResult:
+    return CaseResult("a", False, 0.25, "STALLED (100): 0 of 1 tasks completed", None, 0, stall_report=stall_report)
+
+
+def test_a_stall_is_in_the_reports() -> None:
+    result = SceneResult("r/s", "a2a3sim", "r", False, 0.5, "case 'a': STALLED", 7, (stalled(), PASSED.cases[0]))
+    cases = json.loads(report.to_json([result]))["scenes"][0]["cases"]
+    assert [case["stall_report"] for case in cases] == [REPORT, None]
+    case, passed = ElementTree.fromstring(report.to_junit([result]).encode()).iter("testcase")
+    assert case.findtext("system-out") == REPORT
+    assert passed.find("system-out") is None
+
+
+def test_a_stall_is_shown_without_its_message_which_the_error_has() -> None:
+    assert report.stall(stalled()).splitlines() == [*WAITS, "the last 20 of 20 events:", *EVENTS]
+    assert report.stall(stalled(None)) == report.stall(PASSED.cases[0]) == ""
+    assert report.stall(stalled("the run did not end\n")) == ""
+    without_events = "\n".join(["message", *WAITS])
+    assert report.stall(stalled(without_events)).splitlines() == report.stall(stalled(without_events), 3).splitlines()
+
+
+def test_a_stall_is_shortened_and_says_where_the_rest_is() -> None:
+    *waits, header = report.stall(stalled(), 3).splitlines()[:-3]
+    assert waits == WAITS
+    assert header == "the last 3 events (`chiphost run`, --json and --junit have 17 more):"
+    assert report.stall(stalled(), 3).splitlines()[-3:] == EVENTS[-3:]
+    assert report.stall(stalled(), 20) == report.stall(stalled())

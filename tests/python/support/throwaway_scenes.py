@@ -53,6 +53,7 @@ _KERNEL = """
 #include <unistd.h>
 
 #include <chiphost/kernel.h>
+#include <chiphost/kernel_services.h>
 #include <stdexcept>
 
 extern "C" __aicore__ void kernel_entry(__gm__ int64_t* args) {
@@ -74,6 +75,13 @@ CHANGES: dict[str, tuple[str, str, str]] = {
         "scene.py",
         'return {"out": args["x"] + 1}',
         'scene.calls = getattr(scene, "calls", 0) + 1\n    return {"out": args["x"] + (1 if scene.calls > 1 else 2)}',
+    ),
+    "stalls": (  # hands tiles to nobody, so that there are events, and then waits
+        "kernel.cpp",
+        "// fault",
+        "const auto& context = chiphost::kernel_context(args);\n"
+        "    for (int i = 0; i < 20; ++i) chiphost::notify_cluster(context);\n"
+        "    for (;;) chiphost::pause_kernel(context);",
     ),
     "hangs": ("kernel.cpp", "// fault", "for (;;) usleep(10000);"),  # leaves the CPU to the tests
     "hangs_in_python": ("scene.py", 'return {"out": args["x"] + 1}', "while True: __import__('time').sleep(0.01)"),
