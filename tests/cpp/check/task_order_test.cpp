@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bitset>
 #include <random>
 #include <vector>
 
@@ -14,16 +15,15 @@ namespace chiphost::check {
 namespace {
 
 using Pair = TaskOrder::Pair;
-using Reach = std::vector<std::vector<bool>>;
+using Reach = std::vector<std::bitset<1024>>;  // of at most so many nodes
 
 // Which node a path leads to from which, by following all of them.
 Reach paths(uint32_t nodes, const std::vector<Pair>& edges) {
-    Reach reach(nodes, std::vector<bool>(nodes, false));
+    Reach reach(nodes);
     for (const Pair& edge : edges) reach[edge.from][edge.to] = true;
     for (uint32_t middle = 0; middle < nodes; ++middle) {
         for (uint32_t from = 0; from < nodes; ++from) {
-            if (!reach[from][middle]) continue;
-            for (uint32_t to = 0; to < nodes; ++to) reach[from][to] = reach[from][to] || reach[middle][to];
+            if (reach[from][middle]) reach[from] |= reach[middle];
         }
     }
     return reach;

@@ -90,7 +90,7 @@ TEST(TensorRegion, ComparesLikeSetsOfBytes) {
     const DeviceTensor starts[] = {whole(base, CH_FLOAT32, {6, 5, 4}), whole(base, CH_FLOAT32, {12, 10}),
                                    whole(base + 64, CH_INT8, {48})};
     int exact = 0;
-    for (int round = 0; round < 20000; ++round) {
+    for (int round = 0; round < 5000; ++round) {
         const DeviceTensor a = random_view(random, starts[random() % 3]);
         const DeviceTensor b = random_view(random, starts[random() % 3]);
         const graph::TensorRegion first = graph::region_of(a.raw()), second = graph::region_of(b.raw());
@@ -109,7 +109,7 @@ TEST(TensorRegion, ComparesLikeSetsOfBytes) {
             ASSERT_EQ(graph::overlaps(first, second), meet(bytes_a, bytes_b)) << "round " << round;
         }
     }
-    EXPECT_GT(exact, 1000);
+    EXPECT_GT(exact, 250);
 }
 
 // An edge without need costs time: tasks that only read do not wait for each other, nor for other buffers.
