@@ -225,7 +225,7 @@ void Checker::make_views(Actor& actor) {
     if (actor.has_views) return;
     actor.has_views = true;
     actor.views.clear();
-    if (actor.submission == none) return;
+    if (actor.is_orchestration || actor.submission == none) return;
     const Task& task = tasks_[actor.submission];
     for (uint32_t i = 0; i < task.declared_count; ++i) {
         const Declared& declared = declared_[task.first_declared + i];
