@@ -36,7 +36,7 @@ namespace chiphost::check {
 
 class Checker {
 public:
-    // Device memory has addresses in [begin, end).
+    // Device memory has addresses in [begin, end). As many bytes behind the end are the checker's (Shadow).
     Checker(uint64_t begin, uint64_t end);
     ~Checker();
     Checker(const Checker&) = delete;
@@ -97,7 +97,6 @@ private:
         uint32_t node;
         uint32_t first_declared, declared_count;  // in declared_
         uint32_t block_num;
-        bool over;
     };
     // The part of a buffer that a task may use.
     struct View {
@@ -110,19 +109,21 @@ private:
     };
     // Whoever runs instrumented code: a kernel on a core, or the orchestration.
     struct Actor {
-        explicit Actor(PagePool* pool) : footprint(pool) {}
+        Actor(PagePool* pool, const Shadow* shadow) : footprint(pool, shadow) {}
 
         bool active = false;
         bool is_orchestration = false;
+        bool begun = true;  // false: a kernel that has touched nothing yet; what follows the payload is not known yet
+        uint32_t core = 0;
         const core_protocol::Payload* payload = nullptr;
         uint32_t submission = 0;
         uint32_t slot = 0;  // which core of its cluster
         uint32_t cluster = 0;
         bool shares_block = false;  // other cores run the same block
+        bool has_views = false;
         Clock clock{};
         uint32_t segment = none;  // of what it does now; none: it has done nothing yet
         std::vector<View> views;
-        bool has_views = false;
         Footprint footprint;
         std::vector<const void*> stack;  // while it pauses
     };
@@ -149,11 +150,12 @@ private:
     };
 
     // checker.cpp
-    void read_host_graph(const graph::Image& image);
+    void read_host_graph();
+    void read_host_edges(const graph::Image& image);
     void read_arguments(const graph::Orchestration& plan);
     void add_allocations(const ch_launch& launch);
     static Memory describe(const ch_device_tensor& tensor, Memory::Kind kind, uint32_t number);
-    uint32_t add_task(int64_t id, const CallStack& submitted, uint32_t block_num);
+    uint32_t add_task(int64_t id, uint64_t code, uint32_t block_num);
     uint32_t submission_of(int64_t id) const;
     void find_races();
 
@@ -168,12 +170,14 @@ private:
 
     // checker_accesses.cpp
     void switch_to(Actor* actor);
+    void begin_kernel(Actor& actor);
     void access(uint64_t address, uint64_t bytes, bool write, const void* code, bool noted = true);
     void atomic(uint64_t address, uint64_t bytes, AtomicUse use, uint32_t after, const void* code);
     void note_atomic(Actor& actor, uint64_t address, uint64_t bytes, AtomicUse use);
     bool is_own_page(uint64_t begin) const;
     Page* page_of(uint64_t number);
-    void allow(Page& page, uint64_t begin, uint64_t end);
+    void forget_own_pages();
+    void allow(Page& page, uint64_t begin, uint64_t end, bool within_buffer);
     void make_views(Actor& actor);
     void file_accesses(Actor& actor);
     void end_segment(Actor& actor);
@@ -195,7 +199,7 @@ private:
     const uint64_t begin_, end_;
     Recorder recorder_{};
     graph::RunObserver observer_{};
-    Page anything_;  // of memory that is not looked at: everything is allowed
+    const Shadow shadow_;
 
     LiveMemory memory_;
     std::vector<Allocation> fresh_;  // since the run began
@@ -207,12 +211,15 @@ private:
     uint32_t block_dim_ = 0;
     uint64_t hand_over_ = 0;
     std::vector<LocalMemory> local_memories_;
+    const graph::Image* unread_graph_ = nullptr;  // that the host has built: read when a kernel touches device memory
+    uint64_t task_count_ = 0;                     // once the launch has ended
     uint64_t image_tensors_[2] = {0, 0};
     std::vector<std::pair<uint64_t, uint64_t>> heaps_;
     Findings findings_;
     Segments segments_;
     TaskOrder order_;
     std::vector<Task> tasks_;        // by submission
+    std::vector<uint8_t> is_over_;   // by submission: 1 if the task has completed
     std::vector<uint32_t> task_of_;  // submission by node; none: the orchestration
     std::vector<Declared> declared_;
     std::vector<uint32_t> by_ring_[graph::ring_count];  // submission by number
@@ -228,9 +235,10 @@ private:
 
     std::vector<std::unique_ptr<Actor>> cores_;
     std::unique_ptr<Actor> orchestration_;
-    std::vector<BlockOrder> blocks_;        // by cluster
-    Actor* actor_ = nullptr;                // whose code runs now
-    std::vector<uint32_t> entries_in_use_;  // of the recorder
+    std::vector<BlockOrder> blocks_;                             // by cluster
+    Actor* actor_ = nullptr;                                     // whose code runs now
+    std::vector<uint64_t> own_pages_;                            // of the orchestration, while it runs
+    std::vector<std::pair<uint64_t, uint64_t>> written_ranges_;  // by the segment that is being filed
 };
 
 }  // namespace chiphost::check
