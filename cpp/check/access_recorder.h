@@ -5,8 +5,9 @@
 // ThreadSanitizer). They note the access here. The checker (checker.h) owns the recorder, says what is allowed, and
 // reads what was done.
 //
-// An access costs a look at one entry and at the states of its bytes. Everything else goes through the functions of the
-// record: the first access to a page, what is not allowed, and whatever is rare.
+// An access costs a look at the states of its bytes, which are in shadow memory: as far from the bytes for every
+// address. Everything else goes through the functions of the record: the first access to a page, what is not allowed,
+// and whatever is rare.
 #pragma once
 
 #include <stdint.h>
@@ -21,11 +22,9 @@ constexpr uint64_t page_bytes = uint64_t{1} << page_bits;
 // What was done to a byte, and what may be done.
 enum ByteState : uint8_t { was_read = 1, was_written = 2, may_read = 4, may_write = 8, any_state = 15 };
 
-// One page of memory as one kernel sees it: a ByteState for each byte. An access may reach over the end by as much as
-// is accessed at once; nothing is allowed there, so that what belongs to the next page is looked at alone.
+// One page of memory as one kernel sees it: a ByteState for each byte.
 struct Page {
-    static constexpr uint32_t overhang = 64;
-    uint8_t state[page_bytes + overhang];
+    uint8_t state[page_bytes];
 };
 
 // How an atomic operation uses memory. Of those from `add` on, two of the same kind leave the same value in either
@@ -34,18 +33,16 @@ enum class AtomicUse : uint32_t { load = 0, store = 1, update = 2, add = 3, bit_
 
 // The record. Used by one host thread at a time.
 struct AccessRecorder {
-    static constexpr uint32_t entry_count = 256;
     static constexpr uint32_t stack_max = 64;
-
-    // Where the states of a page are for who runs now. Another one begins without entries.
-    struct Entry {
-        uint64_t page;    // its number; 0: the entry is empty, nothing is ever there
-        uint64_t states;  // add an address of the page to this, and it is the address of that byte's state
-    };
 
     uint32_t format;  // recorder_format
     uint32_t depth;   // functions that have been entered and not left; only the first stack_max are in `stack`
-    // Notes an access that the entries do not allow: of a page that is not there, of bytes of two pages, or refused.
+    // Memory that is looked at begins here and has as many bytes; these do not change. All else may be used freely.
+    uint64_t begin;
+    uint64_t bytes;
+    // Add an address to this, and it is the address of that byte's state for who runs now. All are 0 to begin with.
+    uint64_t states;
+    // Notes an access that the states do not allow: the first one to a page, or one that is refused.
     void (*access)(AccessRecorder* self, uint64_t address, uint64_t bytes, uint32_t write, const void* code);
     // Notes an atomic operation. `after` 0: before it is done; 1: the same, and it releases; 2: after it was done, for
     // it acquires.
@@ -57,9 +54,6 @@ struct AccessRecorder {
     // What is accessed from now on stands for block copies, or does so no more.
     void (*block_copy)(AccessRecorder* self, uint32_t begins);
     const void* stack[stack_max];  // return addresses of the callers, outermost first
-    Entry entries[entry_count];
-
-    static uint32_t entry_of(uint64_t page) { return static_cast<uint32_t>(page) % entry_count; }
 };
 
 // Exported by instrumented programs: gives the program its recorder, nullptr to take it back. Returns recorder_format.

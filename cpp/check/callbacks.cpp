@@ -15,16 +15,21 @@ namespace {
 using chiphost::check::AccessRecorder;
 using chiphost::check::AtomicUse;
 
-// Stands for the recorder as long as there is none: every access goes to a function that does nothing.
+// Stands for the recorder as long as there is none: nothing is looked at.
 AccessRecorder nobody = {chiphost::check::recorder_format,
+                         0,
+                         0,
+                         0,
                          0,
                          [](AccessRecorder*, uint64_t, uint64_t, uint32_t, const void*) {},
                          [](AccessRecorder*, uint64_t, uint64_t, AtomicUse, uint32_t, const void*) {},
                          [](AccessRecorder*, uint64_t, uint64_t) {},
                          [](AccessRecorder*, uint32_t) {},
-                         {},
                          {}};
 AccessRecorder* recorder = &nobody;
+
+// What the recorder says of memory. The program has it in variables of its own, where fewer instructions find it.
+uint64_t memory_begin = 0, memory_bytes = 0, memory_states = 0;
 
 constexpr uint64_t each_byte = 0x0101010101010101u;
 
@@ -35,65 +40,70 @@ template <typename T>
     return value;
 }
 
-// Notes an access if the states of its bytes allow it; T has as many bytes. What the same code has done before, it may
-// do again: then there is nothing to write. False: it is for the recorder's function.
-template <typename T, bool write>
-[[gnu::always_inline]] inline bool note_states(uint64_t states) {
+// Notes an access if the states of its bytes allow it; they are `words` of type T. What was read before may be read
+// again, and there is nothing to write. A write is noted in any case: most are the first to their bytes. False: it is
+// for the recorder's function.
+template <typename T, bool write, uint32_t words = 1>
+[[gnu::always_inline]] inline bool note_states(uint64_t address) {
     constexpr T all = static_cast<T>(each_byte);
-    constexpr T done = all * (write ? chiphost::check::was_written : chiphost::check::was_read);
+    constexpr T done = all * chiphost::check::was_read;
     constexpr T allowed = all * (write ? chiphost::check::may_write : chiphost::check::may_read);
     // Who has written a byte may read it.
-    constexpr T noted = write ? static_cast<T>(done | all * chiphost::check::may_read) : done;
-    const T now = load<T>(states);
-    if ((~now & done) == 0) return true;
-    if ((~now & allowed) != 0) return false;
-    const T then = now | noted;
-    __builtin_memcpy(reinterpret_cast<void*>(states), &then, sizeof then);
+    constexpr T noted = write ? all * (chiphost::check::was_written | chiphost::check::may_read) : done;
+    uint64_t states = memory_states;
+    T now[words];
+    T common = static_cast<T>(~T{0});
+    for (uint32_t word = 0; word < words; ++word) {
+        now[word] = load<T>(states + address + word * sizeof(T));
+        common &= now[word];
+    }
+    if (!write && __builtin_expect((~common & done) == 0, 1)) return true;
+    if (__builtin_expect((~common & allowed) != 0, 0)) return false;
+    __asm__("" : "+r"(states));  // the sum is not worth a register and an instruction
+    for (uint32_t word = 0; word < words; ++word) {
+        const T then = now[word] | noted;
+        __builtin_memcpy(reinterpret_cast<void*>(states + address + word * sizeof(T)), &then, sizeof then);
+    }
     return true;
 }
 
-[[gnu::always_inline]] inline const AccessRecorder::Entry* entry_for(uint64_t address) {
-    const uint64_t page = address >> chiphost::check::page_bits;
-    const AccessRecorder::Entry& entry = recorder->entries[AccessRecorder::entry_of(page)];
-    return __builtin_expect(entry.page == page, 1) ? &entry : nullptr;
+// True for memory that nobody looks at, such as a stack.
+[[gnu::always_inline]] inline bool is_free(uint64_t address) {
+    return address - memory_begin >= memory_bytes;
+}
+inline bool is_free(uint64_t address, uint64_t bytes) {
+    return is_free(address) && (address >= memory_begin || bytes <= memory_begin - address);
 }
 
 // An access to 1, 2, 4, 8 or 16 bytes.
 template <uint32_t bytes, bool write>
 [[gnu::always_inline]] inline bool noted(uint64_t address) {
-    const AccessRecorder::Entry* const entry = entry_for(address);
-    if (!entry) return false;
-    const uint64_t states = entry->states + address;
-    if constexpr (bytes == 1) return note_states<uint8_t, write>(states);
-    if constexpr (bytes == 2) return note_states<uint16_t, write>(states);
-    if constexpr (bytes == 4) return note_states<uint32_t, write>(states);
-    if constexpr (bytes == 8) return note_states<uint64_t, write>(states);
-    return note_states<uint64_t, write>(states) && note_states<uint64_t, write>(states + 8);
-}
-
-template <uint32_t bytes, bool write>
-[[gnu::always_inline]] inline void note(const void* address, const void* code) {
-    const auto at = reinterpret_cast<uint64_t>(address);
-    if (__builtin_expect(noted<bytes, write>(at), 1)) return;
-    recorder->access(recorder, at, bytes, write, code);
+    if (is_free(address)) return true;
+    if constexpr (bytes == 1) return note_states<uint8_t, write>(address);
+    if constexpr (bytes == 2) return note_states<uint16_t, write>(address);
+    if constexpr (bytes == 4) return note_states<uint32_t, write>(address);
+    if constexpr (bytes == 8) return note_states<uint64_t, write>(address);
+    return note_states<uint64_t, write, 2>(address);
 }
 
 // An access to any bytes. Vectors and small structures are of 8, 12, 16, 24, 32 or 64 bytes.
 template <bool write>
 [[gnu::always_inline]] inline void note_bytes(const void* address, uint64_t bytes, const void* code) {
+    constexpr uint64_t small_bytes_max = 64;
     const auto at = reinterpret_cast<uint64_t>(address);
-    if (const AccessRecorder::Entry* const entry = entry_for(at);
-        entry && bytes % 4 == 0 && bytes <= chiphost::check::Page::overhang) {
+    if (is_free(at, bytes)) return;
+    if (bytes % 4 == 0 && bytes <= small_bytes_max) {
         uint64_t done = 0;
-        while (done + 8 <= bytes && note_states<uint64_t, write>(entry->states + at + done)) done += 8;
-        if (done + 4 == bytes && note_states<uint32_t, write>(entry->states + at + done)) done += 4;
+        while (done + 8 <= bytes && note_states<uint64_t, write>(at + done)) done += 8;
+        if (done + 4 == bytes && note_states<uint32_t, write>(at + done)) done += 4;
         if (done == bytes) return;
     }
     if (bytes != 0) recorder->access(recorder, at, bytes, write, code);
 }
 
 [[gnu::noinline]] void note_range(const void* address, uint64_t bytes, bool write, const void* code) {
-    if (bytes != 0) recorder->access(recorder, reinterpret_cast<uint64_t>(address), bytes, write, code);
+    const auto at = reinterpret_cast<uint64_t>(address);
+    if (bytes != 0 && !is_free(at, bytes)) recorder->access(recorder, at, bytes, write, code);
 }
 
 constexpr bool releases(int order) {
@@ -124,6 +134,9 @@ extern "C" {
 
 __attribute__((visibility("default"))) uint32_t chiphost_check_attach(AccessRecorder* to) {
     recorder = to ? to : &nobody;
+    memory_begin = recorder->begin;
+    memory_bytes = recorder->bytes;
+    memory_states = recorder->states;
     return chiphost::check::recorder_format;
 }
 
@@ -149,44 +162,52 @@ void __tsan_func_exit() {
     if (record->depth > 0) --record->depth;
 }
 
+// The return address is looked up where it is needed.
+#define NOTE(bytes, write, address, code)                        \
+    do {                                                         \
+        const auto at = reinterpret_cast<uint64_t>(address);     \
+        if (__builtin_expect(noted<bytes, write>(at), 1)) break; \
+        recorder->access(recorder, at, bytes, write, code);      \
+    } while (false)
+
 #define ACCESSES(bytes)                                          \
     void __tsan_read##bytes(void* address) {                     \
-        note<bytes, false>(address, CODE);                       \
+        NOTE(bytes, false, address, CODE);                       \
     }                                                            \
     void __tsan_write##bytes(void* address) {                    \
-        note<bytes, true>(address, CODE);                        \
+        NOTE(bytes, true, address, CODE);                        \
     }                                                            \
     void __tsan_read##bytes##_pc(void* address, void* code) {    \
-        note<bytes, false>(address, code);                       \
+        NOTE(bytes, false, address, code);                       \
     }                                                            \
     void __tsan_write##bytes##_pc(void* address, void* code) {   \
-        note<bytes, true>(address, code);                        \
+        NOTE(bytes, true, address, code);                        \
     }                                                            \
     void __tsan_volatile_read##bytes(void* address) {            \
-        note<bytes, false>(address, CODE);                       \
+        NOTE(bytes, false, address, CODE);                       \
     }                                                            \
     void __tsan_volatile_write##bytes(void* address) {           \
-        note<bytes, true>(address, CODE);                        \
+        NOTE(bytes, true, address, CODE);                        \
     }                                                            \
     void __tsan_unaligned_read##bytes(void* address) {           \
-        note<bytes, false>(address, CODE);                       \
+        NOTE(bytes, false, address, CODE);                       \
     }                                                            \
     void __tsan_unaligned_write##bytes(void* address) {          \
-        note<bytes, true>(address, CODE);                        \
+        NOTE(bytes, true, address, CODE);                        \
     }                                                            \
     void __tsan_unaligned_volatile_read##bytes(void* address) {  \
-        note<bytes, false>(address, CODE);                       \
+        NOTE(bytes, false, address, CODE);                       \
     }                                                            \
     void __tsan_unaligned_volatile_write##bytes(void* address) { \
-        note<bytes, true>(address, CODE);                        \
+        NOTE(bytes, true, address, CODE);                        \
     }                                                            \
     void __tsan_read_write##bytes(void* address) {               \
-        note<bytes, false>(address, CODE);                       \
-        note<bytes, true>(address, CODE);                        \
+        NOTE(bytes, false, address, CODE);                       \
+        NOTE(bytes, true, address, CODE);                        \
     }                                                            \
     void __tsan_unaligned_read_write##bytes(void* address) {     \
-        note<bytes, false>(address, CODE);                       \
-        note<bytes, true>(address, CODE);                        \
+        NOTE(bytes, false, address, CODE);                       \
+        NOTE(bytes, true, address, CODE);                        \
     }
 ACCESSES(1)
 ACCESSES(2)
@@ -202,10 +223,10 @@ void __tsan_write_range(void* address, uint64_t bytes) {
     note_bytes<true>(address, bytes, CODE);
 }
 void __tsan_vptr_read(void** address) {
-    note<sizeof(void*), false>(address, CODE);
+    NOTE(sizeof(void*), false, address, CODE);
 }
 void __tsan_vptr_update(void** address, void*) {
-    note<sizeof(void*), true>(address, CODE);
+    NOTE(sizeof(void*), true, address, CODE);
 }
 
 #define ATOMICS(bits, T)                                                                                             \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "chiphost/abi/host_runtime.h"
 #include "chiphost/hand_over.h"
@@ -23,11 +24,17 @@ const T* at(uint64_t address) {
 }  // namespace
 
 Checker::Checker(uint64_t begin, uint64_t end, uint32_t line_bytes)
-    : begin_(begin), end_(end), line_bytes_(line_bytes), orchestration_(std::make_unique<Actor>(&pages_)) {
-    memset(&anything_, any_state, sizeof anything_);
+    : begin_(begin),
+      end_(end),
+      line_bytes_(line_bytes),
+      shadow_(begin, end),
+      orchestration_(std::make_unique<Actor>(&pages_, &shadow_)) {
     recorder_.checker = this;
     AccessRecorder& record = recorder_.record;
     record.format = recorder_format;
+    record.begin = begin;
+    record.bytes = end - begin;
+    record.states = shadow_.distance();
     record.access = [](AccessRecorder* self, uint64_t address, uint64_t bytes, uint32_t write, const void* code) {
         reinterpret_cast<Recorder*>(self)->checker->access(address, bytes, write != 0, code);
     };
@@ -54,7 +61,7 @@ Checker::Checker(uint64_t begin, uint64_t end, uint32_t line_bytes)
     observer_.completed = [](void* self, int64_t task) {
         auto& checker = *static_cast<Checker*>(self);
         if (const uint32_t submission = checker.submission_of(task); submission != none) {
-            checker.tasks_[submission].over = true;
+            checker.is_over_[submission] = 1;
         }
     };
     observer_.scope_ended = [](void* self, uint32_t scope) { static_cast<Checker*>(self)->scope_ended(scope); };
@@ -141,25 +148,28 @@ void Checker::begin_launch(const ch_launch& launch, uint32_t checks, bool locate
     element_code_.clear();
     order_.clear();
     tasks_.clear();
+    is_over_.clear();
     task_of_.clear();
     declared_.clear();
     for (auto& ring : by_ring_) ring.clear();
     rules_.clear();
     inferred_.clear();
+    wanted_.clear();
     outputs_of_scope_.clear();
     heaps_.clear();
     local_memories_.clear();
     checked_submission_ = last_event_ = none;
+    unread_graph_ = nullptr;
     memory_.begin_run();
     blocks_.assign(block_dim_, BlockOrder{});
-    while (cores_.size() < block_dim_ * cores_of_cluster) cores_.push_back(std::make_unique<Actor>(&pages_));
+    while (cores_.size() < block_dim_ * cores_of_cluster) cores_.push_back(std::make_unique<Actor>(&pages_, &shadow_));
     for (auto& core : cores_) core->active = false;
     orchestration_->active = false;
 
     const auto& image = *at<graph::Image>(launch.graph);
     if (image.orchestration == 0) {
         add_allocations(launch, arrays);
-        read_host_graph(image);
+        unread_graph_ = &image;
     } else {
         read_arguments(*at<graph::Orchestration>(image.orchestration));
     }
@@ -189,14 +199,18 @@ void Checker::add_allocations(const ch_launch& launch, const std::vector<NamedMe
     }
 }
 
-void Checker::read_host_graph(const graph::Image& image) {
+// Reads the tasks that the host has put into the image. A kernel may write there by mistake, and says so before.
+void Checker::read_host_graph() {
+    const graph::Image& image = *std::exchange(unread_graph_, nullptr);
     const auto* tasks = at<graph::Task>(image.tasks);
-    const auto* edges = at<graph::Edge>(image.edges);
     image_tensors_[0] = image.tensors;
     image_tensors_[1] = image.tensors + image.tensor_count * sizeof(ch_device_tensor);
+    for (auto* numbers : {&task_of_, &by_ring_[0]}) numbers->reserve(image.task_count);
+    tasks_.reserve(image.task_count);
+    is_over_.reserve(image.task_count);
     for (uint32_t index = 0; index < image.task_count; ++index) {
         const graph::Task& task = tasks[index];
-        add_task(task.id, {task.submitted_from}, task.block_num);
+        add_task(task.id, task.submitted_from, task.block_num);
         by_ring_[0].push_back(index);
         const auto* words = at<uint64_t>(image.args) + task.first_arg;
         for (uint32_t i = 0; i < task.arg_count; ++i) {
@@ -211,6 +225,12 @@ void Checker::read_host_graph(const graph::Image& image) {
             ++tasks_[index].declared_count;
         }
     }
+    read_host_edges(image);
+}
+
+void Checker::read_host_edges(const graph::Image& image) {
+    const auto* tasks = at<graph::Task>(image.tasks);
+    const auto* edges = at<graph::Edge>(image.edges);
     for (uint32_t from = 0; from < image.task_count; ++from) {
         for (uint32_t edge = tasks[from].first_edge; edge != graph::none; edge = edges[edge].next) {
             order_.add_edge(from, edges[edge].successor);
@@ -231,11 +251,18 @@ void Checker::read_arguments(const graph::Orchestration& plan) {
     }
 }
 
-uint32_t Checker::add_task(int64_t id, const CallStack& submitted, uint32_t block_num) {
+uint32_t Checker::add_task(int64_t id, uint64_t code, uint32_t block_num) {
     const auto submission = static_cast<uint32_t>(tasks_.size());
     const uint32_t node = order_.add_node();
     task_of_.push_back(submission);
-    tasks_.push_back({id, submitted, node, static_cast<uint32_t>(declared_.size()), 0, block_num, false});
+    is_over_.push_back(0);
+    Task& task = tasks_.emplace_back();  // filled where it is: a copy would have to wait for the stores
+    task.id = id;
+    task.submitted[0] = code;
+    task.node = node;
+    task.first_declared = static_cast<uint32_t>(declared_.size());
+    task.declared_count = 0;
+    task.block_num = block_num;
     return submission;
 }
 
@@ -258,6 +285,13 @@ void Checker::end_launch() {
     orchestration_->active = false;
     orchestration_->forget();
     switch_to(nullptr);
+    task_count_ = tasks_.size();
+    if (const graph::Image* const image = std::exchange(unread_graph_, nullptr)) {
+        // No kernel has touched memory that is looked at. What remains is to count.
+        task_count_ = image->task_count;
+        order_.add_nodes(image->task_count);
+        read_host_edges(*image);
+    }
     order_.finish();
     if (!locates_ && (checks_ & races)) find_races();
     if (!locates_ && (checks_ & coherence)) find_incoherences();
@@ -288,7 +322,7 @@ void Checker::find_races() {
         finding.first.first_byte = finding.second.first_byte = finding.begin;
         findings_.add_apart(std::move(finding));
     }
-    std::sort(inferred_.begin(), inferred_.end());
+    if (!std::is_sorted(inferred_.begin(), inferred_.end())) std::sort(inferred_.begin(), inferred_.end());
     inferred_.erase(std::unique(inferred_.begin(), inferred_.end()), inferred_.end());
     for (const TaskOrder::Pair& edge : inferred_) {
         unnecessary_edges_ += !std::binary_search(search.meetings().begin(), search.meetings().end(), edge);
@@ -298,7 +332,7 @@ void Checker::find_races() {
 std::string Checker::report() const {
     Findings findings = findings_;
     findings.merge();
-    return to_json(findings, checks_, tasks_.size(), order_.edge_count(), unnecessary_edges_);
+    return to_json(findings, checks_, task_count_, order_.edge_count(), unnecessary_edges_);
 }
 
 }  // namespace chiphost::check

@@ -43,7 +43,8 @@ public:
         Memory memory;   // without its size
     };
 
-    // Device memory has addresses in [begin, end). `line_bytes`: of the cores' data caches.
+    // Device memory has addresses in [begin, end). As many bytes behind the end are the checker's (Shadow).
+    // `line_bytes`: of the cores' data caches.
     Checker(uint64_t begin, uint64_t end, uint32_t line_bytes);
     ~Checker();
     Checker(const Checker&) = delete;
@@ -67,8 +68,7 @@ public:
     // `locates`: it repeats the launch before, in the same order, and only looks for the code of what that one has
     // found.
     // `arrays`: copies of the run's arrays that a host orchestration has made.
-    void begin_launch(const ch_launch& launch, uint32_t checks, bool locates,
-                      const std::vector<NamedMemory>& arrays);
+    void begin_launch(const ch_launch& launch, uint32_t checks, bool locates, const std::vector<NamedMemory>& arrays);
     void end_launch();
     // True if the last launch has findings whose code another one could tell: races are found when all is over.
     bool wants_to_locate() const;
@@ -111,7 +111,6 @@ private:
         uint32_t node;
         uint32_t first_declared, declared_count;  // in declared_
         uint32_t block_num;
-        bool over;
     };
     // The part of a buffer that a task may use.
     struct View {
@@ -131,21 +130,23 @@ private:
     };
     // Whoever runs instrumented code: a kernel on a core, or the orchestration.
     struct Actor {
-        explicit Actor(PagePool* pool) : footprint(pool), copied(pool) {}
+        Actor(PagePool* pool, const Shadow* shadow) : footprint(pool, shadow), copied(pool, shadow) {}
 
         bool active = false;
         bool is_orchestration = false;
+        bool begun = true;  // false: a kernel that has touched nothing yet; what follows the payload is not known yet
         uint32_t copying = 0;  // BlockCopy objects that live
+        uint32_t core = 0;
         const core_protocol::Payload* payload = nullptr;
         uint32_t submission = 0;
         uint32_t slot = 0;  // which core of its cluster
         uint32_t cluster = 0;
         bool shares_block = false;  // other cores run the same block
+        bool has_views = false;
         Clock clock{};
         uint32_t segment = none;  // of what it does now; none: it has done nothing yet
         uint32_t part = 0;        // segments that it has left behind
         std::vector<View> views;
-        bool has_views = false;
         Footprint footprint;             // of its scalar unit
         Footprint copied;                // of its block copies
         std::vector<const void*> stack;  // while it pauses
@@ -182,11 +183,12 @@ private:
     };
 
     // checker.cpp
-    void read_host_graph(const graph::Image& image);
+    void read_host_graph();
+    void read_host_edges(const graph::Image& image);
     void read_arguments(const graph::Orchestration& plan);
     void add_allocations(const ch_launch& launch, const std::vector<NamedMemory>& arrays);
     static Memory describe(const ch_device_tensor& tensor, Memory::Kind kind, uint32_t number);
-    uint32_t add_task(int64_t id, const CallStack& submitted, uint32_t block_num);
+    uint32_t add_task(int64_t id, uint64_t code, uint32_t block_num);
     uint32_t submission_of(int64_t id) const;
     void find_races();
     void add_finding(Finding finding) {
@@ -213,14 +215,15 @@ private:
     void check_edges(uint32_t submission);
 
     // checker_accesses.cpp
-    void forget_entries();
     void switch_to(Actor* actor);
+    void begin_kernel(Actor& actor);
     void access(uint64_t address, uint64_t bytes, bool write, const void* code, bool noted = true);
     void atomic(uint64_t address, uint64_t bytes, AtomicUse use, uint32_t after, const void* code);
     void note_atomic(Actor& actor, uint64_t address, uint64_t bytes, AtomicUse use);
     bool is_own_page(uint64_t begin) const;
     Page* page_of(uint64_t number);
-    void allow(Page& page, uint64_t begin, uint64_t end);
+    void forget_own_pages();
+    void allow(Page& page, uint64_t begin, uint64_t end, bool within_buffer);
     void make_views(Actor& actor);
     void file_accesses(Actor& actor);
     void end_segment(Actor& actor);
@@ -245,7 +248,7 @@ private:
     const uint32_t line_bytes_;
     Recorder recorder_{};
     graph::RunObserver observer_{};
-    Page anything_;  // of memory that is not looked at: everything is allowed
+    const Shadow shadow_;
 
     LiveMemory memory_;
     std::vector<Allocation> fresh_;  // since the run began
@@ -259,6 +262,8 @@ private:
     uint32_t block_dim_ = 0;
     uint64_t hand_over_ = 0;
     std::vector<LocalMemory> local_memories_;
+    const graph::Image* unread_graph_ = nullptr;  // that the host has built: read when a kernel touches device memory
+    uint64_t task_count_ = 0;                     // once the launch has ended
     uint64_t image_tensors_[2] = {0, 0};
     std::vector<std::pair<uint64_t, uint64_t>> heaps_;
     Findings findings_;
@@ -267,6 +272,7 @@ private:
     std::unordered_map<uint32_t, uint64_t> element_code_;  // of element accesses, by segment
     TaskOrder order_;
     std::vector<Task> tasks_;        // by submission
+    std::vector<uint8_t> is_over_;   // by submission: 1 if the task has completed
     std::vector<uint32_t> task_of_;  // submission by node; none: the orchestration
     std::vector<Declared> declared_;
     std::vector<uint32_t> by_ring_[graph::ring_count];  // submission by number
@@ -282,9 +288,10 @@ private:
 
     std::vector<std::unique_ptr<Actor>> cores_;
     std::unique_ptr<Actor> orchestration_;
-    std::vector<BlockOrder> blocks_;        // by cluster
-    Actor* actor_ = nullptr;                // whose code runs now
-    std::vector<uint32_t> entries_in_use_;  // of the recorder
+    std::vector<BlockOrder> blocks_;                             // by cluster
+    Actor* actor_ = nullptr;                                     // whose code runs now
+    std::vector<uint64_t> own_pages_;                            // of the orchestration, while it runs
+    std::vector<std::pair<uint64_t, uint64_t>> written_ranges_;  // by the segment that is being filed
 };
 
 }  // namespace chiphost::check

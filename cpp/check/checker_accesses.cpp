@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What instrumented code reads and writes: which pages it may touch, and what it did with them.
+#include <string.h>
+
 #include <algorithm>
 
 #include "checker.h"
@@ -55,16 +57,13 @@ void Checker::View::for_each_in(uint64_t begin, uint64_t end, Visit&& visit) con
     }
 }
 
-// Every page is looked up again when it is touched.
-void Checker::forget_entries() {
-    for (const uint32_t entry : entries_in_use_) recorder_.record.entries[entry] = {};
-    entries_in_use_.clear();
-}
-
 // Another code runs from now on: it may touch what is its own.
 void Checker::switch_to(Actor* actor) {
-    forget_entries();
     recorder_.record.depth = 0;
+    if (!own_pages_.empty()) forget_own_pages();
+    if (actor_ == actor) return;
+    if (actor_) actor_->current().put_aside();
+    if (actor) actor->current().bring_back();
     actor_ = actor;
 }
 
@@ -78,7 +77,18 @@ void Checker::enter_kernel(uint32_t core, const core_protocol::Payload& payload)
         return;
     }
     actor.active = true;
+    actor.begun = false;
+    actor.copying = 0;
+    actor.core = core;
     actor.payload = &payload;
+}
+
+// Looks up what a kernel is. Many tasks are small, so this waits until the kernel touches device memory.
+void Checker::begin_kernel(Actor& actor) {
+    if (unread_graph_) read_host_graph();
+    const core_protocol::Payload& payload = *actor.payload;
+    const uint32_t core = actor.core;
+    actor.begun = true;
     actor.submission = submission_of(payload.context.task);
     actor.cluster = core_protocol::cluster_of(core, block_dim_);
     actor.slot = core < block_dim_ ? 0 : 1 + (core - block_dim_) % 2;
@@ -87,7 +97,6 @@ void Checker::enter_kernel(uint32_t core, const core_protocol::Payload& payload)
     actor.segment = none;
     actor.part = 0;
     actor.has_views = false;
-    actor.copying = 0;
     actor.clock = {};
     actor.clock[actor.slot] = 1;
     BlockOrder& block = blocks_[actor.cluster];
@@ -102,8 +111,10 @@ void Checker::enter_kernel(uint32_t core, const core_protocol::Payload& payload)
 void Checker::leave_kernel(uint32_t core, bool returned) {
     Actor& actor = *cores_[core];
     if (returned) {
-        file_accesses(actor);
-        actor.forget();
+        if (actor.has_accesses()) {
+            file_accesses(actor);
+            actor.forget();
+        }
         actor.active = false;
     } else {
         const AccessRecorder& record = recorder_.record;
@@ -131,31 +142,33 @@ void Checker::leave_orchestration() {
     switch_to(nullptr);
 }
 
-// Judges what the entries do not allow, and notes the access. An atomic operation is not noted here.
+// Judges what the states do not allow, and notes the access. An atomic operation is not noted here.
 void Checker::access(uint64_t address, uint64_t bytes, bool write, const void* code, bool noted) {
-    const uint8_t allowed = write ? may_write : may_read;
+    const ByteState allowed = write ? may_write : may_read;
     const uint8_t done = write ? (noted ? was_written | may_read : may_read) : (noted ? was_read : 0);
-    while (bytes != 0) {
-        const uint64_t offset = address % page_bytes;
-        const uint64_t count = std::min(page_bytes - offset, bytes);
-        uint8_t* const states = page_of(address >> page_bits)->state + offset;
-        for (uint64_t at = 0; at < count; ++at) {
-            if (states[at] & allowed) continue;
-            uint64_t end = at + 1;
-            while (end < count && !(states[end] & allowed)) ++end;
-            refuse(address + at, address + end, write, code);
-            for (; at < end; ++at) states[at] |= allowed;  // it has been judged
+    if (!actor_ || address >= end_ || (address < begin_ && bytes <= begin_ - address)) return;
+    if (!actor_->begun) begin_kernel(*actor_);
+    const uint64_t last = bytes < end_ - address ? address + bytes : end_;
+    for (address = std::max(address, begin_); address < last;) {
+        const uint64_t base = address & ~(page_bytes - 1);
+        const uint64_t end = std::min(last - base, page_bytes);
+        Page& page = *page_of(base >> page_bits);
+        const uint64_t begin = address - base;
+        for (uint64_t at = first_without(page, allowed, begin, end); at < end;) {
+            uint64_t after = at + 1;
+            while (after < end && !(page.state[after] & allowed)) ++after;
+            refuse(base + at, base + after, write, code);
+            add_states(page, allowed, at, after);  // it has been judged
+            at = first_without(page, allowed, after, end);
         }
-        for (uint64_t at = 0; at < count; ++at) states[at] |= done;
-        address += count;
-        bytes -= count;
+        add_states(page, done, begin, end);
+        address = base + end;
     }
 }
 
 // True for a page that the orchestration may use as it likes: it begins with the runtime's own memory, and has no
 // tensor. What is behind that memory belongs to nobody.
 bool Checker::is_own_page(uint64_t begin) const {
-    if (!actor_->is_orchestration) return false;
     const uint64_t end = begin + page_bytes;
     uint64_t first = 0, last = 0;
     if (!memory_.allocation_at(begin, &first, &last)) return false;
@@ -167,45 +180,74 @@ bool Checker::is_own_page(uint64_t begin) const {
     return !has_buffer;
 }
 
-// A page for who runs now; its entry is valid afterwards.
+// A page of device memory for who runs now.
 Page* Checker::page_of(uint64_t number) {
-    AccessRecorder::Entry& entry = recorder_.record.entries[AccessRecorder::entry_of(number)];
+    if (Page* const known = actor_->current().find(number)) return known;
     const uint64_t begin = number << page_bits;
-    if (entry.page == number) return reinterpret_cast<Page*>(entry.states + begin);
-    Page* page = &anything_;
-    if (actor_ && begin + page_bytes > begin_ && begin < end_ && !is_own_page(begin)) {
-        page = actor_->current().find(number);
-        if (!page) {
-            page = actor_->current().add(number);
-            allow(*page, begin, begin + page_bytes);
+    if (actor_->is_orchestration) {
+        Page* const own = shadow_.page(number);
+        if (std::find(own_pages_.begin(), own_pages_.end(), number) != own_pages_.end()) return own;
+        if (is_own_page(begin)) {
+            own_pages_.push_back(number);
+            memset(own, any_state, sizeof *own);
+            return own;
         }
     }
-    if (entry.page == 0) entries_in_use_.push_back(AccessRecorder::entry_of(number));
-    entry = {number, reinterpret_cast<uint64_t>(page->state) - begin};
+    // What was done with other bytes is nobody's use.
+    const uint64_t end = begin + page_bytes;
+    uint64_t first = end, last = begin;  // bytes of buffers
+    bool within_buffer = false;          // nothing else is in the page
+    const auto widen = [&](uint64_t from, uint64_t to) {
+        if (from >= end || to <= begin) return;
+        first = std::min(first, std::max(from, begin));
+        last = std::max(last, std::min(to, end));
+    };
+    make_views(*actor_);
+    for (const View& view : actor_->views) {
+        const Buffer& buffer = memory_.buffer(view.declared.buffer);
+        widen(buffer.begin, buffer.end);
+    }
+    memory_.for_each_buffer_in(begin, end, [&](const Buffer& buffer) {
+        widen(buffer.begin, buffer.end);
+        within_buffer = buffer.begin <= begin && buffer.end >= end;
+    });
+    if (first > last) first = last;
+    Page* const page = actor_->current().add(number, first - begin, last - begin);
+    allow(*page, begin, end, within_buffer);
     return page;
 }
 
-// Says what the code that runs now may do with a page, which is [begin, end).
-void Checker::allow(Page& page, uint64_t begin, uint64_t end) {
+void Checker::forget_own_pages() {
+    for (const uint64_t number : own_pages_) *shadow_.page(number) = {};
+    own_pages_.clear();
+}
+
+// Says what the code that runs now may do with a page, which is [begin, end). `within_buffer`: all of it is one
+// buffer's.
+void Checker::allow(Page& page, uint64_t begin, uint64_t end, bool within_buffer) {
     const auto set = [&](ByteState state, uint64_t from, uint64_t to) {
         add_states(page, state, from - begin, to - begin);
     };
     const auto set_part = [&](ByteState state, uint64_t from, uint64_t to) {
         if (from < end && to > begin) set(state, std::max(from, begin), std::min(to, end));
     };
-    // The runtime's own memory may be read: descriptors of tensors and arguments are there.
-    memory_.for_each_allocation_in(begin, end, [&](uint64_t from, uint64_t to) {
-        set_part(may_read, from, to);
-        const bool hands_over = hand_over_ >= from && hand_over_ < to && hand_over_ != 0;
-        if (hands_over || actor_->is_orchestration) set_part(may_write, from, to);
-    });
     const auto forbid = [&](uint64_t from, uint64_t to) {
         if (from >= end || to <= begin) return;
         remove_states(page, may_read | may_write, std::max(from, begin) - begin, std::min(to, end) - begin);
     };
-    for (const auto& [from, to] : heaps_) forbid(from, to);
+    if (!within_buffer) {
+        // The runtime's own memory may be read: descriptors of tensors and arguments are there.
+        memory_.for_each_allocation_in(begin, end, [&](uint64_t from, uint64_t to) {
+            const bool hands_over = hand_over_ >= from && hand_over_ < to && hand_over_ != 0;
+            const int states = hands_over || actor_->is_orchestration ? may_read | may_write : may_read;
+            from = std::max(from, begin);
+            to = std::min(to, end);
+            if (from < to) memset(page.state + (from - begin), states, to - from);  // nothing is there yet
+        });
+        for (const auto& [from, to] : heaps_) forbid(from, to);
+    }
     memory_.for_each_buffer_in(begin, end, [&](const Buffer& buffer) {
-        forbid(buffer.begin, buffer.end);
+        if (!within_buffer) forbid(buffer.begin, buffer.end);
         if (!actor_->is_orchestration || buffer.state != Buffer::State::live) return;
         set_part(may_write, buffer.begin, buffer.end);
         memory_.written().for_each_in(std::max(begin, buffer.begin), std::min(end, buffer.end),
@@ -217,7 +259,6 @@ void Checker::allow(Page& page, uint64_t begin, uint64_t end) {
         set_part(may_read, local.begin, local.end);
         set_part(may_write, local.begin, local.end);
     }
-    make_views(*actor_);
     for (const View& view : actor_->views) {
         const int role = view.declared.role;
         view.for_each_in(begin, end, [&](uint64_t from, uint64_t to) {
@@ -238,7 +279,7 @@ void Checker::make_views(Actor& actor) {
     if (actor.has_views) return;
     actor.has_views = true;
     actor.views.clear();
-    if (actor.submission == none) return;
+    if (actor.is_orchestration || actor.submission == none) return;
     const Task& task = tasks_[actor.submission];
     for (uint32_t i = 0; i < task.declared_count; ++i) {
         const Declared& declared = declared_[task.first_declared + i];
@@ -301,14 +342,20 @@ void Checker::add_use(const Actor& actor, uint64_t begin, uint64_t end, Action a
 // Files what was read and written since the segment began.
 void Checker::file_accesses(Actor& actor) {
     if (!actor.is_orchestration && actor.submission == none) return;
+    const ByteState states[] = {was_read, was_written};
     const auto file = [&](const Footprint& footprint, bool copied) {
-        footprint.for_each_range(was_read, [&](uint64_t begin, uint64_t end) {
-            add_use(actor, begin, end, Action::read, segment_of(actor), copied);
+        written_ranges_.clear();
+        footprint.for_each_range(states, [&](ByteState state, uint64_t begin, uint64_t end) {
+            if (state == was_read) {
+                add_use(actor, begin, end, Action::read, segment_of(actor), copied);
+            } else {
+                written_ranges_.push_back({begin, end});
+            }
         });
-        footprint.for_each_range(was_written, [&](uint64_t begin, uint64_t end) {
+        for (const auto& [begin, end] : written_ranges_) {
             add_use(actor, begin, end, Action::write, segment_of(actor), copied);
             memory_.written(begin, end);
-        });
+        }
     };
     file(actor.footprint, false);
     if (!actor.copied.empty()) file(actor.copied, true);
@@ -322,7 +369,7 @@ void Checker::end_segment(Actor& actor) {
     if (actor.is_orchestration) {
         // Later it may be allowed other things: tasks may have come to their end.
         actor.forget();
-        if (actor_ == &actor) forget_entries();
+        if (actor_ == &actor) forget_own_pages();
         actor.segment = none;
     }
 }
@@ -332,6 +379,7 @@ void Checker::end_segment(Actor& actor) {
 void Checker::atomic(uint64_t address, uint64_t bytes, AtomicUse use, uint32_t after, const void* code) {
     if (!actor_) return;
     Actor& actor = *actor_;
+    if (!actor.begun) begin_kernel(actor);
     if (after != 2) {
         access(address, bytes, use != AtomicUse::load, code, false);
         if (use != AtomicUse::store) access(address, bytes, false, code, false);

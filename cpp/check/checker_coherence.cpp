@@ -8,7 +8,9 @@
 namespace chiphost::check {
 
 void Checker::flush(uint64_t address, uint64_t bytes) {
-    if (!actor_ || actor_->is_orchestration || !actor_->shares_block || actor_->submission == none) return;
+    if (!actor_ || actor_->is_orchestration) return;
+    if (!actor_->begun) begin_kernel(*actor_);
+    if (!actor_->shares_block || actor_->submission == none) return;
     begin_segment(*actor_);
     const uint64_t line = line_bytes_;
     const bool whole = bytes == 0;
@@ -19,14 +21,12 @@ void Checker::flush(uint64_t address, uint64_t bytes) {
 
 void Checker::block_copy(bool begins) {
     if (!actor_ || actor_->is_orchestration) return;
-    const bool was_copying = actor_->copying != 0;
-    if (begins) {
-        ++actor_->copying;
-    } else if (actor_->copying > 0) {
-        --actor_->copying;
-    }
-    if (was_copying == (actor_->copying != 0)) return;
-    forget_entries();  // the pages are others from now on
+    if (!begins && actor_->copying == 0) return;
+    // The other footprint's pages are in the shadow from now on.
+    const bool changes = begins ? actor_->copying == 0 : actor_->copying == 1;
+    if (changes) actor_->current().put_aside();
+    actor_->copying += begins ? 1 : -1;
+    if (changes) actor_->current().bring_back();
 }
 
 void Checker::find_incoherences() {

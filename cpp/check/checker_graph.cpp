@@ -8,21 +8,24 @@
 namespace chiphost::check {
 
 void Checker::submitted(const graph::Submission& submission) {
-    if (checked_submission_ != none) check_edges(checked_submission_);
-    end_segment(*orchestration_);
+    if (!wanted_.empty()) check_edges(checked_submission_);
+    if (!orchestration_->footprint.empty()) end_segment(*orchestration_);
     const ch_task_spec& spec = *submission.spec;
-    CallStack calls{submission.code};
+    const uint32_t index = add_task(submission.id, submission.code, spec.block_num);
+    Task& task = tasks_[index];
     const AccessRecorder& record = recorder_.record;
     uint32_t depth = std::min(record.depth, AccessRecorder::stack_max);
-    for (size_t call = 1; call < calls.size() && depth > 0; ++call) {
-        calls[call] = reinterpret_cast<uint64_t>(record.stack[--depth]);
+    for (size_t call = 1; call < task.submitted.size() && depth > 0; ++call) {
+        task.submitted[call] = reinterpret_cast<uint64_t>(record.stack[--depth]);
     }
-    const uint32_t index = add_task(submission.id, calls, spec.block_num);
-    Task& task = tasks_[index];
     auto& ring = by_ring_[static_cast<uint64_t>(submission.id) >> 32];
     const auto number = static_cast<uint32_t>(submission.id);
-    if (ring.size() <= number) ring.resize(number + 1, none);
-    ring[number] = index;
+    if (ring.size() < number) ring.resize(number, none);
+    if (ring.size() == number) {
+        ring.push_back(index);
+    } else {
+        ring[number] = index;
+    }
 
     wanted_.clear();
     made_.clear();
@@ -80,8 +83,7 @@ void Checker::waits(int64_t producer, int64_t consumer) {
 // Compares the edges that the rules want with those that the runtime has made.
 void Checker::check_edges(uint32_t submission) {
     for (const uint32_t node : wanted_) {
-        const Task& producer = tasks_[task_of_[node]];
-        if (producer.over || std::find(made_.begin(), made_.end(), node) != made_.end()) continue;
+        if (is_over_[task_of_[node]] || std::find(made_.begin(), made_.end(), node) != made_.end()) continue;
         Finding finding;
         finding.check = races;
         finding.what = "missing_edge";

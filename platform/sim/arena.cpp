@@ -21,7 +21,8 @@ constexpr uint64_t least_bytes = uint64_t{64} << 20;
 Arena::Arena(uint64_t bytes_max) {
     uint64_t bytes = align_up(std::min(most_bytes, std::max(bytes_max, most_bytes / 64) * 2), page_bytes);
     for (; bytes >= least_bytes; bytes = align_up(bytes / 2, page_bytes)) {
-        void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void* memory =
+            mmap(nullptr, 2 * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (memory == MAP_FAILED) continue;
         begin_ = next_ = reinterpret_cast<uint64_t>(memory);
         end_ = begin_ + bytes;
@@ -30,7 +31,7 @@ Arena::Arena(uint64_t bytes_max) {
 }
 
 Arena::~Arena() {
-    if (begin_) munmap(reinterpret_cast<void*>(begin_), end_ - begin_);
+    if (begin_) munmap(reinterpret_cast<void*>(begin_), 2 * (end_ - begin_));
 }
 
 uint64_t Arena::take(uint64_t bytes) {

@@ -13,7 +13,8 @@ class Arena {
 public:
     static constexpr uint64_t gap_bytes = 64 << 10;  // between two pieces, at least
 
-    // Reserves addresses for `bytes_max` bytes and the gaps, or for less if the system has no more.
+    // Reserves addresses for `bytes_max` bytes and the gaps, or for less if the system has no more; and as many again
+    // behind the end, which are zero and the checker's.
     explicit Arena(uint64_t bytes_max);
     ~Arena();
     Arena(const Arena&) = delete;

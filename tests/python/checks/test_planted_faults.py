@@ -167,6 +167,17 @@ MEMORY = [
         end=196608 + 8,
         memory="local",
     ),
+    Planted(
+        "an orchestration reads what lies before an argument",
+        "memory",
+        "before",
+        "    graph.submit(task(0).input(a).output(out));\n"
+        "    const auto* first = reinterpret_cast<const volatile float*>(a.raw().address);\n"
+        "    if (first[-1] == 1.0f) return 0;  // HERE",
+        begin=-4,
+        end=0,
+        memory="argument",
+    ),
 ]
 
 DECLARED = [

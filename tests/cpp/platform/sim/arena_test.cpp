@@ -24,6 +24,15 @@ TEST(Arena, PiecesAreFarApartAndZero) {
     }
 }
 
+TEST(Arena, AsManyBytesAgainLieBehindTheEnd) {
+    const Arena arena(1 << 20);
+    auto* const first = reinterpret_cast<volatile char*>(arena.end());
+    auto* const last = first + (arena.end() - arena.begin()) - 1;
+    EXPECT_EQ(*last, 0);
+    *last = 1;
+    EXPECT_EQ(*first, 0);
+}
+
 TEST(Arena, WhatLiesBetweenCanBeTouched) {
     Arena arena(1 << 20);
     auto* const piece = reinterpret_cast<volatile char*>(arena.take(64));
