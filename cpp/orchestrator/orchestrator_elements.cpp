@@ -56,8 +56,12 @@ Status Orchestrator::access_element(const ch_device_tensor& tensor, const uint32
         const uint32_t slot = producers_.at(i).slot;
         if (room_.is_over(slot)) continue;
         if (!slots_[slot].published) {
-            return refuse(CH_ELEMENT_WAIT, where, "%s uses the element and starts only when its manual scope ends",
-                          names_.task(tasks_[slot]).text);
+            return refuse(
+                CH_ELEMENT_WAIT, where,
+                "%s uses the element and starts only when its manual scope ends; who waits for whom: the "
+                "orchestration waits for that task, which waits for the end of its scope, which waits for the "
+                "orchestration: a cycle",
+                names_.task(tasks_[slot]).text);
         }
         waited_for_ = slot;
         if (!strand_.wait(Missing::element, [&] { return room_.is_over(slot); })) return CH_INTERRUPTED;

@@ -112,13 +112,35 @@ Status RingRoom::make(uint32_t ring, const char* where, Need* need, ProducerList
     return CH_OK;
 }
 
+// The oldest task of a ring whose scope is open; none: there is no such task.
+uint32_t RingRoom::first_kept(uint32_t ring) const {
+    const TaskRing& of = rings_[ring];
+    const uint32_t kept = of.count() - of.older_than_group();
+    return kept != 0 ? of.slot_of(of.next_number() - kept) : none;
+}
+
 // There will never be room: what is missing is kept by scopes that are open.
 Status RingRoom::refuse(uint32_t ring, const char* where, Missing what, const Need& need, ch_error* out_error) const {
+    const Status failed = describe(ring, where, what, need, out_error);
+    const graph::Ring& size = rings_[ring].sizes();
+    if (need.room.heap_bytes > size.heap_bytes || need.room.edges > size.edge_count) return failed;
+    uint32_t keeper = first_kept(ring);
+    for (uint32_t other = 0; what == Missing::uses && other < ring_count && keeper == none; ++other) {
+        keeper = first_kept(other);
+    }
+    if (keeper == none) return failed;
+    append(out_error,
+           "; who waits for whom: the orchestration waits for %s, which keeps that until its scope ends, "
+           "which waits for the orchestration: a cycle",
+           names_.task(tasks_[keeper]).text);
+    return failed;
+}
+
+Status RingRoom::describe(uint32_t ring, const char* where, Missing what, const Need& need, ch_error* out_error) const {
     const TaskRing& of = rings_[ring];
     const graph::Ring& size = of.sizes();
     const uint32_t kept = of.count() - of.older_than_group();
-    const uint32_t oldest = of.slot_of(of.next_number() - kept);
-    const graph::NameText first = kept != 0 ? names_.task(tasks_[oldest]) : graph::NameText{};
+    const graph::NameText first = kept != 0 ? names_.task(tasks_[first_kept(ring)]) : graph::NameText{};
     switch (what) {
         case Missing::heap:
             if (need.room.heap_bytes > size.heap_bytes) {

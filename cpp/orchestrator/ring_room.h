@@ -57,6 +57,8 @@ private:
     Missing missing(uint32_t ring, const Need& need) const;
     bool oldest_is_free(uint32_t ring) const;
     Status refuse(uint32_t ring, const char* where, Missing what, const Need& need, ch_error* out_error) const;
+    Status describe(uint32_t ring, const char* where, Missing what, const Need& need, ch_error* out_error) const;
+    uint32_t first_kept(uint32_t ring) const;
 
     const graph::Orchestration* plan_ = nullptr;
     const graph::Task* tasks_ = nullptr;

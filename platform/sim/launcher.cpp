@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <algorithm>
+#include <iterator>
 #include <new>
 #include <utility>
 
@@ -14,13 +16,19 @@
 
 namespace chiphost::platform {
 
+namespace {
+
+graph::KernelNames names_of(const ch_launch& launch) {
+    return {reinterpret_cast<const graph::KernelName*>(launch.kernel_names), launch.kernel_count};
+}
+
+}  // namespace
+
 // Ends a launch, also when the engine throws, for want of memory: nobody may go on on the fibers of a launch that is
 // over.
 class Launcher::EndOfLaunch {
 public:
-    EndOfLaunch(Launcher* launcher, const ch_launch& launch)
-        : launcher_(launcher),
-          names_(reinterpret_cast<const graph::KernelName*>(launch.kernel_names), launch.kernel_count) {}
+    EndOfLaunch(Launcher* launcher, const ch_launch& launch) : launcher_(launcher), names_(names_of(launch)) {}
     ~EndOfLaunch() { end(); }
     EndOfLaunch(const EndOfLaunch&) = delete;
     EndOfLaunch& operator=(const EndOfLaunch&) = delete;
@@ -204,6 +212,7 @@ Status Launcher::run(Engine& engine, const LaunchOptions& options, ch_error* out
     // The run's error is here or in what the scheduler wrote; the host says which.
     auto& status = *reinterpret_cast<ch_launch_status*>(launch.status);
     if (status.complete) append(&status.error, "%s", end_of_launch.left_behind());
+    if (end == End::finished) report_deadlock(engine, launch, status, options);
     if (end == End::finished) return CH_OK;
     append(out_error, "%s", end_of_launch.left_behind());
     return out_error->code;
@@ -261,8 +270,7 @@ void Launcher::report_stall(const Engine& engine, End end, const ch_launch& laun
                             ch_error* out_error) const {
     constexpr size_t lines_max = 4;   // of the message
     constexpr size_t cycles_max = 2;  // of the message
-    const graph::KernelNames names(reinterpret_cast<const graph::KernelName*>(launch.kernel_names),
-                                   launch.kernel_count);
+    const graph::KernelNames names = names_of(launch);
     const Waits waits(core_ports_, *reinterpret_cast<const graph::Image*>(launch.graph), end == End::stalled);
     const std::vector<std::string> lines = waits.lines(names);
     const std::vector<std::string> cycles = waits.cycles();
@@ -276,6 +284,18 @@ void Launcher::report_stall(const Engine& engine, End end, const ch_launch& laun
         for (const std::string& line : *part) report += line + "\n";
     }
     if (kernels_pause_) report += engine.events().text(names);
+}
+
+// The orchestrator has refused to wait for what can never be. Says what happened last.
+void Launcher::report_deadlock(const Engine& engine, const ch_launch& launch, const ch_launch_status& status,
+                               const LaunchOptions& options) const {
+    constexpr int32_t deadlocks[] = {CH_SCOPE_DEADLOCK,    CH_HEAP_DEADLOCK, CH_WINDOW_DEADLOCK,
+                                     CH_DEP_POOL_DEADLOCK, CH_ELEMENT_WAIT,  CH_TENSOR_MAP_DEADLOCK};
+    const bool is_deadlock =
+        std::find(std::begin(deadlocks), std::end(deadlocks), status.error.code) != std::end(deadlocks);
+    if (!options.out_stall_report || !status.complete || !is_deadlock) return;
+    *options.out_stall_report = std::string(status.error.message) + "\n";
+    if (kernels_pause_) *options.out_stall_report += engine.events().text(names_of(launch));
 }
 
 // Nothing may refer to the launch any more afterwards.

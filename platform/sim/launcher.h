@@ -65,6 +65,8 @@ private:
     void connect_core(uint32_t core, const Engine& engine, const LaunchOptions& options);
     const SimCheckHooks* check_hooks() const { return checker_ ? &check_hooks_ : nullptr; }
     void explain(End end, const ch_launch& launch, ch_error* out_error);
+    void report_deadlock(const Engine& engine, const ch_launch& launch, const ch_launch_status& status,
+                         const LaunchOptions& options) const;
     void report_stall(const Engine& engine, End end, const ch_launch& launch, const LaunchOptions& options,
                       ch_error* out_error) const;
     void end_launch(const graph::KernelNames& names, ch_error* inout_left_behind);

@@ -42,8 +42,9 @@ class ChiphostError(Exception):
         func_id: the kernel to blame, or None.
         submission: number of the submission to blame, counted from 0 in the order of the orchestration's calls, or
             None.
-        stall_report: of a run that could not end on a simulated chip: what waits for what, and the last 256 events if
-            there are kernels that wait for other cores, a line each; of one that did not return, where it is; else "".
+        stall_report: of a run that could not end on a simulated chip, or would not have: what waits for what, and the
+            last 256 events if there are kernels that wait for other cores, a line each; of one that did not return,
+            where it is; else "".
         findings: what the checks had found (`chiphost.checks.Finding`) before a checked run failed; else ().
     """
 

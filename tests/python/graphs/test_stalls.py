@@ -21,6 +21,14 @@ KERNEL = r"core \d+ waits in kernel `pop_for_ever` of submit #\d+ at \S*/pop_for
 CALL = r"called at \S*/device_misbehave\.cpp:\d+"
 FLAG = r"core {core} waits in kernel `wait_for_flag` of submit #{submission} at \S*/wait_for_flag\.cpp:\d+"
 ONE_CLUSTER = {"block_dim": 1}
+KEPT = (
+    r"who waits for whom: the orchestration waits for submit #\d+ \(kernel `touch`\), which keeps that until its scope "
+    r"ends, which waits for the orchestration: a cycle; "
+)
+SCOPE = (
+    r"who waits for whom: the orchestration waits for that task, which waits for the end of its scope, which waits for "
+    r"the orchestration: a cycle; "
+)
 
 # Each entry: the fault: (configuration, name of the error, what its text says).
 BOTH: dict[str, tuple[dict[str, int], str, str]] = {
@@ -51,12 +59,16 @@ BOTH: dict[str, tuple[dict[str, int], str, str]] = {
         r"who waits for whom: submit #2 \(kernels `touch`, `touch`\) waits for a free cluster, and so for core 0;"
         rf" {FLAG.format(core=0, submission=0)}",
     ),
-    "many tasks": (WINDOW, "SCOPE_DEADLOCK", r"submit #4 \(kernel `touch`\).*" + CALL),
-    "many tasks below a deep scope": (WINDOW, "WINDOW_DEADLOCK", r"from submit #\d+ \(kernel `touch`\) on.*" + CALL),
-    "many buffers": (HEAP, "HEAP_DEADLOCK", r"from submit #0 \(kernel `touch`\) on.*" + CALL),
+    "many tasks": (WINDOW, "SCOPE_DEADLOCK", r"submit #4 \(kernel `touch`\).*" + KEPT + CALL),
+    "many tasks below a deep scope": (
+        WINDOW,
+        "WINDOW_DEADLOCK",
+        r"from submit #\d+ \(kernel `touch`\) on.*" + KEPT + CALL,
+    ),
+    "many buffers": (HEAP, "HEAP_DEADLOCK", r"from submit #0 \(kernel `touch`\) on.*" + KEPT + CALL),
     "a large buffer": (HEAP, "HEAP_DEADLOCK", r"submit #0 \(kernel `touch`\).*" + CALL),
     "many predecessors": (POOL, "DEP_POOL_DEADLOCK", r"submit #5 \(kernel `touch`\).*" + CALL),
-    "many edges": (POOL, "DEP_POOL_DEADLOCK", r"from submit #\d+ \(kernel `touch`\) on.*" + CALL),
+    "many edges": (POOL, "DEP_POOL_DEADLOCK", r"from submit #\d+ \(kernel `touch`\) on.*" + KEPT + CALL),
     "an edge to an earlier task": ({}, "GRAPH_CYCLE", r"from submit #1 \(.*\) to submit #0 \(.*" + CALL),
     "an edge to itself": ({}, "GRAPH_CYCLE", r"from submit #1 \(.*\) to submit #1 \(.*" + CALL),
     "an edge from no task": ({}, "TASK_ID_OUT_OF_RANGE", r"from task 1000 of ring 0 to submit #0 \(.*" + CALL),
@@ -65,11 +77,15 @@ BOTH: dict[str, tuple[dict[str, int], str, str]] = {
         "TASK_ID_OUT_OF_RANGE",
         r"submit #0 \(kernel `touch`\): after task 1000 of ring 0: there was no such task.*" + CALL,
     ),
-    "an element of an open manual scope": ({}, "ELEMENT_WAIT", r"submit #0 \(kernel `touch`\) uses.*" + CALL),
+    "an element of an open manual scope": ({}, "ELEMENT_WAIT", r"submit #0 \(kernel `touch`\) uses.*" + SCOPE + CALL),
 }
 INFERRED: dict[str, tuple[dict[str, int], str, str]] = {
-    "many uses": (WINDOW, "TENSOR_MAP_DEADLOCK", r"submit #\d+ \(kernel `touch`\).*" + CALL),
-    "an element written in an open manual scope": ({}, "ELEMENT_WAIT", r"submit #\d+ \(kernel `touch`\) uses.*" + CALL),
+    "many uses": (WINDOW, "TENSOR_MAP_DEADLOCK", r"submit #\d+ \(kernel `touch`\).*" + KEPT + CALL),
+    "an element written in an open manual scope": (
+        {},
+        "ELEMENT_WAIT",
+        r"submit #\d+ \(kernel `touch`\) uses.*" + SCOPE + CALL,
+    ),
     "an element behind an open manual scope": (
         {},
         "ELEMENT_WAIT",
@@ -102,6 +118,10 @@ def stall(worker: ch.ChipWorker, what: str, **config: float) -> ch.ChiphostError
     assert error.name == name, error
     whole = f"{error.where}: {error.message}"
     assert re.search(text, whole), whole
+    if name == "STALLED" or name.endswith(("_DEADLOCK", "_WAIT")):
+        message, *lines = error.stall_report.splitlines()
+        assert error.message.startswith(message)
+        assert any(re.fullmatch(r"the last \d+ of \d+ events:", line) for line in lines)
     return error
 
 
