@@ -133,6 +133,16 @@ def test_names_kernel_line_and_who_waits_for_whom(runtime: str, what: str) -> No
         check_good(worker)
 
 
+@pytest.mark.parametrize("isolation", ISOLATIONS)
+@pytest.mark.parametrize("runtime", [TMR, ABG])
+def test_one_worker_goes_on_after_every_stall(runtime: str, isolation: str) -> None:
+    with ch.ChipWorker(runtime, isolation=isolation) as worker:
+        for what in [what for each, what in CASES if each == runtime]:
+            for sim_threads in (1, 2):
+                stall(worker, what, sim_threads=sim_threads)
+                check_good(worker)
+
+
 # Graphs that the host builds. Each entry: the number of the graph: what the text says.
 ADDED = r" at \S*/host_stalls\.cpp:\d+"
 ON_HOST: dict[int, tuple[str, str]] = {
