@@ -379,6 +379,13 @@ _SCHEDULER: Final = (
         "kernel_fault_test:Scheduler.NamesEveryCoreThatHasNotFinished",
     ),
     _sibling(
+        "stall_text: the chain of waits does not begin at the orchestration",
+        "cpp/scheduler/stall_text.cpp",
+        "uint32_t begin = grows_ ? orchestrator_.in_the_way() : none;",
+        "uint32_t begin = none;",
+        "graphs/test_stalls.py::test_names_kernel_line_and_who_waits_for_whom",
+    ),
+    _sibling(
         "ready_queue: a full queue takes one more",
         "cpp/scheduler/ready_queue.h",
         "taken >= static_cast<int32_t>(capacity_)",
@@ -611,6 +618,13 @@ _SIM: Final = (
         "let_down_max = 1 << 12;",
         "let_down_max = 1 << 8;",
         "ring_programs_test:RingPrograms.Forgive*",
+    ),
+    _sibling(
+        "sim: a task of one core waits for the other AIV of the cluster",
+        "platform/sim/waits.cpp",
+        "    if ((port.paused->cores & (port.paused->cores - 1)) == 0) return {};\n",
+        "",
+        "graphs/test_stalls.py::test_graphs_that_the_host_builds",
     ),
     _sibling(
         "sim: released memory counts as used",
@@ -924,6 +938,13 @@ _WORKER: Final = (
         "hanging_run_test:*HangingKernel.IsGivenUp*",
     ),
     _sibling(
+        "chip_worker: of several kernels that hang one is named",
+        _WORKER_FILE,
+        "for (size_t i = 1; i < waited.places.size(); ++i) {",
+        "for (size_t i = 1; i < 1; ++i) {",
+        "graphs/test_stalls.py::test_kernels_of_two_clusters_that_spin_are_both_named",
+    ),
+    _sibling(
         "leave_behind: what a call still uses is destroyed",
         "cpp/isolate/leave_behind.h",
         "object.release();",
@@ -1014,6 +1035,13 @@ _PYTHON: Final = (
         "        return list(entry.scene.cases)\n",
         "        return None\n",
         "simpler/test_simpler_scenes.py::test_run_takes_all_cases_of_one",
+    ),
+    _sibling(
+        "report: the message of a stall is shown twice",
+        _REPORT,
+        "lines = case.stall_report.splitlines()[1:]",
+        "lines = case.stall_report.splitlines()",
+        "scenes/test_report.py::test_a_stall_is_shown_without_its_message_which_the_error_has",
     ),
     _required(
         "report: a fault of the scene itself is not in JUnit",
