@@ -157,8 +157,8 @@ typedef struct ch_run_result {
     // After a run that failed: the number of the submission that its error is about, counted from 0 in the order of the
     // orchestration's calls; -1: it is about none. Since version 3.4.
     int64_t failed_submission;
-    // After a run of a simulated chip that could not end, would not have, or was cancelled on the device: what waits for
-    // what, and the last events if there are kernels that wait, a line each; else NULL. Owned by the context, valid
+    // After a run of a simulated chip that could not end, would not have, or was cancelled on the device: what waits
+    // for what, and the last events if there are kernels that wait, a line each; else NULL. Owned by the context, valid
     // until its next call. Since version 3.4.
     const char* stall_report;
     uint64_t stall_report_bytes;  // of stall_report, without the NUL at its end
