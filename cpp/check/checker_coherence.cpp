@@ -33,7 +33,7 @@ void Checker::find_incoherences() {
     CoherenceSearch search(memory_, segments_, order_, flushes_, line_bytes_);
     for (const Incoherence& found : search.find(has_shared_blocks_)) {
         const Buffer& buffer = memory_.buffer(found.buffer);
-        const auto access = [&](const Use& use) {
+        const auto described = [&](const Use& use) {
             Access access = access_of(use, buffer);
             access.first_byte = static_cast<int64_t>(std::max(use.begin, found.begin) - buffer.begin);
             return access;
@@ -45,8 +45,8 @@ void Checker::find_incoherences() {
         finding.begin = static_cast<int64_t>(found.begin - buffer.begin);
         finding.end = static_cast<int64_t>(found.end - buffer.begin);
         finding.has_second = true;
-        finding.first = access(found.first);
-        finding.second = access(found.second);
+        finding.first = described(found.first);
+        finding.second = described(found.second);
         findings_.add_apart(std::move(finding));
     }
 }

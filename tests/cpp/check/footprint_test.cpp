@@ -64,7 +64,9 @@ TEST(Footprint, IsTheBytesThatWereNoted) {
             if (random() % 4 == 0) {
                 footprint.put_aside();
                 ASSERT_TRUE(memory.is_clean());
-                if (random() % 2) ASSERT_EQ(bytes_of(footprint, was_read), read);
+                if (random() % 2) {
+                    ASSERT_EQ(bytes_of(footprint, was_read), read);
+                }
                 footprint.bring_back();
             }
             const uint64_t number = memory.first_number() + 2 + random() % 3;
