@@ -195,35 +195,42 @@ def test_what_comes_out_wrong_is_shown(root: Path) -> None:
     assert f"--pto-isa {os.environ['PTO_ISA_ROOT']}" in again.stdout, "the command that runs it again lacks it"
 
 
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({"golden": "x = 1\n"}, "__outputs__: there are none: nothing could be checked"),
-        ({"golden": "__outputs__ = ['y']\n"}, "generate_inputs: there is no such function"),
-        (
-            {"golden": "import no_such_module\n"},
-            "importing it raised ModuleNotFoundError: No module named 'no_such_module'",
-        ),
-        ({"config": "KERNELS = []\n"}, "kernels/kernel_config.py: ORCHESTRATION: there is none"),
-        ({"config": "RUNTIME_ENV = {'PTO2_FAST': '1'}\n"}, "RUNTIME_ENV: nobody knows what PTO2_FAST means"),
-        (
-            {
-                "config": "ORCHESTRATION = {'source': __file__, 'function_name': 'f'}\n"
-                "KERNELS = [{'func_id': -1, 'source': __file__, 'core_type': 'aiv'}]\n"
-            },
-            "func_id is -1; it must be a number from 0 to",
-        ),
-        ({"config": "KERNELS = [3]\nORCHESTRATION = {'source': __file__}\n"}, "wanted a dict with func_id, source and"),
-        ({"config": "RUNTIME_CONFIG = {'runtime': str('tensormap')}\n"}, "is for the runtime tensormap, and called"),
-        ({"config": "RUNTIME_CONFIG = {'block_dim': 'many'}\n"}, "ValueError: invalid literal for int()"),
-    ],
-)
-def test_what_cannot_be_run_is_said(root: Path, changes: dict[str, str], expected: str) -> None:
-    simpler_scenes.write(root, "tensormap_and_ringbuffer", "odd", **changes)
-    done = chiphost("ci", "-p", "a2a3sim", "--scenes", root)
+ODD = [
+    ({"golden": "x = 1\n"}, "__outputs__: there are none: nothing could be checked"),
+    ({"golden": "__outputs__ = ['y']\n"}, "generate_inputs: there is no such function"),
+    (
+        {"golden": "import no_such_module\n"},
+        "importing it raised ModuleNotFoundError: No module named 'no_such_module'",
+    ),
+    ({"config": "KERNELS = []\n"}, "kernels/kernel_config.py: ORCHESTRATION: there is none"),
+    ({"config": "RUNTIME_ENV = {'PTO2_FAST': '1'}\n"}, "RUNTIME_ENV: nobody knows what PTO2_FAST means"),
+    (
+        {
+            "config": "ORCHESTRATION = {'source': __file__, 'function_name': 'f'}\n"
+            "KERNELS = [{'func_id': -1, 'source': __file__, 'core_type': 'aiv'}]\n"
+        },
+        "func_id is -1; it must be a number from 0 to",
+    ),
+    ({"config": "KERNELS = [3]\nORCHESTRATION = {'source': __file__}\n"}, "wanted a dict with func_id, source and"),
+    ({"config": "RUNTIME_CONFIG = {'runtime': str('tensormap')}\n"}, "is for the runtime tensormap, and called"),
+    ({"config": "RUNTIME_CONFIG = {'block_dim': 'many'}\n"}, "ValueError: invalid literal for int()"),
+]
+
+
+def test_what_cannot_be_run_is_said(root: Path, tmp_path: Path) -> None:
+    """In one run, as each run compiles the scenes of `root`, which pass beside them."""
+    for number, (changes, _) in enumerate(ODD):
+        simpler_scenes.write(root, "tensormap_and_ringbuffer", f"odd{number}", **changes)
+    report = tmp_path / "report.json"
+    done = chiphost("ci", "-p", "a2a3sim", "--scenes", root, "--json", report)
     assert done.returncode == 1
-    assert rows(done) == {f"{runtime}/scale": "PASS" for runtime in RUNTIMES} | {"tensormap_and_ringbuffer/odd": "FAIL"}
-    assert expected in " ".join(done.stdout.split()), done.stdout
+    odd = [f"tensormap_and_ringbuffer/odd{number}" for number in range(len(ODD))]
+    assert rows(done) == {f"{runtime}/scale": "PASS" for runtime in RUNTIMES} | dict.fromkeys(odd, "FAIL")
+    said = {scene["name"]: json.dumps(scene) for scene in json.loads(report.read_text())["scenes"]}
+    shown = " ".join(done.stdout.split())
+    for name, (_, expected) in zip(odd, ODD, strict=True):
+        assert json.dumps(expected)[1:-1] in said[name]
+        assert expected in shown
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
