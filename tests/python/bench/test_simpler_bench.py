@@ -16,7 +16,6 @@ from chiphost._bench.figures import Figure
 from chiphost._bench.simpler import COLD, FULL_CACHE, RATIO, THEIRS, WARM
 
 ROUNDS = 2
-EFFORT = dataclasses.replace(benchmarks.QUICK, scene_rounds=ROUNDS)
 pytestmark = pytest.mark.timeout(600)
 
 # A runner with the names that the benchmark uses of simpler's ci.py.
@@ -78,8 +77,15 @@ def simpler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def measure() -> dict[str, Figure]:
-    return {figure.name: figure for figure in simpler_benchmarks.measure(EFFORT)}
+def measure(rounds: int = 1) -> dict[str, Figure]:
+    """All figures. Each round compiles all scenes."""
+    effort = dataclasses.replace(benchmarks.QUICK, scene_rounds=rounds)
+    return {figure.name: figure for figure in simpler_benchmarks.measure(effort)}
+
+
+def measure_warm(simpler: Path) -> dict[str, Figure]:
+    """The figures of one scene, for which nothing else is compiled."""
+    return {figure.name: figure for figure in simpler_benchmarks._one_scene(simpler, rounds=3)}
 
 
 @pytest.mark.parametrize("lacking", [("SIMPLER_DIR",), ("PTO_ISA_ROOT",), ("SIMPLER_DIR", "PTO_ISA_ROOT")])
@@ -93,7 +99,7 @@ def test_what_is_missing_is_named(simpler: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_both_sides_are_measured(simpler: Path) -> None:
-    figures = measure()
+    figures = measure(ROUNDS)
     assert [*figures] == [COLD, FULL_CACHE, COLD + THEIRS, COLD + RATIO, WARM, WARM + THEIRS, WARM + RATIO]
     for name, figure in figures.items():
         assert figure.value is not None, figure.note
@@ -156,11 +162,11 @@ def test_a_side_that_does_not_answer_is_given_up(simpler: Path, monkeypatch: pyt
     )
     (simpler / "ci.py").write_text(text)
     monkeypatch.setattr(simpler_benchmarks, "_ANSWER_TIMEOUT_S", 20.0)
-    figures = measure()
+    figures = measure_warm(simpler)
     assert figures[WARM].value
     assert "did not answer within 20 s" in figures[WARM + THEIRS].note
 
 
 def test_its_python_may_be_another(simpler: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIMPLER_PYTHON", str(simpler / "no python"))
-    assert f"{simpler / 'no python'} cannot be run: No such file" in measure()[WARM + THEIRS].note
+    assert f"{simpler / 'no python'} cannot be run: No such file" in measure_warm(simpler)[WARM + THEIRS].note
