@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+import itertools
 import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import c_libraries
@@ -133,6 +136,29 @@ def test_ctrl_c_names_the_scene(tmp_path: Path) -> None:
 HOSTILE = "\\x1b[2J\\udce9\\n\\x00\\ud800\\u202e\\x9b"
 
 
+@pytest.fixture(scope="module")
+def hostile_scenes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Writes a scene whose words are hostile and whose kernel has a fault, once for each: so it is compiled once."""
+
+    @functools.cache
+    def written(fault: str) -> Path:
+        scenes = write_scenes(tmp_path_factory.mktemp("scenes"), passes="wrong_golden")
+        for old, new in (
+            ('"default": {', f'"{HOSTILE}": {{'),
+            ('    config={"block_dim": 1},', f'    config={{"block_dim": 1}},\n    default_case="{HOSTILE}",'),
+            ('"aiv")', f'"aiv", name="k{HOSTILE}")'),
+            ('Out("out"', f'Out("out{HOSTILE}"'),
+            ('"out": np.full', f'"out{HOSTILE}": np.full'),
+            ('"out": args', f'"out{HOSTILE}": args'),
+            ("out = x + 1", f"out{HOSTILE}"),
+        ):
+            change(scenes, "passes", "scene.py", old, new)
+        change(scenes, "passes", "kernel.cpp", "// fault", fault)
+        return scenes
+
+    return written
+
+
 @pytest.mark.parametrize(
     ("isolation", "fault"),
     [
@@ -141,19 +167,10 @@ HOSTILE = "\\x1b[2J\\udce9\\n\\x00\\ud800\\u202e\\x9b"
         *((each, "abort();") for each in ("copy", "process")),
     ],
 )
-def test_cases_kernels_arguments_and_errors_may_be_called_anything(tmp_path: Path, isolation: str, fault: str) -> None:
-    scenes = write_scenes(tmp_path / "scenes", passes="wrong_golden")
-    for old, new in (
-        ('"default": {', f'"{HOSTILE}": {{'),
-        ('    config={"block_dim": 1},', f'    config={{"block_dim": 1}},\n    default_case="{HOSTILE}",'),
-        ('"aiv")', f'"aiv", name="k{HOSTILE}")'),
-        ('Out("out"', f'Out("out{HOSTILE}"'),
-        ('"out": np.full', f'"out{HOSTILE}": np.full'),
-        ('"out": args', f'"out{HOSTILE}": args'),
-        ("out = x + 1", f"out{HOSTILE}"),
-    ):
-        change(scenes, "passes", "scene.py", old, new)
-    change(scenes, "passes", "kernel.cpp", "// fault", fault)
+def test_cases_kernels_arguments_and_errors_may_be_called_anything(
+    hostile_scenes: Callable[[str], Path], tmp_path: Path, isolation: str, fault: str
+) -> None:
+    scenes = hostile_scenes(fault)
     reports = (tmp_path / "out.json", tmp_path / "out.xml")
     words = ["ci", "--scenes", scenes, "--isolation", isolation, "--json", reports[0], "--junit", reports[1]]
     code, out, err = finish(*words)
@@ -172,29 +189,31 @@ def test_cases_kernels_arguments_and_errors_may_be_called_anything(tmp_path: Pat
 # Words and files
 
 
+WRONG_WORDS = [
+    ["run", "\x1b[2Jnope" + BYTE],
+    ["run", f"/tmp/\x1b[2J{BYTE}/"],
+    ["ci", "-k", "\x1b[2Jnope" + BYTE],
+    ["ci", "-p", "\x1b[2J" + BYTE],
+    ["ci", "-r", "\x1b[2J" + BYTE],
+    ["ci", "--scenes", "/\x1b[2J" + BYTE],
+    ["ci", "--json", "/\x1b[2J" + BYTE + "/out.json"],
+    ["ci", "--isolation", "\x1b[2J" + BYTE],
+    ["ci", "--seed", "\x1b[2J" + BYTE],
+    ["ci", "--\x1b[2J" + BYTE],
+    ["\x1b[2J" + BYTE],
+    ["doctor", "\x1b[2J" + BYTE],
+    ["audit", "/\x1b[2J" + BYTE],
+    ["conform", "-p", "\x1b[2J" + BYTE],
+    ["conform", "-p", "a2a3sim", "-k", "\x1b[2J" + BYTE],
+    ["ci", "--build-runtime", "--source", "/\x1b[2J" + BYTE],
+]
+
+
 @pytest.mark.parametrize(
-    "words",
-    [
-        ["run", "\x1b[2Jnope" + BYTE],
-        ["run", f"/tmp/\x1b[2J{BYTE}/"],
-        ["ci", "-k", "\x1b[2Jnope" + BYTE],
-        ["ci", "-p", "\x1b[2J" + BYTE],
-        ["ci", "-r", "\x1b[2J" + BYTE],
-        ["ci", "--scenes", "/\x1b[2J" + BYTE],
-        ["ci", "--json", "/\x1b[2J" + BYTE + "/out.json"],
-        ["ci", "--isolation", "\x1b[2J" + BYTE],
-        ["ci", "--seed", "\x1b[2J" + BYTE],
-        ["ci", "--\x1b[2J" + BYTE],
-        ["\x1b[2J" + BYTE],
-        ["doctor", "\x1b[2J" + BYTE],
-        ["audit", "/\x1b[2J" + BYTE],
-        ["conform", "-p", "\x1b[2J" + BYTE],
-        ["conform", "-p", "a2a3sim", "-k", "\x1b[2J" + BYTE],
-        ["ci", "--build-runtime", "--source", "/\x1b[2J" + BYTE],
-    ],
-    ids=lambda words: one_line(" ".join(words)),
+    ("words", "locale"),
+    list(zip(WRONG_WORDS, itertools.cycle(["UTF-8", "ascii"]))),  # as all errors are written by the same code
+    ids=lambda value: value if isinstance(value, str) else one_line(" ".join(value)),
 )
-@pytest.mark.parametrize("locale", ["UTF-8", "ascii"])
 def test_wrong_words_are_shown_without_harm(words: list[str], locale: str) -> None:
     code, out, err = finish(*words, **LOCALES[locale])
     assert (code, out) == (2, "")
