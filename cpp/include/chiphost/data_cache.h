@@ -22,7 +22,14 @@
 
 #ifdef CHIPHOST_INSTRUMENTED  // defined when a program is compiled for checks
 extern "C" {
+// Tells the checker of a flush. For the functions below.
+//
+// address: of the first byte.
+// bytes: how many; 0: the whole cache.
 __attribute__((visibility("hidden"))) void chiphost_check_flush(const volatile void* address, uint64_t bytes);
+// Tells the checker of block copies. For the class below.
+//
+// begins: 1: what is accessed from now on stands for block copies; 0: it does so no more.
 __attribute__((visibility("hidden"))) void chiphost_check_block_copy(uint32_t begins);
 }
 #endif
