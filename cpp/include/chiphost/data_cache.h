@@ -69,7 +69,9 @@ __aicore__ inline void flush_data_cache() {
 // be put around a loop or a memcpy of a simulated kernel that a chip would do with its copy or vector units.
 class BlockCopy {
 public:
+    // From now on accesses stand for block copies.
     __aicore__ BlockCopy() { tell(1); }
+    // They do so no more, if no other object lives.
     __aicore__ ~BlockCopy() { tell(0); }
     BlockCopy(const BlockCopy&) = delete;
     BlockCopy& operator=(const BlockCopy&) = delete;
