@@ -146,6 +146,7 @@ struct LaunchOptions {
     // Simulated chip, with out_check_report: true afterwards if the report would say more after the same launch again
     // with `locates`, which tells the code of what was found when this one was over.
     bool* out_wants_to_locate = nullptr;
+    // Simulated chip: this is the same launch again, made for the code of what that one has found.
     bool locates = false;
     // Simulated chip, with out_check_report: memory that the host orchestration has for arrays of the run; nullptr: none.
     const std::vector<ArgumentCopy>* argument_copies = nullptr;
