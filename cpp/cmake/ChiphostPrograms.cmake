@@ -47,6 +47,11 @@ if(NOT TARGET chiphost_options)
         target_compile_options(chiphost_options INTERFACE -fsanitize=${CHIPHOST_SANITIZE} -fno-omit-frame-pointer
                                                           $<$<NOT:$<CONFIG:Debug>>:-g1>)
         target_link_options(chiphost_options INTERFACE -fsanitize=${CHIPHOST_SANITIZE})
+        if(CHIPHOST_SANITIZE MATCHES "undefined")
+            # What is found ends the program: otherwise it is printed, and a test may pass. It also halves the programs,
+            # which tests load again and again. AddressSanitizer finds what the size of an object tells.
+            target_compile_options(chiphost_options INTERFACE -fno-sanitize-recover=undefined -fno-sanitize=object-size)
+        endif()
     endif()
 endif()
 
