@@ -67,20 +67,14 @@ void CoherenceSearch::find_shared_lines() {
 void CoherenceSearch::find_in_blocks(uint32_t index) {
     const Buffer& buffer = memory_.buffer(index);
     std::map<std::pair<uint32_t, int32_t>, std::vector<Use>> blocks;  // by node and number
-    std::map<std::pair<uint32_t, int32_t>, uint32_t> cores;           // bits of the slots that take part
     for (const Use& use : buffer.uses) {
         const Segment& segment = segments_[use.segment];
-        if (segment.block < 0 || use.action == Action::atomic) continue;
-        const std::pair<uint32_t, int32_t> block{segment.node, segment.block};
-        cores[block] |= 1u << segment.slot;
-    }
-    for (const Use& use : buffer.uses) {
-        const Segment& segment = segments_[use.segment];
-        if (segment.block < 0 || use.action == Action::atomic) continue;
-        const std::pair<uint32_t, int32_t> block{segment.node, segment.block};
-        if (const uint32_t bits = cores[block]; (bits & (bits - 1)) != 0) blocks[block].push_back(use);
+        if (segment.block >= 0 && use.action != Action::atomic) blocks[{segment.node, segment.block}].push_back(use);
     }
     for (auto& [block, uses] : blocks) {
+        const uint32_t first = uses.front().segment;
+        const auto is_of_first = [&](const Use& use) { return same_core(first, use.segment); };
+        if (std::all_of(uses.begin(), uses.end(), is_of_first)) continue;
         std::stable_sort(uses.begin(), uses.end(), [](const Use& a, const Use& b) { return a.begin < b.begin; });
         uint64_t longest = 0;
         for (const Use& use : uses) longest = std::max(longest, use.end - use.begin);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "finding.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -19,7 +21,7 @@ bool same_memory(const Memory& a, const Memory& b) {
 }
 
 bool same_cause(const Finding& a, const Finding& b) {
-    return a.check == b.check && std::string(a.what) == b.what && a.has_second == b.has_second &&
+    return a.check == b.check && strcmp(a.what, b.what) == 0 && a.has_second == b.has_second &&
            same_actor(a.first, b.first) && same_memory(a.memory, b.memory) &&
            (!a.has_second || same_actor(a.second, b.second));
 }
@@ -196,7 +198,11 @@ void Findings::add(Finding finding) {
         }
         return;
     }
-    if (findings_.size() < kept_max) {
+    keep(std::move(finding), kept_max);
+}
+
+void Findings::keep(Finding finding, size_t most) {
+    if (findings_.size() < most) {
         findings_.push_back(std::move(finding));
     } else {
         ++dropped_;
@@ -207,20 +213,14 @@ void Findings::add_apart(Finding finding) {
     size_t same = 0;
     for (const Finding& known : findings_) same += same_cause(known, finding);
     if (same >= apart_max) return add(std::move(finding));
-    if (findings_.size() < kept_max) {
-        findings_.push_back(std::move(finding));
-    } else {
-        ++dropped_;
-    }
+    keep(std::move(finding), kept_max * apart_max);
 }
 
 void Findings::merge() {
     std::vector<Finding> all = std::move(findings_);
     findings_.clear();
     for (Finding& finding : all) {
-        const uint64_t more = finding.count - 1;
-        Finding* const known = find(finding);
-        if (known) known->count += more;
+        if (Finding* const known = find(finding)) known->count += finding.count - 1;  // add() counts one
         add(std::move(finding));
     }
 }

@@ -74,7 +74,7 @@ struct Finding {
 class Findings {
 public:
     static constexpr size_t kept_max = 200;
-    static constexpr size_t apart_max = 16;
+    static constexpr size_t apart_max = 16;  // of one cause
 
     // Adds a finding, or counts it with one of the same cause: the same check, word, kernels, places in the code, and
     // memory.
@@ -84,7 +84,7 @@ public:
     // known yet, may show that they have different causes.
     void add_apart(Finding finding);
 
-    // Merges what has come to be the same cause.
+    // Merges what has come to be the same cause, and then keeps kept_max.
     void merge();
 
     void clear();
@@ -96,6 +96,7 @@ public:
 
 private:
     Finding* find(const Finding& finding);
+    void keep(Finding finding, size_t most);
 
     std::vector<Finding> findings_;
     uint64_t dropped_ = 0;

@@ -64,7 +64,8 @@ public:
 private:
     // What a device has that is opened for checks.
     struct Checks {
-        explicit Checks(uint64_t bytes_max) : arena(bytes_max), checker(arena.begin(), arena.end(), chip.cache_line_bytes) {}
+        explicit Checks(uint64_t bytes_max)
+            : arena(bytes_max), checker(arena.begin(), arena.end(), chip.cache_line_bytes) {}
         Arena arena;
         check::Checker checker;
         std::string* report = nullptr;  // of the last launch

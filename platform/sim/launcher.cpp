@@ -22,6 +22,22 @@ graph::KernelNames names_of(const ch_launch& launch) {
     return {reinterpret_cast<const graph::KernelName*>(launch.kernel_names), launch.kernel_count};
 }
 
+// Copies of the run's arrays, as the checker names memory.
+std::vector<check::Checker::NamedMemory> arrays_in(const std::vector<ArgumentCopy>& copies) {
+    std::vector<check::Checker::NamedMemory> arrays;
+    for (const ArgumentCopy& copy : copies) {
+        check::Memory memory;
+        memory.kind = check::Memory::Kind::argument;
+        memory.number = copy.number;
+        memory.dtype = copy.array->dtype;
+        memory.ndims = static_cast<uint8_t>(copy.array->ndims);
+        memory.has_shape = true;
+        memcpy(memory.shape, copy.array->shape, sizeof memory.shape);
+        arrays.push_back({copy.device, memory});
+    }
+    return arrays;
+}
+
 }  // namespace
 
 // Ends a launch, also when the engine throws, for want of memory: nobody may go on on the fibers of a launch that is
@@ -46,23 +62,6 @@ private:
     ch_error left_behind_ = no_error();
 };
 
-// The memory of copies as the checker names it.
-static std::vector<check::Checker::NamedMemory> names_of(const std::vector<ArgumentCopy>* copies) {
-    std::vector<check::Checker::NamedMemory> names;
-    if (!copies) return names;
-    for (const ArgumentCopy& copy : *copies) {
-        check::Memory memory;
-        memory.kind = check::Memory::Kind::argument;
-        memory.number = copy.number;
-        memory.dtype = copy.array->dtype;
-        memory.ndims = static_cast<uint8_t>(copy.array->ndims);
-        memory.has_shape = true;
-        memcpy(memory.shape, copy.array->shape, sizeof memory.shape);
-        names.push_back({copy.device, memory});
-    }
-    return names;
-}
-
 // Tells the checker, if there is one, when a launch begins and ends, whatever way it ends.
 class Launcher::CheckedLaunch {
 public:
@@ -71,7 +70,9 @@ public:
           report_(options.out_check_report),
           wants_to_locate_(options.out_wants_to_locate) {
         if (!checker_) return;
-        checker_->begin_launch(*launch, options.check, options.locates, names_of(options.argument_copies));
+        std::vector<check::Checker::NamedMemory> arrays;
+        if (options.argument_copies) arrays = arrays_in(*options.argument_copies);
+        checker_->begin_launch(*launch, options.check, options.locates, arrays);
         launch->observer = reinterpret_cast<uint64_t>(checker_->observer());
     }
     ~CheckedLaunch() {

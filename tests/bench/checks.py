@@ -96,7 +96,6 @@ def scheduling_cases() -> Iterator[Case]:
                 args = scalars if host else [array, *scalars]
                 name = f"{tasks:,} empty tasks, {shape}, {runtime}"
                 seconds_max = 2 if tasks == MANY_TASKS else None
-                seconds_max = 2 if tasks == MANY_TASKS else None
                 window = {} if host or tasks == TASKS else {"ring_task_window": tasks}
                 yield Case(name, runtime, callable, args, tasks, 1.3, seconds_max, window)
 

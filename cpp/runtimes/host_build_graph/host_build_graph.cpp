@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <exception>
 #include <new>
+#include <utility>
 
 #include <unistd.h>
 
@@ -147,7 +148,7 @@ int32_t HostBuildGraph::build(const host::RunInput& input, host::BuiltGraph* out
         return failed;
     }
     out_graph->task_count = graph_.task_count();
-    out_graph->argument_copies = argument_copies_;
+    out_graph->argument_copies = std::move(argument_copies_);
     return ship(&out_graph->image, out_error);
 }
 
@@ -317,8 +318,9 @@ int32_t HostBuildGraph::copy_to_device(uint64_t device, const void* host, uint64
     return -platform::copy_to_device(device_, device, host, bytes, &error_);
 }
 
-// Remembers which array of the run the device has a copy of, for who names memory.
+// Remembers which array of the run the device has a copy of, for the checks, which name memory.
 void HostBuildGraph::note_copy(uint64_t device, const void* host, uint64_t bytes) {
+    if (input_->config.check == 0) return;
     const auto is_known = [&](const platform::ArgumentCopy& copy) { return copy.device == device; };
     if (std::any_of(argument_copies_.begin(), argument_copies_.end(), is_known)) return;
     for (uint32_t number = 0; number < input_->args.tensor_count; ++number) {

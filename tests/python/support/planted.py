@@ -57,6 +57,7 @@ CHIPHOST_HOST_ORCHESTRATION(build_graph, graph, args) {
 }
 """
 COPY: Final = "    for (int i = 0; i < n; ++i) data(1)[i] = data(0)[i];"
+ONE: Final = "    graph.submit(task(0).input(a).output(out));"  # task of the first kernel
 
 
 @dataclass(frozen=True)
